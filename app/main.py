@@ -160,7 +160,8 @@ def _pipeline(settings: Settings, services: Services) -> Pipeline:
     pipeline = assemble.pipeline(
         settings,
         services.running.catalog,
-        outbox=services.tracing.enqueues(services.outbox),
+        outbox=services.outbox,
+        spans=services.tracing,
         why_off=services.coordination.why_off,
         on_count=services.metrics.count,
         quarantine=assemble.quarantine(settings, services.outbox),
@@ -177,7 +178,7 @@ def _pipeline(settings: Settings, services: Services) -> Pipeline:
 def _accepts(settings: Settings, services: Services) -> AcceptsIntake:
     """Small requests share what they cost, unless each is to be traced by itself."""
     pipeline = _pipeline(settings, services)
-    return services.tracing.accepts(pipeline if services.tracing.is_on else RequestBatcher(pipeline))
+    return pipeline if services.tracing.is_on else RequestBatcher(pipeline)
 
 
 def _worker(services: Services, destination: Destination) -> Worker:

@@ -33,7 +33,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import psutil
@@ -178,7 +178,7 @@ async def mapped() -> list[NewDelivery]:
         pinterest_conversion_token="token",
         remember_secret="of-this-benchmark-0123456789-abcdef",
     )
-    pipeline = assemble.pipeline(settings, outbox=kept)
+    pipeline = assemble.pipeline(settings, outbox=cast("Outbox", kept))
     lines = (ROOT / "tests/conformance/events.ndjson").read_bytes().splitlines()
     await pipeline.accept(Intake([read_raw_event(line, now=MAPPED_AT) for line in lines], now=MAPPED_AT))
     return kept.deliveries

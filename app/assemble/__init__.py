@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator,
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import httpx
 from pydantic import SecretStr
@@ -53,6 +53,7 @@ from app.core.events import DEFAULT_SOURCE, CounterRow, Event
 from app.core.log import log_error, log_reports, log_secrets_kept
 from app.core.pages import AccountView
 from app.core.shared_values import ERASED_AT, SharedValues
+from app.core.spans import NO_SPANS, Spans
 from app.core.trust import SourceTraits
 from app.core.values.event_names import EVENT_NAMES
 from app.destination import PersonReader, ReportConversionEvent, TypedPerson
@@ -72,13 +73,14 @@ from app.mapping import check_content_id
 from app.operations.forget import ForgetActs, Forgetting
 from app.outbox import Outbox
 from app.outbox import check_settings as check_outbox_settings
+from app.outbox.sealed_events import Sealer
 from app.pipeline.consent import Consents
 from app.pipeline.enrichment import Enrichment
 from app.pipeline.explain import Explainer
 from app.pipeline.file_tests import FileTests, GivenSettings
 from app.pipeline.identity_events import IdentityEventReader
-from app.pipeline.pipeline import Enqueues, ErasesPeople, Pipeline
-from app.pipeline.quarantine import Quarantine, Seals
+from app.pipeline.pipeline import ErasesPeople, Pipeline
+from app.pipeline.quarantine import Quarantine
 from app.pipeline.replay import HeldBack, Replaying
 from app.pipeline.router import AdAccount, BuildProfile, Router, WhyOff
 from app.pipeline.samples import Samples
@@ -183,7 +185,7 @@ def pipeline(  # noqa: PLR0913 - all that a pipeline can be made with
     settings: Settings,
     catalog: Catalog | None = None,
     *,
-    outbox: Enqueues | None = None,
+    outbox: Outbox | None = None,
     why_off: WhyOff | None = None,
     on_count: Callable[[Sequence[CounterRow]], None] | None = None,
     action_source: str | None = None,
@@ -192,6 +194,7 @@ def pipeline(  # noqa: PLR0913 - all that a pipeline can be made with
     sources: RunningSources | None = None,
     shared: SharedValues | None = None,
     erasing: ErasesPeople | None = None,
+    spans: Spans = NO_SPANS,
 ) -> Pipeline:
     """Return the pipeline of the settings.
 
@@ -201,11 +204,11 @@ def pipeline(  # noqa: PLR0913 - all that a pipeline can be made with
     `on_count` is told what was counted. `action_source` replaces what the presets say; None keeps it. `quarantine` is
     where what makes no delivery is kept, None: nowhere. `to` are the ad accounts, None reads those of the settings.
     `sources` are those that run, None: those of the settings' folders. `shared` is where processes tell each other
-    which sources send orders, None: nowhere. `erasing` erases whom events name; None makes it, for an outbox that is a
-    whole one.
+    which sources send orders, None: nowhere. `erasing` erases whom events name; None makes it, if there is an outbox.
+    `spans` traces the steps.
     """
     if erasing is None and outbox is not None:
-        erasing = forget_acts(settings, cast("Outbox", outbox))
+        erasing = forget_acts(settings, outbox)
     return Pipeline(
         catalog or running_catalog(settings).catalog,
         event_router(settings, why_off, action_source, to, sources, shared=shared),
@@ -214,6 +217,7 @@ def pipeline(  # noqa: PLR0913 - all that a pipeline can be made with
         quarantine=quarantine,
         source=cache(partial(load_source, settings.source_folders)),
         erasing=erasing,
+        spans=spans,
     )
 
 
@@ -429,12 +433,10 @@ def forget_acts(
     )
 
 
-def _deletion_sealer(settings: Settings) -> Seals | None:
+def _deletion_sealer(settings: Settings) -> Sealer | None:
     """Return what seals addresses for Pinterest's requests to delete; None where no token may call for them."""
     if not settings.reads_reports:
         return None
-    from app.outbox.sealed_events import Sealer  # noqa: PLC0415 - its library is loaded where something is sealed only
-
     keys = (settings.quarantine_key, settings.pinterest_reports_key, settings.pinterest_ads_token)
     key = next((each for each in keys if each), None)
     return Sealer(key.get_secret_value(), about="deletion") if key else None
@@ -614,10 +616,8 @@ def _held_back_by(settings: Settings, sources: RunningSources | None) -> HeldBac
     return judged
 
 
-def sealer(settings: Settings) -> Seals:
+def sealer(settings: Settings) -> Sealer:
     """Return who encrypts events and opens them. Raises SettingsError without a key."""
-    from app.outbox.sealed_events import Sealer  # noqa: PLC0415 - its library is loaded where a quarantine is kept only
-
     if settings.quarantine_key is None:
         message = "QUARANTINE_KEY: the quarantine needs one, of 32 characters or more: `openssl rand -hex 32` makes it"
         raise SettingsError(message)
@@ -737,8 +737,6 @@ def _token(settings: Settings, outbox: Outbox, client: AdsClient) -> AdsToken:
     given = _token_settings(settings)
     if isinstance(given, SecretStr):
         return FixedToken(given)
-    from app.outbox.sealed_events import Sealer  # noqa: PLC0415 - its library is loaded where a token renews itself only
-
     client_id, secret, first, key = given
     sealer = Sealer(key.get_secret_value(), about="reports")
     return RotatingToken(outbox, client, sealer, client_id=client_id, client_secret=secret, first=first)

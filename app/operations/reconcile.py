@@ -25,7 +25,7 @@ from app.insights.orders.reconcile import (
     reconciled,
 )
 from app.insights.orders.verdicts import OrderVerdict
-from app.outbox.search import PagesOrders
+from app.outbox import Outbox
 from app.source import Arrival, Intake, read_event
 from app.warehouse import open_rows, temporary_folder
 
@@ -70,7 +70,7 @@ class Missing:
 class OrderActs:
     """Compares orders, and sends missing ones. Every act may raise WarehouseError and OutboxUnavailable."""
 
-    def __init__(self, outbox: PagesOrders, audit: Audit) -> None:
+    def __init__(self, outbox: Outbox, audit: Audit) -> None:
         self._outbox = outbox
         self._audit = audit
 

@@ -1,7 +1,7 @@
 """What the ledger shows: deliveries, dropped events, messages, counts; and what people did, and who has logged in."""
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
@@ -26,11 +26,13 @@ from app.outbox.dedup import names_of, number_digests, order_ids_of
 from app.outbox.enqueue import asked_call, foreseen, holders, key_rows_of, other_sides
 from app.outbox.pairing import read_twins
 from app.outbox.rows import kept, read_memory, read_warnings, record_of
-from app.outbox.search import ALL_IDS, OrderPage, PageIds, order_page
+from app.outbox.search import ALL_IDS, OrderPage, OrderRow, PageIds, order_page
 from app.outbox.statements import Statements, UsesStore, reads, writes
 
 #: Amounts are summed in millionths.
 _MILLION: Final = 1_000_000
+#: Orders of one page of `orders_since`.
+_ORDERS_AT_ONCE: Final = 10_000
 #: Keys are asked for whenever they are forgotten.
 _WHENEVER: Final = {"now": 0, "window_s": 0, "ledger_s": 0}
 
@@ -173,6 +175,16 @@ class Ledger(UsesStore):
         twins = read_twins(await store.rows("twins", ids=ids)) if ids else {}
         ((highest, _),) = await store.rows("highest_ids")
         return foreseen(call, rows, twins, self._rules, highest_id=highest)
+
+    async def orders_since(self, since: float) -> AsyncIterator[list[OrderRow]]:
+        """Yield all orders received since a moment, Unix seconds: first deliveries, then dropped events."""
+        for dropped in (False, True):
+            after: int | None = None
+            while True:
+                page = await self.orders(dropped=dropped, since=since, after=after, limit=_ORDERS_AT_ONCE)
+                yield page.rows
+                if (after := page.after) is None:
+                    break
 
     @reads
     async def order_ids(self, store: Statements, numbers: Sequence[str]) -> dict[str, list[str]]:

@@ -1,9 +1,9 @@
 """Searches of the ledger: filters as people write them, pages by id, and the stream of all orders."""
 
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from app.core.deliveries import Delivery, State
 from app.core.events import DroppedEvent, Exit
@@ -278,9 +278,6 @@ def _cursors(found: Sequence[str], *, limit: int, ids: PageIds, lowest: int, hig
     return {"next_cursor": on, "prev_cursor": back and f"-{back}", "scanned": scanned}
 
 
-_ROWS_AT_ONCE: Final = 10_000
-
-
 class OrderRow(NamedTuple):
     """One delivery of a checkout, or one dropped event of an order."""
 
@@ -308,25 +305,6 @@ class OrderPage(NamedTuple):
     rows: list[OrderRow]
     #: Leads to the next ones; None where these were the last.
     after: int | None
-
-
-class PagesOrders(Protocol):
-    """The part of the outbox that knows orders. May raise OutboxUnavailable."""
-
-    async def orders(self, *, dropped: bool, since: float, after: int | None = None, limit: int) -> OrderPage: ...
-
-    async def order_ids(self, numbers: Sequence[str]) -> dict[str, list[str]]: ...
-
-
-async def orders_since(outbox: PagesOrders, since: float) -> AsyncIterator[list[OrderRow]]:
-    """Yield all orders received since a moment, Unix seconds: first deliveries, then dropped events."""
-    for dropped in (False, True):
-        after: int | None = None
-        while True:
-            page = await outbox.orders(dropped=dropped, since=since, after=after, limit=_ROWS_AT_ONCE)
-            yield page.rows
-            if (after := page.after) is None:
-                break
 
 
 def order_page(rows: Sequence[Sequence[Any]], limit: int) -> OrderPage:

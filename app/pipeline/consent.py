@@ -17,7 +17,6 @@ from app.core.consent import (
     Answer,
     Answers,
     ConsentBook,
-    KeepsConsents,
     Kind,
     Lifted,
     Subject,
@@ -40,6 +39,7 @@ from app.core.people import Ownership
 from app.core.receipts import PresetResult
 from app.core.values.times import DAY_S, HOUR_S
 from app.identity import IdentityEvent, Memory
+from app.outbox import Outbox
 from app.pipeline.enrichment import finished_by_defaults, of_permitted
 from app.pipeline.identity_events import IdentityEventReader
 from app.pipeline.receipts import Answered, IntakeBatch
@@ -78,7 +78,7 @@ class Consents:
         self._hour = 0
         self._added: Counter[str] = Counter()
 
-    async def look(self, store: KeepsConsents, *, max_age_s: float = _LOOK_EVERY_S) -> None:
+    async def look(self, store: Outbox, *, max_age_s: float = _LOOK_EVERY_S) -> None:
         """Learn what other processes noted, unless that was done so recently. Raises OutboxUnavailable."""
         await self._book.look(store, max_age_s=max_age_s)
 
@@ -222,7 +222,7 @@ class Consents:
             ignores_weak=delivery.side is not None,
         )
 
-    async def ask(self, drafts: IntakeBatch, store: KeepsConsents) -> tuple[IntakeBatch, list[Answer]]:
+    async def ask(self, drafts: IntakeBatch, store: Outbox) -> tuple[IntakeBatch, list[Answer]]:
         """Return the drafts without what may not be sent, and the answers that are to be written.
 
         Raises OutboxUnavailable.

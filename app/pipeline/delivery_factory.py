@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import orjson
 from msgspec.structs import replace
@@ -20,20 +20,13 @@ from app.destination.custom_data import CustomDataReader
 from app.errors import MappingError
 from app.mapping import MISSING
 from app.mapping import Mapping as CompiledMapping
+from app.outbox import Outbox
 from app.pipeline.received_names import received_name
 from app.source import checkout_id_of
 
 
-class Withdraws(Protocol):
-    """What is asked of the outbox."""
-
-    async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> list[int]: ...
-
-    async def withdraw_cancelled(self, orders: Sequence[NewDelivery], *, now: float) -> list[int]: ...
-
-
 async def withdrawn(
-    outbox: Withdraws, withdrawals: Sequence[Withdrawal], *, now: float
+    outbox: Outbox, withdrawals: Sequence[Withdrawal], *, now: float
 ) -> tuple[list[CounterRow], set[tuple[str, str, str]]]:
     """Withdraw; return how many deliveries that were, and which cancellations found nothing that waits.
 
@@ -49,7 +42,7 @@ async def withdrawn(
 
 
 async def withdrawn_before(
-    outbox: Withdraws, deliveries: Sequence[NewDelivery], cancellable: Collection[str], *, now: float
+    outbox: Outbox, deliveries: Sequence[NewDelivery], cancellable: Collection[str], *, now: float
 ) -> tuple[list[CounterRow], set[int]]:
     """Withdraw orders that were cancelled before they came; return the counts, and the places of these deliveries.
 

@@ -1,6 +1,6 @@
 """How identity memory completes deliveries, and what one event gave to it."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
 from msgspec.structs import replace
@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from app.catalog import Catalog, Preset
 from app.config.settings import MemorySettings
 from app.core.events import Event, Exit
-from app.core.people import PeopleFound, Recalled, Remembered, Suppression
+from app.core.people import Recalled, Remembered, Suppression
 from app.core.receipts import MemoryChange, PresetResult
 from app.destination import Complete, carries_opt_out
 from app.errors import EventRefused
@@ -24,6 +24,7 @@ from app.identity import (
     erase,
     resolve_identity,
 )
+from app.outbox import Outbox
 from app.pipeline.identity_events import IdentityEventReader, Ids, users_and_browsers
 
 
@@ -100,19 +101,6 @@ class MapsAgain(Protocol):
         ...
 
 
-class FindsPeople(Protocol):
-    """Where what is remembered is kept."""
-
-    async def people(
-        self,
-        keys: Sequence[str],
-        *,
-        browsers: Collection[str] = (),
-        public_key: str | None = None,
-        now: float | None = None,
-    ) -> PeopleFound: ...
-
-
 class Enrichment:
     """What identity memory does with one event after the other, under one set of rules."""
 
@@ -126,7 +114,7 @@ class Enrichment:
         return LoadedMemory(self._rules, public_key=public_key)
 
     async def load(
-        self, memory: LoadedMemory, events: Iterable[Event | EventRefused], outbox: FindsPeople, *, now: float
+        self, memory: LoadedMemory, events: Iterable[Event | EventRefused], outbox: Outbox, *, now: float
     ) -> list[Ids]:
         """Load what is remembered of some events' people, before memory meets them.
 

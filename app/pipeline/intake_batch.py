@@ -21,9 +21,9 @@ from app.core.values.event_names import CHECKOUT
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import EventHeldBack, EventRefused
 from app.identity import NOTHING_KNOWN, IdentityEvent, Memory, PersonHistory
-from app.outbox import NOT_CONFIRMED
+from app.outbox import NOT_CONFIRMED, Outbox
 from app.pipeline.delivery_factory import drafted_withdrawal, unsent_order, with_orders
-from app.pipeline.enrichment import Enrichment, FindsPeople, RecordingMemory
+from app.pipeline.enrichment import Enrichment, RecordingMemory
 from app.pipeline.identity_events import Ids
 from app.pipeline.quarantine import is_quarantine_candidate
 from app.pipeline.receipts import IntakeBatch
@@ -73,7 +73,7 @@ class RequestMemory:
         self,
         enrichment: Enrichment | None,
         events: Iterable[Event | EventRefused],
-        outbox: FindsPeople | None,
+        outbox: Outbox | None,
         *,
         public_key: str | None,
         is_known: bool,

@@ -16,16 +16,16 @@ import orjson
 from msgspec.structs import replace
 
 from app.catalog import Catalog
-from app.core.consent import Answer, KeepsConsents, Lifted
+from app.core.consent import Answer, Lifted
 from app.core.deliveries import Enqueued, NewDelivery
-from app.core.events import CounterRow, DroppedEvent, Event, Exit
+from app.core.events import CounterRow, Event, Exit
 from app.core.log import log_error
 from app.core.people import NamedPerson, PeopleChanges, with_owners
 from app.core.receipts import MemoryChange, PresetResult, Receipt
+from app.core.spans import NO_SPANS, Spans
 from app.errors import BacklogFull, EventRefused, MemoryChanged, OutboxUnavailable, UnknownName
-from app.outbox import enqueue_counters
-from app.pipeline.delivery_factory import Withdraws, withdrawn, withdrawn_before
-from app.pipeline.enrichment import FindsPeople
+from app.outbox import Outbox, enqueue_counters
+from app.pipeline.delivery_factory import withdrawn, withdrawn_before
 from app.pipeline.intake_batch import RequestMemory, RequestPiece, draft, split_after_deletes
 from app.pipeline.quarantine import Quarantine
 from app.pipeline.receipts import CANCELLED_BEFORE, IntakeBatch, receipt_of
@@ -40,23 +40,6 @@ _FEW_EVENTS = 100
 _Events: TypeAlias = Iterator[Event | EventRefused]
 #: How often it is decided what memory has for the events of one request.
 _TRIES = 20
-
-
-class Enqueues(FindsPeople, Withdraws, KeepsConsents, Protocol):
-    """What the pipeline asks of the outbox."""
-
-    async def write_consents(self, answers: Sequence[Answer]) -> list[Lifted]: ...
-
-    async def enqueue(
-        self,
-        deliveries: Sequence[NewDelivery],
-        dropped: Sequence[DroppedEvent],
-        counters: Sequence[CounterRow],
-        *,
-        now: float,
-        people: PeopleChanges | None = None,
-        is_final: bool = False,
-    ) -> list[Enqueued]: ...
 
 
 class ErasesPeople(Protocol):
@@ -135,11 +118,12 @@ class Pipeline:
         catalog: Catalog,
         router: Router,
         *,
-        outbox: Enqueues | None = None,
+        outbox: Outbox | None = None,
         on_count: Callable[[Sequence[CounterRow]], None] | None = None,
         quarantine: Quarantine | None = None,
         source: Callable[[str], NamedSource] | None = None,
         erasing: ErasesPeople | None = None,
+        spans: Spans = NO_SPANS,
     ) -> None:
         """Map by the catalog; `source` returns a named source by its name, None: there are none to preview.
 
@@ -154,6 +138,7 @@ class Pipeline:
         self.listeners: Sequence[Listener] = ()
         self._source = source or _no_source
         self._erasing = erasing
+        self._spans = spans
         self._arrays = asyncio.Lock()
         #: Held by whoever decides again because memory was changed.
         self._again = asyncio.Lock()
@@ -215,7 +200,9 @@ class Pipeline:
         listening = [listener.listen(intake) for listener in self.listeners if listener.is_on]
         for one in listening:
             intake = replace(intake, events=map(one.observe, intake.events))
-        receipt = await self._accept(intake, self._outbox)
+        with self._spans.span("accept"):
+            receipt = await self._accept(intake, self._outbox)
+            self._spans.set_attributes({f"pinrelay.{exit_}": count for exit_, count in receipt.counts.items()})
         for one in listening:
             try:
                 await one.committed(receipt)
@@ -223,7 +210,7 @@ class Pipeline:
                 log_error(exc)
         return receipt
 
-    async def _accept(self, intake: Intake, outbox: Enqueues) -> Receipt:
+    async def _accept(self, intake: Intake, outbox: Outbox) -> Receipt:
         reader, remembers = self._router.reader, self._router.enrichment is not None
         if reader is not None and self._erasing is not None:
             await reader.id_keys.ask(self._erasing.secret)
@@ -242,7 +229,7 @@ class Pipeline:
             events += (await self._erased(piece, told, intake)).events
         return receipt_of(events)
 
-    async def _accept_piece(self, piece: RequestPiece, intake: Intake, outbox: Enqueues) -> Receipt:
+    async def _accept_piece(self, piece: RequestPiece, intake: Intake, outbox: Outbox) -> Receipt:
         """Commit what the events give with what they change in memory; again where others changed it meanwhile.
 
         Whoever tries again waits for the others who do.
@@ -274,12 +261,12 @@ class Pipeline:
         raise OutboxUnavailable("Too many events of the same person arrive at once. Try again.")
 
     @asynccontextmanager
-    async def _writing(self, answers: Sequence[Answer], outbox: Enqueues, *, source: str) -> AsyncIterator[None]:
+    async def _writing(self, answers: Sequence[Answer], outbox: Outbox, *, source: str) -> AsyncIterator[None]:
         """Write what people answer while the block stores their events, so that one commit may do for both.
 
         It is known even where the events cannot be kept, and are sent once more.
         """
-        writing = asyncio.create_task(outbox.write_consents(answers)) if answers else None
+        writing = asyncio.create_task(self._write_consents(answers, outbox)) if answers else None
         try:
             yield
         finally:
@@ -288,6 +275,10 @@ class Pipeline:
                 self._router.consents.written(answers, lifted)
                 if lifted and self._erasing is not None:
                     await self._erasing.note_lifted(lifted, source=source)
+
+    async def _write_consents(self, answers: Sequence[Answer], outbox: Outbox) -> list[Lifted]:
+        with self._spans.span("write consents"):
+            return await outbox.write_consents(answers)
 
     async def _erased(self, piece: RequestPiece, receipt: Receipt, intake: Intake) -> Receipt:
         """Erase whom the deletes at the end of a piece name, and say so in their receipts."""
@@ -303,16 +294,14 @@ class Pipeline:
         return replace(receipt, events=tuple(events))
 
     async def _commit(
-        self, drafts: IntakeBatch, outbox: Enqueues, people: PeopleChanges | None = None, *, is_final: bool
+        self, drafts: IntakeBatch, outbox: Outbox, people: PeopleChanges | None = None, *, is_final: bool
     ) -> Receipt:
         intake, now = drafts.intake, drafts.intake.now
         while True:
             counters = drafts.counters()
             people = with_owners(people, drafts.owners)
             try:
-                answers = await outbox.enqueue(
-                    drafts.deliveries, drafts.dropped, counters, now=now, people=people, is_final=is_final
-                )
+                answers = await self._enqueue(drafts, counters, outbox, people, is_final=is_final)
                 break
             except BacklogFull as exc:
                 if intake.whole or not (rest := drafts.without(exc.full)):
@@ -336,6 +325,25 @@ class Pipeline:
         for place in gone:
             answers[place] = replace(answers[place], warnings=(*answers[place].warnings, CANCELLED_BEFORE))
         return drafts.receipt(answers)
+
+    async def _enqueue(
+        self,
+        drafts: IntakeBatch,
+        counters: Sequence[CounterRow],
+        outbox: Outbox,
+        people: PeopleChanges | None,
+        *,
+        is_final: bool,
+    ) -> list[Enqueued]:
+        """Store what the events give; each delivery has the trace that the sender continues."""
+        deliveries = drafts.deliveries
+        facts = {"messaging.batch.message_count": len(deliveries)}
+        with self._spans.span("enqueue", attributes=facts, is_producer=True):
+            if traceparent := self._spans.traceparent():
+                deliveries = [replace(each, traceparent=traceparent) for each in deliveries]
+            return await outbox.enqueue(
+                deliveries, drafts.dropped, counters, now=drafts.intake.now, people=people, is_final=is_final
+            )
 
     async def _draft_all(self, events: _Events, drafts: IntakeBatch, memory: RequestMemory) -> None:
         """Draft one array after the other, so that the first commits while the next is mapped.

@@ -1,7 +1,7 @@
 """Quarantine: events that made no delivery, kept sealed and for a short time."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final, Protocol, TypeAlias
+from typing import Final, TypeAlias
 
 from app.catalog import Catalog
 from app.config.settings import QuarantineSettings
@@ -12,7 +12,7 @@ from app.core.trust import TOO_DEAR
 from app.core.values.hidden_emails import unpersonal_id
 from app.destination import redact
 from app.outbox import NOT_CONFIRMED
-from app.outbox.sealed_events import SealedEvents
+from app.outbox.sealed_events import SealedEvents, Sealer
 from app.pipeline.identity_events import IdentityEventReader
 from app.source import Intake
 
@@ -24,21 +24,11 @@ _TRIMMED_AFTER: Final = 1 / 16
 _MAX_NAME: Final = 200
 
 
-class Seals(Protocol):
-    """Encrypts events, by a key that is not in the store."""
-
-    def seal(self, event: Event) -> str | None:
-        """Return an event encrypted; None of one that cannot be written."""
-
-    def open(self, sealed: str) -> Event | None:
-        """Return the event; None where it was sealed by another key."""
-
-
 class Quarantine:
     """Seals what may be mended, and keeps it in the store."""
 
     def __init__(
-        self, sealed_events: SealedEvents, sealer: Seals, reader: IdentityEventReader, settings: QuarantineSettings
+        self, sealed_events: SealedEvents, sealer: Sealer, reader: IdentityEventReader, settings: QuarantineSettings
     ) -> None:
         """Take where events are kept, who encrypts them, and who knows their ids and what their persons say."""
         self._sealed_events = sealed_events

@@ -11,10 +11,10 @@ from app.core.events import Event, Exit
 from app.core.pages import Quarantined, QuarantineFilter, QuarantineGroup
 from app.core.receipts import EventReceipt, PresetResult
 from app.errors import EventRefused
-from app.outbox.sealed_events import SealedEvents
+from app.outbox.sealed_events import SealedEvents, Sealer
 from app.pipeline.explain import Explainer
 from app.pipeline.pipeline import Pipeline
-from app.pipeline.quarantine import Seals, is_too_dear
+from app.pipeline.quarantine import is_too_dear
 from app.pipeline.receipts import BACKLOG_FULL
 from app.source import Intake
 
@@ -56,7 +56,7 @@ class Replaying:
     def __init__(
         self,
         sealed_events: SealedEvents,
-        sealer: Seals,
+        sealer: Sealer,
         explainer: Explainer,
         pipeline: Pipeline,
         *,

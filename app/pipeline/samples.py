@@ -9,9 +9,9 @@ from app.core.events import Event, Exit
 from app.core.receipts import EventReceipt, Receipt
 from app.core.values.times import DAY_S
 from app.errors import EventRefused
-from app.outbox.sealed_events import SealedEvents
+from app.outbox.sealed_events import SealedEvents, Sealer
 from app.pipeline.identity_events import IdentityEventReader
-from app.pipeline.quarantine import Seals, name_of, quarantined
+from app.pipeline.quarantine import name_of, quarantined
 from app.source import Intake
 
 #: Of each trust so many names are sampled: strangers can make up names.
@@ -43,7 +43,7 @@ class Samples:
     def __init__(
         self,
         sealed_events: SealedEvents,
-        sealer: Seals,
+        sealer: Sealer,
         reader: IdentityEventReader,
         catalog: Callable[[], Catalog],
         *,

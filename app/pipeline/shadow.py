@@ -16,9 +16,8 @@ from app.core.receipts import PresetResult
 from app.core.values.hidden_emails import unpersonal_id
 from app.destination import components
 from app.errors import PublishingRefused, SettingsError
-from app.outbox.sealed_events import SealedEvents
+from app.outbox.sealed_events import SealedEvents, Sealer
 from app.pipeline.explain import hashed_input, shown_json
-from app.pipeline.quarantine import Seals
 from app.pipeline.router import Router
 
 #: Of each kind of change so many are shown.
@@ -190,7 +189,7 @@ class ShadowRuns:
     def __init__(
         self,
         sealed_events: SealedEvents,
-        sealer: Seals,
+        sealer: Sealer,
         router: Router,
         running: Callable[[], Catalog],
         *,

@@ -17,7 +17,7 @@ from app.core.events import Event, Exit
 from app.core.receipts import EventReceipt, PresetResult, Receipt
 from app.core.trust import public_share
 from app.errors import EventRefused
-from app.pipeline.enrichment import FindsPeople
+from app.outbox import Outbox
 from app.pipeline.identity_events import IdentityEventReader
 from app.pipeline.quarantine import shown_name
 from app.source import Intake
@@ -56,7 +56,7 @@ class Tail:
         self,
         reader: IdentityEventReader,
         catalog: Callable[[], Catalog],
-        memory: FindsPeople | None = None,
+        memory: Outbox | None = None,
         *,
         on_erased: Callable[[float], Awaitable[None]],
     ) -> None:

@@ -5,9 +5,8 @@ the clock was set forward. After such a disturbance every holder has the time of
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
 
 from app.core.deliveries import Claimed
 
@@ -15,23 +14,19 @@ from app.core.deliveries import Claimed
 _RENEWALS_PER_LEASE = 3
 
 
-class _Renews(Protocol):
-    async def renew(self, claimed: Sequence[Claimed], *, lease_s: float, now: float) -> None: ...
-
-
 class Leases:
     """The claims of this process that are not recorded yet."""
 
     def __init__(
         self,
-        outbox: _Renews,
+        renew: Callable[..., Awaitable[None]],
         *,
         lease_s: float,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
         on_error: Callable[[Exception], None],
     ) -> None:
-        self._outbox = outbox
+        self._renew = renew
         self._lease_s = lease_s
         self._clock = clock
         self._monotonic = monotonic
@@ -90,6 +85,6 @@ class Leases:
             await asyncio.sleep(self._lease_s / _RENEWALS_PER_LEASE)
             self._note_freeze()
             try:
-                await self._outbox.renew(list(self._held.values()), lease_s=self._lease_s, now=self._clock())
+                await self._renew(list(self._held.values()), lease_s=self._lease_s, now=self._clock())
             except Exception as exc:  # noqa: BLE001 - whatever it is: without renewals all would be sent twice
                 self._on_error(exc)

@@ -61,7 +61,7 @@ class Worker:
         self._clocks = surroundings.clocks
         self._shutdown = Shutdown()
         self._leases = Leases(
-            outbox,
+            outbox.renew,
             lease_s=policy.lease_s,
             clock=self._clocks.now,
             monotonic=self._clocks.monotonic,

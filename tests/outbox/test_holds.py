@@ -96,7 +96,7 @@ def start(outbox_url: str) -> Start:
         clocks = Clocks(world.wall, world.steady)
         policy = a_policy()
         leases = Leases(
-            outbox, lease_s=policy.lease_s, clock=clocks.now, monotonic=clocks.monotonic, on_error=lambda _: None
+            outbox.renew, lease_s=policy.lease_s, clock=clocks.now, monotonic=clocks.monotonic, on_error=lambda _: None
         )
         watch = ClockWatch(outbox, clocks, leases, policy, ad_account_id=ACCOUNT, on_jump=world.jumps.append)
         try:

@@ -9,7 +9,6 @@ import pytest
 from app.core.deliveries import Withdrawal
 from app.core.pages import Message
 from app.errors import EventHeldBack
-from app.outbox.search import orders_since
 from app.source import Intake
 from tests import assembled
 from tests.outbox.build import ACCOUNT, NOW, At
@@ -81,12 +80,12 @@ async def test_an_order_is_known_by_every_exit(at: At) -> None:
     await at.deliver(claimed["m-0"])
     await at.kill(claimed["m-1"])
 
-    listed = [row async for rows in orders_since(at.outbox, NOW - 60) for row in rows]
+    listed = [row async for rows in at.outbox.orders_since(NOW - 60) for row in rows]
     assert Counter(row[1:2] + row[:1] + row[3:5] for row in listed) == Counter(
         (exit_, *told[1:]) for _, exit_, told in EXITS if told[:1] == ("checkout",) or exit_ == "unmatched"
     )
     assert {(row.source, row.at) for row in listed} == {("default", NOW)}
-    assert [rows async for rows in orders_since(at.outbox, NOW + 60)] == [[], []]
+    assert [rows async for rows in at.outbox.orders_since(NOW + 60)] == [[], []]
 
     found = [known(await at.outbox.message(f"m-{number}")) for number in range(len(EXITS))]
     assert found == [(exit_, told) for _, exit_, told in EXITS]

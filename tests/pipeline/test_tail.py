@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 import pytest
@@ -253,7 +253,7 @@ async def test_what_is_about_to_be_held_when_somebody_is_erased_is_not(door: Doo
             door.tail.clear()
             return await door.outbox.people(keys, **asked)
 
-    door.tail._memory = Slow()
+    door.tail._memory = cast("Outbox", Slow())
     await door.send(ORDER)
     assert (door.names(), door.tail.hidden) == ([], 1)
 
@@ -291,6 +291,6 @@ async def test_a_fault_of_the_tail_does_not_reach_who_sent_the_event(door: Door)
         async def people(self, keys: Any, **_: Any) -> Any:
             raise OSError
 
-    door.tail._memory = Away()
+    door.tail._memory = cast("Outbox", Away())
     assert await door.send(ORDER) == [Exit.ENQUEUED]
     assert door.names() == []

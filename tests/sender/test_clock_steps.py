@@ -158,7 +158,7 @@ def _watch(stage: Stage) -> tuple[Clocks, ClockWatch]:
     clocks = Clocks(stage.clock, stage.monotonic)
     policy = a_policy()
     leases = Leases(
-        stage.outbox,
+        stage.outbox.renew,
         lease_s=policy.lease_s,
         clock=clocks.now,
         monotonic=clocks.monotonic,

@@ -26,7 +26,7 @@ class Renewals:
 
 async def test_what_is_held_is_renewed_whatever_goes_wrong_meanwhile(errors: list[Exception]) -> None:
     outbox = Renewals()
-    leases = Leases(outbox, lease_s=0.06, clock=lambda: NOW, monotonic=lambda: 0, on_error=errors.append)
+    leases = Leases(outbox.renew, lease_s=0.06, clock=lambda: NOW, monotonic=lambda: 0, on_error=errors.append)
     running = asyncio.create_task(leases.run())
 
     async def renewed_since(count: int) -> bool:
@@ -48,7 +48,7 @@ async def test_what_is_held_is_renewed_whatever_goes_wrong_meanwhile(errors: lis
 async def test_the_outbox_is_asked_also_while_nothing_is_held(errors: list[Exception]) -> None:
     """It may keep something at hand for the next claim."""
     outbox = Renewals()
-    leases = Leases(outbox, lease_s=0.003, clock=lambda: NOW, monotonic=lambda: 0, on_error=errors.append)
+    leases = Leases(outbox.renew, lease_s=0.003, clock=lambda: NOW, monotonic=lambda: 0, on_error=errors.append)
 
     running = asyncio.create_task(leases.run())
 
@@ -61,7 +61,7 @@ async def test_the_outbox_is_asked_also_while_nothing_is_held(errors: list[Excep
 
 
 def test_a_release_does_not_let_go_of_a_newer_claim(errors: list[Exception]) -> None:
-    leases = Leases(Renewals(), lease_s=1, clock=lambda: NOW, monotonic=lambda: 0, on_error=errors.append)
+    leases = Leases(Renewals().renew, lease_s=1, clock=lambda: NOW, monotonic=lambda: 0, on_error=errors.append)
     old, new = a_claim(claim="old"), a_claim(claim="new")
     leases.hold([old])
     leases.hold([new])
@@ -71,7 +71,7 @@ def test_a_release_does_not_let_go_of_a_newer_claim(errors: list[Exception]) -> 
 
 def test_claims_are_stale_after_the_process_stood_still_for_a_lease(errors: list[Exception]) -> None:
     now = 0.0
-    leases = Leases(Renewals(), lease_s=30, clock=lambda: NOW, monotonic=lambda: now, on_error=errors.append)
+    leases = Leases(Renewals().renew, lease_s=30, clock=lambda: NOW, monotonic=lambda: now, on_error=errors.append)
     old, new = a_claim(claim="old", delivery_id="1"), a_claim(claim="new", delivery_id="2")
     leases.hold([old])
     now = 29.0
@@ -99,7 +99,7 @@ def test_after_a_disturbance_every_holder_has_the_time_of_a_lease_to_come_forwar
     errors: list[Exception], seconds: list[float | str], *, may: bool
 ) -> None:
     passed_s = 0.0
-    leases = Leases(Renewals(), lease_s=90, clock=lambda: NOW, monotonic=lambda: passed_s, on_error=errors.append)
+    leases = Leases(Renewals().renew, lease_s=90, clock=lambda: NOW, monotonic=lambda: passed_s, on_error=errors.append)
     for step in seconds:
         if isinstance(step, str):
             leases.disturbed()

@@ -30,7 +30,8 @@ from app.insights.orders.shop_orders import (
     read_orders,
 )
 from app.insights.orders.verdicts import OrderFate, OrderSums, OrderVerdict, judge_order, judge_unknown
-from app.outbox.search import OrderRow, PagesOrders, orders_since
+from app.outbox import Outbox
+from app.outbox.search import OrderRow
 from app.warehouse import RowTable, TextTable, append_rows, open_duck, open_rows, temporary_folder
 from app.warehouse.reader_process import open_rows_in_process
 
@@ -133,7 +134,7 @@ class Reconciliation:
 
 
 async def reconciled(
-    outbox: PagesOrders,
+    outbox: Outbox,
     where: str,
     *,
     query: str | None = None,
@@ -164,7 +165,7 @@ async def reconciled(
         ((first, last),) = duck.execute("SELECT min(made_at), max(made_at) FROM shop").fetchall()
         if first is None or columns.time is None:
             first, last = part.since or ledger_begins, part.until or math.inf
-        async for known in orders_since(outbox, first - _BEFORE_S):
+        async for known in outbox.orders_since(first - _BEFORE_S):
             await _apart(_load_ledger, duck, known, part)
         await _name_as_the_shop(duck, outbox)
         await _apart(_judge_all, duck, found, ledger_begins, (first, last), on_verdict)
@@ -198,7 +199,7 @@ def _load_ledger(duck: Any, rows: Sequence[OrderRow], part: LedgerPart) -> None:
     append_rows(duck, "ledger", _TABLES["ledger"], kept)
 
 
-async def _name_as_the_shop(duck: Any, outbox: PagesOrders) -> None:
+async def _name_as_the_shop(duck: Any, outbox: Outbox) -> None:
     """Let the ledger have orders by the name that the shop's file has: the number of an order instead of its id.
 
     Where the file has more numbers of sent orders than ids, all its names are numbers.

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from app.config.validators import bare_token
 from app.core.shared_values import ADS_TOKEN, SealedToken, SharedValues
 from app.destination.client import Answer, Failure, answer_of, http_client
-from app.pipeline.quarantine import Seals
+from app.outbox.sealed_events import Sealer
 
 
 class AdsClient:
@@ -99,7 +99,7 @@ class RotatingToken:
         self,
         shared: SharedValues,
         client: AdsClient,
-        sealer: Seals,
+        sealer: Sealer,
         *,
         client_id: str,
         client_secret: SecretStr,

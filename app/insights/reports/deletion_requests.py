@@ -14,7 +14,7 @@ from app.core.shared_values import DELETIONS, ERASURES, PinterestDeletion, Share
 from app.core.values.times import DAY_S, HOUR_S
 from app.destination.client import Answer, Failure
 from app.insights.reports.ads_client import AdsClient, AdsToken
-from app.pipeline.quarantine import Seals
+from app.outbox.sealed_events import Sealer
 from app.sender.shutdown import MinuteTask
 
 #: How often Pinterest is asked how far a request is.
@@ -36,7 +36,7 @@ class DeletionRequests(MinuteTask):
         shared: SharedValues,
         client: AdsClient,
         token: AdsToken,
-        sealer: Seals,
+        sealer: Sealer,
         *,
         scrub: Callable[[Collection[str]], Awaitable[None]],
         clock: Callable[[], float],

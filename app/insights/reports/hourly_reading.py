@@ -24,7 +24,6 @@ from app.destination import redact
 from app.destination.client import Answer, Failure
 from app.insights.reports.ads_client import AdsClient, AdsToken, NoToken
 from app.outbox import Outbox
-from app.outbox.search import PagesOrders, orders_since
 from app.sender.shutdown import MinuteTask
 
 #: What is asked of the analytics, by column. https://developers.pinterest.com/docs/api/v5/ad_account-analytics
@@ -385,7 +384,7 @@ def _days(now: float, zone: tzinfo) -> list[str]:
 
 
 async def sent_by_day(
-    outbox: PagesOrders, account: str, currency: str, dates: Sequence[str], zone: tzinfo
+    outbox: Outbox, account: str, currency: str, dates: Sequence[str], zone: tzinfo
 ) -> tuple[SentDay, ...]:
     """Return the checkouts of an ad account that were delivered, by the day of a time zone on which each was made.
 
@@ -394,7 +393,7 @@ async def sent_by_day(
     starts = [datetime.fromisoformat(date).replace(tzinfo=zone).timestamp() for date in dates]
     orders: Counter[str] = Counter()
     worth: dict[str, Decimal] = dict.fromkeys(dates, Decimal(0))
-    async for rows in orders_since(outbox, starts[0]):
+    async for rows in outbox.orders_since(starts[0]):
         for row in rows:
             is_theirs = row.ad_account_id == account and (not currency or row.currency in (None, "", currency))
             if row.exit == State.DELIVERED and is_theirs and row.at >= starts[0]:

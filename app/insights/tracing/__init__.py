@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 from prometheus_client import Metric
 from starlette.types import ASGIApp
 
+from app.core.spans import Spans
 from app.errors import SettingsError
-from app.pipeline.pipeline import Enqueues
 from app.sender.context import CallReport
-from app.source import AcceptsIntake
 
 Signal: TypeAlias = Literal["TRACES", "METRICS", "LOGS"]
 SIGNALS: Final[tuple[Signal, ...]] = get_args(Signal)
@@ -69,22 +68,12 @@ __all__ = ["SIGNALS", "WATCHING_PATHS", "Tracing", "export_figures", "export_lin
 WATCHING_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
-class Tracing:
-    """What the flow is handed to, so that it is traced on the way. This one traces nothing."""
-
-    is_on = False
+class Tracing(Spans):
+    """Traces requests, the steps of the pipeline, and calls to Pinterest. This class traces nothing."""
 
     def requests(self, app: ASGIApp) -> ASGIApp:
         """Trace every request to the application, but those that look after the process."""
         return app
-
-    def accepts(self, accepts: AcceptsIntake) -> AcceptsIntake:
-        """Trace what becomes of the events of a request."""
-        return accepts
-
-    def enqueues(self, outbox: Enqueues) -> Enqueues:
-        """Trace the commit, and give each delivery the trace that goes on with it."""
-        return outbox
 
     def on_call(self, report: CallReport) -> None:
         """Trace a call to Pinterest that was made, and what it means for each of its deliveries."""

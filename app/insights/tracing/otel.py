@@ -3,14 +3,13 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from itertools import groupby
 from typing import Any, Final
 from uuid import uuid4
 
-from msgspec.structs import replace
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
@@ -32,17 +31,11 @@ from prometheus_client.samples import Sample
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import __version__
-from app.core.consent import Answer, Lifted
-from app.core.deliveries import Delivered, Enqueued, NewDelivery, Settlement, Withdrawal
-from app.core.events import CounterRow, DroppedEvent
+from app.core.deliveries import Delivered, Settlement
 from app.core.log import log_error, log_takers
-from app.core.people import PeopleChanges, PeopleFound
-from app.core.receipts import Receipt
 from app.errors import OutboxUnavailable, SettingsError
 from app.insights.tracing import WATCHING_PATHS, Tracing
-from app.pipeline.pipeline import Enqueues
 from app.sender.context import CallReport
-from app.source import AcceptsIntake, Intake
 
 _W3C: Final = TraceContextTextMapPropagator()
 
@@ -413,11 +406,17 @@ class OpenTelemetry(Tracing):
     def requests(self, app: ASGIApp) -> ASGIApp:
         return TracedRequests(app, self._requests)
 
-    def accepts(self, accepts: AcceptsIntake) -> AcceptsIntake:
-        return _TracedAccepts(self._requests, accepts)
+    def span(
+        self, name: str, *, attributes: Mapping[str, str | int] | None = None, is_producer: bool = False
+    ) -> AbstractContextManager[Span]:
+        kind = SpanKind.PRODUCER if is_producer else SpanKind.INTERNAL
+        return span(self._requests, name, kind=kind, attributes=attributes)
 
-    def enqueues(self, outbox: Enqueues) -> Enqueues:
-        return _TracedEnqueues(self._requests, outbox)
+    def set_attributes(self, attributes: Mapping[str, str | int]) -> None:
+        get_current_span().set_attributes(attributes)
+
+    def traceparent(self) -> str | None:
+        return current()
 
     def on_call(self, report: CallReport) -> None:
         trace_call(self._deliveries, report)
@@ -431,65 +430,3 @@ def _tracer(processor: SpanProcessor, resource: Resource, sampler: Sampler | Non
     provider = TracerProvider(sampler=sampler, resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(processor)
     return provider.get_tracer("pinrelay", __version__)
-
-
-class _TracedAccepts:
-    def __init__(self, tracer: Tracer, accepts: AcceptsIntake) -> None:
-        self._tracer = tracer
-        self._accepts = accepts
-
-    async def accept(self, intake: Intake) -> Receipt:
-        with span(self._tracer, "accept") as open_span:
-            receipt = await self._accepts.accept(intake)
-            open_span.set_attributes({f"pinrelay.{exit_}": count for exit_, count in receipt.counts.items()})
-            return receipt
-
-
-class _TracedEnqueues:
-    def __init__(self, tracer: Tracer, outbox: Enqueues) -> None:
-        self._tracer = tracer
-        self._outbox = outbox
-
-    async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> list[int]:
-        return await self._outbox.withdraw(withdrawals, now=now)
-
-    async def withdraw_cancelled(self, orders: Sequence[NewDelivery], *, now: float) -> list[int]:
-        return await self._outbox.withdraw_cancelled(orders, now=now)
-
-    async def consents(self, keys: Collection[str]) -> list[Answer]:
-        return await self._outbox.consents(keys)
-
-    async def consent_keys(self, after: str) -> tuple[list[tuple[str, int]], str]:
-        return await self._outbox.consent_keys(after)
-
-    async def write_consents(self, answers: Sequence[Answer]) -> list[Lifted]:
-        with span(self._tracer, "write consents"):
-            return await self._outbox.write_consents(answers)
-
-    async def people(
-        self,
-        keys: Sequence[str],
-        *,
-        browsers: Collection[str] = (),
-        public_key: str | None = None,
-        now: float | None = None,
-    ) -> PeopleFound:
-        with span(self._tracer, "people"):
-            return await self._outbox.people(keys, browsers=browsers, public_key=public_key, now=now)
-
-    async def enqueue(
-        self,
-        deliveries: Sequence[NewDelivery],
-        dropped: Sequence[DroppedEvent],
-        counters: Sequence[CounterRow],
-        *,
-        now: float,
-        people: PeopleChanges | None = None,
-        is_final: bool = False,
-    ) -> list[Enqueued]:
-        facts = {"messaging.batch.message_count": len(deliveries)}
-        with span(self._tracer, "enqueue", kind=SpanKind.PRODUCER, attributes=facts):
-            traceparent = current()
-            if traceparent is not None:
-                deliveries = [replace(delivery, traceparent=traceparent) for delivery in deliveries]
-            return await self._outbox.enqueue(deliveries, dropped, counters, now=now, people=people, is_final=is_final)

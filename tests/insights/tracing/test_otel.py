@@ -54,8 +54,8 @@ class Erasing:
 
 async def accept(tracing: OpenTelemetry, outbox: Any) -> Receipt:
     settings, catalog = assembled.settings(**LIVE), assembled.shipped_catalog()
-    pipeline = assemble.pipeline(settings, catalog, outbox=tracing.enqueues(outbox), erasing=Erasing())
-    return await tracing.accepts(pipeline).accept(Intake([PAGE, {**PAGE, "type": "screen"}], now=NOW))
+    pipeline = assemble.pipeline(settings, catalog, outbox=outbox, erasing=Erasing(), spans=tracing)
+    return await pipeline.accept(Intake([PAGE, {**PAGE, "type": "screen"}], now=NOW))
 
 
 def finished(spans: InMemorySpanExporter) -> dict[str, ReadableSpan]:

@@ -1,0 +1,31 @@
+"""The spans of traces, which start at the call sites; `app.insights.tracing` exports them by OpenTelemetry."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+
+
+class Spans:
+    """Starts spans. This class traces nothing."""
+
+    is_on = False
+
+    def span(
+        self,
+        name: str,  # noqa: ARG002 - for the class that traces
+        *,
+        attributes: Mapping[str, str | int] | None = None,  # noqa: ARG002 - for the class that traces
+        is_producer: bool = False,  # noqa: ARG002 - for the class that traces
+    ) -> AbstractContextManager[object]:
+        """Return a context manager that is one span, within the span that is open."""
+        return nullcontext()
+
+    def set_attributes(self, attributes: Mapping[str, str | int]) -> None:
+        """Add attributes to the span that is open."""
+
+    def traceparent(self) -> str | None:
+        """Return the open span as a `traceparent` (W3C Trace Context); `None` if the span is not sampled."""
+        return None
+
+
+#: Used if tracing is off.
+NO_SPANS = Spans()
