@@ -1,20 +1,26 @@
 """Refused requests are counted by all processes, kept by the hour, and shown to operators on every surface."""
 
 import asyncio
+import hmac
 import json
 import sys
-from collections.abc import AsyncIterator
+from base64 import b64encode
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from html import unescape
 from typing import Any
 
 import httpx
+import orjson
 import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from app.cli import cli
 from app.config.settings import SenderSettings
+from app.core.log import configure_logging, log_takers
 from app.core.metrics import Metrics
 from app.core.refusals import RefusedRequest
 from app.core.values.times import DAY_S
@@ -31,6 +37,7 @@ from app.web.application import Application
 from tests.assembled import settings
 from tests.outbox.build import NOW, At
 from tests.outbox.conftest import Clock
+from tests.process import ROOT
 from tests.rows import every_row
 from tests.source.door import Ledger
 
@@ -148,21 +155,40 @@ async def serving(outbox_url: str) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+def shopify_order(number: int) -> tuple[bytes, dict[str, str]]:
+    """Return the body of a paid order, and its headers with the signature of another shop's secret."""
+    example = yaml.safe_load((ROOT / "sources/shopify.yaml").read_text("utf-8"))["tests"][0]
+    body = orjson.dumps(example["event"] | {"id": number, "name": f"#{number}"})
+    signature = b64encode(hmac.digest(b"secret of another shop", body, "sha256")).decode()
+    return body, example["headers"] | {"X-Shopify-Hmac-SHA256": signature, "Content-Type": "application/json"}
+
+
+def labels_of_rule(alert: str) -> list[dict[str, str]]:
+    """Return the labels with which promtool sees the alert fire (`tests/test_prometheus.py`)."""
+    cases = yaml.safe_load((ROOT / "tests/cases/prometheus_alerts.yaml").read_text("utf-8"))["tests"]
+    tests = [test for case in cases for test in case["alert_rule_test"] if test["alertname"] == alert]
+    return [fired["exp_labels"] for test in tests for fired in test.get("exp_alerts", ())]
+
+
+@pytest.mark.usefixtures("restored_logging")
 async def test_wrongly_signed_orders_of_a_shop_are_shown_everywhere(
     outbox_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
     monkeypatch.setenv("SHOPIFY_WEBHOOK_SECRET", "of-another-shop")
-    signature, body = (
-        {"x-shopify-hmac-sha256": "c2lnbmVkIGJ5IHRoZSBvbGQgc2VjcmV0"},
-        {"id": 1, "email": "ann@shop.example"},
-    )
-    async with serving(outbox_url) as one, serving(outbox_url) as other:
-        for number in range(50):
-            client = other if number % 5 == 0 else one
-            answer = await client.post("/webhook/shopify", json=body, headers=signature)
-            assert answer.status_code == 401
-        figures = (await one.get("/metrics")).text
+    lines: list[Mapping[str, Any]] = []
+    configure_logging("json", "info")
+    log_takers.append(lines.append)
+    try:
+        async with serving(outbox_url) as one, serving(outbox_url) as other:
+            for number in range(50):
+                client = other if number % 5 == 0 else one
+                body, headers = shopify_order(number)
+                answer = await client.post("/webhook/shopify", content=body, headers=headers)
+                assert answer.status_code == 401
+            figures = (await one.get("/metrics")).text
+    finally:
+        log_takers.remove(lines.append)
     async with serving(outbox_url) as client:
         overview = unescape((await client.get("/console")).text)
         status = (await client.get("/api/status")).json()
@@ -171,8 +197,18 @@ async def test_wrongly_signed_orders_of_a_shop_are_shown_everywhere(
         await asyncio.to_thread(CliRunner().invoke, cli, ["status", *more], env=environ) for more in ([], ["--json"])
     ]
 
-    labels = 'cause="bad signature",source="shopify",status="401"'
-    assert f"pinrelay_refused_requests_total{{{labels}}} 40.0" in figures
+    logged = [line for line in lines if line["event"] == "request" and line["status"] == 401]
+    assert [(line["source"], line["check"], line["setting"]) for line in logged] == [
+        ("shopify", "bad signature", "SHOPIFY_WEBHOOK_SECRET")
+    ] * 50
+    labels = {"source": "shopify", "status": "401", "cause": "bad signature"}
+    assert [
+        (sample.labels, sample.value)
+        for family in text_string_to_metric_families(figures)
+        for sample in family.samples
+        if sample.name == "pinrelay_refused_requests_total"
+    ] == [(labels, 40)]
+    assert labels | {"job": "pinrelay", "severity": "warning"} in labels_of_rule("PinrelayRequestsRefused")
     needs = overview.partition('id="part-needs"')[2].partition("</section>")[0]
     for text in ("50 requests of the source shopify", "401", "bad signature", "Check SHOPIFY_WEBHOOK_SECRET."):
         assert text in needs
