@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from app.catalog.document import Path, with_member, without_member
 from app.catalog.fields import is_plain
-from app.catalog.opt_outs import paths_in
+from app.catalog.opt_outs import OPT_OUT_FIELDS, paths_in, shipped_paths
 from app.catalog.reshaping import RECORD_FIELDS
 from app.errors import TriggerError
 from app.trigger import Readable
@@ -50,7 +50,20 @@ def changes(value: dict[str, Any]) -> Iterator[Change]:
     """Yield each change of the content of a preset, mapping or source file. The content is not modified."""
     for at, sentence, new in _edits(value):
         changed = without_member(value, at) if new is _REMOVED else with_member(value, at, new)
-        yield Change(at, sentence, changed, tuple(_paths_at(value, at)))
+        paths = tuple(_paths_at(value, at))
+        if "fields" in value and not OPT_OUT_FIELDS.isdisjoint(at):
+            # a shipped opt-out is read until the file drops its path
+            dropped = {*value.get("drops_opt_out", ()), *shipped_paths().intersection(_paths_around(value, at))}
+            changed |= {"drops_opt_out": sorted(dropped)}
+        yield Change(at, sentence, changed, paths)
+
+
+def _paths_around(value: Any, at: Path) -> Iterator[str]:
+    """Yield the paths that the option of `@all` with this place reads."""
+    end = at.index("@all") + 2 if "@all" in at else len(at)
+    for step in at[:end]:
+        value = value[step]
+    yield from paths_in(value)
 
 
 def _paths_at(value: Any, at: Path) -> Iterator[str]:

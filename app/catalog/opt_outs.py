@@ -14,6 +14,7 @@ from app.errors import Fault
 
 #: Fields of opt-outs, as places in a mapping. Each collects all values with `@all`.
 _FIELDS: Final = (("opt_out",), ("gpc",), ("advertiser_tracking_enabled",), ("custom_data", "opt_out_type"))
+OPT_OUT_FIELDS: Final = frozenset(field[-1] for field in _FIELDS)
 _SHIPPED_FILE: Final = "report_conversion_event.yaml"
 
 #: By field, the values of its `@all`.
@@ -60,9 +61,14 @@ def _with(mapping: dict[str, Any], name: str, places: Sequence[Any], dropped: Co
     return mapping if read == own else mapping | {name: {"@all": read}}
 
 
+def shipped_paths() -> set[str]:
+    """Return each path that an opt-out of the shipped mapping reads."""
+    return set(chain.from_iterable(map(paths_in, chain.from_iterable(shipped_opt_outs().values()))))
+
+
 def unknown_drops(dropped: Sequence[str]) -> Iterator[Fault]:
     """Yield a fault for each path in `drops_opt_out` that is not an opt-out of the shipped mapping."""
-    known = set(chain.from_iterable(map(paths_in, chain.from_iterable(shipped_opt_outs().values()))))
+    known = shipped_paths()
     for number, path in enumerate(dropped):
         if path not in known:
             hint = nearest(path, known) or f": write one of {', '.join(sorted(known))}"

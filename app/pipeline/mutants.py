@@ -47,6 +47,8 @@ class Mutants:
         """Take the files of `draft`. `recorded` are events without personal data, which suggested tests prefer."""
         self._tests, self._running, self._draft, self._recorded = tests, running, draft, recorded
         self._base = draft.over(running)
+        #: The name of the test that found the last change.
+        self._finder = ""
 
     def run(self) -> Iterator[Mutant]:
         """Yield each change and whether a test found the change. Raises CatalogError if a file is faulty."""
@@ -54,16 +56,23 @@ class Mutants:
             document = read_document(text)
             for change in changes(document.value):
                 lines = document.lines(change.at) or (1, 1)
-                changed = orjson.dumps(change.value).decode()
+                changed = orjson.dumps(self._finder_first(change.value)).decode()
                 is_found = self._is_found(file, changed)
                 suggestion = None if is_found else self._suggestion(file, changed, change)
                 yield Mutant(file, lines[0], change.sentence, is_found, suggestion)
 
     def _is_found(self, file: str, text: str) -> bool:
         try:
-            return any(each.differences for each in self._results(file, text))
+            found = next((each for each in self._results(file, text) if each.differences), None)
         except CatalogError:
             return True
+        if found is not None:
+            self._finder = found.name
+        return found is not None
+
+    def _finder_first(self, value: dict[str, Any]) -> dict[str, Any]:
+        """Return a file with the test first that found the last change: the next change is often beside it."""
+        return value | {"tests": sorted(value.get("tests") or (), key=lambda test: test["name"] != self._finder)}
 
     def _results(self, file: str, text: str) -> Iterator[FileTestResult]:
         """Yield the results of all tests that a changed file affects. Raises CatalogError if the file is faulty."""

@@ -114,6 +114,19 @@ def test_a_mutant_names_file_line_and_change() -> None:
     assert re.match(r"subscribe|name|enabled", line)
 
 
+def shipped_presets(step: int) -> Draft:
+    files = sorted((ROOT / "presets").glob("*.yaml"))[::step]
+    return Draft(presets={str(file): file.read_text("utf-8") for file in files})
+
+
+@pytest.mark.parametrize("step", [pytest.param(9, id="sample"), pytest.param(1, id="all", marks=pytest.mark.prove)])
+def test_at_least_98_percent_of_the_changes_of_shipped_presets_are_found(step: int) -> None:
+    found = mutants(shipped_presets(step))
+    left = [str(each) for each in found if not each.is_found]
+    assert len(found) > 600 / step / 2
+    assert len(left) <= 0.02 * len(found), left
+
+
 @pytest.mark.slow
 def test_a_mapping_and_a_source_are_changed_too(tmp_path: Path) -> None:
     mapping = {
