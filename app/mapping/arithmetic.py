@@ -1,4 +1,4 @@
-"""Our own `@sum`, `@subtract`, `@multiply` and `@atMost`: exact decimal arithmetic for the value of an order.
+"""Our own `@sum`, `@subtract`, `@multiply`, `@atMost` and `@money`: exact decimal arithmetic for the value of an order.
 
 A result is plain text such as "19.98", which remembers the currency that an operand named. Where an operand is missing
 or no number there is no result: a value that leaves something out would be a wrong value. The first operand of
@@ -11,10 +11,19 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-from app.core.values.amounts import COUNT, NO_CONTEXT, Computed, Context, is_plain_text, read_amount
+from app.core.values.amounts import (
+    COUNT,
+    CURRENCY_NAMES,
+    NO_CONTEXT,
+    Computed,
+    Context,
+    currency_text,
+    is_plain_text,
+    read_amount,
+)
 from app.core.values.candidates import PassedOver
 from app.mapping.compiler import Compiler, is_directive, json_kind
-from app.mapping.nodes import MISSING, TOLD, About, Call, If, List, Node, is_number, note_passed_over
+from app.mapping.nodes import MISSING, TOLD, About, Call, If, List, ListPath, Node, is_number, note_passed_over
 
 _Combine: TypeAlias = Callable[[list[Decimal]], Decimal]
 
@@ -253,3 +262,30 @@ def plain_text(number: Decimal) -> str:
     """
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def build_money(compiler: Compiler, value: Any, at: str) -> Node:
+    """Build `@money`: an amount; with its currency, as an object of money, where the object it stands in names one."""
+    if not is_directive(value):
+        return compiler.fault(at, f"should be a directive that gives an amount but it is {json_kind(value)}")
+    amount = compiler.compile(value, at)
+    dressed = Call(function=_money, operands=(amount, _BESIDE), needs="all")
+    return If(value=_BESIDE, test=None, then=dressed, otherwise=amount)
+
+
+def _currency_beside(item: Any) -> Any:
+    """Return the currency that the amounts of an object are in, or what else it says in its place; MISSING: neither."""
+    text = currency_text(map(item.get, CURRENCY_NAMES)) if type(item) is dict else None
+    return MISSING if text is None else text
+
+
+_BESIDE = ListPath(text="currency", find=_currency_beside, under=tuple((name,) for name in CURRENCY_NAMES))
+
+
+def _money(amount: Any, currency: str) -> Any:
+    read = read_amount(amount)
+    if read is None or read.currency:
+        return amount
+    if type(amount) is not dict:
+        return {"amount": amount, "currency": currency}
+    return amount | {"currency": currency} if "amount" in amount else amount

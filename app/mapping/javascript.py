@@ -1,13 +1,18 @@
-"""How JavaScript reads members and writes values as text, since Segment's mappings are used to it.
+"""Read members and write values as JavaScript does, which Segment's mappings expect; `@json`.
 
 Source of the rules: ECMAScript, sections Number::toString and Array.prototype.toString.
 """
 
+import json
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Final
 
-from app.mapping.nodes import MISSING
+import orjson
+
+from app.mapping.compiler import Compiler
+from app.mapping.nodes import MISSING, NOTHING, Call, Node
 
 _EXACT_BELOW: Final = 10**21
 _DECIMALS_FROM: Final = -7
@@ -140,3 +145,67 @@ def _laid_out(digits: str, exponent: int) -> str:
         return f"0.{'0' * -exponent}{digits}"
     rest = f".{digits[1:]}" if len(digits) > 1 else ""
     return f"{digits[0]}{rest}e{exponent - 1:+d}"
+
+
+#: Values of an object or list that a directive made and another reads.
+MAX_EVENT_VALUES: Final = 10_000
+
+
+def is_within_limit(value: Any, limit: int = MAX_EVENT_VALUES) -> bool:
+    """Return whether a value has at most `limit` values in it, counting no further than that."""
+    waiting = [value]
+    count = 0
+    while waiting:
+        count += 1
+        if count + len(waiting) > limit:
+            return False
+        item = waiting.pop()
+        if isinstance(item, dict):
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+    return True
+
+
+_quoted = partial(json.dumps, ensure_ascii=False)
+
+
+def build_json(compiler: Compiler, value: Any, at: str) -> Node:
+    """Build `@json`: a value written as JSON, or what such a text holds; the value may be anything but nothing."""
+    options = compiler.options(value, at, ("mode", "value"))
+    if options is None or not compiler.required(options, at, "mode") or not compiler.required(options, at, "value"):
+        return NOTHING
+    mode = compiler.one_of(options["mode"], f"{at}/mode", ("encode", "decode"))
+    if options["value"] in (None, "", 0, False):
+        return compiler.fault(f"{at}/value", "should not be empty, 0, false or null")
+    given = compiler.operand(options["value"], f"{at}/value")
+    return Call(function=_encode if mode == "encode" else _decode, operands=(given,))
+
+
+def _encode(value: Any) -> Any:
+    return json_text(value) if value is not MISSING and is_within_limit(value) else MISSING
+
+
+def json_text(value: Any) -> str:
+    """Write JSON without blanks; numbers as in JavaScript.
+
+    >>> json_text({"total": 275.0, "tags": ["é", None]})
+    '{"total":275,"tags":["é",null]}'
+    """
+    if value is None or isinstance(value, str | bool):
+        return _quoted(value)
+    if isinstance(value, int | float):
+        return javascript_number(value)
+    if isinstance(value, list):
+        return f"[{','.join(map(json_text, value))}]"
+    return f"{{{','.join(f'{_quoted(key)}:{json_text(member)}' for key, member in value.items())}}}"
+
+
+def _decode(value: Any) -> Any:
+    """Read JSON text; what is no text or no JSON passes unchanged."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return value

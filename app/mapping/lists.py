@@ -11,6 +11,7 @@ from app.core.values.texts import written_list
 from app.errors import TriggerError
 from app.mapping.compiler import Compiler, json_kind
 from app.mapping.generate import generate
+from app.mapping.javascript import is_within_limit
 from app.mapping.nodes import (
     MISSING,
     NOTHING,
@@ -25,7 +26,6 @@ from app.mapping.nodes import (
     places_of,
 )
 from app.mapping.paths import items_within, path_node, without_prefix
-from app.mapping.size_limit import is_within_limit
 
 #: Values of one `@all`.
 _MAX_VALUES = 50

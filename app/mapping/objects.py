@@ -7,8 +7,8 @@ from typing import Any
 from app.core.values.candidates import PassedOver
 from app.mapping.compiler import Compiler, json_kind
 from app.mapping.generate import generate
+from app.mapping.javascript import is_within_limit
 from app.mapping.nodes import MISSING, NOTHING, TOLD, Call, Node, Resolver
-from app.mapping.size_limit import is_within_limit
 
 
 def _object_or_directive(compiler: Compiler, value: Any, at: str) -> Node:

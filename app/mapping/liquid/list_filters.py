@@ -3,12 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from app.mapping.javascript import javascript_text, text_length
-from app.mapping.json_text import json_text
+from app.mapping.javascript import is_within_limit, javascript_text, json_text, text_length
 from app.mapping.liquid.values import MAX_SIZE, TooLargeError, items_of, liquid_text, number_or_nan, plain, whole
 from app.mapping.nodes import MISSING
 from app.mapping.paths import read
-from app.mapping.size_limit import is_within_limit
 
 
 def join(value: Any, separator: Any = MISSING) -> str:
