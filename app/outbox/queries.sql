@@ -410,3 +410,69 @@ SELECT row.value ->> 0, (row.value ->> 1)::smallint, 0, (row.value ->> 2)::float
 FROM each_row(:rows) AS row WHERE true ORDER BY 1, 2
 ON CONFLICT (digest, place) DO UPDATE SET expires_at = excluded.expires_at, known = excluded.known;
 
+-- transfer_keys_in --
+-- Keys of another outbox.
+INSERT INTO dedup_key (digest, place, delivery_id, expires_at, known, learned, is_proven)
+SELECT row.value ->> 0, (row.value ->> 1)::smallint, (row.value ->> 2)::bigint, (row.value ->> 3)::float8, row.value ->> 4,
+       (row.value ->> 5)::integer::boolean, (row.value ->> 6)::integer::boolean
+FROM each_row(:rows) AS row WHERE true
+ON CONFLICT DO NOTHING;
+
+-- transfer_quarantined_in --
+-- Sealed events of another outbox; the same twice does no harm.
+INSERT INTO quarantined (at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed)
+SELECT (row.value ->> 1)::float8, (row.value ->> 2)::float8, row.value ->> 3, (row.value ->> 4)::boolean, row.value ->> 5,
+       row.value ->> 6, row.value ->> 7, row.value ->> 8, row.value ->> 9, row.value ->> 10
+FROM each_row(:rows) AS row WHERE true
+ON CONFLICT DO NOTHING;
+
+-- transfer_inventory_in --
+-- The inventory of another outbox.
+INSERT INTO inventory (span_s, counted, start_at, source, type, name, label, count)
+SELECT (row.value ->> 0)::integer, row.value ->> 1, (row.value ->> 2)::bigint, row.value ->> 3, row.value ->> 4,
+       row.value ->> 5, row.value ->> 6, (row.value ->> 7)::bigint
+FROM each_row(:rows) AS row WHERE true
+ON CONFLICT DO NOTHING;
+
+-- drop_keys --
+-- Keys that were moved to another outbox.
+DELETE FROM dedup_key
+WHERE (digest, place) IN (SELECT row.value ->> 0, (row.value ->> 1)::smallint FROM each_row(:rows) AS row);
+
+-- drop_quarantined --
+-- Sealed events that were moved to another outbox.
+DELETE FROM quarantined WHERE id IN (SELECT (row.value ->> 0)::bigint FROM each_row(:rows) AS row);
+
+-- drop_consents --
+-- Answers that were moved to another outbox.
+DELETE FROM consent WHERE (key, said_by, is_proven) IN (
+  SELECT row.value ->> 0, row.value ->> 1, (row.value ->> 2)::integer::boolean FROM each_row(:rows) AS row
+);
+
+-- drop_audit --
+-- Lines of the audit log that were moved to another outbox.
+DELETE FROM audit WHERE id IN (SELECT (row.value ->> 0)::bigint FROM each_row(:rows) AS row);
+
+-- drop_inventory --
+-- What was moved of the inventory.
+DELETE FROM inventory WHERE (span_s, counted, start_at, source, type, name, label) IN (
+  SELECT (row.value ->> 0)::integer, row.value ->> 1, (row.value ->> 2)::bigint, row.value ->> 3, row.value ->> 4,
+         row.value ->> 5, row.value ->> 6
+  FROM each_row(:rows) AS row
+);
+
+-- add_to_inventory --
+-- Add counts to their hour or day.
+INSERT INTO inventory (span_s, counted, start_at, source, type, name, label, count)
+SELECT (row.value ->> 0)::integer, row.value ->> 1, (row.value ->> 2)::bigint, row.value ->> 3, row.value ->> 4,
+       row.value ->> 5, row.value ->> 6, sum((row.value ->> 7)::bigint)
+FROM each_row(:rows) AS row WHERE true GROUP BY 1, 2, 3, 4, 5, 6, 7
+ON CONFLICT (span_s, counted, start_at, source, type, name, label)
+DO UPDATE SET count = inventory.count + excluded.count;
+
+-- summed_spans --
+-- Of each length the starts of the first and the last step that are summed.
+SELECT span.column1, (SELECT min(start_at) FROM counter_sum WHERE span_s = span.column1),
+       (SELECT max(start_at) FROM counter_sum WHERE span_s = span.column1)
+FROM (VALUES (3600), (21600), (86400)) AS span;
+

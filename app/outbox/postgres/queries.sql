@@ -843,12 +843,6 @@ GROUP BY step, name, preset, label, ad_account_id, source
 ORDER BY step, name COLLATE "C", preset COLLATE "C", label COLLATE "C", ad_account_id COLLATE "C",
          source COLLATE "C";
 
--- summed_spans --
--- Of each length the starts of the first and the last step that are summed.
-SELECT span_s, (SELECT min(start_at) FROM counter_sum WHERE counter_sum.span_s = span.span_s),
-       (SELECT max(start_at) FROM counter_sum WHERE counter_sum.span_s = span.span_s)
-FROM (VALUES (3600), (21600), (86400)) AS span (span_s);
-
 -- first_count --
 -- When the first minute or hour begins since a moment in which anything was counted.
 SELECT least((SELECT min(start_at) FROM counter_minute WHERE start_at >= %(begin)s::bigint),
@@ -881,15 +875,6 @@ DELETE FROM revenue WHERE (day, ad_account_id, preset, source, currency, became,
   SELECT day, ad_account_id, preset, source, currency, became, slot FROM revenue
   WHERE day < floor(%(days_start)s::float8 / 86400)::integer LIMIT %(limit)s OFFSET %(skip)s
 );
-
--- add_to_inventory --
--- Add counts to their hour or day.
-INSERT INTO inventory (span_s, counted, start_at, source, type, name, label, count)
-SELECT (row ->> 0)::integer, row ->> 1, (row ->> 2)::bigint, row ->> 3, row ->> 4, row ->> 5, row ->> 6,
-       sum((row ->> 7)::bigint)
-FROM json_array_elements(%(rows)s::json) AS row GROUP BY 1, 2, 3, 4, 5, 6, 7
-ON CONFLICT (span_s, counted, start_at, source, type, name, label)
-DO UPDATE SET count = inventory.count + excluded.count;
 
 -- forget_properties --
 -- Forget the rarest properties of each name on a day, as many as are too many.
@@ -996,22 +981,6 @@ SELECT (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM delivery_id),
 SELECT setval('delivery_id', greatest(%(delivery)s, (SELECT last_value FROM delivery_id)), true),
        setval('dropped_event_id', greatest(%(dropped_event)s, (SELECT last_value FROM dropped_event_id)), true)
 WHERE %(delivery)s > 0 OR %(dropped_event)s > 0;
-
--- transfer_keys_in --
--- Keys of another outbox.
-WITH written AS (
-  INSERT INTO dedup_key (digest, place, delivery_id, expires_at, known, learned, is_proven)
-  SELECT key ->> 0, (key ->> 1)::smallint, (key ->> 2)::bigint, (key ->> 3)::float8, key ->> 4,
-         (key ->> 5)::integer::boolean, (key ->> 6)::integer::boolean
-  FROM jsonb_array_elements(%(rows)s::jsonb) AS key
-  ON CONFLICT DO NOTHING RETURNING 1
-)
-SELECT count(*) FROM written;
-
--- drop_keys --
--- Keys that were moved to another outbox.
-DELETE FROM dedup_key USING jsonb_array_elements(%(rows)s::jsonb) AS key
-WHERE digest = key ->> 0 AND place = (key ->> 1)::smallint;
 
 -- transfer_waiting_out --
 -- Deliveries that are not delivered, to be moved to another outbox.
@@ -1188,10 +1157,6 @@ WITH
   )
 SELECT (SELECT count(*) FROM written) FROM (SELECT count(*) FROM moved) AS done;
 
--- drop_audit --
--- Lines of the audit log that were moved to another outbox.
-DELETE FROM audit USING jsonb_array_elements(%(rows)s::jsonb) AS row WHERE audit.id = (row ->> 0)::bigint;
-
 -- transfer_counts_out --
 -- Counts of all slots, to be moved to another outbox.
 SELECT span_s, start_at, name, preset, label, ad_account_id, source, sum(count)::bigint
@@ -1279,24 +1244,6 @@ SELECT count(*) FROM written;
 DELETE FROM revenue AS sums USING jsonb_array_elements(%(rows)s::jsonb) AS row
 WHERE sums.day = (row ->> 0)::integer AND sums.ad_account_id = row ->> 1 AND sums.preset = row ->> 2
   AND sums.source = row ->> 3 AND sums.currency = row ->> 4 AND sums.became = row ->> 5;
-
--- transfer_inventory_in --
--- The inventory of another outbox.
-WITH
-  written AS (
-    INSERT INTO inventory (span_s, counted, start_at, source, type, name, label, count)
-    SELECT (row ->> 0)::integer, row ->> 1, (row ->> 2)::bigint, row ->> 3, row ->> 4, row ->> 5, row ->> 6,
-           (row ->> 7)::bigint
-    FROM jsonb_array_elements(%(rows)s::jsonb) AS row
-    ON CONFLICT DO NOTHING RETURNING 1
-  )
-SELECT count(*) FROM written;
-
--- drop_inventory --
--- What was moved of the inventory.
-DELETE FROM inventory USING jsonb_array_elements(%(rows)s::jsonb) AS row
-WHERE (span_s, counted, start_at, source, type, name, label)
-    = ((row ->> 0)::integer, row ->> 1, (row ->> 2)::bigint, row ->> 3, row ->> 4, row ->> 5, row ->> 6);
 
 -- day_delivered --
 -- What was delivered on a day: a table of its own.
@@ -1724,11 +1671,6 @@ WITH
   )
 SELECT count(*) FROM written;
 
--- drop_consents --
--- Answers that were moved to another outbox.
-DELETE FROM consent USING jsonb_array_elements(%(rows)s::jsonb) AS row
-WHERE key = row ->> 0 AND said_by = row ->> 1 AND is_proven = ((row ->> 2)::int = 1);
-
 -- transfer_people_out --
 -- What is remembered of people, to be moved to another outbox.
 SELECT key, linked_to, linked_at, seen_at, stale_at, revision, record FROM person
@@ -1867,19 +1809,3 @@ SELECT nth::integer FROM gone;
 -- Erase the sealed events of ids.
 DELETE FROM quarantined WHERE keys::jsonb ?| %(keys)s::text[];
 
--- transfer_quarantined_in --
--- Sealed events of another outbox; the same twice does no harm.
-WITH
-  written AS (
-    INSERT INTO quarantined (at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed)
-    SELECT (row ->> 1)::float8, (row ->> 2)::float8, row ->> 3, (row ->> 4)::boolean, row ->> 5, row ->> 6, row ->> 7,
-           row ->> 8, row ->> 9, row ->> 10
-    FROM jsonb_array_elements(%(rows)s::jsonb) AS row
-    ON CONFLICT DO NOTHING
-    RETURNING 1
-  )
-SELECT count(*) FROM written;
-
--- drop_quarantined --
--- Sealed events that were moved to another outbox.
-DELETE FROM quarantined USING jsonb_array_elements(%(rows)s::jsonb) AS row WHERE id = (row ->> 0)::bigint;

@@ -72,7 +72,10 @@ def _text(stored: Any) -> str | None:
 
 
 async def _write(connection: Connection, kind: TransferKind, rows: Sequence[Row]) -> int:
-    ((written,),) = await connection.rows(f"transfer_{kind}_in", rows=as_json(rows))
+    cursor = await connection.execute(SQL[f"transfer_{kind}_in"], {"rows": as_json(rows), "slot": connection.slot})
+    if cursor.description is None:  # the statement is an INSERT, which counts its rows
+        return cursor.rowcount
+    ((written,),) = await cursor.fetchall()
     return int(written)
 
 

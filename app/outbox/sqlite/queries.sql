@@ -451,12 +451,6 @@ WHERE :names IS NULL OR name IN (SELECT value FROM json_each(:names))
 GROUP BY step, name, preset, label, ad_account_id, source
 ORDER BY step, name, preset, label, ad_account_id, source;
 
--- summed_spans --
--- Of each length the starts of the first and the last step that are summed.
-SELECT span.column1, (SELECT min(start_at) FROM counter_sum WHERE span_s = span.column1),
-       (SELECT max(start_at) FROM counter_sum WHERE span_s = span.column1)
-FROM (VALUES (3600), (21600), (86400)) AS span;
-
 -- first_count --
 -- When the first minute or hour begins since a moment in which anything was counted.
 SELECT min(first) FROM (
@@ -489,13 +483,6 @@ DELETE FROM revenue WHERE (day, ad_account_id, preset, source, currency, became)
 INSERT INTO earned
 SELECT enqueued_at, ad_account_id, preset, source, currency, 'waiting', -1, amount, id FROM delivery
 WHERE id IN (SELECT value FROM json_each(:rows)) AND event_name = 'checkout' AND state IN ('pending', 'claimed');
-
--- add_to_inventory --
--- Add counts to their hour or day.
-INSERT INTO inventory (span_s, counted, start_at, source, type, name, label, count)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
-FROM json_each(:rows) WHERE true
-ON CONFLICT DO UPDATE SET count = count + excluded.count;
 
 -- forget_properties --
 -- Forget the rarest properties of each name on a day, as many as are too many.
@@ -642,16 +629,6 @@ SELECT (SELECT rowid FROM sqlite_sequence WHERE name = 'delivery'), 'delivery',
 -- Which of these deliveries are there.
 SELECT id FROM delivery WHERE id IN (SELECT value FROM json_each(:rows));
 
--- transfer_keys_in --
--- Keys of another outbox.
-INSERT INTO dedup_key (digest, place, delivery_id, expires_at, known, learned, is_proven)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 FROM json_each(:rows) WHERE true
-ON CONFLICT DO NOTHING;
-
--- drop_keys --
--- Keys that were moved to another outbox.
-DELETE FROM dedup_key WHERE (digest, place) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:rows));
-
 -- transfer_waiting_out --
 -- Deliveries that are not delivered, to be moved to another outbox.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
@@ -746,10 +723,6 @@ SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->
 FROM json_each(:rows) WHERE true
 ON CONFLICT DO NOTHING;
 
--- drop_audit --
--- Lines of the audit log that were moved to another outbox.
-DELETE FROM audit WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));
-
 -- transfer_counts_out --
 -- Counts, to be moved to another outbox.
 SELECT span_s, start_at, name, preset, label, ad_account_id, source, count FROM counter
@@ -800,20 +773,6 @@ ON CONFLICT DO UPDATE SET
 -- Sums that were moved to another outbox.
 DELETE FROM revenue WHERE (day, ad_account_id, preset, source, currency, became) IN (
   SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(:rows)
-);
-
--- transfer_inventory_in --
--- The inventory of another outbox.
-INSERT INTO inventory (span_s, counted, start_at, source, type, name, label, count)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
-FROM json_each(:rows) WHERE true
-ON CONFLICT DO NOTHING;
-
--- drop_inventory --
--- What was moved of the inventory.
-DELETE FROM inventory WHERE (span_s, counted, start_at, source, type, name, label) IN (
-  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
-  FROM json_each(:rows)
 );
 
 -- day_delivered --
@@ -1270,12 +1229,6 @@ SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->
        value ->> 9, (SELECT max(coalesce(max(turn), 0), (SELECT count FROM memory_size WHERE kind = 'consent turn')) + 1 FROM consent)
 FROM json_each(:rows) WHERE true ON CONFLICT DO NOTHING;
 
--- drop_consents --
--- Answers that were moved to another outbox.
-DELETE FROM consent WHERE (key, said_by, is_proven) IN (
-  SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(:rows)
-);
-
 -- transfer_people_out --
 -- What is remembered of people, to be moved to another outbox.
 SELECT key, linked_to, linked_at, seen_at, stale_at, revision, record FROM person
@@ -1398,14 +1351,3 @@ DELETE FROM delivery WHERE id IN (SELECT value FROM json_each(:rows));
 DELETE FROM quarantined
 WHERE EXISTS (SELECT 1 FROM json_each(keys) WHERE value IN (SELECT value FROM json_each(:keys)));
 
--- transfer_quarantined_in --
--- Sealed events of another outbox; the same twice does no harm.
-INSERT INTO quarantined (at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed)
-SELECT value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
-       value ->> 9, value ->> 10
-FROM json_each(:rows) WHERE true
-ON CONFLICT DO NOTHING;
-
--- drop_quarantined --
--- Sealed events that were moved to another outbox.
-DELETE FROM quarantined WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));
