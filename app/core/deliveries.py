@@ -1,10 +1,11 @@
 """Deliveries: from enqueue to the outcome of a send."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+import orjson
 from msgspec import Struct
 
 from app.core.events import DEFAULT_SOURCE, Exit
@@ -63,8 +64,40 @@ class OrderSide(Struct, frozen=True, kw_only=True, gc=False):
     own: str | None = None
 
 
-class NewDelivery(Struct, frozen=True, kw_only=True, gc=False):
-    """One event for one preset, finished and hashed: what the outbox takes."""
+#: Members of an order side that are stored by name.
+_NAMED: Final = ("facts", "at", "match", "own")
+
+
+def side_of(side: OrderSide) -> list[Any]:
+    """Return a side as a list for JSON, without the names of its members."""
+    known = [side.token, side.totals, side.names_event_id, side.waits]
+    more = {name: value for name in _NAMED if (value := getattr(side, name))}
+    if side.number or side.browsers or more:
+        known += [side.number, *side.browsers]
+    return [*known, more] if more else known
+
+
+def read_side(given: Sequence[Any]) -> OrderSide:
+    """Return the side that a stored list is."""
+    token, totals, names_event_id, waits, *rest = given
+    more = rest.pop() if rest and isinstance(rest[-1], dict) else {}
+    number, *browsers = rest or (None,)
+    return OrderSide(
+        token=token,
+        totals=tuple(totals),
+        names_event_id=names_event_id,
+        waits=waits,
+        number=number,
+        browsers=tuple(browsers),
+        facts=tuple(more.get("facts", ())),
+        at=more.get("at"),
+        match=Match(more["match"]) if "match" in more else None,
+        own=more.get("own"),
+    )
+
+
+class DeliveryColumns(Struct, frozen=True, kw_only=True, gc=False):
+    """The columns that a delivery has before it is stored and after."""
 
     ad_account_id: str
     preset: str
@@ -72,16 +105,29 @@ class NewDelivery(Struct, frozen=True, kw_only=True, gc=False):
     event_name: str
     event_id: str
     action_source: str
-    #: The order that it names, by which it is found; of a `checkout` it is a key of de-duplication too.
+    #: The order id in the event. If the event is a `checkout`, a key of de-duplication too.
     order_id: str | None
     event_time: int
     #: The name of the source that the event came from.
     source: str = DEFAULT_SOURCE
-    #: Value and currency as they are sent; None where the event carries none.
+    #: Value and currency as sent; `None` if the event has none.
     amount: str | None = None
     currency: str | None = None
-    #: Of a `checkout`: what joins it with one that names its order. None elsewhere.
+    #: Of a `checkout`: joins the event with a `checkout` that has an order id. Otherwise `None`.
     checkout_id: str | None = None
+    #: The name of the shop that the source belongs to; "" if the file of the source has none.
+    shop: str = ""
+    #: The name of the event as received: see `received_name`. "" if an older Pinrelay stored the delivery.
+    name: str = ""
+    #: The trace of the delivery in W3C format; `None` if the delivery is not traced.
+    traceparent: str | None = None
+    #: The author is authenticated by a secret that no page contains; of a merged order, the author of one of both.
+    is_proven: bool = False
+
+
+class NewDelivery(DeliveryColumns, frozen=True, kw_only=True, gc=False):
+    """One event for one preset, finished and hashed: what the outbox takes."""
+
     #: Of a `checkout`: the digests of its e-mail addresses, by which two buyers are told apart. Empty elsewhere.
     buyer: tuple[str, ...] = ()
     #: For how many seconds it is kept back. Its age begins when they are over.
@@ -91,18 +137,10 @@ class NewDelivery(Struct, frozen=True, kw_only=True, gc=False):
     warnings: tuple[str, ...]
     #: Which of Pinterest's eleven quality components, and of the other match keys, the event carries.
     quality: tuple[str, ...]
-    #: The trace that goes on with its delivery, as W3C writes it; None where it is not traced.
-    traceparent: str | None = None
-    #: Under which name the event arrived: see `received_name`.
-    name: str = ""
     #: What came from memory, by group; None where nothing did.
     memory: "dict[str, Recalled] | None" = None
-    #: Its author is known by a secret that no page shows.
-    is_proven: bool = False
     #: Of a `checkout`: what binds it to the same order from the other side. None elsewhere.
     side: OrderSide | None = None
-    #: The name of the shop that its source belongs to; "" where its file names none.
-    shop: str = ""
     #: For how many seconds an order waits for the same order from the other side; 0: it does not wait.
     wait_s: float = 0
     #: Where the other side does not come, it is not sent.
@@ -124,6 +162,48 @@ class NewDelivery(Struct, frozen=True, kw_only=True, gc=False):
     def number(self) -> str | None:
         """The other name of its order; None where there is none."""
         return self.side.number if self.side else None
+
+
+class StoredDelivery(DeliveryColumns, frozen=True, kw_only=True, gc=False, array_like=True):
+    """A delivery in the store: a row of the statement `deliveries`, whose columns are these fields in this order."""
+
+    #: A JSON array of digests, as `NewDelivery.buyer`.
+    stored_buyer: str
+    #: A JSON array: the warnings, and last an object if memory completed the event.
+    stored_warnings: str
+    #: The order side as JSON; `None` if the delivery has none, or PostgreSQL stores the delivery as delivered.
+    stored_side: str | None
+    delivery_id: int
+    state: State
+    reason: str
+    #: The number of other messages that were merged into the delivery.
+    merged: int
+    #: An attempt was made, so Pinterest may have the event.
+    was_tried: bool
+    settled_at: float | None
+    #: Pending: the delivery whose outcome this delivery waits for, or `WAITS` or `WAITS_TO_BE_WITHHELD`.
+    follows: int | None
+    #: The finished event of a pending delivery; otherwise `None`.
+    payload: bytes | None
+
+    @property
+    def buyer(self) -> tuple[str, ...]:
+        """The digests of the buyer's e-mail addresses."""
+        return tuple(orjson.loads(self.stored_buyer))
+
+    @property
+    def side(self) -> OrderSide | None:
+        return read_side(orjson.loads(self.stored_side)) if self.stored_side else None
+
+    @property
+    def token(self) -> str | None:
+        side = self.side
+        return side.token if side else None
+
+    @property
+    def number(self) -> str | None:
+        side = self.side
+        return side.number if side else None
 
 
 class Withdrawal(Struct, frozen=True, kw_only=True):

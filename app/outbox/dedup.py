@@ -19,7 +19,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from app.config.settings import OutboxSettings
-from app.core.deliveries import Match, NewDelivery, OrderSide, State, Withdrawal
+from app.core.deliveries import (
+    Match,
+    NewDelivery,
+    OrderSide,
+    State,
+    StoredDelivery,
+    Withdrawal,
+    read_side,
+    side_of,
+)
 from app.core.trust import may_change
 from app.core.values.event_names import CHECKOUT
 from app.outbox.pairing import (
@@ -34,15 +43,12 @@ from app.outbox.pairing import (
     SHOP_DIFFERS,
     SHOP_HAS_ID,
     SHOP_SENT_TOO,
-    DeadLetter,
     KeyColumns,
     Pairing,
     Twin,
     has_same_sender,
     is_same_report,
     match_orders,
-    read_side,
-    side_of,
 )
 from app.outbox.refusals import another_order, seen_before
 from app.outbox.rows import as_json, kept
@@ -86,13 +92,13 @@ def erased_at(known: str) -> float:
 
 
 #: A delivery that is stored, as far as its keys are made of it.
-HoldsKeys: TypeAlias = KeyColumns | DeadLetter
+HoldsKeys: TypeAlias = KeyColumns | StoredDelivery
 #: What keys are made of. Order and checkout are those of a `checkout`.
 HasKeys: TypeAlias = NewDelivery | HoldsKeys
 #: An order for a preset of an ad account.
 HasOrder: TypeAlias = NewDelivery | Withdrawal
 #: What an order is known by beside its id.
-Known: TypeAlias = NewDelivery | DeadLetter
+Known: TypeAlias = NewDelivery | StoredDelivery
 
 
 class Key(Struct, frozen=True, gc=False):

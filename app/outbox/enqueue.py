@@ -15,7 +15,7 @@ import orjson
 from msgspec.structs import replace
 
 from app.config.settings import OutboxSettings
-from app.core.deliveries import Enqueued, NewDelivery, Seen, State
+from app.core.deliveries import Enqueued, NewDelivery, Seen, State, side_of
 from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.people import PeopleChanges
 from app.core.values.times import DAY_S
@@ -46,7 +46,6 @@ from app.outbox.pairing import (
     Twin,
     after_merge,
     merged_row,
-    side_of,
     with_opt_outs_of,
 )
 from app.outbox.people import owner_rows

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, Self, TypeAlias
 import orjson
 from msgspec.structs import replace
 
-from app.core.deliveries import Match, NewDelivery, OrderSide, State
+from app.core.deliveries import Match, NewDelivery, OrderSide, State, read_side, side_of
 from app.core.events import Exit
 from app.core.people import GROUPS, OF_PERSON
 from app.core.trust import is_early
@@ -19,8 +19,6 @@ from app.outbox.rows import as_json, memory_told, read_memory, read_warnings
 _EARLIER_S: Final = 3600
 #: With it the digest of an IP address begins among the facts of a buyer.
 ADDRESS: Final = "i"
-#: Members of an order side that are stored by name.
-_NAMED: Final = ("facts", "at", "match", "own")
 
 #: Members of `user_data` that describe the buyer; they come from one side.
 _BUYER: Final = ("em", "ph", "fn", "ln", "ge", "db", "ct", "st", "zp", "country")
@@ -341,34 +339,6 @@ def _is_event(payload: bytes | None) -> bool:
         return False
 
 
-def side_of(side: OrderSide) -> list[Any]:
-    """Return a side as a list for JSON, without the names of its members."""
-    known = [side.token, side.totals, side.names_event_id, side.waits]
-    more = {name: value for name in _NAMED if (value := getattr(side, name))}
-    if side.number or side.browsers or more:
-        known += [side.number, *side.browsers]
-    return [*known, more] if more else known
-
-
-def read_side(given: Sequence[Any]) -> OrderSide:
-    """Return the side that a stored list is."""
-    token, totals, names_event_id, waits, *rest = given
-    more = rest.pop() if rest and isinstance(rest[-1], dict) else {}
-    number, *browsers = rest or (None,)
-    return OrderSide(
-        token=token,
-        totals=tuple(totals),
-        names_event_id=names_event_id,
-        waits=waits,
-        number=number,
-        browsers=tuple(browsers),
-        facts=tuple(more.get("facts", ())),
-        at=more.get("at"),
-        match=Match(more["match"]) if "match" in more else None,
-        own=more.get("own"),
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairing:
     """What becomes of an order for which the store has events of either side."""
@@ -510,45 +480,6 @@ class KeyColumns(NamedTuple):
     shop: str
     token: str | None
     number: str | None
-
-
-class DeadLetter(NamedTuple):
-    """A row of an engine's query `dead`."""
-
-    delivery_id: int
-    ad_account_id: str
-    preset: str
-    event_name: str
-    event_id: str
-    order_id: str | None
-    checkout_id: str | None
-    source: str
-    amount: str | None
-    currency: str | None
-    #: A JSON array.
-    buyers: str
-    reason: str
-    is_proven: bool
-    shop: str
-    stored_side: str | None
-
-    @property
-    def side(self) -> OrderSide | None:
-        return read_side(orjson.loads(self.stored_side)) if self.stored_side else None
-
-    @property
-    def token(self) -> str | None:
-        return self.side.token if self.side else None
-
-    @property
-    def number(self) -> str | None:
-        return self.side.number if self.side else None
-
-    @property
-    def buyer(self) -> Sequence[str]:
-        """Digests of the buyer's e-mail addresses."""
-        buyer: list[str] = orjson.loads(self.buyers)
-        return buyer
 
 
 class Waiting(NamedTuple):

@@ -8,10 +8,9 @@ from msgspec.structs import astuple
 
 from app.config.settings import MemorySettings
 from app.core.consent import Answer, Subject, after, is_newer, key_of, order_key
-from app.core.deliveries import Match, OrderSide
+from app.core.deliveries import Match, OrderSide, read_side
 from app.core.people import Ownership, PeopleChanges
 from app.core.values.times import HOUR_S
-from app.outbox.pairing import read_side
 from app.outbox.rows import record_of
 from app.outbox.statements import Statements, UsesStore, reads, writes
 

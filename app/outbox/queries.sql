@@ -288,6 +288,10 @@ SELECT * FROM (
   ORDER BY due_at LIMIT :limit
 ) AS delayed;
 
+-- deliveries --
+-- The deliveries with some ids.
+SELECT /* columns */ FROM (/* stored */) AS stored WHERE delivery_id = ANY(:ids::bigint[]);
+
 -- states --
 -- Where some deliveries stand.
 SELECT id, state FROM {all} WHERE id = ANY(:ids::bigint[]);

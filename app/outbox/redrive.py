@@ -7,11 +7,10 @@ from decimal import Decimal
 from typing import Any, TypeAlias, cast
 
 from app.config.settings import OutboxSettings
-from app.core.deliveries import State
+from app.core.deliveries import State, StoredDelivery
 from app.core.pages import DeadCause, DeadLoss, Query, Redrive
 from app.outbox.dedup import EVENT_ID, Deduplicator, every_key_of, keys_of
 from app.outbox.enqueue import Held, holders
-from app.outbox.pairing import DeadLetter
 from app.outbox.rows import as_json, record_of
 from app.outbox.search import END
 from app.outbox.statements import Statements, UsesStore, reads
@@ -35,15 +34,15 @@ class RedrivePlan:
     #: As `Rows.learned`.
     learned: list[list[Any]] = field(default_factory=list)
     #: Dead deliveries of events that are stored as another delivery too, each with the id of that.
-    repeats: list[tuple[DeadLetter, int]] = field(default_factory=list)
+    repeats: list[tuple[StoredDelivery, int]] = field(default_factory=list)
 
 
-def every_digest_of(held: Sequence[DeadLetter]) -> list[str]:
+def every_digest_of(held: Sequence[StoredDelivery]) -> list[str]:
     """Return the digests of every key that deliveries may hold."""
     return [key.digest for each in held for key in every_key_of(each)]
 
 
-def erased_key_rows(held: Sequence[DeadLetter], now: float, rules: OutboxSettings) -> list[list[Any]]:
+def erased_key_rows(held: Sequence[StoredDelivery], now: float, rules: OutboxSettings) -> list[list[Any]]:
     """Return rows of [digest, delivery, end, whether it is proven] of the keys that erased deliveries are known by."""
     return [
         [
@@ -57,7 +56,7 @@ def erased_key_rows(held: Sequence[DeadLetter], now: float, rules: OutboxSetting
     ]
 
 
-def plan_redrive(dead: Sequence[DeadLetter], held: Held, now: float, rules: OutboxSettings) -> RedrivePlan:
+def plan_redrive(dead: Sequence[StoredDelivery], held: Held, now: float, rules: OutboxSettings) -> RedrivePlan:
     """Decide which dead deliveries are redriven, newest first: of two of one event the newer mapping wins.
 
     `held` are the holders of their keys, by digest.
@@ -75,7 +74,7 @@ def plan_redrive(dead: Sequence[DeadLetter], held: Held, now: float, rules: Outb
     return plan
 
 
-async def plan_of(store: Statements, dead: Sequence[DeadLetter], now: float, rules: OutboxSettings) -> RedrivePlan:
+async def plan_of(store: Statements, dead: Sequence[StoredDelivery], now: float, rules: OutboxSettings) -> RedrivePlan:
     """Decide about dead deliveries by the keys that are held now."""
     digests = [key.digest for each in dead for key in keys_of(each, rules)]
     return plan_redrive(dead, holders(await store.rows("keys_taken", digests=digests)), now, rules)
@@ -109,12 +108,12 @@ async def split_plan(store: Statements, plan: RedrivePlan) -> tuple[Rows, Rows]:
     return overtaken, staying
 
 
-def dismissed(dead: Sequence[DeadLetter], because: str) -> Rows:
+def dismissed(dead: Sequence[StoredDelivery], because: str) -> Rows:
     """Return what somebody puts away."""
     return [[each.delivery_id, f"{_cause(each)}; {because}"] for each in dead]
 
 
-def next_step(dead: Sequence[DeadLetter]) -> int | None:
+def next_step(dead: Sequence[StoredDelivery]) -> int | None:
     """Return below which id the next step looks; None where this was the last."""
     return dead[-1].delivery_id if len(dead) == REDRIVE_ROWS else None
 
@@ -181,6 +180,6 @@ class DeadLetters(UsesStore):
         ]
 
 
-def _cause(letter: DeadLetter) -> str:
+def _cause(letter: StoredDelivery) -> str:
     """Return why a delivery died, without what was added when it was not redriven."""
     return letter.reason.partition(f"; {REPLAYED}")[0]

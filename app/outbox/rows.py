@@ -9,9 +9,10 @@ from importlib.resources import files
 from operator import attrgetter
 from typing import Any, Final, TypeVar
 
+import msgspec
 import orjson
 
-from app.core.deliveries import NewDelivery
+from app.core.deliveries import NewDelivery, StoredDelivery
 
 Record = TypeVar("Record")
 
@@ -57,6 +58,11 @@ def record_of(kind: type[Record], row: Sequence[Any], **read: Any) -> Record:
 @cache  # pages read thousands of rows of a kind
 def _field_names(kind: type) -> tuple[str, ...]:
     return getattr(kind, "__struct_fields__", None) or tuple(each.name for each in fields(kind))
+
+
+def stored_deliveries(rows: Sequence[Sequence[Any]]) -> list[StoredDelivery]:
+    """Read rows of the statement `deliveries`. Raises `msgspec.ValidationError` if a row has other columns."""
+    return msgspec.convert(rows, list[StoredDelivery], strict=False)  # SQLite has 0 and 1 for false and true
 
 
 def warnings_and_memory(delivery: NewDelivery) -> tuple[Any, ...]:
@@ -135,11 +141,11 @@ def shared_queries() -> str:
 def named_queries(*texts: str, **parts: str) -> dict[str, str]:
     """Split the texts of files of queries: each begins with a line `-- name --`, comments follow it.
 
-    The text of each part, a file of its own, is put wherever `/* its name */` stands. Raises ValueError if two
-    statements have one name.
+    The text of each part, a file of its own, is put wherever `/* its name */` stands; `/* columns */` are those of
+    `StoredDelivery`. Raises ValueError if two statements have one name.
     """
     text = "".join(texts)
-    for part, its_text in parts.items():
+    for part, its_text in (parts | {"columns": f"{', '.join(StoredDelivery.__struct_fields__)} "}).items():
         text = text.replace(f"/* {part} */", f"\n{its_text}")
     _, *split = _NAME.split(text)
     if repeated := [name for name, count in Counter(split[::2]).items() if count > 1]:

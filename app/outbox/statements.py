@@ -9,12 +9,14 @@ a thread, and waits for nothing.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from app.config.settings import OutboxSettings
+from app.core.deliveries import StoredDelivery
+from app.outbox.rows import stored_deliveries
 
 Answer = TypeVar("Answer")
 Given = ParamSpec("Given")
@@ -39,6 +41,13 @@ class Statements(Protocol):
     def one_moment(self) -> AbstractAsyncContextManager[object]:
         """Let all that is read within be of one moment."""
         ...
+
+
+async def read_deliveries(store: Statements, ids: Collection[int]) -> list[StoredDelivery]:
+    """Read deliveries in the order of their ids in `ids`; skip ids that are no longer stored."""
+    found = stored_deliveries(await store.rows("deliveries", ids=list(ids))) if ids else ()
+    by_id = {each.delivery_id: each for each in found}
+    return [by_id[id_] for id_ in ids if id_ in by_id]
 
 
 #: What is done on a connection of the engine.

@@ -1,8 +1,10 @@
 """The statements that both engines share, in the dialect of each."""
 
+import msgspec
 import pytest
 
-from app.outbox.rows import for_postgres, for_sqlite, named_queries, shared_queries
+from app.core.deliveries import State, StoredDelivery
+from app.outbox.rows import for_postgres, for_sqlite, named_queries, shared_queries, stored_deliveries
 from tests.rows import every_row
 
 
@@ -38,3 +40,23 @@ def test_no_word_of_the_shared_dialect_is_left() -> None:
 def test_two_statements_with_one_name_are_an_error() -> None:
     with pytest.raises(ValueError, match=r"statements with the same name: a$"):
         named_queries("-- a --\nSELECT 1;\n", "-- a --\nSELECT 2;\n-- b --\nSELECT 3;\n")
+
+
+def test_a_stored_delivery_is_read_from_its_columns_in_order_and_from_no_others() -> None:
+    values = dict.fromkeys(StoredDelivery.__struct_fields__, "text")
+    row = values | {
+        "event_time": 1, "stored_side": None, "delivery_id": 7, "state": "dead", "merged": 0, "is_proven": 1,
+        "was_tried": True, "settled_at": 2.5, "follows": None, "payload": None,
+    }  # fmt: skip
+    (read,) = stored_deliveries([tuple(row.values())])
+    assert (read.delivery_id, read.state, read.is_proven, read.was_tried) == (7, State.DEAD, True, True)
+    for wrong in (tuple(row.values())[:-1], tuple((row | {"state": "gone"}).values()), tuple(reversed(row.values()))):
+        with pytest.raises(msgspec.ValidationError):
+            stored_deliveries([wrong])
+
+
+def test_only_the_statement_of_stored_deliveries_lists_their_columns() -> None:
+    columns = ", ".join(StoredDelivery.__struct_fields__)
+    for dialect in (for_postgres, for_sqlite):
+        found = named_queries(dialect(shared_queries()))
+        assert [name for name, text in found.items() if columns in text] == ["deliveries"]

@@ -29,7 +29,7 @@ def _read(name: str) -> str:
     return (files(__package__) / name).read_text(encoding="utf-8")
 
 
-_PARTS: Final = {part: _read(f"{part}.sql") for part in ("sums", "named", "asked", "counted", "apart")}
+_PARTS: Final = {part: _read(f"{part}.sql") for part in ("sums", "named", "asked", "counted", "apart", "stored")}
 _QUERIES = named_queries(for_postgres(shared_queries()), _read("queries.sql"), **_PARTS)
 
 #: They begin with the newest; another one of each, `..._ascending`, does with the oldest.

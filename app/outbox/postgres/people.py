@@ -10,17 +10,17 @@ import msgspec
 
 from app.config.settings import OutboxSettings
 from app.core.consent import Answer, Lifted
+from app.core.deliveries import StoredDelivery
 from app.core.people import PeopleChanges, PeopleFound, PersonRow, Remembered
 from app.core.values.times import HOUR_S
 from app.outbox import people as memory
 from app.outbox.dedup import erased_text
-from app.outbox.pairing import DeadLetter
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import COLLISIONS, TRIES, UsesDatabase
 from app.outbox.postgres.settle import release_keys
 from app.outbox.redrive import erased_key_rows, every_digest_of
 from app.outbox.rows import as_json
-from app.outbox.statements import reads, writes
+from app.outbox.statements import read_deliveries, reads, writes
 
 _read: Final = msgspec.json.Decoder(Remembered).decode
 
@@ -121,8 +121,9 @@ async def _count(
         await connection.count("count_memory", **counts)
 
 
-async def _deliveries_of(connection: Connection, messages: Collection[str]) -> list[DeadLetter]:
-    return [DeadLetter(*row) for row in await connection.rows("deliveries_of", keys=list(messages))]
+async def _deliveries_of(connection: Connection, messages: Collection[str]) -> list[StoredDelivery]:
+    ids = await connection.rows("deliveries_of", keys=list(messages))
+    return await read_deliveries(connection, [id_ for (id_,) in ids])
 
 
 class KeepsPeople(UsesDatabase, memory.KeepsPeople):

@@ -584,10 +584,8 @@ ON CONFLICT (id) DO NOTHING;
 SELECT payload FROM delivery WHERE id = %(id)s;
 
 -- dead --
--- Dead deliveries, newest first, with what their keys are made of.
-SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, buyer, reason,
-       is_proven, shop, side
-FROM dead JOIN delivery USING (id)
+-- The ids of dead deliveries, newest first.
+SELECT id FROM dead JOIN delivery USING (id)
 WHERE dead.state = 'dead' AND /* asked */ ORDER BY id DESC LIMIT %(limit)s FOR UPDATE OF dead;
 
 -- redrive --
@@ -620,7 +618,7 @@ ON CONFLICT (ad_account_id, state, slot)
 DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes;
 
 -- overtaken --
--- What is dead of events and orders that were just sent, or has just died, with what its keys are made of.
+-- What is dead of events and orders that were just sent, or has just died: the ids.
 WITH late AS (
   SELECT delivery.id FROM delivered AS sent JOIN delivery ON
        (delivery.event_id = sent.event_id AND delivery.event_id <> delivery.message_id)
@@ -630,9 +628,7 @@ WITH late AS (
     AND EXISTS (SELECT FROM dead WHERE dead.state = 'dead')
   UNION SELECT unnest(%(died)s::bigint[])
 )
-SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, buyer, reason,
-       is_proven, shop, side
-FROM late JOIN dead USING (id) JOIN delivery USING (id) WHERE dead.state = 'dead' ORDER BY id DESC;
+SELECT id FROM late JOIN dead USING (id) JOIN delivery USING (id) WHERE dead.state = 'dead' ORDER BY id DESC;
 
 -- dismiss --
 -- Put dead deliveries away, each with the reason that it now has; their payloads are erased.
@@ -1541,10 +1537,8 @@ SELECT dead.id FROM dead JOIN delivery USING (id) WHERE message_id = ANY(%(keys)
 ORDER BY dead.id DESC FOR UPDATE OF dead;
 
 -- deliveries_of --
--- All deliveries of some messages, with what their keys are made of.
-SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, '[]', reason,
-       shown.is_proven, coalesce(shop, ''), side
-FROM shown LEFT JOIN (SELECT id, shop, side FROM delivery) AS waiting USING (id) WHERE message_id = ANY(%(keys)s::text[]);
+-- The ids of all deliveries of some messages.
+SELECT id FROM shown WHERE message_id = ANY(%(keys)s::text[]);
 
 -- kept_of --
 -- Which messages of a stretch of deliveries hold one of some digests, and how many others tell nobody by an id.

@@ -6,14 +6,15 @@ from contextlib import suppress
 from psycopg import Rollback
 
 from app.config.settings import OutboxSettings
+from app.core.deliveries import StoredDelivery
 from app.core.pages import Query, Redrive
 from app.errors import OutboxUnavailable
 from app.outbox import redrive
-from app.outbox.pairing import DeadLetter
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import COLLISIONS, TRIES, Database, ServerClock, UsesDatabase
 from app.outbox.postgres.ledger import asked
 from app.outbox.rows import as_json
+from app.outbox.statements import read_deliveries
 
 
 class PostgresDeadLetters(UsesDatabase, redrive.DeadLetters):
@@ -65,14 +66,15 @@ async def dismiss_overtaken(
     if not found:
         return
     async with connection.transaction():
-        plan = await redrive.plan_of(connection, [DeadLetter(*row) for row in found], now, rules)
+        dead = await read_deliveries(connection, [id_ for (id_,) in found])
+        plan = await redrive.plan_of(connection, dead, now, rules)
         overtaken, _ = await redrive.split_plan(connection, plan)
         await _put_away(connection, overtaken)
 
 
-async def _dead(connection: Connection, query: Query, before: int) -> list[DeadLetter]:
+async def _dead(connection: Connection, query: Query, before: int) -> list[StoredDelivery]:
     rows = await connection.rows("dead", **asked(query), before=before, floor=0, limit=redrive.REDRIVE_ROWS)
-    return [DeadLetter(*row) for row in rows]
+    return await read_deliveries(connection, [id_ for (id_,) in rows])
 
 
 async def _put_away(connection: Connection, rows: redrive.Rows) -> None:

@@ -14,7 +14,7 @@ from app.core.events import CounterRow, Exit
 from app.core.values.times import MINUTE_S
 from app.outbox.counts import summed
 from app.outbox.dedup import HoldsKeys, cancelled_digests, key_rows, order_digests
-from app.outbox.pairing import DeadLetter, KeyColumns
+from app.outbox.pairing import KeyColumns
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.redrive import dismiss_overtaken
 from app.outbox.rows import as_json
@@ -29,6 +29,7 @@ from app.outbox.settlement import (
     withdrawals_of,
     withdraws,
 )
+from app.outbox.statements import read_deliveries
 
 #: Of a finished event, what stands in it unhashed.
 _UNHASHED = ("client_ip_address", "client_user_agent")
@@ -140,9 +141,8 @@ async def drop(connection: Connection, dropped: Sequence[tuple[int, Exit, str, i
 async def withhold(connection: Connection, claimed: Sequence[tuple[Claimed, str]], now: float) -> int:
     ids = [int(each.delivery_id) for each, _ in claimed]
     rows = [(id_, Exit.WITHHELD, why, id_, each.claim) for id_, (each, why) in zip(ids, claimed, strict=True)]
-    messages = [each.message_id for each, _ in claimed]
     async with connection.transaction():
-        held = [DeadLetter(*row) for row in await connection.rows("deliveries_of", keys=messages)]
+        held = await read_deliveries(connection, ids)
         gone = set(await _drop(connection, rows, now))
         await release_keys(connection, [each for each in held if each.delivery_id in gone])
     return len(gone)

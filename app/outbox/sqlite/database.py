@@ -54,7 +54,7 @@ def schema(version: int) -> str:
 SQL: Final = named_queries(
     for_sqlite(shared_queries()),
     _read("queries.sql"),
-    **{part: _read(f"{part}.sql") for part in ("counted", "shelves", "apart", "tried")},
+    **{part: _read(f"{part}.sql") for part in ("counted", "shelves", "apart", "tried", "stored")},
 )
 
 

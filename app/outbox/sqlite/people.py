@@ -12,19 +12,19 @@ import orjson
 
 from app.config.settings import OutboxSettings
 from app.core.consent import Answer, Lifted
+from app.core.deliveries import StoredDelivery
 from app.core.people import PeopleChanges, PeopleFound, PersonRow
 from app.core.values.times import DAY_S, HOUR_S
 from app.outbox import people as memory
 from app.outbox.dedup import erased_text
-from app.outbox.pairing import DeadLetter
 from app.outbox.redrive import erased_key_rows, every_digest_of
 from app.outbox.rows import as_json
-from app.outbox.sqlite.database import SQL, Connection, number_of, numbers_of, one_json, person_id
+from app.outbox.sqlite.database import SQL, Connection, at_once, number_of, numbers_of, one_json, person_id
 from app.outbox.sqlite.readers import Readers, UsesFile
 from app.outbox.sqlite.scrub import personal_texts, scrub
 from app.outbox.sqlite.settle import release_keys
 from app.outbox.sqlite.writer import Writer
-from app.outbox.statements import reads
+from app.outbox.statements import read_deliveries, reads
 
 _read_rows: Final = msgspec.json.Decoder(list[PersonRow]).decode
 
@@ -116,9 +116,9 @@ async def forget_unseen(connection: Connection, rules: OutboxSettings, limit: in
     return await connection.count("forget_unseen", max_people=rules.remember_max_people, limit=limit, skip=skip)
 
 
-def _deliveries_of(connection: sqlite3.Connection, messages: Collection[str]) -> list[DeadLetter]:
-    rows = connection.execute(SQL["deliveries_of"], {"rows": as_json(sorted(messages))}) if messages else ()
-    return [DeadLetter(*row) for row in rows]
+def _deliveries_of(connection: Connection, messages: Collection[str]) -> list[StoredDelivery]:
+    ids = connection.execute(SQL["deliveries_of"], {"keys": as_json(sorted(messages))}) if messages else ()
+    return at_once(read_deliveries(connection, [id_ for (id_,) in ids]))
 
 
 class KeepsPeople(UsesFile, memory.KeepsPeople):
@@ -225,7 +225,7 @@ def _messages_of_deliveries(connection: sqlite3.Connection, keys: Sequence[str],
 
 
 def _forget(
-    connection: sqlite3.Connection,
+    connection: Connection,
     keys: Sequence[str],
     again: Collection[str],
     messages: Collection[str],
@@ -248,7 +248,7 @@ def _forget(
 
 
 def _forget_deliveries(
-    connection: sqlite3.Connection, messages: Sequence[str], again: Collection[str], now: float, rules: OutboxSettings
+    connection: Connection, messages: Sequence[str], again: Collection[str], now: float, rules: OutboxSettings
 ) -> set[str]:
     held, returning = (_deliveries_of(connection, some) for some in (messages, {*messages} & {*again}))
     traces = {digest for each in held for digest in each.buyer}

@@ -305,12 +305,9 @@ SET erase_at = :erase_at,
 WHERE delivery_id IN (SELECT value FROM json_each(:rows));
 
 -- dead --
--- Dead deliveries, newest first, with what their keys are made of.
+-- The ids of dead deliveries, newest first.
 /* shelves */
-SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, buyer, reason,
-       is_proven, shop, side
-FROM delivery
-WHERE state = 'dead' AND id < :before /* conditions */ ORDER BY id DESC LIMIT :limit;
+SELECT id FROM delivery WHERE state = 'dead' AND id < :before /* conditions */ ORDER BY id DESC LIMIT :limit;
 
 -- redrive --
 -- Make dead deliveries pending again.
@@ -322,7 +319,7 @@ WHERE id IN (SELECT value FROM json_each(:ids));
 SELECT EXISTS (SELECT 1 FROM delivery WHERE id > 0 AND state = 'dead');
 
 -- overtaken --
--- What is dead of events and orders that were just sent, or has just died, with what its keys are made of.
+-- What is dead of events and orders that were just sent, or has just died: the ids.
 WITH late (id) AS (
   SELECT dead.id FROM json_each(:sent) AS done JOIN delivery AS sent ON sent.id = done.value
     JOIN delivery AS dead ON dead.state = 'dead' AND dead.event_id = sent.event_id
@@ -331,9 +328,7 @@ WITH late (id) AS (
     JOIN delivery AS dead ON dead.state = 'dead' AND dead.order_id IS NOT NULL AND dead.order_id = sent.order_id
   UNION SELECT value FROM json_each(:died)
 )
-SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, buyer, reason,
-       is_proven, shop, side
-FROM late JOIN delivery USING (id) WHERE state = 'dead' ORDER BY id DESC;
+SELECT id FROM late JOIN delivery USING (id) WHERE state = 'dead' ORDER BY id DESC;
 
 -- dismiss --
 -- Put dead deliveries away, each with the reason that it now has.
@@ -1128,17 +1123,13 @@ WHERE user IN (SELECT value FROM json_each(:keys)) OR anonymous IN (SELECT value
 RETURNING message_id;
 
 -- deliveries_of --
--- All deliveries of some messages, with what their keys are made of.
+-- The ids of all deliveries of some messages.
 WITH RECURSIVE shelf (n) AS (
   SELECT min(id) >> 11 FROM delivery
   UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 11 FROM delivery)
 )
-SELECT id, ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, amount, currency, buyer, reason,
-       is_proven, shop, side
-FROM delivery WHERE id IN (
-  SELECT delivery.id FROM shelf CROSS JOIN json_each(:rows) AS message
-  JOIN delivery ON delivery.shelf = shelf.n AND delivery.message_id = message.value
-);
+SELECT delivery.id FROM shelf CROSS JOIN json_each(:keys) AS message
+JOIN delivery ON delivery.shelf = shelf.n AND delivery.message_id = message.value;
 
 -- payloads_of --
 -- The payloads of some deliveries.

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import cast
 
 from app.config.settings import OutboxSettings
+from app.core.deliveries import StoredDelivery
 from app.core.pages import Query, Redrive
 from app.outbox import redrive
-from app.outbox.pairing import DeadLetter
 from app.outbox.rows import as_json
 from app.outbox.sqlite.database import SQL, Connection, at_once
 from app.outbox.sqlite.ledger import conditions
 from app.outbox.sqlite.readers import Readers, UsesFile
 from app.outbox.sqlite.writer import Writer
+from app.outbox.statements import read_deliveries
 
 
 class SqliteDeadLetters(UsesFile, redrive.DeadLetters):
@@ -37,14 +38,14 @@ class SqliteDeadLetters(UsesFile, redrive.DeadLetters):
 async def _redrive(
     connection: Connection, query: Query, before: int, now: float, rules: OutboxSettings
 ) -> tuple[Redrive, int | None]:
-    dead = _dead(connection, query, before)
+    dead = await _dead(connection, query, before)
     plan = await redrive.plan_of(connection, dead, now, rules)
     done = await redrive.write_plan(connection, plan, now, _put_away)
     return cast("Redrive", done), redrive.next_step(dead)  # nobody else writes meanwhile
 
 
 async def _dismiss(connection: Connection, query: Query, before: int, because: str) -> tuple[int, int | None]:
-    dead = _dead(connection, query, before)
+    dead = await _dead(connection, query, before)
     await _put_away(connection, redrive.dismissed(dead, because))
     return len(dead), redrive.next_step(dead)
 
@@ -56,16 +57,16 @@ def dismiss_overtaken(
     if not connection.execute(SQL["any_dead"]).fetchone()[0]:
         return
     found = connection.execute(SQL["overtaken"], {"sent": as_json(sent), "died": as_json(died)}).fetchall()
-    if dead := [DeadLetter(*row) for row in found]:
+    if dead := at_once(read_deliveries(connection, [id_ for (id_,) in found])):
         plan = at_once(redrive.plan_of(connection, dead, now, rules))
         overtaken, _ = at_once(redrive.split_plan(connection, plan))
         at_once(_put_away(connection, overtaken))
 
 
-def _dead(connection: Connection, query: Query, before: int) -> list[DeadLetter]:
+async def _dead(connection: Connection, query: Query, before: int) -> list[StoredDelivery]:
     sql, parameters = conditions(SQL["dead"], query)
     rows = connection.execute(sql, {**parameters, "before": before, "limit": redrive.REDRIVE_ROWS}).fetchall()
-    return [DeadLetter(*row) for row in rows]
+    return await read_deliveries(connection, [id_ for (id_,) in rows])
 
 
 async def _put_away(connection: Connection, rows: redrive.Rows) -> None:

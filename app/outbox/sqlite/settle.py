@@ -9,7 +9,7 @@ from app.core.deliveries import Claimed, Delivered, NewDelivery, Settlement, Sta
 from app.core.events import CounterRow, Exit
 from app.core.values.times import MINUTE_S
 from app.outbox.dedup import HoldsKeys, cancelled_digests, key_rows, order_digests
-from app.outbox.pairing import DeadLetter, KeyColumns
+from app.outbox.pairing import KeyColumns
 from app.outbox.rows import as_json
 from app.outbox.settlement import (
     PendingOrder,
@@ -23,8 +23,9 @@ from app.outbox.settlement import (
     withdraws,
 )
 from app.outbox.sqlite.counters import add_attempts, add_counters
-from app.outbox.sqlite.database import SQL, Connection, one_json
+from app.outbox.sqlite.database import SQL, Connection, at_once, one_json
 from app.outbox.sqlite.redrive import dismiss_overtaken
+from app.outbox.statements import read_deliveries
 
 
 class _Held(NamedTuple):
@@ -180,16 +181,15 @@ def drop(connection: sqlite3.Connection, dropped: Sequence[tuple[int, Exit, str]
         connection.execute(SQL["withdraw"], rows)
 
 
-def withhold(connection: sqlite3.Connection, claimed: Sequence[tuple[Claimed, str]], now: float) -> int:
+def withhold(connection: Connection, claimed: Sequence[tuple[Claimed, str]], now: float) -> int:
     """Erase deliveries that are still claimed, each with its reason, and note them as withheld; return how many.
 
     Their keys are forgotten: once the person says yes, the same events may come again.
     """
     asked = as_json([[int(each.delivery_id), each.claim] for each, _ in claimed])
     ours = set(one_json(connection, "still_claimed", rows=asked))
-    messages = as_json([each.message_id for each, _ in claimed])
-    held = [DeadLetter(*row) for row in connection.execute(SQL["deliveries_of"], {"rows": messages})]
+    held = at_once(read_deliveries(connection, ours))
     reasons = [(int(each.delivery_id), Exit.WITHHELD, reason) for each, reason in claimed]
     drop(connection, [each for each in reasons if each[0] in ours], now)
-    release_keys(connection, [each for each in held if each.delivery_id in ours])
+    release_keys(connection, held)
     return len(ours)
