@@ -39,7 +39,7 @@ from app.source.named_sources import NamedSources, NamedWebhook, is_for_pages, n
 from app.source.sdk_settings import sdk_settings_router
 from app.source.tracking_api import tracking_router
 from app.source.webhook import webhook_router
-from app.web.access_gate import access_middleware, sender_gate
+from app.web.access_gate import access_middleware
 from app.web.application import Application, answer_unrouted
 from app.web.health import Status, status_router
 from app.web.lifespan import BackgroundTask, lifespan
@@ -77,7 +77,6 @@ def create_app(
             clock=clock,
             is_for_any_page=lambda path: is_for_pages(path, services.sources.sources if services.sources else {}),
         ),
-        refuse=sender_gate(settings, services.access),
         settings=settings,
         lifespan=lifespan(
             services.acts.catalog,

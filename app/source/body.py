@@ -496,8 +496,6 @@ def _excess(value: Any, limits: Limits) -> str | None:
     return None
 
 
-#: In the scope of a request that has arrived whole: its body.
-WHOLE_BODY: Final = "pinrelay.body"
 #: So much of an oversized body is still read and thrown away: a sender that is cut off in the middle of its body
 #: does not see the 413 and sends the same again for hours.
 _READ_OUT = 4
@@ -509,9 +507,7 @@ async def receive(request: Request, limits: Limits) -> bytes:
     Raises RequestRefused where it is too large, or does not arrive whole in time.
     """
     # Most bodies are whole by then; one that never begins, app/web/bounded_connection.py cuts.
-    body, more = request.scope.get(WHOLE_BODY), False
-    if body is None:
-        body, more = await _piece(request)
+    body, more = await _piece(request)
     if more:
         try:
             async with asyncio.timeout(limits.request_timeout_s):

@@ -58,26 +58,12 @@ def access_middleware(
     return lambda app: OpenToPages(_Doorway(app, settings, access, clock), origins, is_for_any_page=is_for_any_page)
 
 
-def sender_gate(settings: SenderSettings, access: Access) -> Callable[[Scope], Response | None]:
-    """Return what refuses senders of events from other machines, where no route asks who they are."""
-    is_free, page_origins = settings.authenticated or settings.reachable, settings.page_origins
-
-    def refuse(scope: Scope) -> Response | None:
-        if is_free or access.is_near(scope, page_origins):
-            return None
-        _SENDER_FAR.note(scope, NO_SOURCE)
-        return answer(_FOREIGN, 403)
-
-    return refuse
-
-
 class _Doorway:
     """Passes on to `app` what may be asked."""
 
     def __init__(self, app: ASGIApp, settings: SenderSettings, access: Access, clock: Callable[[], float]) -> None:
         self._app = app
         self._settings = settings
-        self._refuse_sender = sender_gate(settings, access)
         self._access = access
         self._clock = clock
 
@@ -89,6 +75,14 @@ class _Doorway:
             is_of_sender = path.startswith(_OF_SENDERS)
             refused = self._refuse_sender(scope) if is_of_sender else await self._refuse(scope, path)
         await (refused or self._app)(scope, receive, send)
+
+    def _refuse_sender(self, scope: Scope) -> Response | None:
+        """Refuse a sender of events on another machine if no route requires a proof."""
+        settings = self._settings
+        if settings.authenticated or settings.reachable or self._access.is_near(scope, settings.page_origins):
+            return None
+        _SENDER_FAR.note(scope, NO_SOURCE)
+        return answer(_FOREIGN, 403)
 
     async def _refuse(self, scope: Scope, path: str) -> Response | None:
         if path.startswith((*_OWN_GUARD, *_PUBLIC)):

@@ -10,7 +10,6 @@ these handlers need none of it: they take a Request and return a Response. So a 
 import logging
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any, TypeAlias
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -25,16 +24,12 @@ from app.core.log import log_request, logger
 from app.core.metrics import Metrics
 from app.core.refusals import REFUSED_STATUSES, RefusedRequest
 from app.insights.tracing import WATCHING_PATHS, Tracing
-from app.source.body import is_small
-from app.source.browser import FOR_PAGES, OpenToPages
+from app.source.browser import OpenToPages
 from app.source.openapi import RECORDS
 from app.source.responses import INTERNAL_ERROR, Handler, answer, answer_refusal, refusal_json
-from app.web.bounded_connection import QuickAnswer
 from app.web.openapi import LICENSE, add_details, describe_proofs
 
 _Found: TypeAlias = tuple[APIRoute, Handler]
-#: Returns what a request is answered that may not be asked; None where it may.
-Refuse: TypeAlias = Callable[[Scope], Response | None]
 
 
 class DirectRoutes:
@@ -50,16 +45,10 @@ class DirectRoutes:
         metrics: Metrics,
         *,
         around: Callable[[ASGIApp], ASGIApp] = OpenToPages,
-        refuse: Refuse | None = None,
     ) -> None:
-        """Take the application in, which is given to `around`: what that returns decides who may ask.
-
-        `refuse` decides the same of requests to the routes that are added, and returns what they are answered. Without
-        it nobody is answered past `around`.
-        """
+        """Wrap the application with `around`, which decides who may ask."""
         self._app = app
         self._answer = around(self._route)
-        self._refuse = refuse
         self._metrics = metrics
         self._routes: dict[tuple[str, str], _Found] = {}
         #: The name of the parameter by which paths end that begin so.
@@ -104,41 +93,14 @@ class DirectRoutes:
         if found is None:
             await self._app(scope, receive, send)
             return
-        response = await self._handled(*found, scope, receive)
-        await response(scope, receive, send)
-
-    def quick(self, scope: Scope, body: bytes | bytearray) -> QuickAnswer | None:
-        """Return how a request is answered whose body is small and whole; None where that is left to `__call__`.
-
-        So is what a page asks: its answer has headers more.
-        """
-        refuse = self._refuse
-        if refuse is None or not is_small(body, len(body)) or any(name == b"origin" for name, _ in scope["headers"]):
-            return None
-        found = self._found(scope)
-        return found and partial(self._answer_quickly, refuse, *found)
-
-    async def _answer_quickly(
-        self, refuse: Refuse, route: APIRoute, handle: Handler, scope: Scope, receive: Receive
-    ) -> Response:
-        begun = time.perf_counter()
-        status = 500
-        try:
-            response = refuse(scope) or await self._handled(route, handle, scope, receive)
-            status = response.status_code
-            if scope["path"].startswith(FOR_PAGES):
-                response.headers["Vary"] = "Origin"  # as `OpenToPages` says to whoever is no page
-            return response
-        finally:
-            self._note(scope, status, time.perf_counter() - begun)
-
-    async def _handled(self, route: APIRoute, handle: Handler, scope: Scope, receive: Receive) -> Response:
+        route, handle = found
         scope["route"] = route
         try:
-            return await handle(Request(scope, receive))
+            response = await handle(Request(scope, receive))
         except Exception as exc:  # noqa: BLE001 - whatever it is, its sender is told, and can come again
             logger().error("unexpected error", route=route.path, exc_info=exc)
-            return answer_refusal(INTERNAL_ERROR)
+            response = answer_refusal(INTERNAL_ERROR)
+        await response(scope, receive, send)
 
     def _note(self, scope: Scope, status: int, duration_s: float) -> None:
         """Count and log a request; `source` is the name of a write key, never the key."""
@@ -180,13 +142,12 @@ class Application(FastAPI):
         tracing: Tracing,
         *,
         around: Callable[[ASGIApp], ASGIApp] = OpenToPages,
-        refuse: Refuse | None = None,
         settings: Settings | None = None,
         **options: Any,
     ) -> None:
-        """Take `around` all routes what decides who may ask, `refuse` for the busiest (see `DirectRoutes`).
+        """Wrap all routes with `around`, which decides who may ask.
 
-        The OpenAPI document gets what has to be proven by the `settings`.
+        The OpenAPI document describes the proofs that the `settings` require.
         """
         super().__init__(
             title="Pinrelay",
@@ -200,10 +161,8 @@ class Application(FastAPI):
         )
         self.add_exception_handler(Exception, _unforeseen)
         self._settings = settings or Settings.model_construct()
-        self._direct_routes = DirectRoutes(super().__call__, metrics, around=around, refuse=refuse)
+        self._direct_routes = DirectRoutes(super().__call__, metrics, around=around)
         self._traced = tracing.requests(self._direct_routes)
-        #: How a whole request is answered past the layers of ASGI; None where each request has its trace.
-        self.quick = None if tracing.is_on else self._direct_routes.quick
 
     def include_busy_router(self, router: APIRouter) -> None:
         """Include a router whose endpoints take a Request only (see app/web/application.py)."""

@@ -13,24 +13,14 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from functools import lru_cache
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Callable
+from typing import Any, Protocol
 
-from starlette.responses import Response
-from starlette.types import Receive, Scope
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import (
-    HEADER_RE,
-    HEADER_VALUE_RE,
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.core.log import logger
 from app.core.values.addresses import Network, is_trusted, one_household, public_address
-from app.source.body import WHOLE_BODY
 from app.source.responses import TOO_SLOW, refusal_json
 
 #: Descriptors kept back for the store, for calls to Pinterest and for files: this many, or half of all.
@@ -131,8 +121,6 @@ def connection_capacity() -> int:
 
 #: Of one request's line and headers; what one read of the socket brings beyond it (256 kB at most) is let pass.
 MAX_HEAD_BYTES = 65_536
-#: Answers a request that is whole, past the layers of ASGI.
-QuickAnswer: TypeAlias = Callable[[Scope, Receive], Awaitable[Response]]
 #: Requests of one connection that wait for their answers; what comes beyond is not read until one is answered.
 MAX_UNANSWERED = 16
 #: What the system itself keeps unsent of one connection; with it, a client's progress is seen in steps of this size.
@@ -147,33 +135,6 @@ _TOO_SLOW = (
     b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(_TOO_SLOW_BODY), _TOO_SLOW_BODY)
 )
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-
-
-async def _answer_quickly(cycle: RequestResponseCycle, answer: QuickAnswer) -> None:
-    """Write the answer to a request that is whole, by one call of the system, in one packet; uvicorn takes two."""
-    scope: Any = cycle.scope
-    receive: Any = cycle.receive
-    send: Any = cycle.send
-    scope[WHOLE_BODY] = bytes(cycle.body)
-    try:
-        response = await answer(scope, receive)
-        if not cycle.keep_alive or cycle.disconnected or cycle.flow.write_paused:
-            await response(scope, receive, send)
-            return
-        lines = [_header_line(*each) for each in (*cycle.default_headers, *response.raw_headers)]
-        cycle.transport.write(b"".join((STATUS_LINE[response.status_code], *lines, b"\r\n", response.body)))
-        cycle.response_started = cycle.response_complete = True
-        cycle.on_response()
-    except BaseException:
-        cycle.logger.exception("Exception in ASGI application\n")
-        cycle.transport.close()
-
-
-@lru_cache(maxsize=1_024)
-def _header_line(name: bytes, value: bytes) -> bytes:
-    if HEADER_RE.search(name) or HEADER_VALUE_RE.search(value):
-        raise RuntimeError("a header of an answer holds what no header may")
-    return b"%b: %b\r\n" % (name, value)
 
 
 class _Flow(FlowControl):
@@ -214,11 +175,6 @@ class BoundedConnection(HttpToolsProtocol):
         self._idle_since: float | None = None
         #: The last bytes brought a request to its end.
         self._is_whole = False
-        #: Returns how a request is answered that is whole. None, or where it returns None: by the layers of ASGI.
-        self._quick: Callable[[Scope, bytes | bytearray], QuickAnswer | None] | None = getattr(self.app, "quick", None)
-        self._is_taking = False
-        #: What is answered when the bytes at hand are taken.
-        self._next: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Start the time that the first request has; cut at once where the client's address has connections enough."""
@@ -259,9 +215,7 @@ class BoundedConnection(HttpToolsProtocol):
         if self._in_head:
             self._head_bytes += len(data)
         self._is_whole = False
-        self._is_taking = True
         super().data_received(data)
-        self._is_taking = False
         if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(_TOO_LARGE)
         if self._is_whole:
@@ -269,26 +223,6 @@ class BoundedConnection(HttpToolsProtocol):
             self._cancel_deadline()
         else:
             self._keep_watch()
-        if self._next is not None:
-            cycle, self._next = self._next, None
-            self._begin(cycle)
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ARG002 - it is always the same
-        """Begin an answer: when the bytes at hand are taken, with which most requests are whole."""
-        if self._is_taking:
-            self._next = cycle
-        else:
-            self._begin(cycle)
-
-    def _begin(self, cycle: RequestResponseCycle) -> None:
-        is_whole = not (cycle.more_body or cycle.waiting_for_100_continue)
-        scope: Any = cycle.scope
-        if is_whole and self._quick is not None and (quick := self._quick(scope, cycle.body)):
-            task = self.loop.create_task(_answer_quickly(cycle, quick))
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
-        else:
-            super()._start_asgi_task(cycle, self.app)
 
     def _take_held(self) -> None:
         """Take so much of what is held that no more than MAX_UNANSWERED requests wait.

@@ -127,13 +127,3 @@ async def test_what_no_handler_foresees_is_logged_with_its_places_and_without_it
     assert "test_direct_routes.py" in error["places"][-1]
     assert (request["event"], request["route"], request["status"]) == ("request", "/v1/track", 500)
     assert SECRET not in output
-
-
-def test_without_what_decides_who_may_ask_nobody_is_answered_past_the_layers_around() -> None:
-    router = APIRouter()
-    router.add_api_route("/busy", show, methods=["POST"])
-    whole = {"method": "POST", "path": "/busy", "headers": []}
-    for refuse, is_quick in ((None, False), (lambda _: None, True)):
-        routes = DirectRoutes(FastAPI(), Metrics(), refuse=refuse)
-        routes.add(router)
-        assert (routes.quick(whole, b"{}") is not None) is is_quick
