@@ -33,10 +33,8 @@ from app.source.json_reader import (
     MAX_MEMBER_BYTES,
     OF_FILES,
     OF_STRANGERS,
-    SHALLOW_LEVELS,
     SLICE_BYTES,
     TOO_LARGE_MEMBER,
-    ShallowMembers,
     array_slices,
     is_lines,
     large_object,
@@ -295,7 +293,7 @@ class Body(Struct, frozen=True, kw_only=True):
     """One request's JSON, taken apart."""
 
     #: The members as they came, in slices; those of a large body are parsed when they are asked for, which may raise
-    #: RequestRefused, and one that is too large to be parsed stands there as EventRefused. Some are ShallowMembers.
+    #: RequestRefused, and one that is too large to be parsed stands there as EventRefused.
     slices: Iterable[Sequence[Any]]
     #: Sent as an array or a batch, even one of a single event.
     several: bool
@@ -451,9 +449,8 @@ def read_events(body: Body, limits: Limits, arrival: Arrival) -> Iterator[Event 
     of_all = {name: body.top[name] for name in _OF_ALL if name in body.top} if body.several else {}
     excess_of_all = _excess(of_all, limits) if of_all else None
     may_exceed = excess_of_all is not None or body.size_bytes > (limits.max_event_bytes or math.inf)
+    may_be_deep = body.max_levels > limits.max_depth  # most small bodies are judged by this alone
     for members in body.slices:
-        levels = SHALLOW_LEVELS if isinstance(members, ShallowMembers) else body.max_levels
-        may_be_deep = levels > limits.max_depth  # most events are judged by this alone
         for first in range(0, len(members), _READ_TOGETHER):
             together = members[first : first + _READ_TOGETHER]
             if may_exceed or (may_be_deep and nested_deeper(together, limits.max_depth)):

@@ -23,10 +23,6 @@ LARGE_BYTES: Final = 65_536
 _CONTAINERS = frozenset({dict, list})
 #: orjson refuses what is nested deeper: https://github.com/ijl/orjson#deserialize
 MAX_LEVELS: Final = 1_024
-#: Of what `parse_shallow` reads.
-SHALLOW_LEVELS: Final = 32
-#: Around the members; the last of them is their own array.
-_ARRAYS_AROUND = MAX_LEVELS - SHALLOW_LEVELS
 #: What orjson reads as integers; larger ones become doubles.
 _SMALLEST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**64 - 1
 #: Longer ones are doubles for certain: Python refuses to read an integer of thousands of digits.
@@ -148,25 +144,6 @@ def _load(text: str) -> tuple[Any, int]:
     return value, count
 
 
-class ShallowMembers(list[Any]):
-    """Members of an array of which none has more levels than SHALLOW_LEVELS."""
-
-
-def parse_shallow(members: bytes) -> ShallowMembers | None:
-    """Read the members of an array; None where that is not JSON, or one of them has more levels than SHALLOW_LEVELS.
-
-    orjson refuses what has more than MAX_LEVELS levels. So the members are put into so many arrays that a member with
-    more than SHALLOW_LEVELS is refused, which makes a walk through them by `nested_deeper` needless.
-    """
-    try:
-        value = orjson.loads(b"[" * _ARRAYS_AROUND + _without_nul(members) + b"]" * _ARRAYS_AROUND)
-        for _ in range(_ARRAYS_AROUND - 1):
-            (value,) = value
-    except ValueError:  # orjson's is one; so is that of an array which the members ended and began again
-        return None
-    return ShallowMembers(value)
-
-
 def nested_deeper(values: Sequence[Any], max_depth: int) -> bool:
     """Return whether any value has more levels of objects and arrays than `max_depth`; walks them level by level."""
     level = [value for value in values if value.__class__ in _CONTAINERS]
@@ -204,12 +181,8 @@ _MAX_BRACKETS_OF_A_BATCH = 50_000
 _LEAP_LEVELS = 3
 #: Of an object at the top; a batch has five.
 _MAX_NAMES = 1_000
-#: Members that are cut off one by one at once.
+#: Members that are parsed at once.
 _MEMBERS_A_SLICE = 1_000
-#: So many places that look like the end of a member are tried.
-_GUESSES = 3
-#: So many bytes tell how members begin: `{"type":` or the like.
-_BEGINNING_BYTES = 8
 
 _FLAT = rb'[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+"'
 
@@ -252,6 +225,7 @@ class _Top(Struct):
 
 
 _TOP = Decoder(_Top)
+_ARRAY = Decoder(list[Raw])
 _OF_TOP = _Top.__struct_fields__
 
 
@@ -293,28 +267,58 @@ class Bounds:
     """How large a member of an array may be."""
 
     max_bytes: int
+    #: Of a member in an array that msgspec cannot read.
     max_brackets: int
+    #: msgspec keeps 64 bytes for each member. An array with more commas is cut at its brackets, slice by slice.
+    max_commas: int
 
 
 #: Of what strangers send.
-OF_STRANGERS: Final = Bounds(max_bytes=MAX_MEMBER_BYTES, max_brackets=MAX_BRACKETS)
+OF_STRANGERS: Final = Bounds(max_bytes=MAX_MEMBER_BYTES, max_brackets=MAX_BRACKETS, max_commas=500_000)
 #: Of files that the operator names.
-OF_FILES: Final = Bounds(max_bytes=sys.maxsize, max_brackets=sys.maxsize)
+OF_FILES: Final = Bounds(max_bytes=sys.maxsize, max_brackets=sys.maxsize, max_commas=sys.maxsize)
 
 
 def array_slices(raw: bytes, on_nan: Callable[[int], None], bounds: Bounds) -> Iterator[list[Any]]:
-    """Yield the members of an array, parsed slice by slice; one that is too large stands as EventRefused.
+    """Yield the members of an array, parsed slice by slice; a member that is too large is an EventRefused.
 
-    `on_nan`: see `parse`. Raises RequestRefused where it is not JSON.
+    `on_nan`: see `parse`. Raises RequestRefused if the array is not JSON.
     """
+    if raw.count(b",") > bounds.max_commas:
+        return _lenient_slices(raw, on_nan, bounds)
+    try:
+        texts = _ARRAY.decode(raw)
+    except (DecodeError, RecursionError):  # NaN and lone surrogates are read by `parse`, but not by msgspec
+        return _lenient_slices(raw, on_nan, bounds)
+    return _parsed_slices(texts, on_nan, bounds.max_bytes)
+
+
+def _parsed_slices(texts: list[Raw], on_nan: Callable[[int], None], max_bytes: int) -> Iterator[list[Any]]:
+    together: list[Raw] = []
+    size_bytes = 0
+    for text in texts:
+        length = len(text)
+        if length > max_bytes:
+            yield [*_parsed(b",".join(together), on_nan), EventRefused(TOO_LARGE_MEMBER)]
+            together, size_bytes = [], 0
+            continue
+        together.append(text)
+        size_bytes += length
+        if size_bytes > SLICE_BYTES or len(together) == _MEMBERS_A_SLICE:
+            yield _parsed(b",".join(together), on_nan)
+            together, size_bytes = [], 0
+    yield _parsed(b",".join(together), on_nan)
+
+
+def _lenient_slices(raw: bytes, on_nan: Callable[[int], None], bounds: Bounds) -> Iterator[list[Any]]:
+    """Do `array_slices` for an array that only `parse` reads: find the end of each member by its brackets."""
     at, end = _inside(raw)
-    beginning = raw[(first := skip_space(raw, at)) : first + _BEGINNING_BYTES]
     is_first = True
     while end - at > SLICE_BYTES:
-        members, at = _guessed(raw, at, beginning) or _cut_off(raw, at, end, on_nan, bounds)
+        members, at = _cut_off(raw, at, end, on_nan, bounds)
         yield members
         is_first = False
-    members = parse(b"[" + raw[at:end] + b"]", on_nan=on_nan) if at <= end else []
+    members = _parsed(raw[at:end], on_nan) if at <= end else []
     if not members and not is_first and at <= end:
         raise RequestRefused(BROKEN_JSON)  # it ends with a comma
     yield members
@@ -328,25 +332,6 @@ def _inside(raw: bytes) -> tuple[int, int]:
     return skip_space(raw, 0) + 1, end
 
 
-def _guessed(raw: bytes, at: int, beginning: bytes) -> tuple[ShallowMembers, int] | None:
-    """Return a slice of members and where the next one begins: where bytes stand like those that the first began with.
-
-    The guess is right if what stands before them, up to the comma, is JSON. None where no guess is.
-    """
-    upto = at + SLICE_BYTES
-    for _ in range(_GUESSES):
-        upto = raw.rfind(beginning, at + 1, upto)
-        if upto < 0:
-            return None
-        text = raw[at:upto].rstrip(b" \t\r\n")
-        if text.endswith(b","):
-            members = parse_shallow(text[:-1])
-            if members is None:
-                continue
-            return (members, upto) if members else None
-    return None
-
-
 def _cut_off(raw: bytes, at: int, end: int, on_nan: Callable[[int], None], bounds: Bounds) -> tuple[list[Any], int]:
     """Cut members off one by one, and parse them; return them, and where the next begins (`end` + 1: nowhere)."""
     begun = last = at
@@ -355,7 +340,7 @@ def _cut_off(raw: bytes, at: int, end: int, on_nan: Callable[[int], None], bound
         first = skip_space(raw, at)
         last = end_of_value(raw, first, max_brackets=bounds.max_brackets)
         if last - first > bounds.max_bytes:
-            members += _parsed(raw, begun, at, on_nan)
+            members += _parsed(raw[begun : at - 1], on_nan)
             members.append(EventRefused(TOO_LARGE_MEMBER))
             begun = skip_space(raw, last) + 1
         at = skip_space(raw, last)
@@ -367,11 +352,11 @@ def _cut_off(raw: bytes, at: int, end: int, on_nan: Callable[[int], None], bound
         at += 1
         if at - begun > SLICE_BYTES:
             break
-    return members + _parsed(raw, begun, at, on_nan), at
+    return members + _parsed(raw[begun : at - 1], on_nan), at
 
 
-def _parsed(raw: bytes, begun: int, after_comma: int, on_nan: Callable[[int], None]) -> list[Any]:
-    parsed: list[Any] = parse(b"[" + raw[begun : after_comma - 1] + b"]", on_nan=on_nan)
+def _parsed(members: bytes, on_nan: Callable[[int], None]) -> list[Any]:
+    parsed: list[Any] = parse(b"[" + members + b"]", on_nan=on_nan)
     return parsed
 
 

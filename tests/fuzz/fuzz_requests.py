@@ -26,7 +26,7 @@ with atheris.instrument_imports(include=["app.source"]):
 SMALL = {
     "SLICE_BYTES": 48,
     "MAX_MEMBER_BYTES": 120,
-    "OF_STRANGERS": json_reader.Bounds(max_bytes=120, max_brackets=2_000),
+    "OF_STRANGERS": json_reader.Bounds(max_bytes=120, max_brackets=2_000, max_commas=20),
 }
 for module in (json_reader, body):
     vars(module).update(SMALL)

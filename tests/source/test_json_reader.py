@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from app.source.json_reader import SHALLOW_LEVELS, max_levels, nested_deeper, parse, parse_shallow
+from app.source.json_reader import max_levels, nested_deeper, parse
 from app.source.responses import BROKEN_JSON, TOO_DEEP, RequestRefused
 from tests.rows import every_row
 
@@ -142,18 +142,3 @@ def depth(value: Any) -> int:
 )
 def test_depth_counts_levels_of_objects_and_arrays(value: Any, max_depth: int) -> None:
     assert nested_deeper([value], max_depth) is (depth(value) > max_depth)
-
-
-@settings(deadline=None)
-@given(_JSON, st.integers(SHALLOW_LEVELS - 4, SHALLOW_LEVELS + 1))
-def test_members_are_read_by_the_parser_alone_where_none_is_nested_deeper(value: Any, around: int) -> None:
-    member = b'{"a":' * around + orjson.dumps(value) + b"}" * around
-    members = [5, orjson.loads(member)]
-
-    expected = None if nested_deeper(members, SHALLOW_LEVELS) else [5, parse(member)]
-    assert parse_shallow(b"5, " + member) == expected
-
-
-@every_row("raw", [b"1],[2", b"]],[[", b"1]", b"[1", b"1,", b"{", b"NaN", b'"\xff"'])
-def test_what_is_no_list_of_members_is_not_read(raw: bytes) -> None:
-    assert parse_shallow(raw) is None

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import EventRefused
+from app.source import json_reader
 from app.source.json_reader import (
     _BRACKET_OF_A_BATCH,
     MAX_BRACKETS,
@@ -25,6 +26,7 @@ from app.source.json_reader import (
     parse,
 )
 from app.source.responses import BROKEN_JSON, TOO_DEEP, TOO_LARGE, Refusal, RequestRefused
+from tests.rounds import examples
 from tests.rows import every_row
 
 _JSON = st.recursive(
@@ -103,11 +105,57 @@ def test_arrays_of_small_members_are_read(member: bytes, count: int) -> None:
         pytest.param(b'[1,"a%b]', BROKEN_JSON, id="the first of them"),
         pytest.param(b"[%b," + b"[" * 2_000 + b"]" * 2_000 + b"]", TOO_DEEP, id="too deep"),
         pytest.param(b"[1," + b"[" * 2_000 + b"]" * 2_000 + b",%b]", TOO_DEEP, id="too deep at first"),
-        pytest.param(b"[[" + b"[]," * MAX_BRACKETS + b"%b]]", TOO_LARGE, id="one member of countless brackets"),
+        pytest.param(b"[NaN,[" + b"[]," * MAX_BRACKETS + b"%b]]", TOO_LARGE, id="one member of countless brackets"),
     ],
 )
 def test_what_is_no_array_is_refused(raw: bytes, refusal: Refusal) -> None:
     assert refusal_of(raw.replace(b"%b", PADDING)) is refusal
+
+
+def read_or_refuse(raw: bytes, bounds: Bounds) -> tuple[str, int]:
+    """Return the members and the count of numbers that no double holds, or the code of the refusal."""
+    members, counts = [], [0]
+    try:
+        for slice_ in array_slices(raw, counts.append, bounds):
+            members += [each.reason if isinstance(each, EventRefused) else each for each in slice_]
+    except RequestRefused as refused:
+        return refused.refusal.code, 0
+    return repr(members), sum(counts)  # 1 is not 1.0
+
+
+#: By msgspec, and by the brackets, which also read what msgspec does not.
+BY_MSGSPEC = Bounds(max_bytes=300, max_brackets=500, max_commas=10_000)
+BY_BRACKETS = Bounds(max_bytes=300, max_brackets=500, max_commas=-1)
+_LONG = b"x" * 400
+_MEMBERS = st.sampled_from(
+    [
+        *(b'{"type":"page","n":1}', b"1", b"[]", b"{}", b"null", b'"},{"', b'{"a":[{},{}]}', b'"%b"' % _LONG[:99]),
+        *(b"NaN", b'{"n":[-Infinity,1e999]}', rb'"\ud800"', rb'"\ud83d\ude00"', rb'"\u0000"', b"9" * 25),
+        *(b'{"a":"%b"}' % _LONG, b'{"x":NaN,"a":"%b"}' % _LONG, b'"\xff"', b'{"a":"\xff%b"}' % _LONG),
+        *(b"01", b"-", b"tru", b"{", b"]", b"'a'", b'"a', b"", b"1 2", b'{"a" 1}', b"1],[1"),
+    ]
+)
+_ARRAYS = st.builds(
+    lambda members, separator, end, cut: (b"[" + separator.join(members) + end)[: -cut or None],
+    st.lists(_MEMBERS, max_size=30),
+    st.sampled_from([b",", b" , ", b",\n"]),
+    st.sampled_from([b"]", b"] ", b",]", b"]]", b"", b"]1"]),
+    st.sampled_from([0, 0, 0, 1, 7]),
+)
+
+
+@settings(deadline=None, max_examples=examples(300))  # a busy machine is no fault
+@given(_ARRAYS)
+def test_msgspec_and_the_brackets_find_the_same_members(raw: bytes) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_reader, "SLICE_BYTES", 64)
+        expected = read_or_refuse(raw, BY_BRACKETS)
+        assert read_or_refuse(raw, BY_MSGSPEC) == expected
+
+
+def test_an_array_of_countless_members_is_read_slice_by_slice() -> None:
+    slices = array_slices(b"[" + b"1," * 600_000 + b"1]", lambda _: None, OF_STRANGERS)
+    assert next(slices) == [1] * 1_000
 
 
 def test_a_member_that_is_too_large_is_refused_in_its_place() -> None:
