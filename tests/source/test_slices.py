@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -158,10 +159,11 @@ def test_an_array_of_countless_members_is_read_slice_by_slice() -> None:
     assert next(slices) == [1] * 1_000
 
 
-def test_a_member_that_is_too_large_is_refused_in_its_place() -> None:
+@every_row("bounds", [OF_STRANGERS, replace(OF_STRANGERS, max_commas=-1)], ids=["msgspec", "brackets"])
+def test_a_member_that_is_too_large_is_refused_in_its_place(bounds: Bounds) -> None:
     small = b'{"type":"track"}'
     for members in ([LARGE], [small, LARGE], [LARGE, small], [small, small, LARGE, LARGE, small]):
-        found = members_of(b"[" + b" , ".join(members) + b"]")
+        found = members_of(b"[" + b" , ".join(members) + b"]", bounds)
 
         assert [isinstance(member, EventRefused) for member in found] == [member is LARGE for member in members]
         assert all(member == orjson.loads(small) for member in found if not isinstance(member, EventRefused))
