@@ -7,8 +7,8 @@ none is set                                whoever sits at this machine (`is_of_
 
 Which requests come from this machine, asked for by somebody who sits at it.
 
-Where nothing else has to be proven, four things must hold, each against a way around the others:
-the peer is this machine (or the port is declared to be published on loopback only), no proxy has passed the request
+Where nothing else has to be proven, four things must hold, each against a way around the others: the peer is this
+machine (or, if the port is published on loopback only, the gateway of this container), no proxy has passed the request
 on, `Host` is a loopback name (a foreign page that re-binds its DNS name cannot have that), and no page of another site
 sent it. Browsers tell the last by `Sec-Fetch-Site`, older ones by `Origin`; pages can change neither.
 Source: https://www.w3.org/TR/fetch-metadata/
@@ -16,11 +16,13 @@ Source: https://www.w3.org/TR/fetch-metadata/
 
 import asyncio
 import ipaddress
-from collections.abc import Awaitable, Callable, Collection, Mapping
+import sys
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from math import ceil
+from pathlib import Path
 from typing import Final, Self, TypeAlias
 
 from starlette.requests import Request
@@ -112,11 +114,56 @@ _WATCHED = frozenset({b"host", b"origin", b"sec-fetch-site", b"sec-fetch-mode", 
 _READS = frozenset({"GET", "HEAD"})
 
 
-def is_of_this_machine(scope: Scope, *, published_on_loopback: bool, origins: Collection[str]) -> bool:
+_PROC_NET: Final = Path("/proc/net")
+#: Flags of a route (linux/route.h): up and with a gateway; reject.
+_USABLE, _REJECT = 0x3, 0x200
+
+
+def read_gateways(folder: Path = _PROC_NET) -> frozenset[str]:
+    """Return the private addresses of the default gateways of this machine; empty if they cannot be read.
+
+    A container engine shows the connections of its own machine with the address of the container's gateway.
+    """
+    found = {
+        *(_ipv4_gateway(line.split()) for line in _read_lines(folder / "route")),
+        *(_ipv6_gateway(line.split()) for line in _read_lines(folder / "ipv6_route")),
+    }
+    return frozenset(str(address) for address in found if address and not public_address(str(address))[0])
+
+
+def _read_lines(path: Path) -> list[str]:
+    try:
+        return path.read_text("ascii").splitlines()
+    except (OSError, UnicodeError):
+        return []
+
+
+def _ipv4_gateway(fields: Sequence[str]) -> ipaddress.IPv4Address | None:
+    """Read a line of `/proc/net/route`: interface, destination, gateway, flags, three counts, mask, ..."""
+    try:
+        destination, gateway, flags, mask = (int(fields[place], 16) for place in (1, 2, 3, 7))
+    except (IndexError, ValueError):
+        return None
+    if destination or mask or flags & (_USABLE | _REJECT) != _USABLE:
+        return None
+    return ipaddress.IPv4Address(gateway.to_bytes(4, sys.byteorder))
+
+
+def _ipv6_gateway(fields: Sequence[str]) -> ipaddress.IPv6Address | None:
+    """Read a line of `/proc/net/ipv6_route`: destination and prefix, source and prefix, gateway, metric, ..., flags."""
+    try:
+        destination, prefix, gateway, flags = (int(fields[place], 16) for place in (0, 1, 4, 8))
+    except (IndexError, ValueError):
+        return None
+    if destination or prefix or flags & (_USABLE | _REJECT) != _USABLE:
+        return None
+    return ipaddress.IPv6Address(gateway)
+
+
+def is_of_this_machine(scope: Scope, *, gateways: frozenset[str], origins: Collection[str]) -> bool:
     """Return whether a request comes from this machine and from no foreign page.
 
-    With `published_on_loopback` the peer may be the gateway of a container, which has a private address. Pages of
-    `origins` (`*`: of any) are no strangers.
+    The peer is a loopback address, or one of `gateways`. Pages of `origins` (`*`: of any) are no strangers.
     """
     if scope.get("http_version") == "1.0":
         return False  # nginx sends HTTP/1.0 without X-Forwarded-For by default; browsers and curl do not
@@ -127,7 +174,7 @@ def is_of_this_machine(scope: Scope, *, published_on_loopback: bool, origins: Co
         if name in _WATCHED:
             said[name] = value.decode("latin-1")
     peer = scope.get("client")
-    near = peer is not None and (_is_loopback(peer[0]) or (published_on_loopback and not public_address(peer[0])[0]))
+    near = peer is not None and _is_near_peer(peer[0], gateways)
     return near and names_loopback(said.get(b"host", "")) and not _is_of_foreign_page(scope, said, origins)
 
 
@@ -147,13 +194,13 @@ def _is_of_foreign_page(scope: Scope, said: Mapping[bytes, str], origins: Collec
 
 
 @lru_cache(maxsize=64)
-def _is_loopback(peer: str) -> bool:
+def _is_near_peer(peer: str, gateways: frozenset[str]) -> bool:
     try:
         address = ipaddress.ip_address(peer)
     except ValueError:
         return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or str(address) in gateways
 
 
 #: The cookie of a session.
@@ -228,11 +275,15 @@ class Access:
         *,
         sessions: Sessions,
         audit: Audit,
+        gateways: frozenset[str] = frozenset(),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Raise SettingsError where the settings of a proxy cannot be read, or name only a part of it."""
+        """Raise SettingsError where the settings of a proxy cannot be read, or name only a part of it.
+
+        `gateways`: addresses that count as this machine, as `is_of_this_machine` takes them.
+        """
         self._users = users
-        self._published_on_loopback = settings.published_on_loopback
+        self._gateways = gateways
         self._user_headers = UserHeaders.of(settings)
         #: Whose X-Forwarded-For and user header are believed.
         self._trusted = read_networks(settings.trusted_proxies)
@@ -267,7 +318,7 @@ class Access:
         An authenticating proxy of this machine that names nobody speaks for nobody.
         """
         peer = scope.get("client")
-        near = is_of_this_machine(scope, published_on_loopback=self._published_on_loopback, origins=origins)
+        near = is_of_this_machine(scope, gateways=self._gateways, origins=origins)
         return near and not (self._user_headers and peer and is_trusted(peer[0], self._trusted))
 
     async def admit(self, visitor: Visitor, *, now: float, by_session: bool = True) -> Admission:

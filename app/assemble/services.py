@@ -10,7 +10,7 @@ from functools import partial
 from starlette.types import ASGIApp
 
 from app import assemble
-from app.access.admission import Access
+from app.access.admission import Access, read_gateways
 from app.access.audit import Audit
 from app.access.sessions import Sessions
 from app.access.users import Users
@@ -154,7 +154,8 @@ def make_services(
     clock = clock or time.time
     coordination = _coordination(settings, outbox, running, sources, destinations, role)
     audit = Audit(outbox, clock)
-    access = Access(Users.of(settings), settings, sessions=Sessions(outbox), audit=audit)
+    gateways = read_gateways() if settings.published_on_loopback else frozenset[str]()
+    access = Access(Users.of(settings), settings, sessions=Sessions(outbox), audit=audit, gateways=gateways)
     known = partial(_known_sources, ad_accounts.key_sources(settings), sources)
     sandbox = _sandbox(settings, destinations, clock)
     finder = assemble.event_finder(settings, outbox, catalog=lambda: running.catalog, sources=known, clock=clock)

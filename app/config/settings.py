@@ -394,7 +394,9 @@ class ServingSettings(RoomSettings):
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8080, ge=0, le=65535, description="port to listen on")
     published_on_loopback: OnLoopback = Field(
-        default=False, description="the port is reachable from this machine only; or the address it is published on"
+        default=False,
+        description="the port is published on loopback only, so the container's gateway counts as this machine; "
+        "or the address of the port",
     )
     trusted_proxies: Networks = Field((), description="proxies whose X-Forwarded-For is trusted: addresses or networks")
 

@@ -36,7 +36,8 @@ PageHandler: TypeAlias = Callable[[Request], Awaitable[Response]]
 _CLOSED = (
     "No password is set, so it opens in a browser on the machine that runs Pinrelay only, at a localhost address. "
     "To open it from elsewhere set CONSOLE_PASSWORD or CONSOLE_USERS and start again. "
-    "Where the port of a container is published on loopback only, set PUBLISHED_ON_LOOPBACK=true."
+    "In a container whose port is published on loopback only, set PUBLISHED_ON_LOOPBACK=true: "
+    "then the gateway of the container opens it too."
 )
 _FORGED = (
     "A header names a user, but its sender is not a proxy of TRUSTED_PROXIES, or the request has the header twice. "

@@ -87,9 +87,11 @@ async def test_a_proxy_on_this_machine_does_not_open_the_console(world: World) -
     assert answer.status_code == 403
 
 
-async def test_where_the_port_is_published_on_loopback_the_gateway_is_admitted(tmp_path: Path) -> None:
-    async with open_world(tmp_path, published_on_loopback=True) as world, world.from_elsewhere("172.17.0.1") as browser:
-        assert (await browser.get("/console")).status_code == 200
+@pytest.mark.parametrize(("peer", "status"), [("172.17.0.1", 200), ("172.17.0.2", 403), ("192.168.1.20", 403)])
+async def test_only_the_gateway_of_the_container_counts_as_this_machine(peer: str, status: int, tmp_path: Path) -> None:
+    gateways = frozenset({"172.17.0.1"})
+    async with open_world(tmp_path, gateways=gateways) as world, world.from_elsewhere(peer) as browser:
+        assert (await browser.get("/console")).status_code == status
 
 
 @pytest.mark.parametrize("form", FORMS)

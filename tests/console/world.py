@@ -201,7 +201,7 @@ async def open_world(
     trusted: tuple[str, ...] = (),
     user_header: str | None = None,
     role_header: str | None = None,
-    published_on_loopback: bool = False,
+    gateways: frozenset[str] = frozenset(),
     live: bool = True,
     accounts: tuple[AccountView, ...] = (),
     sources: Mapping[str, NamedSource | None] = MappingProxyType({}),
@@ -268,13 +268,13 @@ async def open_world(
         access = Access(
             Users.read(users, SecretStr(password) if password else None),
             AccessSettings.model_construct(
-                published_on_loopback=published_on_loopback,
                 trusted_proxies=trusted,
                 console_user_header=user_header,
                 console_role_header=role_header,
             ),
             sessions=Sessions(outbox),
             audit=audit,
+            gateways=gateways,
         )
         finder = assemble.event_finder(settings, outbox)
         services = ConsoleServices(

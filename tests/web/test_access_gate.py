@@ -1,8 +1,12 @@
 """Who may ask for what, on loopback and on a public address, for every route that there is."""
 
 import asyncio
+import shutil
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +18,8 @@ from app.config import load_settings
 from app.main import create_app
 from tests.assembled import SHIPPED, settings
 from tests.outbox.new_store import new_store
-from tests.process import Server
-from tests.waiting import until_async
+from tests.process import ITSELF, PATH, ROOT, Server, server_environment
+from tests.waiting import until, until_async
 
 pytestmark = pytest.mark.usefixtures("tuned_back")
 
@@ -259,3 +263,97 @@ async def test_a_proxy_that_sends_http_1_0_without_addresses_opens_nothing(start
             writer.close()
     assert {answers["1.0", path] for path in ("/console", "/metrics", "/api/status")} == {b"403"}
     assert {answers["1.1", path] for path in ("/console", "/metrics", "/api/status")} == {b"200"}
+
+
+class Namespaces:
+    """A machine and its container, each with its own network: two network namespaces with a link between."""
+
+    GATEWAYS = ("172.30.0.1", "fd00:dead::1")
+    #: Addresses of other machines whose connections reach the container with their own address.
+    OTHERS = ("172.30.0.20", "fd00:dead::20")
+    CONTAINER = ("172.30.0.2", "fd00:dead::2")
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._machine = self._start("unshare", "-Urn", "sleep", "infinity")
+        until(lambda: self._is_apart(self._machine, "self"), what="the machine has a network")
+        self._container = self._start(*self.machine("unshare", "-n", "sleep", "infinity"))
+        peer = f"netns /proc/{self._container.pid}/ns/net"
+        until(lambda: self._is_apart(self._container, self._machine.pid), what="the container has a network")
+        assert self._run(f"ip link add veth0 type veth peer name eth0 {peer}")
+        for address in (*self.GATEWAYS, *self.OTHERS):
+            assert self._run(f"ip address add {self._with_prefix(address)} dev veth0")
+        assert self._run("ip link set veth0 up")
+        commands = [f"ip address add {self._with_prefix(address)} dev eth0" for address in self.CONTAINER]
+        commands += ["ip link set lo up", "ip link set eth0 up"]
+        commands += [f"ip route add default via {gateway}" for gateway in self.GATEWAYS]
+        for command in commands:
+            assert self._run(command, self.container), command
+
+    def machine(self, *command: str) -> tuple[str, ...]:
+        return ("nsenter", "-t", str(self._machine.pid), "-U", "-n", "--preserve-credentials", *command)
+
+    def container(self, *command: str) -> tuple[str, ...]:
+        return ("nsenter", "-t", str(self._container.pid), "-U", "-n", "--preserve-credentials", *command)
+
+    def status(self, peer: str, port: int) -> str:
+        """Return the status of the console for a client with the address `peer` that sends a `Host` of loopback."""
+        host = self.CONTAINER[":" in peer]
+        program = (
+            "from http.client import HTTPConnection as C;"
+            f"c = C({host!r}, {port}, timeout=20, source_address=({peer!r}, 0));"
+            f"c.request('GET', '/console', headers={{'Host': 'localhost:{port}'}}); print(c.getresponse().status)"
+        )
+        command = self.machine(sys.executable, "-c", program)
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+    def _start(self, *command: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        self._stack.callback(process.wait)
+        self._stack.callback(process.kill)
+        return process
+
+    @staticmethod
+    def _is_apart(process: subprocess.Popen[bytes], other: object) -> bool:
+        """Return whether a process has a network of its own; `unshare` starts its program after that."""
+        own, network = (Path(f"/proc/{pid}/ns/net").stat().st_ino for pid in (process.pid, other))
+        return own != network and Path(f"/proc/{process.pid}/comm").read_text() == "sleep\n"
+
+    def _run(self, command: str, within: Callable[..., tuple[str, ...]] | None = None) -> bool:
+        words = (within or self.machine)(*command.split())
+        return subprocess.run(words, capture_output=True, env={"PATH": PATH}, check=False).returncode == 0
+
+    @staticmethod
+    def _with_prefix(address: str) -> str:
+        return f"{address}/64 nodad" if ":" in address else f"{address}/24"
+
+
+def network_namespaces_are_missing() -> bool:
+    """Return whether this machine gives no network namespaces to a test."""
+    if not all(shutil.which(program, path=PATH) for program in ("unshare", "nsenter", "ip")):
+        return True
+    tried = "ip link add veth0 type veth peer name veth1"
+    return subprocess.run(["unshare", "-Urn", *tried.split()], env={"PATH": PATH}, check=False).returncode != 0
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize(("host", "version"), [("0.0.0.0", 4), ("::", 6)])
+def test_in_a_container_other_machines_do_not_open_the_console(host: str, version: int, tmp_path: Path) -> None:
+    """`ports` of Compose was changed by hand, so PUBLISHED_ON_LOOPBACK is set and other machines reach the port."""
+    if network_namespaces_are_missing():
+        pytest.skip("this machine gives no network namespaces to this user")
+    with ExitStack() as stack:
+        namespaces = Namespaces(stack)
+        environment = server_environment(tmp_path, host=host, published_on_loopback="127.0.0.1", port=8080)
+        log = tmp_path / "server.log"
+        with log.open("wb") as output:
+            command = namespaces.container(*ITSELF, "serve")
+            server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+        stack.callback(server.wait)
+        stack.callback(server.terminate)
+        until(lambda: b"Uvicorn running on" in log.read_bytes(), 60, "the server listens")
+
+        peers = [each for each in (*namespaces.GATEWAYS, *namespaces.OTHERS) if ip_address(each).version == version]
+        statuses = [namespaces.status(peer, 8080) for peer in peers]
+
+    assert statuses == ["200", "403"]
