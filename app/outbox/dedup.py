@@ -43,7 +43,6 @@ from app.outbox.pairing import (
     SHOP_DIFFERS,
     SHOP_HAS_ID,
     SHOP_SENT_TOO,
-    KeyColumns,
     Pairing,
     Twin,
     has_same_sender,
@@ -91,13 +90,9 @@ def erased_at(known: str) -> float:
     return float(orjson.loads(known)["erased"])
 
 
-#: A delivery that is stored, as far as its keys are made of it.
-HoldsKeys: TypeAlias = KeyColumns | StoredDelivery
-#: What keys are made of. Order and checkout are those of a `checkout`.
-HasKeys: TypeAlias = NewDelivery | HoldsKeys
 #: An order for a preset of an ad account.
 HasOrder: TypeAlias = NewDelivery | Withdrawal
-#: What an order is known by beside its id.
+#: A delivery before or after it is stored. Order and checkout are those of a `checkout`.
 Known: TypeAlias = NewDelivery | StoredDelivery
 
 
@@ -111,7 +106,7 @@ class Key(Struct, frozen=True, gc=False):
     is_of_event: bool = False
 
 
-def keys_of(known: HasKeys, rules: OutboxSettings) -> tuple[Key, ...]:
+def keys_of(known: Known, rules: OutboxSettings) -> tuple[Key, ...]:
     """Return the key of the event; where orders are compared, those of the order and the checkout that it names."""
     events = _keys_of_event(known)
     if not rules.dedup_orders or (known.order_id is None and known.checkout_id is None and known.token is None):
@@ -125,7 +120,7 @@ def message_key(known: NewDelivery) -> Key:
     return Key(MESSAGE, _digest("message", known.ad_account_id, known.preset, known.message_id))
 
 
-def every_key_of(known: HasKeys) -> tuple[Key, ...]:
+def every_key_of(known: Known) -> tuple[Key, ...]:
     """Return every key that a delivery may hold: the rules may have been others when it was enqueued."""
     scopes = _every_scope(known.source, known.shop)
     return *_keys_of_event(known), *(key for scope in scopes for key in _keys_of_order(known, scope))
@@ -136,7 +131,7 @@ def _every_scope(source: str, shop: str) -> list[tuple[str, ...]]:
     return [(), (source,), *([("shop", shop)] if shop else ())]
 
 
-def _keys_of_event(known: HasKeys) -> tuple[Key, ...]:
+def _keys_of_event(known: Known) -> tuple[Key, ...]:
     """Return the key of the event id, and that of the other id which a shipped source gave the same order."""
     keys = [Key(EVENT_ID, _event_digest(known, known.event_id), is_of_event=True)]
     for mine, other in (_RENAMED, _RENAMED[::-1]) if known.event_name == CHECKOUT else ():
@@ -146,7 +141,7 @@ def _keys_of_event(known: HasKeys) -> tuple[Key, ...]:
     return tuple(keys)
 
 
-def _event_digest(known: HasKeys, event_id: str) -> str:
+def _event_digest(known: Known, event_id: str) -> str:
     """Return what `_digest` does of the parts "event", ad account, preset, name and id of an event."""
     digest = _begun(known.ad_account_id, known.preset, known.event_name).copy()
     digest.update(b"%b]" % orjson.dumps(kept(event_id)))
@@ -160,7 +155,7 @@ def _begun(*of_events: str) -> hashlib.blake2b:
     return hashlib.blake2b(text.removesuffix(b"]") + b",", digest_size=_DIGEST_BYTES)
 
 
-def key_rows(held: Iterable[HoldsKeys]) -> list[tuple[str, int]]:
+def key_rows(held: Iterable[StoredDelivery]) -> list[tuple[str, int]]:
     """Return rows of [digest, delivery] of every key that deliveries may hold."""
     return [(key.digest, each.delivery_id) for each in held for key in every_key_of(each)]
 
@@ -195,7 +190,7 @@ def _spellings(order_id: str) -> tuple[str, ...]:
     return (order_id,)
 
 
-def _keys_of_order(known: HasKeys, scope: tuple[str, ...]) -> list[Key]:
+def _keys_of_order(known: Known, scope: tuple[str, ...]) -> list[Key]:
     keys = []
     own = known.order_id if known.event_name == CHECKOUT else None
     for name in filter(None, (own, known.number)):

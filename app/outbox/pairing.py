@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, Self, TypeAlias
 import orjson
 from msgspec.structs import replace
 
-from app.core.deliveries import Match, NewDelivery, OrderSide, State, read_side, side_of
+from app.core.deliveries import Match, NewDelivery, OrderSide, State, StoredDelivery, read_side, side_of
 from app.core.events import Exit
 from app.core.people import GROUPS, OF_PERSON
 from app.core.trust import is_early
@@ -466,38 +466,6 @@ def without_note(warnings: str) -> tuple[str, ...]:
     return tuple(each for each in read_warnings(warnings) if each != NOT_CONFIRMED)
 
 
-class KeyColumns(NamedTuple):
-    """The columns of a stored delivery that its keys are made of."""
-
-    delivery_id: int
-    ad_account_id: str
-    preset: str
-    event_name: str
-    event_id: str
-    order_id: str | None
-    checkout_id: str | None
-    source: str
-    shop: str
-    token: str | None
-    number: str | None
-
-
-class Waiting(NamedTuple):
-    """A delivery whose wait is over, and what became of the one before it."""
-
-    follows: int
-    is_proven: object
-    event_time: int
-    #: Of the delivery that it follows; None where that is gone.
-    state: str | None
-    columns: KeyColumns
-
-    @classmethod
-    def of(cls, row: Sequence[Any]) -> Self:
-        """Read a row of an engine's query `followers`."""
-        return cls._make([*row[:4], KeyColumns._make(row[4:])])
-
-
 @dataclass(slots=True)
 class WaitsOver:
     """What becomes of deliveries that waited."""
@@ -508,27 +476,32 @@ class WaitsOver:
     #: [delivery, its exit, the reason] of those that are not sent.
     dropped: list[tuple[int, Exit, str]] = field(default_factory=list)
     #: Of these, those whose events may come again: their keys are forgotten.
-    withheld: list[KeyColumns] = field(default_factory=list)
+    withheld: list[StoredDelivery] = field(default_factory=list)
     #: By a delivery that is gone without being sent, which of the page's events that followed it is sent in its place.
     first: dict[int, int] = field(default_factory=dict)
 
 
-def waits_over(rows: Iterable[Waiting], *, now: float, max_event_age_s: float) -> WaitsOver:
-    """Decide about deliveries that follow others: what Pinterest has accepted is not sent a second time."""
+def waits_over(
+    waiting: Iterable[StoredDelivery], states: Mapping[int, State | None], *, now: float, max_event_age_s: float
+) -> WaitsOver:
+    """Decide about deliveries that follow others: what Pinterest has accepted is not sent a second time.
+
+    `states` has, for each waiting delivery, the state of the delivery that it follows; `None` if that is gone.
+    """
     over = WaitsOver()
-    for each in rows:
-        id_ = each.columns.delivery_id
-        if each.follows == WAITS_TO_BE_WITHHELD:
+    for each in waiting:
+        id_, state, follows = each.delivery_id, states[each.delivery_id], each.follows or WAITS
+        if follows == WAITS_TO_BE_WITHHELD:
             over.dropped.append((id_, Exit.WITHHELD, NOT_CONFIRMED))
-            over.withheld.append(each.columns)
-        elif each.state == State.DELIVERED:
+            over.withheld.append(each)
+        elif state == State.DELIVERED:
             reason = PAGE_WAS_TAKEN if each.is_proven else FIRST_WAS_SENT
-            over.dropped.append((id_, Exit.DUPLICATE, f"{reason}, as delivery {each.follows}"))
-        elif each.state in {State.PENDING, State.CLAIMED} and not (
+            over.dropped.append((id_, Exit.DUPLICATE, f"{reason}, as delivery {follows}"))
+        elif state in {State.PENDING, State.CLAIMED} and not (
             each.is_proven and now > each.event_time + max_event_age_s - _BEFORE_TOO_OLD_S
         ):
             over.waiting.append(id_)
-        elif each.is_proven or over.first.setdefault(each.follows, id_) == id_:
+        elif each.is_proven or over.first.setdefault(follows, id_) == id_:
             over.sent.append(id_)
         else:
             over.waiting.append(id_)

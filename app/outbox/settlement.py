@@ -14,9 +14,9 @@ from app.core.trust import may_change
 from app.core.values.times import DAY_S
 from app.outbox.dedup import cancelled_digests
 from app.outbox.hold_clock import EndedHolds
-from app.outbox.pairing import LOOK_S, Waiting, WaitsOver, waits_over
+from app.outbox.pairing import LOOK_S, WaitsOver, waits_over
 from app.outbox.rows import as_json, kept
-from app.outbox.statements import Statements
+from app.outbox.statements import Statements, read_deliveries
 
 #: So many due deliveries of either kind are looked at in one claim: a million that are switched off at once leave the
 #: line in a hundred claims, each of which takes the others besides.
@@ -72,8 +72,9 @@ async def end_holds(store: Statements, asked: ClaimQuery, over: EndedHolds) -> N
 async def end_waits(store: Statements, asked: ClaimQuery, over: EndedHolds) -> WaitsOver:
     """Decide about deliveries that wait for what becomes of others; return what is to be dropped, and what else."""
     which = {"ad_account_id": asked.ad_account_id, "by": over.by, "limit": HOLD_ROWS}
-    found = [Waiting.of(row) for row in await store.rows("followers", **which)]
-    ended = waits_over(found, now=asked.now, max_event_age_s=asked.max_event_age_s)
+    states = dict(await store.rows("followers", **which))
+    waiting = await read_deliveries(store, states)
+    ended = waits_over(waiting, states, now=asked.now, max_event_age_s=asked.max_event_age_s)
     await store.count("let_go", ids=ended.sent, now=asked.now)
     for gone, next_id in ended.first.items():
         await store.count("follow", ad_account_id=asked.ad_account_id, gone=gone, next_id=next_id)

@@ -8,13 +8,12 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from app.core.deliveries import Match, OrderSide
+from app.core.deliveries import Match, OrderSide, State, StoredDelivery
 from app.core.people import GROUPS
 from app.outbox.pairing import (
     WAITS_TO_BE_WITHHELD,
     Merged,
     SideEvent,
-    Waiting,
     is_same_report,
     match_orders,
     merged,
@@ -399,26 +398,46 @@ def test_merging_keeps_the_shops_money_and_every_no_and_is_done_once(page: Any, 
     assert merge(shop, shop) == shop
 
 
-def waiting(delivery_id: int, follows: int, state: str | None, *, is_proven: bool = False, at: int = AT) -> Waiting:
-    columns = [delivery_id, "1", "preset", "checkout", f"e-{delivery_id}", "SO-1", None, "web", "", None, None]
-    return Waiting.of([follows, is_proven, at, state, *columns])
+def waiting(delivery_id: int, follows: int, *, is_proven: bool = False, at: int = AT) -> StoredDelivery:
+    return StoredDelivery(
+        ad_account_id="1",
+        preset="preset",
+        message_id=f"m-{delivery_id}",
+        event_name="checkout",
+        event_id=f"e-{delivery_id}",
+        action_source="web",
+        order_id="SO-1",
+        event_time=at,
+        is_proven=is_proven,
+        stored_buyer="[]",
+        stored_warnings="[]",
+        stored_side=None,
+        delivery_id=delivery_id,
+        state=State.PENDING,
+        reason="",
+        merged=0,
+        was_tried=False,
+        settled_at=None,
+        follows=follows,
+        payload=b"{}",
+    )
 
 
 @every_row(
-    ("row", "becomes"),
+    ("row", "state", "becomes"),
     [
-        (waiting(2, 1, "delivered"), "dropped"),
-        (waiting(2, 1, "delivered", is_proven=True), "dropped"),
-        (waiting(2, 1, "claimed"), "waiting"),
-        (waiting(2, 1, "pending", is_proven=True), "waiting"),
-        (waiting(2, 1, "pending", is_proven=True, at=AT - 7 * 86_400), "sent"),
-        (waiting(2, 1, "dead"), "sent"),
-        (waiting(2, 1, None), "sent"),
-        (waiting(2, WAITS_TO_BE_WITHHELD, None), "withheld"),
+        (waiting(2, 1), State.DELIVERED, "dropped"),
+        (waiting(2, 1, is_proven=True), State.DELIVERED, "dropped"),
+        (waiting(2, 1), State.CLAIMED, "waiting"),
+        (waiting(2, 1, is_proven=True), State.PENDING, "waiting"),
+        (waiting(2, 1, is_proven=True, at=AT - 7 * 86_400), State.PENDING, "sent"),
+        (waiting(2, 1), State.DEAD, "sent"),
+        (waiting(2, 1), None, "sent"),
+        (waiting(2, WAITS_TO_BE_WITHHELD), None, "withheld"),
     ],
 )
-def test_what_becomes_of_an_order_whose_wait_is_over(row: Waiting, becomes: str) -> None:
-    over = waits_over([row], now=AT, max_event_age_s=7 * 86_400)
+def test_what_becomes_of_an_order_whose_wait_is_over(row: StoredDelivery, state: State | None, becomes: str) -> None:
+    over = waits_over([row], {row.delivery_id: state}, now=AT, max_event_age_s=7 * 86_400)
 
     assert bool(over.sent) == (becomes == "sent")
     assert bool(over.waiting) == (becomes == "waiting")
@@ -427,9 +446,9 @@ def test_what_becomes_of_an_order_whose_wait_is_over(row: Waiting, becomes: str)
 
 
 def test_of_several_claims_behind_one_that_is_gone_the_first_takes_its_place() -> None:
-    rows = [waiting(3, 1, None), waiting(2, 1, None), waiting(5, 4, "dead"), waiting(6, 1, None, is_proven=True)]
+    rows = [waiting(3, 1), waiting(2, 1), waiting(5, 4), waiting(6, 1, is_proven=True)]
 
-    over = waits_over(rows, now=AT, max_event_age_s=7 * 86_400)
+    over = waits_over(rows, {3: None, 2: None, 5: State.DEAD, 6: None}, now=AT, max_event_age_s=7 * 86_400)
 
     assert over.first == {1: 3, 4: 5}
     assert over.sent == [3, 5, 6]

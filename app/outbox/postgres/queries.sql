@@ -278,11 +278,9 @@ UPDATE delivered SET warnings = row ->> 1 FROM jsonb_array_elements(%(rows)s::js
 WHERE delivered.id = (row ->> 0)::bigint;
 
 -- followers --
--- Deliveries that waited for what becomes of others, and what that is.
-SELECT queue.follows, is_proven, event_time,
-       (SELECT state FROM shown WHERE shown.id = queue.follows), queue.id, delivery.ad_account_id, delivery.preset, event_name,
-       event_id, order_id, checkout_id, source, shop, side::jsonb ->> 0, side::jsonb ->> 4
-FROM queue JOIN delivery ON delivery.id = queue.id
+-- Deliveries that waited for the outcome of others, and the states of these.
+SELECT queue.id, (SELECT state FROM shown WHERE shown.id = queue.follows)
+FROM queue
 WHERE queue.ad_account_id = %(ad_account_id)s AND queue.follows <> 0 AND queue.hold_until <= %(by)s::float8
 ORDER BY queue.hold_until LIMIT %(limit)s FOR UPDATE OF queue SKIP LOCKED;
 

@@ -9,12 +9,11 @@ import orjson
 import psycopg
 
 from app.config.settings import OutboxSettings
-from app.core.deliveries import Claimed, NewDelivery, Settlement, State, Withdrawal
+from app.core.deliveries import Claimed, NewDelivery, Settlement, State, StoredDelivery, Withdrawal
 from app.core.events import CounterRow, Exit
 from app.core.values.times import MINUTE_S
 from app.outbox.counts import summed
-from app.outbox.dedup import HoldsKeys, cancelled_digests, key_rows, order_digests
-from app.outbox.pairing import KeyColumns
+from app.outbox.dedup import cancelled_digests, key_rows, order_digests
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.redrive import dismiss_overtaken
 from app.outbox.rows import as_json
@@ -51,14 +50,14 @@ async def settle(
     sent = [each for each in settlements if each.state is State.DELIVERED]
     if (rules.payload_s > 0 and sent) or any(each.state is State.DEAD for each in settlements):
         async with connection.transaction():
-            dead = [KeyColumns(*row) for row in await connection.rows("settle", **parameters)]
-            await release_keys(connection, dead)
+            died = [row[0] for row in await connection.rows("settle", **parameters)]
+            await release_keys(connection, await read_deliveries(connection, died))
             if rules.payload_s > 0 and sent:
                 await _keep(connection, sent, rules, now)
     else:
-        dead = [KeyColumns(*row) for row in await connection.rows("settle", **parameters)]
-    if sent or dead:
-        ids, died = [int(each.claimed.delivery_id) for each in sent], [each.delivery_id for each in dead]
+        died = [row[0] for row in await connection.rows("settle", **parameters)]
+    if sent or died:
+        ids = [int(each.claimed.delivery_id) for each in sent]
         with suppress(psycopg.Error):  # all is recorded: what is not put away now is at the next redrive
             await dismiss_overtaken(connection, sent=ids, died=died, now=now, rules=rules)
 
@@ -75,7 +74,7 @@ def _kinds(settlements: Sequence[Settlement]) -> list[list[Any]]:
     ]
 
 
-async def release_keys(connection: Connection, held: Sequence[HoldsKeys]) -> None:
+async def release_keys(connection: Connection, held: Sequence[StoredDelivery]) -> None:
     if held:
         await connection.execute(SQL["release_keys"], {"rows": as_json(key_rows(held))})
         await connection.execute(SQL["release_learned"], {"ids": [each.delivery_id for each in held]})

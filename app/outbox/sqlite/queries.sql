@@ -54,10 +54,8 @@ UPDATE payload SET body = :payload WHERE delivery_id = :delivery_id;
 UPDATE delivery SET warnings = :warnings WHERE id = :delivery_id;
 
 -- followers --
--- Deliveries that waited for what becomes of others, and what that is.
-SELECT delivery.follows, delivery.is_proven, delivery.event_time, ahead.state, delivery.id, delivery.ad_account_id,
-       delivery.preset, delivery.event_name, delivery.event_id, delivery.order_id, delivery.checkout_id, delivery.source,
-       delivery.shop, delivery.side ->> 0, delivery.side ->> 4
+-- Deliveries that waited for the outcome of others, and the states of these.
+SELECT delivery.id, ahead.state
 FROM delivery LEFT JOIN delivery AS ahead ON ahead.id = delivery.follows
 WHERE delivery.ad_account_id = :ad_account_id AND delivery.follows <> 0 AND delivery.hold_until <= :by
 ORDER BY delivery.hold_until LIMIT :limit;
@@ -250,8 +248,8 @@ UPDATE delivery SET claim = NULL, state = 'delivered', due_at = NULL, settled_at
 WHERE id IN (SELECT value FROM json_each(:rows)) AND claim = :claim;
 
 -- still_ours --
--- Which of these claims still hold, with what is needed to settle them.
-SELECT json_group_array(json_array(ours.key, order_id, checkout_id, source, shop, side ->> 0, side ->> 4))
+-- Which of these claims still hold: their places.
+SELECT json_group_array(ours.key)
 FROM json_each(:rows) AS ours
 JOIN delivery ON delivery.id = ours.value ->> 0 AND delivery.claim = ours.value ->> 1;
 

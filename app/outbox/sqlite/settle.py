@@ -2,14 +2,13 @@
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from app.config.settings import OutboxSettings
-from app.core.deliveries import Claimed, Delivered, NewDelivery, Settlement, State, Withdrawal
+from app.core.deliveries import Claimed, Delivered, NewDelivery, Settlement, State, StoredDelivery, Withdrawal
 from app.core.events import CounterRow, Exit
 from app.core.values.times import MINUTE_S
-from app.outbox.dedup import HoldsKeys, cancelled_digests, key_rows, order_digests
-from app.outbox.pairing import KeyColumns
+from app.outbox.dedup import cancelled_digests, key_rows, order_digests
 from app.outbox.rows import as_json
 from app.outbox.settlement import (
     PendingOrder,
@@ -26,29 +25,6 @@ from app.outbox.sqlite.counters import add_attempts, add_counters
 from app.outbox.sqlite.database import SQL, Connection, at_once, one_json
 from app.outbox.sqlite.redrive import dismiss_overtaken
 from app.outbox.statements import read_deliveries
-
-
-class _Held(NamedTuple):
-    """A settlement whose claim still holds, with what the store knows of its delivery."""
-
-    settlement: Settlement
-    order_id: str | None
-    checkout_id: str | None
-    source: str
-    shop: str
-    token: str | None
-    number: str | None
-
-    @property
-    def delivery_id(self) -> int:
-        return int(self.settlement.claimed.delivery_id)
-
-    @property
-    def columns(self) -> KeyColumns:
-        sent = self.settlement.claimed
-        of_event = self.delivery_id, sent.ad_account_id, sent.preset, sent.event_name, sent.event_id
-        return KeyColumns(*of_event, self.order_id, self.checkout_id, self.source, self.shop, self.token, self.number)
-
 
 #: The attempt that is not stored, see tried.sql.
 _PLAIN: Final = Delivered()
@@ -70,14 +46,13 @@ def settle(
     by_claim = _deliver(connection, [each for each in last if each.state is State.DELIVERED], now)
     sent = [id_ for ids in by_claim.values() for id_ in ids]
     held = _still_ours(connection, [each for each in last if each.state is not State.DELIVERED])
-    dead = [each for each in held if each.settlement.state is State.DEAD]
-    died = [each.delivery_id for each in dead]
+    died = [int(each.claimed.delivery_id) for each in held if each.state is State.DEAD]
     if held:
         connection.execute(SQL["settle"], {"rows": as_json([_state_row(each, now) for each in held])})
-        release_keys(connection, [each.columns for each in dead])
+        release_keys(connection, at_once(read_deliveries(connection, died)))
     if tried := [each for each in last if each.outcome != _PLAIN and was_tried(each.outcome)]:
         ours = {(claim, id_) for (claim, _), ids in by_claim.items() for id_ in ids}
-        ours |= {(each.settlement.claimed.claim, each.delivery_id) for each in held}
+        ours |= {(each.claimed.claim, int(each.claimed.delivery_id)) for each in held}
         noted = [each for each in tried if (each.claimed.claim, int(each.claimed.delivery_id)) in ours]
         kinds = ((int(each.claimed.delivery_id), (each.claimed.attempt, *attempt_row(each.outcome))) for each in noted)
         add_attempts(connection, kinds, at=now)
@@ -113,17 +88,15 @@ def _deliver(
     return ours
 
 
-def _still_ours(connection: Connection, settlements: Sequence[Settlement]) -> list[_Held]:
+def _still_ours(connection: Connection, settlements: Sequence[Settlement]) -> list[Settlement]:
     rows = as_json([(int(each.claimed.delivery_id), each.claimed.claim) for each in settlements])
-    known = one_json(connection, "still_ours", rows=rows) if settlements else ()
-    return [_Held(settlements[place], *columns) for place, *columns in known]
+    return [settlements[place] for place in one_json(connection, "still_ours", rows=rows)] if settlements else []
 
 
-def _state_row(held: _Held, now: float) -> list[Any]:
-    settlement = held.settlement
+def _state_row(settlement: Settlement, now: float) -> list[Any]:
     settled_at = None if settlement.state is State.PENDING else now
-    reason = reason_of(settlement.outcome)
-    return [held.delivery_id, settlement.state, settlement.due_at, settled_at, int(settlement.give_back), reason]
+    reason, id_ = reason_of(settlement.outcome), int(settlement.claimed.delivery_id)
+    return [id_, settlement.state, settlement.due_at, settled_at, int(settlement.give_back), reason]
 
 
 def _erase(connection: Connection, ids: Sequence[int], rules: OutboxSettings, now: float) -> None:
@@ -133,7 +106,7 @@ def _erase(connection: Connection, ids: Sequence[int], rules: OutboxSettings, no
         connection.execute(SQL["erase_payloads"], {"rows": as_json(ids)})
 
 
-def release_keys(connection: sqlite3.Connection, held: Sequence[HoldsKeys]) -> None:
+def release_keys(connection: sqlite3.Connection, held: Sequence[StoredDelivery]) -> None:
     """Forget the keys of deliveries that are dead or gone, so that the same event is sent where it comes again."""
     if held:
         connection.execute(SQL["release_keys"], {"rows": as_json(key_rows(held))})
