@@ -17,7 +17,7 @@ from app.core.deliveries import NewDelivery
 from app.core.events import Event
 from app.core.shared_values import ORDERS_HEARD, SharedValues
 from app.core.trust import SourceTraits
-from app.core.values.times import DAY_S, MINUTE_S
+from app.core.values.times import DAY_S, MINUTE_S, unix_seconds
 from app.pipeline.shop_clocks import ShopClocks
 from app.pipeline.twins import order_side
 
@@ -120,7 +120,7 @@ class OrderWaits:
             at, about = self._clocks.created_at(delivery.source, event, now, counts=not self._is_asked)
             side, warnings = replace(side, at=at), (*warnings, *about) if about else warnings
         else:
-            side = replace(side, at=int(now))
+            side = replace(side, at=int(_received_at(event, now)))
         if not is_proven and self._rules.tag_event_id == "message":
             side = replace(side, names_event_id=True)
         wait_s = 0.0
@@ -137,6 +137,15 @@ class OrderWaits:
 
     def _hears(self, account: str, shop: str, is_proven: bool, now: float) -> bool:  # noqa: FBT001 - a part of the side
         return self._shared is None or self._heard.get((account, shop, is_proven), -inf) > now - _SILENT_S
+
+
+def _received_at(event: Event, now: float) -> float:
+    """Return when an event was first received: before `now` if it is replayed from the quarantine.
+
+    `arrivedAt` is ours alone; an event without it came from a device, so `receivedAt` is ours (`app.source.event`).
+    """
+    received = unix_seconds(event.get("arrivedAt", event.get("receivedAt")))
+    return now if received is None else min(received, now)
 
 
 def time_left_s(delivery: NewDelivery, wait_s: float, now: float) -> float:

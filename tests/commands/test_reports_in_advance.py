@@ -1,23 +1,27 @@
 """Reports of strangers about orders of a shop: docs/trust.md lists what they can do by the names of these rows."""
 
 import asyncio
-from copy import deepcopy
+from copy import copy, deepcopy
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 import yaml
 
+from app import assemble
 from app.catalog.reshaping import Reshaping, compile_reshaping
 from app.catalog.source_files import SourceFile
 from app.commands import story
+from app.core.pages import QuarantineFilter
 from app.core.receipts import EventReceipt
+from app.outbox import Outbox
 from app.pipeline.pipeline import Pipeline
-from app.source import Intake, read_raw_event
+from app.pipeline.replay import Replaying
+from app.source import Intake
+from app.source.event import Arrival, read_event
 from tests.process import ROOT
 from tests.rows import every_row
 
@@ -92,15 +96,44 @@ def own_report(name: str, **properties: Any) -> dict[str, Any]:
     return report(name, changes, **({"ip": BUYER_IP, "event_id": "tag-own"} | properties))
 
 
-def sent_by_page(at: float, *events: dict[str, Any]) -> story.Step:
-    return story.Step(at=at, sender=story.Sender(trust="public", source="page"), event={"batch": events})
+def sent_by_page(at: float, *events: dict[str, Any], is_from_device: bool = False) -> story.Step:
+    given = {"batch": events, "is_from_device": is_from_device}
+    return story.Step(at=at, sender=story.Sender(trust="public", source="page"), event=given)
+
+
+def replayed(at: float) -> story.Step:
+    """Return the replay of all events in the quarantine."""
+    return story.Step(at=at, sender=story.Sender(trust="public", source="page"), event={"replay": True})
 
 
 class Player(story._Player):
-    """Plays steps of which each may be a request with several events."""
+    """Plays steps of which each may be a request with several events, or a replay of the quarantine."""
+
+    def _pipeline(self, outbox: Outbox) -> Pipeline:
+        self._outbox = outbox
+        return super()._pipeline(outbox)
+
+    async def _replay(self, pipeline: Pipeline) -> EventReceipt:
+        settings = self._settings
+        accepting = copy(pipeline)
+        accepting._quarantine = None
+        replaying = Replaying(
+            self._outbox.sealed_events,
+            assemble.sealer(settings),
+            assemble.explainer(settings, outbox=self._outbox, why_off=lambda *_: None),
+            accepting,
+            catalog=lambda: story._catalog(settings),
+            held_back=lambda event, _: event,
+            clock=self._clock,
+        )
+        assert (await replaying.replay(QuarantineFilter())).leaving == 1
+        return EventReceipt(message_id="replay", deliveries=())
 
     async def _accept(self, pipeline: Pipeline, step: story.Step) -> EventReceipt:
-        events = [read_raw_event(orjson.dumps(each), now=self._now) for each in step.event.get("batch", [step.event])]
+        if "replay" in step.event:
+            return await self._replay(pipeline)
+        arrival = Arrival.at(self._now, from_device=step.event.get("is_from_device", False))
+        events = [read_event(deepcopy(each), arrival) for each in step.event.get("batch", [step.event])]
         intake = Intake(events, self._now, source=step.sender.source, is_proven=step.sender.trust == "proven")
         return (await pipeline.accept(intake)).events[0]
 
@@ -349,3 +382,30 @@ def test_a_clock_that_is_known_to_be_ahead_hides_a_report_in_advance(play: Any, 
 
     own = [event for _, event, _ in sent if event["custom_data"]["order_id"] == SHOPS[name][0]]
     assert [supplier(name, event) for event in own] == ["stranger"]
+
+
+@every_row("name", list(SHOPS))
+@every_row("is_from_device", [False, True])
+@every_row(("at", "paid"), [(10, 30), (90, 30), (10, 900)])
+def test_a_report_in_advance_that_is_replayed_after_the_creation_is_still_early(
+    play: Any, name: str, at: float, paid: float, *, is_from_device: bool
+) -> None:
+    """Judged by the time of the replay, it removed the shop's order, or supplied its click id."""
+    advance = sent_by_page(CREATED - 1_200, report(name), is_from_device=is_from_device)
+
+    sent = play(advance, replayed(CREATED + at), order(name, CREATED + paid), **WITHHOLD)
+
+    own = [event for _, event, _ in sent if EMAILS[name] in event["user_data"].get("em", ())]
+    assert [supplier(name, event) for event in own] == ["shop"]
+
+
+@every_row("name", list(SHOPS))
+@every_row("is_from_device", [False, True])
+def test_a_replayed_report_that_arrived_after_the_creation_is_matched(
+    play: Any, name: str, *, is_from_device: bool
+) -> None:
+    after = sent_by_page(CREATED + 5, report(name, ip=BUYER_IP), is_from_device=is_from_device)
+
+    sent = play(after, replayed(CREATED + 700), order(name, CREATED + 900), **WITHHOLD)
+
+    assert [supplier(name, event) for _, event, _ in sent] == ["stranger"]
