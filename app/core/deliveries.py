@@ -187,6 +187,19 @@ class StoredDelivery(DeliveryColumns, frozen=True, kw_only=True, gc=False, array
     payload: bytes | None
 
     @property
+    def is_open(self) -> bool:
+        """Whether another event may still be merged into the delivery: it is pending and no attempt was made."""
+        return self.state == State.PENDING and not self.was_tried
+
+    @property
+    def waits(self) -> bool:
+        return self.is_open and self.follows is not None
+
+    @property
+    def has_left(self) -> bool:
+        return not self.is_open and self.state in {State.PENDING, State.CLAIMED, State.DELIVERED}
+
+    @property
     def buyer(self) -> tuple[str, ...]:
         """The digests of the buyer's e-mail addresses."""
         return tuple(orjson.loads(self.stored_buyer))

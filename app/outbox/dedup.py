@@ -44,8 +44,8 @@ from app.outbox.pairing import (
     SHOP_HAS_ID,
     SHOP_SENT_TOO,
     Pairing,
-    Twin,
     has_same_sender,
+    holds_id,
     is_same_report,
     match_orders,
 )
@@ -341,7 +341,7 @@ class Deduplicator:
         *,
         now: float,
         rules: OutboxSettings,
-        twins: dict[object, Twin] | None = None,
+        twins: dict[object, StoredDelivery] | None = None,
     ) -> None:
         """Take who holds a key, by digest; forgotten ones (`until` is over) count for nothing.
 
@@ -430,8 +430,8 @@ class Deduplicator:
         order: Order,
         page: "_PageOrder",
         met: Sequence["_PageOrder"],
-        of_id: Sequence[Twin],
-        dropped: tuple[tuple[Twin, str], ...],
+        of_id: Sequence[StoredDelivery],
+        dropped: tuple[tuple[StoredDelivery, str], ...],
     ) -> DedupResult:
         """Return that a shop order is merged into a page order, which leaves out an event id that left before."""
         others = [each for each in met if each.twin.has_left and each.match is not None]
@@ -440,10 +440,10 @@ class Deduplicator:
             match=page.match,
             dropped=dropped,
             may_name_id=not any(
-                each.twin.holds_id(self._now) and each.twin.event_id == page.twin.event_id for each in met
+                holds_id(each.twin, self._now) and each.twin.event_id == page.twin.event_id for each in met
             ),
         )
-        left = [twin for twin in of_id if twin is not page.twin and twin.holds_id(self._now)]
+        left = [twin for twin in of_id if twin is not page.twin and holds_id(twin, self._now)]
         return self._merge(known, keys, order, pairing, left=left, others=others)
 
     def _beside(
@@ -464,7 +464,7 @@ class Deduplicator:
         joined = {each.twin.delivery_id for each in matching}
         of_id = [twin for twin in self._twins_of(keys[0]) if twin.delivery_id not in joined]
         event_id = None
-        if any(twin.holds_id(self._now) for twin in of_id):
+        if any(holds_id(twin, self._now) for twin in of_id):
             event_id = own_event_id(known.source, known.event_id, known.order_id)
         warnings, told = _report_both(of_id if event_id else (), others, order, delivery_id, event_id)
         taken = self._take_all(known, keys, order, delivery_id)
@@ -501,7 +501,7 @@ class Deduplicator:
             return None
         return self._claim(known, keys, order, delivery_id, claims)
 
-    def _may_join(self, known: NewDelivery, key: Key, shop: Twin, match: Match) -> bool:
+    def _may_join(self, known: NewDelivery, key: Key, shop: StoredDelivery, match: Match) -> bool:
         """Return whether a page order adds anything to a shop order that has not left."""
         before = shop.side.match if shop.side else None
         if before is Match.WEAK and match is Match.STRONG:
@@ -514,7 +514,7 @@ class Deduplicator:
         keys: Sequence[Key],
         order: Order,
         delivery_id: object,
-        claims: Sequence[tuple[KeyOwner, Twin]],
+        claims: Sequence[tuple[KeyOwner, StoredDelivery]],
     ) -> DedupResult | None:
         """Return the result for another page order of an order id while no shop order is known.
 
@@ -548,7 +548,7 @@ class Deduplicator:
         order: Order,
         pairing: Pairing,
         *,
-        left: Sequence[Twin] = (),
+        left: Sequence[StoredDelivery] = (),
         others: Sequence["_PageOrder"] = (),
     ) -> DedupResult:
         """Return that a delivery is merged: the other takes its keys, and is proven by those that a shop named.
@@ -556,7 +556,7 @@ class Deduplicator:
         `left` are deliveries that left under its event id: it gives way to one of its own making. `others` are page
         orders that left and match the shop order.
         """
-        into = cast("Twin", pairing.into)
+        into = cast("StoredDelivery", pairing.into)
         learned: list[TakenKey | None] = []
         for key in keys:
             is_of_order = key.kind in {ORDER_ID, TOKEN} and not key.is_of_event
@@ -579,7 +579,7 @@ class Deduplicator:
             pairing=change(pairing, event_id=event_id, told=told, learned=tuple(filter(None, learned))),
         )
 
-    def _prove(self, key: Key, twin: Twin) -> list[TakenKey]:
+    def _prove(self, key: Key, twin: StoredDelivery) -> list[TakenKey]:
         """Make the key of an order that a public delivery holds as trusted as what was merged into it."""
         proven = []
         for at, each in enumerate(self._held.get(key.digest, ())):
@@ -588,13 +588,13 @@ class Deduplicator:
                 proven.append(TakenKey(key, self._held[key.digest][at]))
         return proven
 
-    def _is_in(self, key: Key, known: NewDelivery, twin: Twin) -> bool:
+    def _is_in(self, key: Key, known: NewDelivery, twin: StoredDelivery) -> bool:
         """Return whether the same event of a page was merged into a delivery before."""
         holders = (each for each in self._holders(key) if each.delivery_id == twin.delivery_id)
         return twin.message_id == known.message_id or any(not each.is_proven for each in holders)
 
-    def _met(self, keys: Sequence[Key], order: Order) -> list[tuple[KeyOwner, Twin]]:
-        met: dict[object, tuple[KeyOwner, Twin]] = {}
+    def _met(self, keys: Sequence[Key], order: Order) -> list[tuple[KeyOwner, StoredDelivery]]:
+        met: dict[object, tuple[KeyOwner, StoredDelivery]] = {}
         for key in sorted(keys, key=lambda each: each.kind != TOKEN):  # an equal token is the best match
             if key.kind in {ORDER_ID, TOKEN} and not key.is_of_event:
                 for holder in self._holders(key):
@@ -605,7 +605,7 @@ class Deduplicator:
                         met.setdefault(twin.delivery_id, (holder, twin))
         return sorted(met.values(), key=lambda each: each[1].delivery_id)
 
-    def _twins_of(self, key: Key) -> list[Twin]:
+    def _twins_of(self, key: Key) -> list[StoredDelivery]:
         found = ((self.twins or {}).get(holder.delivery_id) for holder in self._holders(key))
         return [twin for twin in found if twin is not None]
 
@@ -622,7 +622,7 @@ class Deduplicator:
     def _is_another(self, delivery_id: object) -> bool:
         """Return whether it is a shop's order with an id of its own."""
         twin = (self.twins or {}).get(delivery_id)
-        return twin is not None and bool(twin.is_proven) and twin.order_id is not None
+        return twin is not None and twin.is_proven and twin.order_id is not None
 
     def _same(self, key: Key, known: Known, order: Order | None) -> KeyOwner | None:
         """Return the holder of a key that is the same, the most alike first; None where none is.
@@ -722,7 +722,7 @@ class _PageOrder(NamedTuple):
     """A page order that a shop order meets."""
 
     holder: KeyOwner | None
-    twin: Twin
+    twin: StoredDelivery
     match: Match | None
 
 
@@ -742,7 +742,7 @@ def _why_dropped(page: _PageOrder, into: _PageOrder | None) -> str:
     return ANOTHER_MATCHES if into is not None else SEVERAL_MATCH
 
 
-def _stored_order(holder: KeyOwner, twin: Twin) -> Order | None:
+def _stored_order(holder: KeyOwner, twin: StoredDelivery) -> Order | None:
     """Return an order as the delivery has it now, and as its key remembers it after it left."""
     side = twin.side if twin.is_open else None
     return holder.order._replace(side=side) if holder.order and side else holder.order
@@ -761,8 +761,12 @@ def _are_bound(public: Order | None, proven: Order | None) -> bool:
 
 
 def _report_both(
-    of_id: Iterable[Twin], others: Iterable[_PageOrder], order: Order, delivery_id: object, event_id: str | None
-) -> tuple[tuple[str, ...], tuple[tuple[Twin, str], ...]]:
+    of_id: Iterable[StoredDelivery],
+    others: Iterable[_PageOrder],
+    order: Order,
+    delivery_id: object,
+    event_id: str | None,
+) -> tuple[tuple[str, ...], tuple[tuple[StoredDelivery, str], ...]]:
     """Return the warning of a shop order, and those of the page orders that were sent too: its id's and others."""
     told = {twin.delivery_id: _PageOrder(None, twin, None) for twin in of_id}
     told |= {each.twin.delivery_id: each for each in others}
@@ -781,7 +785,7 @@ def _sent_too(page: _PageOrder, order: Order, event_id: str | None) -> str:
     return f"{PAGE_SENT_TOO}: {sent}; {why}; both are sent{under}"
 
 
-def _total_of(twin: Twin) -> str:
+def _total_of(twin: StoredDelivery) -> str:
     return " ".join(filter(None, (twin.amount, twin.currency))) or "no total"
 
 

@@ -15,7 +15,7 @@ import orjson
 from msgspec.structs import replace
 
 from app.config.settings import OutboxSettings
-from app.core.deliveries import Enqueued, NewDelivery, Seen, State, side_of
+from app.core.deliveries import DeliveryColumns, Enqueued, NewDelivery, Seen, State, StoredDelivery, side_of
 from app.core.events import CounterRow, DroppedEvent, Exit
 from app.core.people import PeopleChanges
 from app.core.values.times import DAY_S
@@ -41,11 +41,9 @@ from app.outbox.pairing import (
     NOT_CONFIRMED,
     WAITS,
     WAITS_TO_BE_WITHHELD,
-    MergedRow,
+    Merge,
     Pairing,
-    Twin,
-    after_merge,
-    merged_row,
+    merge,
     with_opt_outs_of,
 )
 from app.outbox.people import owner_rows
@@ -62,8 +60,8 @@ _OF_EVENT: Final = attrgetter("name", "source")
 _AT: Final = attrgetter("at")
 _ENQUEUED = Enqueued(exit=Exit.ENQUEUED)
 _ALONE: Final = Pairing()
-#: What a delivery and its twin both have; the warnings of a twin are as they are stored.
-_OF_TWIN: Final = {*Twin._fields} & {*NewDelivery.__struct_fields__} - {"side", "warnings"}
+#: The fields of a new delivery that are stored unchanged.
+_ALIKE: Final = (*DeliveryColumns.__struct_fields__, "payload")
 
 #: digest -> who holds the key
 Held: TypeAlias = Mapping[str, Sequence[KeyOwner]]
@@ -84,7 +82,7 @@ class Placement(NamedTuple):
     claim: str | None = None
     #: What it says of its order, as JSON; None where it has none.
     side: str | None = None
-    #: See `Twin.follows`.
+    #: See `StoredDelivery.follows`.
     follows: int | None = None
 
 
@@ -108,7 +106,7 @@ class Rows:
     #: Whose messages are of which no delivery here tells it: see `owner_rows`.
     owners: list[tuple[str, str, float]] = field(default_factory=list)
     #: Deliveries into which others are merged, in order.
-    merges: list[MergedRow] = field(default_factory=list)
+    merges: list[Merge] = field(default_factory=list)
     #: [delivery, why] of what waited for its other side and is not sent, since that came.
     superseded: list[tuple[int, str]] = field(default_factory=list)
     #: [delivery, its warnings] of what was sent before its other side came.
@@ -378,7 +376,12 @@ def key_rows_of(rows: Iterable[SeenRow]) -> list[KeyRow]:
 
 
 def foreseen(
-    call: PreparedEnqueue, rows: Sequence[SeenRow], twins: dict[object, Twin], rules: OutboxSettings, *, highest_id: int
+    call: PreparedEnqueue,
+    rows: Sequence[SeenRow],
+    twins: dict[object, StoredDelivery],
+    rules: OutboxSettings,
+    *,
+    highest_id: int,
 ) -> list[Seen | None]:
     """Return what each delivery of a call would be told, and of what it repeats or is merged into since when that is.
 
@@ -421,7 +424,7 @@ def without_duplicates(
     held: Held,
     ids: Sequence[int],
     rules: OutboxSettings,
-    twins: dict[object, Twin],
+    twins: dict[object, StoredDelivery],
     *,
     erased: Mapping[str, tuple[float, bool]],
 ) -> Deduplicated:
@@ -461,7 +464,7 @@ def _answer(
     rows: Rows,
     *,
     delivery_id: int,
-    twins: dict[object, Twin],
+    twins: dict[object, StoredDelivery],
 ) -> Enqueued:
     pairing = result.pairing or _ALONE
     if result.repeats:
@@ -493,7 +496,9 @@ def _changed(delivery: NewDelivery, result: DedupResult) -> NewDelivery:
     return with_opt_outs_of(delivery, pairing.opt_outs) if pairing.opt_outs else delivery
 
 
-def _pair(delivery: NewDelivery, pairing: Pairing, rows: Rows, twins: dict[object, Twin], *, held_from: float) -> None:
+def _pair(
+    delivery: NewDelivery, pairing: Pairing, rows: Rows, twins: dict[object, StoredDelivery], *, held_from: float
+) -> None:
     rows.learn(pairing.learned)
     rows.heirs += [(delivery.ad_account_id, *heir) for heir in pairing.heirs]
     if pairing.follows:
@@ -504,30 +509,32 @@ def _pair(delivery: NewDelivery, pairing: Pairing, rows: Rows, twins: dict[objec
         rows.superseded.append((twin.delivery_id, why))
         del twins[twin.delivery_id]
     for twin, warning in pairing.told:
-        warnings = as_json([warning, *orjson.loads(twin.warnings)])
+        warnings = as_json([warning, *orjson.loads(twin.stored_warnings)])
         rows.told.append((twin.delivery_id, warnings))
-        twins[twin.delivery_id] = twin._replace(warnings=warnings)
+        twins[twin.delivery_id] = replace(twin, stored_warnings=warnings)
     if pairing.into is not None:
-        row = merged_row(pairing.into, delivery, pairing, held_from=held_from)
-        rows.merges.append(row)
-        twins[row.delivery_id] = after_merge(pairing.into, row)
+        merged = merge(pairing.into, delivery, pairing, held_from=held_from)
+        rows.merges.append(merged)
+        twins[merged.stored.delivery_id] = merged.stored
         # to erase whoever sent the one message erases the delivery; both sides are bound, so both are trusted alike
-        into, trust = pairing.into.message_id, f"{row.is_proven:d}"
+        into, trust = pairing.into.message_id, f"{merged.stored.is_proven:d}"
         rows.owners += [
             (into, owner[:32] + trust + owner[33:], at) for id_, owner, at in rows.owners if id_ == delivery.message_id
         ]
 
 
-def _twin_of(delivery_id: int, delivery: NewDelivery, placed: Placement) -> Twin:
+def _twin_of(delivery_id: int, delivery: NewDelivery, placed: Placement) -> StoredDelivery:
     """Return a delivery that is about to be stored as its other side will find it."""
-    return Twin(
+    return StoredDelivery(
         delivery_id=delivery_id,
         state=State.PENDING,
         was_tried=False,
         follows=placed.follows,
         merged=0,
         settled_at=None,
-        warnings=as_json(stored_warnings(delivery, placed)),
+        reason="",
+        stored_buyer=as_json(delivery.buyer),
+        stored_warnings=as_json(stored_warnings(delivery, placed)),
         stored_side=placed.side,
-        **{name: getattr(delivery, name) for name in _OF_TWIN},
+        **{name: getattr(delivery, name) for name in _ALIKE},
     )

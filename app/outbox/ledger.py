@@ -172,7 +172,7 @@ class Ledger(UsesStore):
         windows = {"window_s": self._rules.dedup_window_s, "ledger_s": self._rules.ledger_s}
         rows = await store.rows("seen", digests=call.digests, now=at, **windows)
         ids = other_sides([call], holders(key_rows_of(rows)))
-        twins = read_twins(await store.rows("twins", ids=ids)) if ids else {}
+        twins = await read_twins(store, ids)
         ((highest, _),) = await store.rows("highest_ids")
         return foreseen(call, rows, twins, self._rules, highest_id=highest)
 

@@ -6,14 +6,15 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Self, TypeAlias
 
 import orjson
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
-from app.core.deliveries import Match, NewDelivery, OrderSide, State, StoredDelivery, read_side, side_of
+from app.core.deliveries import Match, NewDelivery, OrderSide, State, StoredDelivery, side_of
 from app.core.events import Exit
 from app.core.people import GROUPS, OF_PERSON
 from app.core.trust import is_early
 from app.core.values.times import DAY_S, HOUR_S
 from app.outbox.rows import as_json, memory_told, read_memory, read_warnings
+from app.outbox.statements import Statements, read_deliveries
 
 #: The page's event may be so much earlier that its time is the better one.
 _EARLIER_S: Final = 3600
@@ -273,63 +274,18 @@ LOOK_S: Final = 15.0
 _BEFORE_TOO_OLD_S: Final = 12 * HOUR_S
 
 
-class Twin(NamedTuple):
-    """A row of an engine's query `twins`: a delivery that may be the other side of an order."""
-
-    delivery_id: int
-    state: str
-    #: Pinterest may have it: an attempt was made.
-    was_tried: object
-    #: Of which delivery it waits to hear; WAITS: for its other side, None: it does not wait.
-    follows: int | None
-    is_proven: object
-    message_id: str
-    event_id: str
-    amount: str | None
-    currency: str | None
-    order_id: str | None
-    checkout_id: str | None
-    #: A JSON array, as stored.
-    warnings: str
-    #: How many other messages are in it.
-    merged: int
-    settled_at: float | None
-    #: As stored; None where it is settled.
-    stored_side: str | None
-    #: None where it is no longer pending.
-    payload: bytes | None
-    preset: str
-    source: str
-
-    @property
-    def side(self) -> OrderSide | None:
-        return read_side(orjson.loads(self.stored_side)) if self.stored_side else None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether another event may still be merged into it: it has not left."""
-        return self.state == State.PENDING and not self.was_tried
-
-    @property
-    def waits(self) -> bool:
-        return self.is_open and self.follows is not None
-
-    @property
-    def has_left(self) -> bool:
-        return not self.is_open and self.state in {State.PENDING, State.CLAIMED, State.DELIVERED}
-
-    def holds_id(self, now: float) -> bool:
-        """Return whether Pinterest would take another event with its id for a copy of it."""
-        return self.has_left and (self.settled_at is None or self.settled_at > now - ID_KEPT_S)
+def holds_id(stored: StoredDelivery, now: float) -> bool:
+    """Return whether Pinterest would take another event with the id of this delivery for a copy."""
+    return stored.has_left and (stored.settled_at is None or stored.settled_at > now - ID_KEPT_S)
 
 
-def read_twins(rows: Iterable[Sequence[Any]]) -> dict[object, Twin]:
-    """Read rows of an engine's query `twins`, by delivery id.
+async def read_twins(store: Statements, ids: Sequence[int]) -> dict[object, StoredDelivery]:
+    """Read deliveries that may be the counterparts of an order, by id.
 
     Skip a pending delivery whose payload is missing or damaged: nothing can be merged into that delivery.
     """
-    twins = map(Twin._make, rows)
-    return {each.delivery_id: each for each in twins if each.state != State.PENDING or _is_event(each.payload)}
+    found = await read_deliveries(store, ids)
+    return {each.delivery_id: each for each in found if each.state != State.PENDING or _is_event(each.payload)}
 
 
 def _is_event(payload: bytes | None) -> bool:
@@ -343,11 +299,11 @@ def _is_event(payload: bytes | None) -> bool:
 class Pairing:
     """What becomes of an order for which the store has events of either side."""
 
-    into: Twin | None = None
+    into: StoredDelivery | None = None
     #: How the page order matches the shop order; `None` between two page orders.
     match: Match | None = None
     #: Page orders whose opt-outs a shop order takes, and nothing else.
-    opt_outs: tuple[Twin, ...] = ()
+    opt_outs: tuple[StoredDelivery, ...] = ()
     #: It may keep the event id that it names: no other delivery has it.
     may_name_id: bool = True
     #: It waits to hear what becomes of this delivery.
@@ -355,48 +311,38 @@ class Pairing:
     #: It is sent under this id, since its own left with another order.
     event_id: str | None = None
     #: What waits no longer, and why.
-    dropped: tuple[tuple[Twin, str], ...] = ()
+    dropped: tuple[tuple[StoredDelivery, str], ...] = ()
     #: Of a delivery in `dropped`: the delivery that its followers follow from now on.
     heirs: tuple[tuple[int, int], ...] = ()
     #: What others are warned of.
-    told: tuple[tuple[Twin, str], ...] = ()
+    told: tuple[tuple[StoredDelivery, str], ...] = ()
     #: Keys that are remembered beside those that follow from its columns.
     learned: tuple[Any, ...] = ()
 
 
-class MergedRow(NamedTuple):
-    """What an engine's statement `merge` writes of a delivery into which another one is merged."""
+class Merge(NamedTuple):
+    """A delivery after another one was merged into it, and when the delivery is due."""
 
-    delivery_id: int
-    #: How many messages it held before; if it holds more now, another process was faster.
-    merged: int
-    event_id: str
-    event_time: int
-    amount: str | None
-    currency: str | None
-    order_id: str | None
-    checkout_id: str | None
-    #: JSON arrays.
-    buyer: str
-    warnings: str
-    side: str | None
-    is_proven: bool
-    #: Where it goes on to wait: as before.
+    stored: StoredDelivery
+    #: The delivery waits for its counterpart as before.
     waits_on: bool
-    #: For how many seconds its preset holds it.
+    #: For how many seconds its preset holds the delivery, counted from `held_from` of `HoldClock`.
     hold_s: float
-    #: From when that counts, by HoldClock.
     held_from: float
-    payload: bytes
+
+    def parameters(self, now: float) -> dict[str, Any]:
+        """Return the parameters of an engine's statement `merge`."""
+        due = {"waits_on": self.waits_on, "hold_s": self.hold_s, "held_from": self.held_from, "now": now}
+        return asdict(self.stored) | due
 
 
-def merged_row(twin: Twin, delivery: NewDelivery, pairing: Pairing, *, held_from: float) -> MergedRow:
+def merge(twin: StoredDelivery, delivery: NewDelivery, pairing: Pairing, *, held_from: float) -> Merge:
     """Merge a delivery into one that has not left; of two public ones the newer is taken as the page's."""
     side, twin_side = delivery.side or OrderSide(), twin.side or OrderSide()
     new = SideEvent(delivery.payload, side.names_event_id, delivery.warnings, memory_told(delivery))
     known = _stored_event(twin, twin_side)
     page, shop = (known, new) if delivery.is_proven else (new, known)
-    is_proven, was_weak = bool(twin.is_proven) or delivery.is_proven, twin_side.match is Match.WEAK
+    is_proven, was_weak = twin.is_proven or delivery.is_proven, twin_side.match is Match.WEAK
     if was_weak and twin_side.own is not None:
         shop = SideEvent.read(twin_side.own)
     is_one_of_several = was_weak and pairing.match is Match.WEAK
@@ -407,28 +353,28 @@ def merged_row(twin: Twin, delivery: NewDelivery, pairing: Pairing, *, held_from
         one = merged(page, shop, crossing=CROSSING if is_proven else page.memory)
     own = shop.text if pairing.match is Match.WEAK else None
     notes = () if is_proven else (NOT_CONFIRMED,)
-    return MergedRow(
-        delivery_id=twin.delivery_id,
-        merged=twin.merged,
+    waits_on = not is_proven or is_one_of_several
+    stored = replace(
+        twin,
+        merged=twin.merged + 1,
         event_id=one.event_id,
         event_time=one.event_time,
         amount=one.amount,
         currency=one.currency,
         order_id=orjson.loads(one.payload).get("custom_data", {}).get("order_id"),
         checkout_id=twin.checkout_id or delivery.checkout_id,
-        buyer=as_json(one.buyer),
-        warnings=as_json([*notes, *one.warnings, *([one.memory] if one.memory else [])]),
-        side=as_json(side_of(_merged_side(twin_side, side, delivery, pairing, one, own))),
+        stored_buyer=as_json(one.buyer),
+        stored_warnings=as_json([*notes, *one.warnings, *([one.memory] if one.memory else [])]),
+        stored_side=as_json(side_of(_merged_side(twin_side, side, delivery, pairing, one, own))),
         is_proven=is_proven,
-        waits_on=not is_proven or is_one_of_several,
-        hold_s=delivery.hold_s,
-        held_from=held_from,
+        follows=twin.follows if waits_on else None,
         payload=one.payload,
     )
+    return Merge(stored=stored, waits_on=waits_on, hold_s=delivery.hold_s, held_from=held_from)
 
 
-def _stored_event(twin: Twin, side: OrderSide) -> SideEvent:
-    warnings, memory = without_note(twin.warnings), read_memory(twin.warnings)
+def _stored_event(twin: StoredDelivery, side: OrderSide) -> SideEvent:
+    warnings, memory = without_note(twin.stored_warnings), read_memory(twin.stored_warnings)
     return SideEvent(twin.payload or b"", side.names_event_id, warnings, memory)
 
 
@@ -446,19 +392,12 @@ def _merged_side(
     )
 
 
-def with_opt_outs_of(delivery: NewDelivery, pages: Sequence[Twin]) -> NewDelivery:
+def with_opt_outs_of(delivery: NewDelivery, pages: Sequence[StoredDelivery]) -> NewDelivery:
     """Return a shop order with the opt-outs of several weak page orders."""
     side = delivery.side or OrderSide()
     shop = SideEvent(delivery.payload, side.names_event_id, delivery.warnings, memory_told(delivery))
     payload = with_opt_outs(shop, [page.payload for page in pages if page.payload]).payload
     return replace(delivery, payload=payload, side=replace(side, match=Match.WEAK, own=shop.text))
-
-
-def after_merge(twin: Twin, row: MergedRow) -> Twin:
-    """Return the delivery as it is once a row is written."""
-    written = {name: value for name, value in row._asdict().items() if name in Twin._fields}
-    follows = twin.follows if row.waits_on else None
-    return twin._replace(**written | {"merged": twin.merged + 1, "stored_side": row.side, "follows": follows})
 
 
 def without_note(warnings: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from psycopg import Rollback
 from psycopg.pq import TransactionStatus
 
 from app.config.settings import OutboxSettings
-from app.core.deliveries import Enqueued
+from app.core.deliveries import Enqueued, StoredDelivery
 from app.core.events import Exit
 from app.core.values.times import MINUTE_S
 from app.errors import MemoryChanged, OutboxUnavailable
@@ -26,7 +26,7 @@ from app.outbox.enqueue import (
     stored_warnings,
     without_duplicates,
 )
-from app.outbox.pairing import NOT_CONFIRMED, Twin, read_twins
+from app.outbox.pairing import NOT_CONFIRMED, read_twins
 from app.outbox.people import changes_to_people
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import COLLISIONS, TRIES
@@ -142,13 +142,12 @@ async def _check_all(
     digests: Sequence[str],
     ids: Sequence[int],
     rules: OutboxSettings,
-) -> tuple[Rows, list[Answer], Sequence[Twin]]:
+) -> tuple[Rows, list[Answer], Sequence[StoredDelivery]]:
     """Check every delivery by the keys that are held now; return the other sides of orders as they were read, too."""
     found = await connection.rows("keys_taken", digests=list(digests))
     waiting = loads_of(await connection.rows("waiting"))
     held: Held = holders(found)
-    asked = other_sides(calls, held)
-    twins = read_twins(await connection.rows("twins", ids=asked)) if asked else {}
+    twins = await read_twins(connection, other_sides(calls, held))
     met = list(twins.values())
     together = Rows()
     answers: list[Answer] = []
@@ -165,12 +164,16 @@ async def _check_all(
     return together, answers, met
 
 
-async def _is_unchanged(connection: Connection, rows: Rows, met: Sequence[Twin]) -> bool:
+async def _is_unchanged(connection: Connection, rows: Rows, met: Sequence[StoredDelivery]) -> bool:
     """Return whether the deliveries that a decision was made by are as they were read, and keep them so.
 
     What is settled changes no more.
     """
-    decided = {*(row.delivery_id for row in rows.merges), *(id_ for id_, _ in rows.superseded), *rows.followed}
+    decided = {
+        *(merge.stored.delivery_id for merge in rows.merges),
+        *(id_ for id_, _ in rows.superseded),
+        *rows.followed,
+    }
     asked = [each for each in met if each.delivery_id in decided and each.settled_at is None]
     if not asked:
         return True
@@ -179,8 +182,8 @@ async def _is_unchanged(connection: Connection, rows: Rows, met: Sequence[Twin])
 
 
 async def _pair(connection: Connection, rows: Rows, now: float) -> None:
-    for row in rows.merges:
-        given = [*row[:14], row.payload.decode(), row.held_from, now]
+    for merge in rows.merges:
+        given = merge.parameters(now) | {"payload": (merge.stored.payload or b"").decode()}
         await connection.execute(SQL["merge"], {"rows": as_json([given]), "slot": connection.slot})
     for ad_account_id, gone, next_id in rows.heirs:
         await connection.execute(SQL["follow"], {"ad_account_id": ad_account_id, "gone": gone, "next_id": next_id})

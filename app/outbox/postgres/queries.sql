@@ -208,21 +208,6 @@ SELECT digest, delivery_id,
        expires_at, place, known, is_proven
 FROM dedup_key WHERE digest = ANY (%(digests)s::text[]) AND expires_at > %(now)s::float8 ORDER BY digest, place;
 
--- twins --
--- Deliveries that may be the other side of an order.
-SELECT delivery.id, queue.state, attempts > 0 OR history IS NOT NULL, follows, is_proven, message_id, event_id, amount,
-       currency, order_id, checkout_id, warnings, delivery.merged, NULL::float8, side,
-       CASE queue.state WHEN 'pending' THEN payload END, delivery.preset, source
-FROM delivery JOIN queue USING (id) WHERE delivery.id = ANY (%(ids)s::bigint[])
-UNION ALL
-SELECT delivery.id, dead.state, true, NULL, is_proven, message_id, event_id, amount, currency, order_id, checkout_id,
-       warnings, merged, settled_at, side, NULL, preset, source
-FROM delivery JOIN dead USING (id) WHERE delivery.id = ANY (%(ids)s::bigint[])
-UNION ALL
-SELECT id, 'delivered', true, NULL, is_proven, message_id, event_id, amount, currency, order_id, checkout_id, warnings,
-       0, settled_at, NULL, NULL, preset, source
-FROM delivered WHERE id = ANY (%(ids)s::bigint[]);
-
 -- unchanged --
 -- Which of some deliveries are as they were read: no other process has claimed them, settled them or merged into them.
 SELECT queue.id FROM jsonb_array_elements(%(rows)s::jsonb) AS row
@@ -234,36 +219,42 @@ ORDER BY queue.id FOR UPDATE OF queue;
 -- Merge other events into deliveries that have not left; they leave at once, unless their preset holds them.
 WITH
   given AS (
-    SELECT (row ->> 0)::bigint AS id, row FROM jsonb_array_elements(%(rows)s::jsonb) AS row
+    SELECT (row ->> 'delivery_id')::bigint AS id, row FROM jsonb_array_elements(%(rows)s::jsonb) AS row
   ),
   before AS MATERIALIZED (
     SELECT id, delivery.ad_account_id, delivery.preset, source, currency, amount, event_name, enqueued_at, payload_bytes
     FROM given JOIN delivery USING (id) JOIN queue USING (id)
   ),
   rewritten AS (
-    UPDATE delivery SET event_id = row ->> 2, event_time = (row ->> 3)::bigint, amount = row ->> 4, currency = row ->> 5,
-           order_id = row ->> 6, checkout_id = row ->> 7, buyer = row ->> 8, warnings = row ->> 9, side = row ->> 10,
-           is_proven = (row ->> 11)::boolean, merged = merged + 1, payload = convert_to(row ->> 14, 'UTF8')
+    UPDATE delivery SET
+      event_id = row ->> 'event_id', event_time = (row ->> 'event_time')::bigint, amount = row ->> 'amount',
+      currency = row ->> 'currency', order_id = row ->> 'order_id', checkout_id = row ->> 'checkout_id',
+      buyer = row ->> 'stored_buyer', warnings = row ->> 'stored_warnings', side = row ->> 'stored_side',
+      is_proven = (row ->> 'is_proven')::boolean, merged = merged + 1, payload = convert_to(row ->> 'payload', 'UTF8')
     FROM given WHERE delivery.id = given.id
   ),
   let_go AS (
     UPDATE queue SET
-      payload_bytes = octet_length(row ->> 14), merged = merged + 1,
-      follows = CASE WHEN (row ->> 12)::boolean THEN follows END,
-      hold_until = CASE WHEN (row ->> 12)::boolean THEN hold_until
-                        WHEN (row ->> 13)::float8 > 0 THEN (row ->> 15)::float8 + (row ->> 13)::float8 END,
-      due_at = CASE WHEN (row ->> 12)::boolean THEN due_at ELSE (row ->> 16)::float8 + (row ->> 13)::float8 END
+      payload_bytes = octet_length(row ->> 'payload'), merged = merged + 1,
+      follows = CASE WHEN (row ->> 'waits_on')::boolean THEN follows END,
+      hold_until = CASE WHEN (row ->> 'waits_on')::boolean THEN hold_until
+                        WHEN (row ->> 'hold_s')::float8 > 0
+                        THEN (row ->> 'held_from')::float8 + (row ->> 'hold_s')::float8 END,
+      due_at = CASE WHEN (row ->> 'waits_on')::boolean THEN due_at
+                    ELSE (row ->> 'now')::float8 + (row ->> 'hold_s')::float8 END
     FROM given WHERE queue.id = given.id
   ),
   ordered AS (
     SELECT enqueued_at AS at, ad_account_id, preset, source, stands.currency, 'waiting' AS became, sign, stands.amount, id
     FROM before JOIN given USING (id),
-         LATERAL (VALUES (before.currency, before.amount, -1), (row ->> 5, row ->> 4, 1)) AS stands (currency, amount, sign)
+         LATERAL (
+           VALUES (before.currency, before.amount, -1), (row ->> 'currency', row ->> 'amount', 1)
+         ) AS stands (currency, amount, sign)
     WHERE event_name = 'checkout'
   ),
   earned AS (/* sums */)
 INSERT INTO backlog (ad_account_id, state, slot, count, bytes)
-SELECT ad_account_id, 'pending', %(slot)s, 0, sum(octet_length(row ->> 14) - payload_bytes)
+SELECT ad_account_id, 'pending', %(slot)s, 0, sum(octet_length(row ->> 'payload') - payload_bytes)
 FROM before JOIN given USING (id) GROUP BY ad_account_id ORDER BY 1
 ON CONFLICT (ad_account_id, state, slot) DO UPDATE SET bytes = backlog.bytes + excluded.bytes;
 

@@ -26,11 +26,19 @@ from app.outbox.enqueue import (
     stored_warnings,
     without_duplicates,
 )
-from app.outbox.pairing import NOT_CONFIRMED, Twin, read_twins
+from app.outbox.pairing import NOT_CONFIRMED, read_twins
 from app.outbox.people import changes_to_people
 from app.outbox.refusals import backlog_full, loads_of
 from app.outbox.rows import as_json
-from app.outbox.sqlite.database import SQL, execute_with_retries, one_json, script_of_store, statements
+from app.outbox.sqlite.database import (
+    SQL,
+    Connection,
+    at_once,
+    execute_with_retries,
+    one_json,
+    script_of_store,
+    statements,
+)
 from app.outbox.sqlite.people import are_changed, write_people
 from app.outbox.sqlite.settle import drop
 
@@ -117,7 +125,7 @@ def parameters(
 
 
 def enqueue(
-    connection: sqlite3.Connection, call: PreparedEnqueue, ready: Mapping[str, Any] | None, rules: OutboxSettings
+    connection: Connection, call: PreparedEnqueue, ready: Mapping[str, Any] | None, rules: OutboxSettings
 ) -> list[Enqueued] | OutboxUnavailable | MemoryChanged:
     """Store a call within a transaction; `ready` are the parameters of its `all_new`.
 
@@ -135,7 +143,7 @@ def enqueue(
 
 
 def _enqueue(
-    connection: sqlite3.Connection, call: PreparedEnqueue, ready: Mapping[str, Any] | None, rules: OutboxSettings
+    connection: Connection, call: PreparedEnqueue, ready: Mapping[str, Any] | None, rules: OutboxSettings
 ) -> list[Enqueued] | OutboxUnavailable:
     answers = enqueue_new(connection, call, ready)
     if answers is not None:
@@ -143,9 +151,7 @@ def _enqueue(
     taken, last_id, waiting = one_json(connection, "before_enqueue", rows=as_json(call.digests))
     ids = range(last_id + 1, last_id + 1 + len(call.deliveries))
     held = holders(taken)
-    twins: dict[object, Twin] = {}
-    if asked := other_sides([call], held):
-        twins = read_twins(connection.execute(SQL["twins"], {"ids": as_json(asked)}))
+    twins = at_once(read_twins(connection, other_sides([call], held)))
     checked = without_duplicates(call, held, ids, rules, twins, erased=erased_keys(taken, call.now))
     if full := backlog_full(rules, loads_of(waiting), checked.rows.asked(rules, checked.rows.loads)):
         return full
@@ -158,8 +164,8 @@ def _enqueue(
 
 def _pair(connection: sqlite3.Connection, rows: Rows, call: PreparedEnqueue) -> None:
     """Write what becomes of the other sides of orders."""
-    for row in rows.merges:
-        given = {**row._asdict(), "now": call.now, "held_from": call.held_from}
+    for merge in rows.merges:
+        given = merge.parameters(call.now)
         connection.execute(SQL["merge"], given)
         connection.execute(SQL["replace_payload"], given)
     for ad_account_id, gone, next_id in rows.heirs:

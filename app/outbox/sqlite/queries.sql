@@ -27,19 +27,11 @@ FROM json_each(:digests) AS asked JOIN dedup_key ON dedup_key.digest = asked.val
   LEFT JOIN delivery ON delivery.id = delivery_id
 WHERE expires_at > :now;
 
--- twins --
--- Deliveries that may be the other side of an order.
-SELECT delivery.id, state, attempts > 0 OR EXISTS (SELECT 1 FROM attempt WHERE delivery_id = delivery.id), follows,
-       is_proven, message_id, event_id, amount, currency, order_id, checkout_id, warnings, merged, settled_at, side, body,
-       preset, source
-FROM json_each(:ids) AS asked JOIN delivery ON delivery.id = asked.value
-  LEFT JOIN payload ON delivery_id = delivery.id AND state = 'pending';
-
 -- merge --
 -- Merge another event into a delivery that has not left; it leaves at once, unless its preset holds it.
 UPDATE delivery SET event_id = :event_id, event_time = :event_time, amount = :amount, currency = :currency,
-       order_id = :order_id, checkout_id = :checkout_id, buyer = :buyer, warnings = :warnings, side = :side,
-       is_proven = :is_proven, merged = merged + 1, payload_bytes = length(:payload),
+       order_id = :order_id, checkout_id = :checkout_id, buyer = :stored_buyer, warnings = :stored_warnings,
+       side = :stored_side, is_proven = :is_proven, merged = merged + 1, payload_bytes = length(:payload),
        follows = CASE WHEN :waits_on THEN follows END,
        hold_until = CASE WHEN :waits_on THEN hold_until WHEN :hold_s > 0 THEN :held_from + :hold_s END,
        due_at = CASE WHEN :waits_on THEN due_at ELSE :now + :hold_s END

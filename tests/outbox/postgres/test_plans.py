@@ -244,7 +244,7 @@ def test_an_index_leads_to_what_is_looked_for(connection: psycopg.Connection) ->
         "store": "dedup_key_pkey",
         "pending_of_orders": "dedup_key_pkey",
         "drop": "queue_pkey",
-        "twins": "queue_pkey",
+        "deliveries": "queue_pkey",
         "unchanged": "queue_pkey",
         "merge": "delivery_pkey",
         "followers": "queue_follows",
