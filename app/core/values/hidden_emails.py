@@ -58,9 +58,11 @@ _SPACED = (
     rf"(?:(?:(?:{_BLANKS})?{_AT}{_BLANKS}|{_TABS}{_AT}){_HOST}(?:{_DOT}{_HOST})*{_DOT}[^\W\d_]{{2,}}"
     rf"|{_BLANKS}{_AT}{_HOST}(?:{_DOT}{_HOST})*{_DOT}{_ENDINGS})(?![\w-])"
 )
+#: A quoted local part, also with escaped quotes. It ends at the next quote, so that a long text is read once.
+_QUOTED = r"""(?:(?<!\\)"(?:[^"\\]|\\.){1,64}"|"[^"]{1,64}")"""
 #: A local part begins where a run of its characters begins, so that a long text is read once.
 EMAIL = re.compile(
-    rf"""(?:"[^"]{{1,64}}"|(?<![\w.+%'-])[\w.+%'-]+)"""
+    rf"""(?:{_QUOTED}|(?<![\w.+%'-])[\w.+%'-]+)"""
     rf"(?:{_AT}(?:{_HOST}(?:{_DOT}{_HOST})+|{_NO_DOMAIN})|(?<=\w){_SPACED})",
     re.IGNORECASE,
 )
