@@ -51,7 +51,7 @@ ORDER: Final = {
     },
 }
 #: A class with `REPEATED` fields of these repeats the columns of a delivery.
-DELIVERY_COLUMNS: Final = frozenset(NewDelivery.__annotations__ | Delivery.__annotations__)
+DELIVERY_COLUMNS: Final = frozenset(NewDelivery.__struct_fields__) | Delivery.__annotations__.keys()
 REPEATED: Final = 5
 RECORD_BASES: Final = frozenset({"Struct", "NamedTuple", "BaseModel", "TypedDict"})
 #: A statement of SQL that has a name: `-- name --`.
