@@ -50,12 +50,14 @@ _HOST = r"(?:[\w-]|%(?:25)*(?:2d|3\d|[46][1-9a-f]|[57][\da]))+"
 _DOT = r"(?:\.|%(?:25)*2e)"
 #: `localhost`, or an IP address in brackets.
 _NO_DOMAIN = r"(?:localhost(?![\w.-])|(?:\[|%(?:25)*5b)(?:IPv6:)?[\da-f.:]{3,45}(?:\]|%(?:25)*5d))"
-_BLANKS = r"(?:[\s+]|%(?:25)*(?:20|09)){1,3}"
-_TABS = r"(?:\t|%(?:25)*09){1,3}"
+#: Possessive, and before an at-sign in one lookahead: long runs of blanks are read once for all ways to write a blank.
+_BLANKS = r"(?:[\s+]|%(?:25)*(?:20|09)){1,3}+"
+_TABS = r"(?:\t|%(?:25)*09){1,3}+"
 #: Endings of domains, by which `ann @mail.com` is no name of a person at a social network, such as `by @jane.doe`.
 _ENDINGS = r"(?:[a-z]{2}|com|net|org|info|biz|edu|gov)"
 _SPACED = (
-    rf"(?:(?:(?:{_BLANKS})?{_AT}{_BLANKS}|{_TABS}{_AT}){_HOST}(?:{_DOT}{_HOST})*{_DOT}[^\W\d_]{{2,}}"
+    rf"(?=(?:{_BLANKS})?+{_AT})"
+    rf"(?:(?:(?:{_BLANKS})?+{_AT}{_BLANKS}|{_TABS}{_AT}){_HOST}(?:{_DOT}{_HOST})*{_DOT}[^\W\d_]{{2,}}"
     rf"|{_BLANKS}{_AT}{_HOST}(?:{_DOT}{_HOST})*{_DOT}{_ENDINGS})(?![\w-])"
 )
 #: A quoted local part, also with escaped quotes. It ends at the next quote, so that a long text is read once.
