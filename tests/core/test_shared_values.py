@@ -39,6 +39,7 @@ from app.core.shared_values import (
     ROWS_IMPORTED,
     SAMPLES_HURRIED,
     SET_ASIDE,
+    SHOP_CLOCKS,
     STORE_SECRET,
     TAG_CALLS,
     TAG_FIGURES,
@@ -86,6 +87,7 @@ VALUES: list[tuple[SharedKey[Any], Any]] = [
     (CLOCK_JUMPS, ClockJumps(jumps=(ClockJump(before=1.5, after=2.5),))),
     (RETENTION_BEHIND, 1.5),
     (ORDERS_HEARD.of("42/page/"), 1.5),
+    (SHOP_CLOCKS.of("woocommerce"), 1.5),
     (
         PRESET_DRAFTS.of("0a1b"),
         PresetDraft(file="presets/checkout.yaml", steps=[DraftStep(done="", text="name: Checkout")], at=0),

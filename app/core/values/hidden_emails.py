@@ -58,7 +58,7 @@ _ENDINGS = r"(?:[a-z]{2}|com|net|org|info|biz|edu|gov)"
 _SPACED = (
     rf"(?=(?:{_BLANKS})?+{_AT})"
     rf"(?:(?:(?:{_BLANKS})?+{_AT}{_BLANKS}|{_TABS}{_AT}){_HOST}(?:{_DOT}{_HOST})*{_DOT}[^\W\d_]{{2,}}"
-    rf"|{_BLANKS}{_AT}{_HOST}(?:{_DOT}{_HOST})*{_DOT}{_ENDINGS})(?![\w-])"
+    rf"|{_BLANKS}{_AT}{_HOST}(?:{_DOT}{_HOST})*{_DOT}{_ENDINGS})(?!\w)"
 )
 #: A quoted local part, also with escaped quotes. It ends at the next quote, so that a long text is read once.
 _QUOTED = r"""(?:(?<!\\)"(?:[^"\\]|\\.){1,64}"|"[^"]{1,64}")"""
