@@ -42,7 +42,8 @@ def with_shipped_opt_outs(mapping: dict[str, Any], dropped: Collection[str]) -> 
     for (name, *member), places in shipped_opt_outs().items():
         if not member:
             mapping = _with(mapping, name, places, dropped)
-        elif is_plain(inner := mapping.get(name, {})):
+        elif is_plain(inner := mapping.get(name, {})) or not isinstance(inner, dict):
+            inner = inner if isinstance(inner, dict) else {}  # a fixed text, or null: no order details
             changed = _with(inner, member[0], places, dropped)
             mapping = mapping if changed is inner else mapping | {name: changed}
         else:  # a directive makes the whole object

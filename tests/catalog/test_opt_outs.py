@@ -41,6 +41,8 @@ PRESETS = {
     "constants": "{opt_out: false, gpc: false, advertiser_tracking_enabled: true, custom_data: {opt_out_type: ''}}",
     "own places": '{opt_out: {"@path": $.x}, custom_data: {opt_out_type: {"@all": [{"@path": $.y}]}}}',
     "a whole object": '{custom_data: {"@path": $.properties.order}}',
+    "no object": "{custom_data: null}",
+    "a text": "{custom_data: x}",
     "null": "{opt_out: null, gpc: null, advertiser_tracking_enabled: null, custom_data: {opt_out_type: null}}",
 }
 PATHS = sorted({path for values in shipped_opt_outs().values() for value in values for path in paths_in(value)})

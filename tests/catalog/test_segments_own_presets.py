@@ -53,8 +53,9 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         for name, inner in value.items():
             yield from leaves(inner, f"{path}.{name}" if path else name)
     elif value not in (None, "", []):
-        # shipped opt-outs are read beside an own one, which is then the first of a list
-        yield path, value[0] if isinstance(value, list) and len(value) == 1 and path in OPT_OUTS else value
+        while path in OPT_OUTS and isinstance(value, list) and len(value) == 1:
+            (value,) = value  # shipped opt-outs are read beside an own one, which is then in a list
+        yield path, value
 
 
 def sent(mapping: Mapping, event: dict[str, Any]) -> dict[str, Any] | None:
@@ -69,7 +70,12 @@ def differences(original: Mapping, preset: ImportedPreset, own: Mapping, event: 
     """Return what the original gives and the imported preset does not, and what differs without being told."""
     told = {each.field: each.outcome for each in preset.told}
     before, after = dict(leaves(original.resolve(event))), dict(leaves(own.resolve(event)))
-    found = [f"{path} is lost" for path in before if path not in after and not _is_told_lost(path, told)]
+    no_object = isinstance(before.get("custom_data"), str)  # only the opt-out type is read in its place
+    found = [
+        f"{path} is lost"
+        for path in before
+        if path not in after and not _is_told_lost(path, told) and not (no_object and path == "custom_data")
+    ]
     found += [
         f"{path}: {before[path]!r} became {after[path]!r}"
         for path in before
