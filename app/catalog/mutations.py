@@ -180,13 +180,34 @@ def _of_list(name: str, options: Sequence[Any], at: Path, field: str) -> Iterato
             yield (*at, number), f"{_shown(option)} can be removed from `{field}`", _REMOVED
         if len(options) == 1 or not _is_path(option):
             yield from _of_value(option, (*at, number), field)
-        if name in _ORDERED and number:
+        if name in _ORDERED and number and _order_counts(name, number, options[number - 1], option):
             swapped = [*options[: number - 1], option, options[number - 1], *options[number + 1 :]]
             yield (
                 at,
                 f"{_shown(options[number - 1])} and {_shown(option)} can change places in `{field}`",
                 swapped,
             )
+
+
+def _order_counts(name: str, number: int, one: Any, other: Any) -> bool:
+    """Return whether an event can have another result if `other`, the option with this number, precedes `one`."""
+    if name == "@subtract":
+        return number == 1  # the subtrahends can be in any order
+    tests: list[Any] = [each.get("@ifEquals") if isinstance(each, dict) else None for each in (one, other)]
+    if all(test and "else" not in test for test in tests) and tests[0]["value"] == tests[1]["value"]:
+        return bool(tests[0]["equals"] == tests[1]["equals"])  # different texts: at most one option has a result
+    results = {*_results(one), *_results(other)}
+    return None in results or len(results) > 1
+
+
+def _results(value: Any) -> Iterator[str | None]:
+    """Yield the texts that conditions can result in, such as `web` of `@ifEquals`; `None` for any other value."""
+    if isinstance(value, dict) and len(value) == 1 and next(iter(value)).startswith("@if"):
+        (options,) = value.values()
+        for name in {"then", "else", "unsaid"} & options.keys():
+            yield from _results(options[name])
+    else:
+        yield value if isinstance(value, str) else None
 
 
 def _of_path(path: Any, at: Path, field: str) -> Iterator[_Edit]:

@@ -9,6 +9,7 @@ import pytest
 
 from app import assemble
 from app.catalog.catalog import Draft
+from app.catalog.mutations import changes
 from app.pipeline.mutants import Mutant, Mutants
 from tests.assembled import settings
 from tests.process import ROOT
@@ -71,6 +72,13 @@ SENTENCES = [
 ]
 
 
+IS_POS, IS_WEB = (
+    {"@ifEquals": {"value": {"@path": "$.properties.channel"}, "equals": name, "then": name}} for name in ("pos", "web")
+)
+HAS_PAGE = {"@if": {"exists": {"@path": "$.context.page"}, "then": "web"}}
+PATHS = [{"@path": "$.properties.a"}, {"@path": "$.properties.b"}, {"@path": "$.properties.c"}]
+
+
 def mutants(draft: Draft, **more: Any) -> list[Mutant]:
     return list(Mutants(assemble.file_tests(), assemble.running_catalog(settings()), draft, **more).run())
 
@@ -90,6 +98,25 @@ def test_each_place_condition_and_function_is_changed() -> None:
         'the condition `event = "Order Paid"` can be negated in `subscribe`',
         'the condition `event = "Order Placed"` can be negated in `subscribe`',
     }
+
+
+@pytest.mark.parametrize(
+    ("value", "swaps"),
+    [
+        ({"@coalesce": PATHS}, 2),
+        ({"@subtract": PATHS}, 1),  # the subtrahends can be in any order
+        ({"@sum": PATHS}, 0),
+        ({"@coalesce": [IS_POS, IS_WEB]}, 0),  # at most one has a result
+        ({"@coalesce": [IS_WEB, HAS_PAGE]}, 0),  # both have the same result
+        ({"@coalesce": [IS_POS, HAS_PAGE]}, 1),
+        ({"@coalesce": [IS_WEB, PATHS[0]]}, 1),
+        ({"@coalesce": [PATHS[0], "none"]}, 1),
+    ],
+    ids=str,
+)
+def test_options_change_places_if_their_order_counts(value: Any, swaps: int) -> None:
+    preset = {"mapping": {"custom_data": {"content_name": value}}}
+    assert sum("can change places" in each.sentence for each in changes(preset)) == swaps
 
 
 def test_a_suggested_test_finds_its_change_and_together_they_find_all() -> None:
