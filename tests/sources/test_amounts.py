@@ -216,6 +216,7 @@ INVOICES: list[tuple[dict[str, Any], str]] = [
     # a balance paid a part
     ({"amount_paid": 900}, "15.97"),
     ({"amount_paid": 900, "total_excluding_tax": None, "tax": 303}, "15.97"),
+    ({"amount_paid": 900, "total_excluding_tax": None, "tax": None}, "19"),
     ({"shipping_cost": {"amount_subtotal": 500, "amount_tax": 80, "amount_total": 580}}, "10.97"),
     ({"currency": "jpy"}, "1597"),
     ({"currency": "kwd"}, "1.597"),
