@@ -115,6 +115,11 @@ _READS = frozenset({"GET", "HEAD"})
 
 
 _PROC_NET: Final = Path("/proc/net")
+#: By file of routes: the columns of destination, mask or prefix, gateway and flags, and how a gateway is an address.
+_ROUTES: Final = (
+    ("route", (1, 7, 2, 3), lambda gateway: ipaddress.IPv4Address(gateway.to_bytes(4, sys.byteorder))),
+    ("ipv6_route", (0, 1, 4, 8), ipaddress.IPv6Address),
+)
 #: Flags of a route (linux/route.h): up and with a gateway; reject.
 _USABLE, _REJECT = 0x3, 0x200
 
@@ -125,10 +130,12 @@ def read_gateways(folder: Path = _PROC_NET) -> frozenset[str]:
     A container engine shows the connections of its own machine with the address of the container's gateway.
     """
     found = {
-        *(_ipv4_gateway(line.split()) for line in _read_lines(folder / "route")),
-        *(_ipv6_gateway(line.split()) for line in _read_lines(folder / "ipv6_route")),
+        str(address_of(gateway))
+        for name, columns, address_of in _ROUTES
+        for line in _read_lines(folder / name)
+        if (gateway := _default_gateway(line.split(), columns)) is not None
     }
-    return frozenset(str(address) for address in found if address and not public_address(str(address))[0])
+    return frozenset(address for address in found if not public_address(address)[0])
 
 
 def _read_lines(path: Path) -> list[str]:
@@ -138,26 +145,14 @@ def _read_lines(path: Path) -> list[str]:
         return []
 
 
-def _ipv4_gateway(fields: Sequence[str]) -> ipaddress.IPv4Address | None:
-    """Read a line of `/proc/net/route`: interface, destination, gateway, flags, three counts, mask, ..."""
+def _default_gateway(fields: Sequence[str], columns: Sequence[int]) -> int | None:
+    """Return the gateway in a line of routes; `None` if the line is no default route that is in use."""
     try:
-        destination, gateway, flags, mask = (int(fields[place], 16) for place in (1, 2, 3, 7))
+        destination, mask, gateway, flags = (int(fields[column], 16) for column in columns)
     except (IndexError, ValueError):
         return None
-    if destination or mask or flags & (_USABLE | _REJECT) != _USABLE:
-        return None
-    return ipaddress.IPv4Address(gateway.to_bytes(4, sys.byteorder))
-
-
-def _ipv6_gateway(fields: Sequence[str]) -> ipaddress.IPv6Address | None:
-    """Read a line of `/proc/net/ipv6_route`: destination and prefix, source and prefix, gateway, metric, ..., flags."""
-    try:
-        destination, prefix, gateway, flags = (int(fields[place], 16) for place in (0, 1, 4, 8))
-    except (IndexError, ValueError):
-        return None
-    if destination or prefix or flags & (_USABLE | _REJECT) != _USABLE:
-        return None
-    return ipaddress.IPv6Address(gateway)
+    is_default = not (destination or mask) and flags & (_USABLE | _REJECT) == _USABLE
+    return gateway if is_default else None
 
 
 def is_of_this_machine(scope: Scope, *, gateways: frozenset[str], origins: Collection[str]) -> bool:

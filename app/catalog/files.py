@@ -108,6 +108,15 @@ Tests = Annotated[
 ]
 
 
+DroppedOptOuts = Annotated[
+    list[str],
+    Field(
+        default_factory=list,
+        description="Shipped opt-outs that are not read, by path: $.traits.opt_out. All others are always read.",
+    ),
+]
+
+
 class OverlapFile(BaseModel):
     """Presets that count the same events under other names, and which events may be theirs."""
 
@@ -129,10 +138,7 @@ class PresetFile(BaseModel):
     mapping: dict[str, Any] = Field(
         default_factory=dict, description="Fields of the action that differ from its defaults, as values or directives."
     )
-    drops_opt_out: list[str] = Field(
-        default_factory=list,
-        description="Shipped opt-outs that are not read, by path: $.traits.opt_out. All others are always read.",
-    )
+    drops_opt_out: DroppedOptOuts
     enabled: bool = Field(default=True, description="false switches the preset off.")
     remember: bool = Field(default=True, description="false sends events without data from memory.")
     hold: str | None = Field(
@@ -182,8 +188,5 @@ class ActionFile(BaseModel):
     name: str = Field(min_length=1, description="Display name of the action.")
     description: str = Field(min_length=1, description="What the action does.")
     fields: dict[str, FieldSpec] = Field(description="Every field, by its name in mappings.")
-    drops_opt_out: list[str] = Field(
-        default_factory=list,
-        description="Shipped opt-outs that are not read, by path: $.traits.opt_out. All others are always read.",
-    )
+    drops_opt_out: DroppedOptOuts
     tests: Tests

@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from app.catalog.document import Path, with_member, without_member
 from app.catalog.fields import is_plain
-from app.catalog.opt_outs import OPT_OUT_FIELDS, paths_in, shipped_paths
+from app.catalog.opt_outs import OPT_OUT_FIELDS, paths_in, shipped_paths, texts_in
 from app.catalog.reshaping import RECORD_FIELDS
 from app.errors import TriggerError
 from app.trigger import Readable
@@ -254,14 +253,7 @@ def _shown(value: Any) -> str:
 def _paths(value: Any) -> Iterator[str]:
     """Yield the paths that a value reads, and those within the braces of its templates."""
     yield from paths_in(value)
-    yield from (f"$.{each.strip()}" for text in _texts(value) for each in _PLACEHOLDER.findall(text))
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        yield from chain.from_iterable(map(_texts, value.values() if isinstance(value, dict) else value))
+    yield from (f"$.{each.strip()}" for text in texts_in(value) for each in _PLACEHOLDER.findall(text))
 
 
 def _of_trigger(text: Any, at: Path, fields: Readable = EVENT_FIELDS) -> Iterator[_Edit]:

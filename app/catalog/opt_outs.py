@@ -40,10 +40,11 @@ def with_shipped_opt_outs(mapping: dict[str, Any], dropped: Collection[str]) -> 
     The same object is returned if nothing changes.
     """
     for (name, *member), places in shipped_opt_outs().items():
+        given = mapping.get(name)
+        inner = given if isinstance(given, dict) else {}  # null or a fixed text has no members
         if not member:
             mapping = _with(mapping, name, places, dropped)
-        elif is_plain(inner := mapping.get(name, {})) or not isinstance(inner, dict):
-            inner = inner if isinstance(inner, dict) else {}  # a fixed text, or null: no order details
+        elif is_plain(inner):
             changed = _with(inner, member[0], places, dropped)
             mapping = mapping if changed is inner else mapping | {name: changed}
         else:  # a directive makes the whole object
@@ -62,9 +63,10 @@ def _with(mapping: dict[str, Any], name: str, places: Sequence[Any], dropped: Co
     return mapping if read == own else mapping | {name: {"@all": read}}
 
 
-def shipped_paths() -> set[str]:
+@cache
+def shipped_paths() -> frozenset[str]:
     """Return each path that an opt-out of the shipped mapping reads."""
-    return set(chain.from_iterable(map(paths_in, chain.from_iterable(shipped_opt_outs().values()))))
+    return frozenset(chain.from_iterable(map(paths_in, chain.from_iterable(shipped_opt_outs().values()))))
 
 
 def unknown_drops(dropped: Sequence[str]) -> Iterator[Fault]:
@@ -78,8 +80,12 @@ def unknown_drops(dropped: Sequence[str]) -> Iterator[Fault]:
 
 def paths_in(value: Any) -> Iterator[str]:
     """Yield the paths that a value of a mapping reads, such as `$.userId`."""
+    yield from (text for text in texts_in(value) if text.startswith("$"))
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Yield each text in an object or a list at any depth, without the names of members; a text yields itself."""
     if isinstance(value, str):
-        if value.startswith("$"):
-            yield value
+        yield value
     elif isinstance(value, dict | list):
-        yield from chain.from_iterable(map(paths_in, value.values() if isinstance(value, dict) else value))
+        yield from chain.from_iterable(map(texts_in, value.values() if isinstance(value, dict) else value))

@@ -166,7 +166,7 @@ class OverviewPages(PageGroup):
         span: Mapping[str, int],
         now: float,
     ) -> dict[str, Any]:
-        """Return what needs a person, and what is said where nothing does."""
+        """Return the entries of *Needs attention*, and the line that is shown if there are none."""
         outbox = self._services.outbox
         has_dead = any(each.backlog.dead for each in accounts)
         facts = verdict.HealthFacts(

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 
+from app.core.events import Exit
+
 
 class Spans:
     """Starts spans. This class traces nothing."""
@@ -19,8 +21,8 @@ class Spans:
         """Return a context manager that is one span, within the span that is open."""
         return nullcontext()
 
-    def set_attributes(self, attributes: Mapping[str, str | int]) -> None:
-        """Add attributes to the span that is open."""
+    def set_counts(self, counts: Mapping[Exit, int]) -> None:
+        """Add counts of events by exit to the span that is open."""
 
     def traceparent(self) -> str | None:
         """Return the open span as a `traceparent` (W3C Trace Context); `None` if the span is not sampled."""

@@ -733,7 +733,7 @@ def _words(names: Iterable[str]) -> str:
 def _told(nobodys: int, orders: int) -> str:
     kept = [count_of(nobodys, "event")] if nobodys else []
     kept += [f"the keys of {count_of(orders, 'order')}"] if orders else []
-    what = "may hold the person's data, such as the digest of an e-mail address: nothing tells whose they are"
+    what = "may hold the person's data, such as the digest of an e-mail address, and have no id of the person"
     return f"{' and '.join(kept).capitalize()} {what}. {_GIVE_ADDRESS}"
 
 

@@ -185,7 +185,7 @@ class Rows:
         return [[*key, count] for key, count in sorted(counts.items())]
 
     def extend(self, other: "Rows") -> None:
-        """Add what stands in `other` behind what stands here."""
+        """Append the rows of `other`."""
         place = len(self.deliveries)
         if other.evicted:
             self.evict(other.evicted)

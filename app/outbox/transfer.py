@@ -19,7 +19,7 @@ from app.outbox.statements import Statements, reads, writes
 
 #: So many rows share one commit on either side.
 BATCH_ROWS: Final = 1_000
-#: At which shared value the one that is left knows itself, and the one that goes on knows where all came from.
+#: Shared values: the id of the outbox that is moved, and in its new outbox the id of the origin.
 _IDENTITY: Final = "transfer/identity"
 _ORIGIN: Final = "transfer/origin"
 #: Shared values that are of one store alone.

@@ -187,9 +187,9 @@ class Consents:
         return found
 
     def _is_judged(self, delivery: NewDelivery, kept: int, said: int) -> bool:
-        """Return whether nos about a delivery are to be read one by one: not where all say what it says already.
+        """Return whether the opt-outs about a delivery must be read one by one: the event does not have all of them.
 
-        `kept` are what the store has about it, and `said` what the same request says, where the order counts.
+        `kept` are those in the store, and `said` those in the same request, whose order counts.
         """
         nos = kept | said
         if nos & self._nos != OPT_OUT or self._settings.suppress == "withhold":

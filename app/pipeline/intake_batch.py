@@ -17,6 +17,7 @@ from app.core.consent import KEY_DIGITS, key_of
 from app.core.events import Event, Exit
 from app.core.people import Ownership
 from app.core.receipts import MemoryChange, PresetResult
+from app.core.spans import NO_SPANS, Spans
 from app.core.values.event_names import CHECKOUT
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import EventHeldBack, EventRefused
@@ -78,15 +79,17 @@ class RequestMemory:
         public_key: str | None,
         is_known: bool,
         now: float,
+        spans: Spans = NO_SPANS,
     ) -> None:
-        """Take what memory does with events, and where it is kept; without one of them it knows nobody.
+        """Take the rules of identity memory and its store; without one of them nothing is remembered.
 
         `public_key` names the key that the events came by; None where they are proven.
         """
         self._enrichment = enrichment if outbox else None
-        #: None where it knows nobody.
+        #: `None` if nothing is remembered.
         self.changed = enrichment.new_memory(public_key) if enrichment and outbox else None
         self._now = now
+        self._spans = spans
         self._left = iter(events)
         self._outbox = outbox
         self._is_proven = public_key is None
@@ -106,7 +109,8 @@ class RequestMemory:
         self._ahead -= count
         if self._ahead < 0:
             some = list(islice(self._left, max(_EVENTS_LOADED, -self._ahead)))
-            self._ids += await self._enrichment.load(self.changed, some, self._outbox, now=self._now)
+            with self._spans.span("people"):
+                self._ids += await self._enrichment.load(self.changed, some, self._outbox, now=self._now)
             self._ahead += len(some)
 
     def resolve(

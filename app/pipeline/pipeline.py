@@ -195,14 +195,19 @@ class Pipeline:
         if self._outbox is None:
             message = "this pipeline has no outbox: it only previews"
             raise RuntimeError(message)
+        with self._spans.span("accept"):
+            receipt = await self._accept_observed(intake, self._outbox)
+            self._spans.set_counts(receipt.counts)
+        return receipt
+
+    async def _accept_observed(self, intake: Intake, outbox: Outbox) -> Receipt:
+        """Do `accept`, and show the events and their receipt to the listeners."""
         if self._router.waits is not None:
             await self._router.waits.look(intake.now)
         listening = [listener.listen(intake) for listener in self.listeners if listener.is_on]
         for one in listening:
             intake = replace(intake, events=map(one.observe, intake.events))
-        with self._spans.span("accept"):
-            receipt = await self._accept(intake, self._outbox)
-            self._spans.set_attributes({f"pinrelay.{exit_}": count for exit_, count in receipt.counts.items()})
+        receipt = await self._accept(intake, outbox)
         for one in listening:
             try:
                 await one.committed(receipt)
@@ -244,6 +249,7 @@ class Pipeline:
                     public_key=intake.public_key,
                     is_known=intake.is_known,
                     now=intake.now,
+                    spans=self._spans,
                 )
                 if self._router.consents is not None:
                     await self._router.consents.look(outbox)

@@ -31,7 +31,7 @@ class CallSignal:
     status: int | None
     #: When it was seen first.
     since: float
-    #: What Pinterest asked for; 0 where it said nothing.
+    #: The pause that Pinterest asked for, in seconds; 0 if it asked for none.
     retry_after_s: float = 0
     #: The only event that is known to get this answer, by its delivery id; "" if others get it too.
     only: str = ""

@@ -141,7 +141,7 @@ class DeliveryProblem:
     since: float | None = None
     #: The HTTP status; None where no answer came or none is meant.
     status: int | None = None
-    #: Pinterest's words; "" where it said nothing.
+    #: The message of Pinterest; "" if its answer had none.
     words: str = ""
     #: What is the matter, with Pinterest's words.
     sentence: str

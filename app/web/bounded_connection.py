@@ -318,7 +318,7 @@ class BoundedConnection(HttpToolsProtocol):
             self._deadline = self.loop.call_later(self._timeout_s, self._cut)
 
     def _cut(self) -> None:
-        """Say why, where a request has begun; a client that said nothing is told nothing."""
+        """Send the reason if a request has begun; without a request, close the connection only."""
         self._deadline = None
         if self.flow.read_paused:  # it is not the client who is late
             self._keep_watch()

@@ -556,9 +556,7 @@ WITH
     WHERE state <> 'pending' AND event_name = 'checkout' AND holds
   ),
   earned AS (/* sums */)
-SELECT id, delivery.ad_account_id, preset, event_name, event_id, order_id, checkout_id, source, shop,
-       side::jsonb ->> 0, side::jsonb ->> 4
-FROM ours JOIN delivery USING (id) WHERE state = 'dead';
+SELECT id FROM ours WHERE state = 'dead';
 
 -- keep_payloads --
 -- Keep payloads for a while, of deliveries that were settled in this transaction.

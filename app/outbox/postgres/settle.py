@@ -50,12 +50,12 @@ async def settle(
     sent = [each for each in settlements if each.state is State.DELIVERED]
     if (rules.payload_s > 0 and sent) or any(each.state is State.DEAD for each in settlements):
         async with connection.transaction():
-            died = [row[0] for row in await connection.rows("settle", **parameters)]
+            died = [id_ for (id_,) in await connection.rows("settle", **parameters)]
             await release_keys(connection, await read_deliveries(connection, died))
             if rules.payload_s > 0 and sent:
                 await _keep(connection, sent, rules, now)
     else:
-        died = [row[0] for row in await connection.rows("settle", **parameters)]
+        died = [id_ for (id_,) in await connection.rows("settle", **parameters)]
     if sent or died:
         ids = [int(each.claimed.delivery_id) for each in sent]
         with suppress(psycopg.Error):  # all is recorded: what is not put away now is at the next redrive

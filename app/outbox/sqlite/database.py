@@ -101,6 +101,9 @@ OWNER_ONLY: Final = 0o600
 #: The low byte of an error code of SQLite; the rest refines it.
 _PRIMARY_CODE = 0xFF
 
+#: Pages of the write-ahead log before SQLite copies them into the file, and the cache of a connection.
+LOG_PAGES: Final = 4_000
+CACHE_KB: Final = 32_768
 #: secure_delete: what is erased leaves the file. synchronous=FULL: a commit is on the disk before it is answered.
 #: fullfsync: on macOS too, where a plain fsync leaves it in the disk's own memory; elsewhere it is ignored.
 #: wal_autocheckpoint: 16 MB, since busy pages are then copied into the file once for many commits.
@@ -111,9 +114,9 @@ _PRAGMAS = (
     "fullfsync=ON",
     "foreign_keys=ON",
     "secure_delete=ON",
-    "wal_autocheckpoint=4000",
+    f"wal_autocheckpoint={LOG_PAGES}",
     "journal_size_limit=67108864",
-    "cache_size=-32768",
+    f"cache_size=-{CACHE_KB}",
     "temp_store=MEMORY",
 )
 

@@ -15,7 +15,7 @@ from typing import BinaryIO, Final, TypeAlias
 
 from app.core.log import log_error
 from app.errors import OutboxUnavailable
-from app.outbox.sqlite.database import OWNER_ONLY, open_readable, unavailable
+from app.outbox.sqlite.database import CACHE_KB, LOG_PAGES, OWNER_ONLY, open_readable, unavailable
 
 #: Files beside the outbox, by what is added to its name: those that SQLite keeps open, and ours.
 _OPEN: Final = ("-wal", "-shm")
@@ -30,10 +30,10 @@ _ROOM: Final = 2
 _LEAST_PART: Final = 4
 #: Public events are taken in where so many times its size is free: the rest of the disk is for proven ones.
 _ROOM_OF_PUBLIC: Final = 4
-#: The write-ahead log reaches this size before SQLite copies the log into the file (`wal_autocheckpoint`).
-_LOG_BYTES: Final = 4_000 * 4_096
-#: The largest commit writes at most so much (`cache_size`).
-_COMMIT_BYTES: Final = 32_768 * 1_024
+#: The write-ahead log reaches this size before SQLite copies the log into the file.
+_LOG_BYTES: Final = LOG_PAGES * 4_096
+#: The largest commit writes at most so much.
+_COMMIT_BYTES: Final = CACHE_KB * 1_024
 #: After so many steps of SQLite's machine it is looked whether the time for the check is over.
 _STEPS_A_LOOK: Final = 10_000
 

@@ -125,7 +125,7 @@ class _Salvage:
         return self._found
 
     def _highest(self, table: str) -> int:
-        """Return the highest id that was given; 0 where nothing tells it."""
+        """Return the highest id that was given; 0 if it cannot be read."""
         for statement in _HIGHEST[table]:
             with suppress(sqlite3.DatabaseError):
                 found = self._connection.execute(statement).fetchone()

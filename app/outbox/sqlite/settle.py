@@ -1,4 +1,4 @@
-"""Settle and withdraw: what became of what was claimed, and what is taken back."""
+"""Record the outcomes of claimed deliveries, and withdraw, withhold or drop deliveries."""
 
 import sqlite3
 from collections.abc import Sequence

@@ -52,8 +52,8 @@ class Erasing:
         raise AssertionError(lifted)
 
 
-async def accept(tracing: OpenTelemetry, outbox: Any) -> Receipt:
-    settings, catalog = assembled.settings(**LIVE), assembled.shipped_catalog()
+async def accept(tracing: OpenTelemetry, outbox: Any, **more: Any) -> Receipt:
+    settings, catalog = assembled.settings(**LIVE, **more), assembled.shipped_catalog()
     pipeline = assemble.pipeline(settings, catalog, outbox=outbox, erasing=Erasing(), spans=tracing)
     return await pipeline.accept(Intake([PAGE, {**PAGE, "type": "screen"}], now=NOW))
 
@@ -80,6 +80,16 @@ async def test_the_commit_is_the_span_that_its_deliveries_follow(
         "pinrelay.enqueued": 1,
         "pinrelay.unmatched": 1,
     }
+
+
+async def test_each_read_of_identity_memory_has_a_span(
+    tracing: OpenTelemetry, spans: InMemorySpanExporter, tmp_path: Path
+) -> None:
+    outbox = open_outbox(new_store(tmp_path, "outbox.db"), rules(), clock=lambda: NOW)
+    await accept(tracing, outbox, remember_days=1, remember_secret="of-these-tests-0123456789-abcdefgh")
+    await outbox.close()
+    found = finished(spans)
+    assert found["people"].parent == found["enqueue"].parent == found["accept"].context
 
 
 async def test_what_is_not_sampled_is_stored_without_a_trace(

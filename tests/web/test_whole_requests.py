@@ -1,4 +1,4 @@
-"""A request that is whole at once is answered past the layers of ASGI, by the bytes of one that comes in two pieces."""
+"""A request that arrives in one piece has the same answer as a request that arrives in two pieces."""
 
 import re
 import select
