@@ -154,7 +154,8 @@ async def test_a_refused_token_blocks_everybody_and_a_changed_one_resumes(stage:
 async def test_while_blocked_probes_of_one_are_sent_at_rising_pauses(stage: Stage) -> None:
     moved_s = 0.0
     stage.clock, stage.monotonic = (lambda: time.time() + moved_s), (lambda: time.monotonic() + moved_s)
-    await stage.script({"status": 403, "times": 4})
+    # slow, so that the second batch waits when the first call fails; else the halves of the first may go first
+    await stage.script({"status": 403, "times": 4, "delay_s": 0.3})
     await stage.enqueue(*ids("order", 30))
 
     async with stage.worker(batch_max_events=10, max_calls_in_flight=1):
