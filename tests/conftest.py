@@ -14,6 +14,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, configuration, settings
 
+from app.core.log import configure_logging
 from tests.disks import fast_folder
 from tests.monitoring import begin_test, measure_by_events
 from tests.outbox.postgres_server import PostgresServer
@@ -212,6 +213,7 @@ def restored_logging() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
+    configure_logging("auto", "info")
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()

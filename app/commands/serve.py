@@ -69,7 +69,7 @@ def run(workers: int, role: Role, *, pause_s: float = _PAUSE_S) -> None:
     Raises SettingsError, ConfigurationError or OutboxError where it cannot start, SystemExit where no worker can.
     """
     settings = checked_settings(os.environ)
-    configure_logging(settings.log_format, settings.log_level)
+    _configure_logging(settings)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
     if doubtful := doubtful_variables():
         logger().warning("unknown settings", message=doubtful)
@@ -96,6 +96,10 @@ def _bind(config: uvicorn.Config) -> socket:
         return config.bind_socket()
     except SystemExit:  # so uvicorn ends, having logged why
         raise SettingsError(_NOT_LISTENING) from None
+
+
+def _configure_logging(settings: Settings) -> None:
+    configure_logging(settings.log_format, settings.log_level, successes_each=settings.log_successes_each)
 
 
 class _Workers(Multiprocess):
@@ -192,7 +196,7 @@ def worker(role: Role, *, again_in_s: float) -> object:
     Thread(target=_end_with_the_parent, name="parent", daemon=True).start()
     try:
         settings = load_settings()
-        configure_logging(settings.log_format, settings.log_level)
+        _configure_logging(settings)
         return create_app(settings, role=role)
     except PinrelayError as exc:
         logger().error("worker cannot start", faults=str(exc).splitlines(), again_in_s=again_in_s)

@@ -35,6 +35,7 @@ from app.config.validators import (
     Hours,
     Networks,
     OnLoopback,
+    SampleRate,
     Seconds,
     SecretWebAddress,
     Token,
@@ -548,6 +549,9 @@ class Settings(
     tag_check: bool = Field(default=False, description="take reports of `/pinrelay.js` on calls of Pinterest's tag")
     log_format: Literal["auto", "json", "text"] = Field("auto", description="auto: text on a terminal, otherwise json")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level that is logged")
+    log_successes: SampleRate = Field(
+        "all", description="requests and deliveries without a fault that are logged: `all`, `none` or one in N as `1/N`"
+    )
 
     # Files
     presets_dir: FolderPaths = Field(
@@ -565,6 +569,12 @@ class Settings(
     switched_off: Literal["hold", "refuse"] = Field(
         "hold", description="events while a switch is off: keep or withhold"
     )
+
+    @property
+    def log_successes_each(self) -> int:
+        """Which successes are logged: each N-th; 0 for none."""
+        words = {"all": 1, "none": 0}
+        return words[self.log_successes] if self.log_successes in words else int(self.log_successes.removeprefix("1/"))
 
     @property
     def live(self) -> bool:

@@ -124,6 +124,12 @@ def _content_id(text: str) -> str:
     return text
 
 
+def _sample_rate(text: str) -> str:
+    if not re.fullmatch(r"all|none|1/[1-9]\d{0,8}", text):
+        raise ValueError(f"{text!r} is no share: use all, none, or one in N as 1/N, such as 1/100")
+    return text
+
+
 def _feed_addresses(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     for secret in map(_secret_address, secrets):
         if not secret.get_secret_value().lower().startswith("https:"):
@@ -143,6 +149,7 @@ Networks = Annotated[Texts, each_validated(_network)]
 #: A token of Pinterest.
 Token = Annotated[SecretStr, AfterValidator(_secret_token)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
+SampleRate = Annotated[str, AfterValidator(_sample_rate)]
 SecretWebAddress = Annotated[SecretStr, AfterValidator(_secret_address)]
 
 

@@ -1,6 +1,6 @@
-"""Logs: one line a fact, JSON for machines, text on a terminal; no personal data and no secrets in either.
+"""Write log lines, as JSON for machines or as text on a terminal, without personal data and secrets.
 
-An exception is logged by its type and the places it passed, never by its message: messages may quote data.
+An exception is logged with its type and its positions in the code, never with its message: a message may quote data.
 """
 
 import asyncio
@@ -25,26 +25,28 @@ from app.errors import OutboxUnavailable, PinrelayError
 
 Format = Literal["auto", "json", "text"]
 
-#: What is written at once to a pipe that several processes share arrives in one piece up to here (PIPE_BUF of Linux).
+#: Maximum size of an atomic write to a pipe that several processes share (PIPE_BUF of Linux).
 _ATOMIC_BYTES = 4_096
+#: The first HTTP status that reports an error.
+_FIRST_ERROR_STATUS = 400
 
 
 class _StandardError:
-    """Standard error while somebody reads it: a log that is gone must not end what it tells of."""
+    """Write to standard error, and ignore errors: a reader that has gone must not stop the process."""
 
     def write(self, text: str) -> None:
-        """Write a text, and flush where it ends a line."""
+        """Write a text."""
         with suppress(OSError, ValueError):
             sys.stderr.write(text)
 
     def flush(self) -> None:
-        """Flush standard error; one that is closed is no error."""
+        """Flush standard error."""
         with suppress(OSError, ValueError):
             sys.stderr.flush()
 
 
-def _let_go() -> None:
-    """Turn a log that nobody reads any more to nowhere before Python's last flush: else Python 3.12 exits with 120."""
+def _discard_unread_log() -> None:
+    """Redirect standard error to /dev/null if its reader has gone: otherwise Python 3.12 exits with code 120."""
     try:
         sys.stderr.flush()
     except OSError:
@@ -53,21 +55,27 @@ def _let_go() -> None:
         pass
 
 
-#: Of one text in a line; what is longer is cut.
+#: Maximum length of a text in a line, in characters; a longer text is cut.
 _MAX_TEXT = 1_000
 
 _STDERR = _StandardError()
-#: What is to be logged of the requests of the current turn of an event loop, each line with its level.
+#: Lines of the requests of the current turn of each event loop, each with its level.
 _requests: dict[asyncio.AbstractEventLoop, list[tuple[int, dict[str, Any]]]] = {}
-#: What is handed each line, as facts, beside standard error.
+#: Functions that receive the fields of each line, in addition to standard error.
 log_takers: list[Callable[[Mapping[str, Any]], None]] = []
+#: Which requests and deliveries without a fault are logged: each N-th; 0 for none.
+_successes = {"each": 1, "seen": 0}
 _stamped = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 
-def configure_logging(style: Format, level: str) -> None:
-    """Send the logs of Pinrelay and of its libraries to standard error, in one style."""
-    atexit.unregister(_let_go)  # once is enough
-    atexit.register(_let_go)
+def configure_logging(style: Format, level: str, *, successes_each: int = 1) -> None:
+    """Send the logs of Pinrelay and of its libraries to standard error, in one style.
+
+    Of requests and deliveries without a fault, each `successes_each`-th is logged; none if it is 0.
+    """
+    _successes.update(each=successes_each, seen=0)
+    atexit.unregister(_discard_unread_log)  # once is enough
+    atexit.register(_discard_unread_log)
     as_text = style == "text" or (style == "auto" and sys.stderr.isatty())
     shared: list[Processor] = [
         structlog.processors.add_log_level,
@@ -100,7 +108,7 @@ def _as_json(_: Any, __: str, entry: EventDict) -> str:
 
 
 def _as_text(render: Processor) -> Processor:
-    """Return what writes a line for a terminal: nothing in it moves the cursor or colours what follows."""
+    """Return a processor that writes a line for a terminal and makes control characters visible."""
 
     def write(log: Any, method: str, entry: EventDict) -> Any:
         shown = {name: visible(value) if isinstance(value, str) else value for name, value in entry.items()}
@@ -116,7 +124,7 @@ def logger() -> FilteringBoundLogger:
 
 
 def log_error(error: Exception) -> None:
-    """Log an error of background work, which starts again; of an unavailable outbox the reason and the remedy."""
+    """Log an error of background work, which starts again; for an unavailable outbox with the reason and the remedy."""
     if isinstance(error, OutboxUnavailable):
         logger().error("outbox unavailable", why=error.why, message=str(error))
     else:
@@ -124,13 +132,13 @@ def log_error(error: Exception) -> None:
 
 
 def log_cannot_start(error: PinrelayError) -> None:
-    """Log why a server ends at its start; the traceback that it would log itself, with messages, is kept out."""
+    """Log why the server cannot start, without the traceback that uvicorn would log, because it contains messages."""
     logger().error("cannot start", faults=str(error).splitlines())
     logging.getLogger("uvicorn.error").addFilter(lambda record: not str(record.msg).startswith("Traceback"))
 
 
 def log_secrets_kept(faults: str) -> None:
-    """Log why changed files of secrets are not reloaded; `faults` holds no value."""
+    """Log why changed files of secrets are not reloaded; `faults` contains no secret."""
     logger().error("secrets not reloaded", faults=faults.splitlines())
 
 
@@ -141,7 +149,7 @@ def log_addresses_kept(fault: str) -> None:
 
 @contextmanager
 def log_migration(found: int, wanted: int) -> Iterator[None]:
-    """Log that a store's schema is brought from one version to another, and that it is done; not of a new store."""
+    """Log the start and the end of a migration of the schema, unless the store is new."""
     if found:
         logger().warning("migration started", from_version=found, to_version=wanted)
     yield
@@ -150,27 +158,27 @@ def log_migration(found: int, wanted: int) -> Iterator[None]:
 
 
 def log_reports(ad_account_id: str, why: str) -> None:
-    """Log why Pinterest's own figures of an ad account cannot be read, and what helps."""
+    """Log why Pinterest's reports of an ad account cannot be read, with the remedy."""
     logger().warning("reports unavailable", ad_account_id=ad_account_id, why=why)
 
 
 def log_restart_needed(notice: str) -> None:
-    """Log that files which are read at the start only have changed; `notice` says which, and what to do."""
+    """Log that files have changed which are read only at the start; `notice` names the files and the remedy."""
     logger().warning("restart needed", notice=notice)
 
 
 def log_failing_tests(faults: Iterable[object]) -> None:
-    """Log the tests of presets, mappings and sources that fail at a start; nothing where all pass."""
-    if told := [str(fault) for fault in faults]:
-        logger().warning("tests fail", faults=told)
+    """Log the failing tests of presets, mappings and sources, unless all pass."""
+    if texts := [str(fault) for fault in faults]:
+        logger().warning("tests fail", faults=texts)
 
 
 def log_request(level: int, *, method: str, route: str, status: int, duration_s: float, **more: Any) -> None:
-    """Log one line for a request that was answered; `route` is the pattern, never the path.
+    """Log a line for a request with its answer; `route` is the pattern, never the path.
 
-    Lines of one turn of the event loop are written at its end, together: a write costs more than making the line.
+    Lines of one turn of the event loop are written together at its end: a write costs more than making the line.
     """
-    if not logging.getLogger().isEnabledFor(level):
+    if not logging.getLogger().isEnabledFor(level) or (status < _FIRST_ERROR_STATUS and not _is_next_logged()):
         return
     facts = {"method": method, "route": route, "status": status, "duration_ms": round(duration_s * 1000, 1)}
     loop = asyncio.get_running_loop()
@@ -186,20 +194,31 @@ def _write_requests(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def log_attempts(settlements: Iterable[Settlement], *, duration_s: float) -> None:
-    """Log one line an attempt, with all that is known of it and may be shown; `duration_s` is that of the call."""
-    if logging.getLogger().isEnabledFor(logging.INFO):  # else making the lines would cost most of what logging costs
+    """Log a line for each attempt; `duration_s` is the duration of the call."""
+    if logging.getLogger().isEnabledFor(logging.INFO):  # making a line costs more than writing it
         duration_ms = round(duration_s * 1000)
-        _write([_attempt(settlement, duration_ms) for settlement in settlements], logging.INFO)
+        logged = (each for each in settlements if not _is_success(each) or _is_next_logged())
+        _write([_attempt(settlement, duration_ms) for settlement in logged], logging.INFO)
+
+
+def _is_success(settlement: Settlement) -> bool:
+    return isinstance(settlement.outcome, Delivered) and not settlement.outcome.warning
+
+
+def _is_next_logged() -> bool:
+    """Count a success, and return whether it is logged: the first and then each N-th."""
+    _successes["seen"] += 1
+    return _successes["each"] > 0 and (_successes["seen"] - 1) % _successes["each"] == 0
 
 
 def _write(entries: Iterable[dict[str, Any]], level: int) -> None:
-    """Write lines as the logger does, many at once and without its ceremony: a process logs thousands a second."""
-    told = _stamped(None, "", {"level": logging.getLevelName(level).lower()})
+    """Write many lines at once, without the logger's cost for each line: a process logs thousands a second."""
+    stamp = _stamped(None, "", {"level": logging.getLevelName(level).lower()})
     *_, render = structlog.get_config()["processors"]
     piece: list[str] = []
     size_bytes = 0
     for entry in entries:
-        entry.update(told)
+        entry.update(stamp)
         line = f"{render(None, '', _hand_on(None, '', entry))}\n"
         line_bytes = len(line) if line.isascii() else len(line.encode())
         if size_bytes + line_bytes > _ATOMIC_BYTES:
@@ -226,16 +245,25 @@ def _attempt(settlement: Settlement, duration_ms: int) -> dict[str, Any]:
         "reason": cut(outcome.warning if isinstance(outcome, Delivered) else outcome.reason),
         "due_at": settlement.due_at,
         "duration_ms": duration_ms,
+        **_trace_ids(claimed.traceparent),
     }
 
 
+def _trace_ids(traceparent: str | None) -> dict[str, str]:
+    """Return the ids of trace and span in a `traceparent` (W3C Trace Context); no ids if it is `None`."""
+    if traceparent is None:
+        return {}
+    _, trace_id, span_id, _ = traceparent.split("-")
+    return {"trace_id": trace_id, "span_id": span_id}
+
+
 def cut(text: str) -> str:
-    """Return a text as it may stand in a line of the log: what goes beyond a thousand characters is cut off."""
+    """Return a text for a log line, cut to a thousand characters."""
     return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…"
 
 
 def _cut_texts(_: Any, __: str, entry: EventDict) -> EventDict:
-    """Cut every text of a line; no line of ours has many."""
+    """Cut each text of a line."""
     return {name: cut(value) if isinstance(value, str) else value for name, value in entry.items()}
 
 

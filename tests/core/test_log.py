@@ -10,7 +10,7 @@ import sys
 import msgspec
 import pytest
 
-from app.core.deliveries import Rejected, Settlement, State
+from app.core.deliveries import Delivered, Outcome, Rejected, Settlement, State
 from app.core.log import configure_logging, log_attempts, log_error, log_request, logger
 from app.errors import OutboxUnavailable
 from tests.process import ROOT
@@ -27,6 +27,10 @@ def rejected() -> Settlement:
     payload = b'{"user_data":{"client_ip_address":"203.0.113.9"}}'
     claimed = a_claim(message_id="m-1", attempt=2, payload=payload)
     return Settlement(claimed=claimed, outcome=Rejected(reason="too old", status=422), state=State.DEAD)
+
+
+def settled(outcome: Outcome, *, traceparent: str | None = None) -> Settlement:
+    return Settlement(claimed=a_claim(traceparent=traceparent), outcome=outcome, state=State.DELIVERED)
 
 
 def test_a_fact_is_one_json_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,6 +92,42 @@ async def test_the_requests_of_one_turn_of_the_event_loop_are_written_together(
     written = lines(capsys)
     assert [(line["route"], line["level"]) for line in written] == [("/0", "info"), ("/1", "info"), ("/3", "warning")]
     assert written[0]["duration_ms"] == 12.3
+
+
+@pytest.mark.parametrize(("each", "logged"), [(1, 300), (100, 3), (7, 43), (0, 0)])
+async def test_one_in_so_many_successes_is_logged(capsys: pytest.CaptureFixture[str], each: int, logged: int) -> None:
+    configure_logging("json", "info", successes_each=each)
+    delivered = settled(Delivered(status=200))
+    log_attempts([delivered] * 299, duration_s=0.1)
+    log_request(logging.INFO, method="POST", route="/webhook", status=200, duration_s=0.1)
+    await asyncio.sleep(0)
+    assert len(lines(capsys)) == logged
+
+
+async def test_each_fault_is_logged_if_no_success_is(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("json", "info", successes_each=0)
+    warned = settled(Delivered(status=200, warning="event_time is in the future"))
+    log_attempts([rejected(), warned, settled(Delivered(status=200))], duration_s=0.1)
+    for status in (200, 202, 302, 400, 401, 503):
+        log_request(logging.INFO, method="POST", route="/webhook", status=status, duration_s=0.1)
+    await asyncio.sleep(0)
+    assert [line["status"] for line in lines(capsys)] == [422, 200, 400, 401, 503]
+
+
+@pytest.mark.parametrize(
+    ("traceparent", "ids"),
+    [
+        (f"00-{'a1' * 16}-{'b2' * 8}-01", {"trace_id": "a1" * 16, "span_id": "b2" * 8}),
+        (None, {"trace_id": None, "span_id": None}),
+    ],
+)
+def test_an_attempt_has_the_trace_of_its_delivery(
+    capsys: pytest.CaptureFixture[str], traceparent: str | None, ids: dict[str, str | None]
+) -> None:
+    configure_logging("json", "info")
+    log_attempts([settled(Delivered(status=200), traceparent=traceparent)], duration_s=0.1)
+    (line,) = lines(capsys)
+    assert {name: line.get(name) for name in ids} == ids
 
 
 _WRITES = """

@@ -11,18 +11,21 @@ import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
-from app.core.log import configure_logging, log_takers, logger
+from app.core.deliveries import Delivered
+from app.core.log import configure_logging, log_attempts, log_takers, logger
 from app.errors import OutboxUnavailable, SettingsError
 from app.insights.tracing import Signal, export_figures, export_lines, exports
 from app.insights.tracing.otel import figures_of, lines_of
 from app.main import create_app
 from tests.assembled import settings
 from tests.collector import Collector, collecting, plain
+from tests.core.test_log import settled
 from tests.outbox.new_store import new_store
 from tests.rows import every_row
 from tests.waiting import until_async
 
 BOTH = {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_LOGS_EXPORTER": "otlp", "OTEL_TRACES_EXPORTER": "none"}
+TRACEPARENT = f"00-{'a1' * 16}-{'b2' * 8}-01"
 PAGE = {"type": "page", "messageId": "m-1", "context": {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0"}}
 
 
@@ -63,6 +66,7 @@ async def test_what_a_process_counts_and_logs_arrives_at_the_collector(
         ):
             assert (await client.post("/webhook", json=PAGE)).is_success
             logging.getLogger("opentelemetry.x").error("of the export itself")
+            log_attempts([settled(Delivered(), traceparent=TRACEPARENT)], duration_s=0.1)
             await until_async(partial(asyncio.to_thread, collector.others.get, "/v1/metrics"), 20)
         figures, lines = metrics_of(collector), lines_in(collector)  # the end exports what is left
 
@@ -81,6 +85,10 @@ async def test_what_a_process_counts_and_logs_arrives_at_the_collector(
     (line,) = (each for each in lines if each.body.string_value == "request")
     facts = plain(line.attributes)
     assert (facts["http.route"], facts["http.response.status_code"], line.severity_text) == ("/webhook", 200, "INFO")
+    assert line.trace_id == b""
+    (attempt,) = (each for each in lines if each.body.string_value == "delivery attempted")
+    assert (attempt.trace_id.hex(), attempt.span_id.hex()) == ("a1" * 16, "b2" * 8)
+    assert not {"trace_id", "span_id"} & plain(attempt.attributes).keys()
     assert "of the export itself" not in {each.body.string_value for each in lines}
     assert log_takers == []
 

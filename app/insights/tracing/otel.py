@@ -314,7 +314,9 @@ class LineExport:
         }
         for told_otherwise in ("event", "level", "timestamp"):
             facts.pop(told_otherwise, None)
+        trace_id, span_id = facts.pop("trace_id", None), facts.pop("span_id", None)
         self._logger.emit(
+            context=parent_of(f"00-{trace_id}-{span_id}-01") if trace_id else None,
             timestamp=int(self._clock() * _NS),
             severity_number=_SEVERITIES.get(level, SeverityNumber.ERROR),
             severity_text=level.upper(),
