@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from app import __version__
@@ -23,6 +24,9 @@ from app.core.refusals import RefusedRequest
 
 #: Seconds; from a quick commit to the slowest call.
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+#: No query uses the time at which a process created a counter, and each counter would be written twice.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _CACHED_CHILDREN = 4_096
 #: So many kinds of events have series of their own. The last half of the places is for those of which so many came
@@ -157,20 +161,22 @@ class Metrics:
         """Return all of this process, as `render` takes it; under several processes each has its own."""
         return [*self._registry.collect(), *_gauges(accounts, why, now)]
 
-    def render(self, accounts: Sequence[AccountFigures], *, why: str = "", now: float) -> bytes:
-        """Write all in Prometheus' text format. There are no `accounts` where the outbox cannot be read.
+    def render(
+        self, accounts: Sequence[AccountFigures], *, why: str = "", now: float, accept: str = ""
+    ) -> tuple[bytes, str]:
+        """Return all metrics and their content type.
 
-        `why` is why no event can be kept, "" where one can.
+        The format is Prometheus' text format, or OpenMetrics if the header `Accept` asks for OpenMetrics.
+        `accounts` is empty if the outbox cannot be read. `why` is the reason if no event can be stored, otherwise "".
         """
-        registry = CollectorRegistry()
+        counters = self._registry
         if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-            text = generate_latest(registry)
-        else:
-            text = generate_latest(self._registry)
-        gauges = CollectorRegistry()
-        gauges.register(_Gauges(list(_gauges(accounts, why, now))))
-        return text + generate_latest(gauges)
+            counters = CollectorRegistry()
+            MultiProcessCollector(counters)  # type: ignore[no-untyped-call]
+        registry = CollectorRegistry()
+        registry.register(_ReadyMetrics([*counters.collect(), *_gauges(accounts, why, now)]))
+        encode, content_type = choose_encoder(accept)
+        return encode(registry), content_type
 
 
 class _Names:
@@ -203,8 +209,8 @@ class _Names:
                 self._found.labels(key.source, key.type, event, label or measure.value).inc(number)
 
 
-class _Gauges:
-    """Hands ready-made metrics to prometheus-client."""
+class _ReadyMetrics:
+    """A collector of prometheus-client for metrics that exist already."""
 
     def __init__(self, metrics: list[Metric]) -> None:
         self._metrics = metrics

@@ -1,10 +1,10 @@
-"""What machines ask of a process: is it alive, can it keep events, how is delivery."""
+"""Health checks and metrics: /healthz, /readyz and /metrics."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import Metric
 from starlette.responses import RedirectResponse
@@ -131,10 +131,11 @@ def status_router(status: Status) -> APIRouter:
         return JSONResponse({"ready": True, **known, "delivery": delivery})
 
     @router.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
-    async def metrics() -> Response:
+    async def metrics(request: Request) -> Response:
         found, why = await status.figures()
-        text = status.metrics.render(found, why=why, now=status.clock())
-        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+        accept = request.headers.get("accept", "")
+        text, content_type = status.metrics.render(found, why=why, now=status.clock(), accept=accept)
+        return Response(text, media_type=content_type)
 
     return router
 

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.core.events import CounterRow, EventKey, Exit, InventoryCount, Measure
@@ -12,10 +13,10 @@ from app.core.pages import Backlog
 from tests.insights.inventory.build import counts_of
 
 
-def samples(text: bytes) -> dict[str, float]:
+def samples(rendered: tuple[bytes, str]) -> dict[str, float]:
     return {
         f"{sample.name}{sorted(sample.labels.items())}": sample.value
-        for family in text_string_to_metric_families(text.decode())
+        for family in text_string_to_metric_families(rendered[0].decode())
         for sample in family.samples
     }
 
@@ -156,7 +157,7 @@ def test_events_are_counted_by_name_and_invented_names_make_only_so_many_series(
         )
         + counts_of(EventKey("shop", "", "*"), 7)
     )
-    text = metrics.render((), now=0).decode()
+    text = metrics.render((), now=0)[0].decode()
     found = dict(re.findall(r"^(pinrelay_named_\w+_total\{.*\}) (\S+)$", text, re.MULTILINE))
     assert {line: value for line, value in found.items() if "Order Completed" in line} == {
         named("events", "Order Completed", exit="invalid"): "2.0",
@@ -182,6 +183,30 @@ def test_names_of_public_events_take_no_series_of_proven_ones() -> None:
         key = EventKey("page", "track", f"invented {n}")
         metrics.count_names([*counts_of(key, 9), InventoryCount(key, Measure.PUBLIC, "", 9)])
     metrics.count_names(counts_of(EventKey("shop", "track", "Order Completed"), 1))
-    text = metrics.render((), now=0).decode()
-    assert text.count('event="invented') == 2 * MAX_NAMED  # and when each series began
+    text = metrics.render((), now=0)[0].decode()
+    assert text.count('event="invented') == MAX_NAMED
     assert f"{named('events', 'Order Completed', exit='received')} 1.0" in text
+
+
+_OPEN_METRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type", "end"),
+    [
+        ("", "text/plain; version=0.0.4; charset=utf-8", ""),
+        ("text/html,*/*;q=0.8", "text/plain; version=0.0.4; charset=utf-8", ""),
+        (_OPEN_METRICS, "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores", "# EOF\n"),
+    ],
+)
+def test_a_scraper_gets_the_format_that_it_accepts(accept: str, content_type: str, end: str) -> None:
+    metrics = Metrics()
+    metrics.count([CounterRow(name="accepted", count=3)])
+    metrics.observe_call(0.2)
+    text, found = metrics.render(one(), now=0, accept=accept)
+    assert found == content_type
+    assert text.decode().endswith(end)
+    read = openmetrics.text_string_to_metric_families if end else text_string_to_metric_families
+    values = {sample.name: sample.value for family in read(text.decode()) for sample in family.samples}
+    assert {"pinrelay_events_total": 3, "pinrelay_pinterest_call_seconds_count": 1}.items() <= values.items()
+    assert not [name for name in values if name.endswith("_created")]

@@ -49,7 +49,7 @@ def read_script_of_a_page(text: str, folder: Path) -> None:
 
 def read_rules_of_the_adapter(text: str, _: Path) -> None:
     (rule,) = yaml.safe_load(text)["rules"]
-    metrics = Metrics().render([], now=0).decode()
+    metrics = Metrics().render([], now=0)[0].decode()
     for query in (rule["seriesQuery"], rule["metricsQuery"]):
         (asked,) = re.findall(r"pinrelay_\w+(?=_count\b)", query)
         assert f"# TYPE {asked} histogram" in metrics

@@ -73,7 +73,14 @@ async def test_what_a_process_counts_and_logs_arrives_at_the_collector(
     (accepted,) = figures["pinrelay_events"].sum.data_points
     assert (plain(accepted.attributes), accepted.as_double) == ({"exit": "accepted"}, 1)
     assert figures["pinrelay_events"].sum.is_monotonic
-    (request,) = figures["pinrelay_request_seconds"].histogram.data_points
+    assert figures["pinrelay_events"].unit == "{event}"
+    durations = figures["http.server.request.duration"]
+    (request,) = durations.histogram.data_points
+    assert (durations.unit, plain(request.attributes)) == (
+        "s",
+        {"http.route": "/webhook", "http.response.status_code": "200"},
+    )
+    assert figures["pinrelay_backlog_bytes"].unit == "By"
     assert (request.count, sum(request.bucket_counts), len(request.bucket_counts)) == (
         1,
         1,

@@ -186,6 +186,18 @@ class TracedRequests:
                     opened.set_attribute("http.route", route)
 
 
+#: Metrics that have a name in OpenTelemetry's semantic conventions.
+OTEL_METRICS: Final = {
+    "pinrelay_request_seconds": "http.server.request.duration",
+    "pinrelay_pinterest_call_seconds": "http.client.request.duration",
+}
+#: Units by the last word of a metric's name; a count has its object in braces.
+_UNITS: Final = {
+    "seconds": "s",
+    "bytes": "By",
+    **{f"{each}s": f"{{{each}}}" for each in ("call", "event", "request", "warning")},
+    "deliveries": "{delivery}",
+}
 _SEVERITIES: Final = {
     "debug": SeverityNumber.DEBUG,
     "info": SeverityNumber.INFO,
@@ -244,7 +256,7 @@ class FigureExport:
     def _data(self, families: Iterable[Metric]) -> otel.MetricsData:
         now_ns = int(self._clock() * _NS)
         metrics = [
-            otel.Metric(each.name, each.documentation, "", data)
+            otel.Metric(OTEL_METRICS.get(each.name, each.name), each.documentation, _unit(each.name), data)
             for each in families
             if (data := self._points(each, now_ns)).data_points
         ]
@@ -270,7 +282,7 @@ class FigureExport:
             buckets = by_name["bucket"]
             upto = [int(each.value) for each in buckets]
             yield otel.HistogramDataPoint(
-                attributes=dict(labels),
+                attributes={OTEL_NAMES.get(label, label): value for label, value in labels},
                 start_time_unix_nano=self._began_ns,
                 time_unix_nano=now_ns,
                 count=upto[-1],
@@ -284,6 +296,11 @@ class FigureExport:
 
 def _labels_of_point(sample: Sample) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in sample.labels.items() if name != "le")
+
+
+def _unit(name: str) -> str:
+    """Return the unit of a metric in UCUM, the code that OpenTelemetry uses; it is the last word of the name."""
+    return _UNITS.get(name.rpartition("_")[2], "1")
 
 
 class LineExport:
