@@ -42,6 +42,8 @@ EXIT_CODES = {
     3: "outbox unavailable",
 }
 
+#: These commands report removed settings together with all other faults.
+_REPORT_ALL_FAULTS: Final = ("serve", "check")
 #: In the order in which the help lists them: the module in `app.commands`, and the function or the Typer in it.
 COMMANDS: Final[Mapping[str, str]] = {
     "serve": "serve:serve",
@@ -169,15 +171,19 @@ def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer's callback pass
 
 @cli.callback()
 def take_options(
-    *, version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True)] = False
+    context: typer.Context,
+    *,
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True)] = False,
 ) -> None:
     """Print the version where it is asked for; else take up the settings of this folder, for every command."""
     del version  # its callback has printed it
-    from app.config.settings_file import SETTINGS_FILE, take_settings_file  # noqa: PLC0415 - no part of --version
+    from app.config.settings_file import SETTINGS_FILE, refuse_removed, take_settings_file  # noqa: PLC0415 - no part of --version
     from app.core.log import configure_logging  # noqa: PLC0415 - likewise
 
     configure_logging("auto", "warning")
     take_settings_file(Path(SETTINGS_FILE), os.environ)
+    if context.invoked_subcommand not in _REPORT_ALL_FAULTS:
+        refuse_removed(os.environ)
 
 
 def main() -> None:

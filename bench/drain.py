@@ -257,7 +257,7 @@ async def drain(outbox: Outbox, url: str, policy: DeliverySettings, deliveries: 
         progress.add(len(report.settlements))
 
     client = PinterestClient(
-        api_url=url, ad_account_id=AD_ACCOUNT_ID, token=SecretStr("drain"), timeout_s=policy.send_timeout_s
+        api_url=url, ad_account_id=AD_ACCOUNT_ID, token=SecretStr("drain"), timeout_s=policy.limits.send_timeout_s
     )
     surroundings = Dependencies(
         clocks=Clocks(time.time, time.monotonic),
@@ -284,7 +284,9 @@ def batches(originals: Sequence[NewDelivery], policy: DeliverySettings) -> Itera
     batch: list[bytes] = []
     size = 0
     for delivery in different(originals):
-        if batch and (len(batch) == policy.batch_max_events or size + len(delivery.payload) > policy.batch_max_bytes):
+        if batch and (
+            len(batch) == policy.limits.batch_max_events or size + len(delivery.payload) > policy.limits.batch_max_bytes
+        ):
             yield batch
             batch, size = [], 0
         batch.append(delivery.payload)
@@ -305,7 +307,7 @@ async def bare(url: str, policy: DeliverySettings, originals: Sequence[NewDelive
             left -= count
             (await client.post(f"{url}/ad_accounts/{AD_ACCOUNT_ID}/events", content=body)).raise_for_status()
 
-    async with httpx.AsyncClient(headers=headers, timeout=policy.send_timeout_s, trust_env=False) as client:
+    async with httpx.AsyncClient(headers=headers, timeout=policy.limits.send_timeout_s, trust_env=False) as client:
         began = time.perf_counter()
         await asyncio.gather(*(post_until_done(client) for _ in range(policy.max_calls_in_flight)))
         return (deliveries - left) / (time.perf_counter() - began)

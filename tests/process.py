@@ -1,5 +1,6 @@
 """The real `pinrelay serve`, in a process of its own, and other commands."""
 
+import json
 import os
 import secrets
 import socket
@@ -14,8 +15,9 @@ from typing import Any, TypeAlias
 
 import httpx
 
-from tests import forked
+from tests import forked, limited
 from tests.forked import Forked
+from tests.limited import split_limits
 from tests.outbox.new_store import new_store
 from tests.rounds import LEVEL
 from tests.waiting import slowdown, until
@@ -64,15 +66,30 @@ def _is_free(port: int) -> bool:
 
 
 def clean_environment(**settings: object) -> dict[str, str]:
-    """Return `settings` (a name in lower case is a variable in upper case) and nothing of whoever runs the tests."""
-    return forked.bare_environment() | {name.upper(): str(value) for name, value in settings.items()}
+    """Return `settings` (a name in lower case is a variable in upper case) and nothing of whoever runs the tests.
+
+    Technical limits are not settings: `tests.limited` reads them.
+    """
+    own, limits = split_limits(settings)
+    found = forked.bare_environment() | {name.upper(): str(value) for name, value in own.items()}
+    return found | ({limited.VARIABLE: json.dumps(limits)} if limits else {})
+
+
+def limited_program(program: Program, environment: Mapping[str, str]) -> Program:
+    """Return the program that applies the technical limits of the environment, if there are any."""
+    if limited.VARIABLE not in environment:
+        return program
+    if program == ITSELF:
+        return limited.COMMAND
+    return "tests.limited:main" if program == PINRELAY else program
 
 
 def run_command(*arguments: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Run a command of Pinrelay in the folder of the repository, and return what it printed."""
-    if isinstance(PINRELAY, str):
-        return forked.run(PINRELAY, arguments, folder=ROOT, environment=environment)
-    words = [*PINRELAY, *arguments]
+    program = limited_program(PINRELAY, environment)
+    if isinstance(program, str):
+        return forked.run(program, arguments, folder=ROOT, environment=environment)
+    words = [*program, *arguments]
     patience_s = 60 * slowdown()
     return subprocess.run(
         words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=patience_s, check=False
@@ -133,12 +150,13 @@ class Server:
             raise AssertionError(f"the server did not start:\n{self.log}") from None
 
     def _started(self) -> subprocess.Popen[bytes] | Forked:
-        if isinstance(self.program, str):
+        program = limited_program(self.program, self.environment)
+        if isinstance(program, str):
             log_path = self.log_path
-            return Forked(self.program, self.arguments, folder=ROOT, environment=self.environment, output=log_path)
+            return Forked(program, self.arguments, folder=ROOT, environment=self.environment, output=log_path)
         with self.log_path.open("ab") as log:
             return subprocess.Popen(
-                [*self.program, *self.arguments],
+                [*program, *self.arguments],
                 cwd=ROOT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,

@@ -249,7 +249,7 @@ def pinterest_client(destination: Destination, sandbox: ASGIApp | None = None) -
         api_url=SANDBOX_URL if here else destination.settings.pinterest_api_url,
         ad_account_id=destination.ad_account_id,
         token=destination.token,
-        timeout_s=destination.settings.send_timeout_s,
+        timeout_s=destination.settings.limits.send_timeout_s,
         transport=httpx.ASGITransport(app=here) if here else None,
     )
 
@@ -682,7 +682,7 @@ def _ads_client(settings: Settings, destinations: Sequence[Destination], sandbox
     here = None if live else sandbox
     return AdsClient(
         api_url=SANDBOX_URL if here else (live or destinations)[0].settings.pinterest_api_url,
-        timeout_s=settings.send_timeout_s,
+        timeout_s=settings.limits.send_timeout_s,
         transport=httpx.ASGITransport(app=here) if here else None,
     )
 

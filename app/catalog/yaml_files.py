@@ -14,7 +14,7 @@ from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
 from app.catalog.fields import nearest
-from app.config.environment import FORMS, file_state
+from app.config.environment import FORMS, file_state, removed_setting
 from app.errors import CatalogError, Fault
 
 #: Deeper files are refused before anything recurses over them.
@@ -216,8 +216,11 @@ def in_words(fault: ErrorDetails, kind: type[BaseModel]) -> str:
     """
     name = str(fault["loc"][0]) if len(fault["loc"]) == 1 else ""
     if fault["type"] == "extra_forbidden":
+        *parents, key = map(str, fault["loc"])
+        if parents == ["settings"] and (removed := removed_setting(key)):
+            return removed
         keys = kind.model_fields if name else _names_within(kind)
-        return f"unknown key{nearest(str(fault['loc'][-1]), keys)}"
+        return f"unknown key{nearest(key, keys)}"
     if known := _WORDS.get(fault["type"]):
         context = fault.get("ctx", {})
         words = known.format_map(context | {"form": FORMS.get(context.get("pattern", ""))})

@@ -100,7 +100,6 @@ def import_files(  # noqa: PLR0913 - options are arguments
         action_source=action_source,
         since=_since(since, time.time()) if since else None,
         again=again,
-        max_json_depth=settings.max_json_depth,
         is_proven=_is_proven(settings, authors),
     )
     rows = read_row_selection(

@@ -78,7 +78,7 @@ def _receipt(event: Event | EventRefused, lines: Iterable[PresetResult]) -> Even
 def print_previews(settings: Settings, stream: IO[bytes], *, as_json: bool) -> None:
     """Print a line an event, as JSON, or a summary by preset: quality components an event, own and with memory."""
     catalog = assemble.running_catalog(settings).catalog
-    events = read_event_file(stream, clock=time.time, max_depth=settings.max_json_depth)
+    events = read_event_file(stream, clock=time.time)
     receipts = preview_in_order(events, settings, catalog, clock=time.time())
     if as_json:
         for receipt in receipts:
@@ -245,7 +245,7 @@ async def _preview(settings: Settings, file: Path, show: Callable[[EventReport],
         switches = await Switches.read(outbox) if outbox else Switches()
         explainer = assemble.explainer(settings, outbox=outbox, why_off=switches.why_off)
         with opened_file(file) as stream:
-            for event in read_event_file(stream, clock=time.time, max_depth=settings.max_json_depth):
+            for event in read_event_file(stream, clock=time.time):
                 arrived = held_back(event, named) if named else event
                 show(await explainer.explain(arrived, catalog, now=time.time(), source=source))
 

@@ -31,7 +31,7 @@ from app.main import Role, create_app
 from app.warehouse import clear_leftovers
 from app.web.bounded_connection import BoundedConnection, Connections, connection_capacity
 
-#: A request that is not whole is cut after so many REQUEST_TIMEOUT_S; the door counts from the first piece of the body.
+#: Times `request_timeout_s` until an incomplete request is cut. `receive` counts from the first piece of the body.
 _GRACE = 2
 
 #: What a worker process exits with that has logged why it cannot start; and how long it is left at that.
@@ -232,10 +232,10 @@ def _config(settings: Settings, app: object, *, workers: int = 1) -> uvicorn.Con
         timeout_keep_alive=30,
         http=partial(  # type: ignore[arg-type]
             BoundedConnection,
-            timeout_s=_GRACE * settings.request_timeout_s,
-            stalled_s=settings.request_timeout_s,
+            timeout_s=_GRACE * settings.limits.request_timeout_s,
+            stalled_s=settings.limits.request_timeout_s,
             open_connections=Connections(
-                per_address=settings.max_connections_per_address,
+                per_address=settings.limits.max_connections_per_address,
                 capacity=connection_capacity(),
                 trusted=read_networks(settings.trusted_proxies),
             ),

@@ -72,7 +72,7 @@ def shadow(
 def _of_file(file: Path, settings: Settings, running: Catalog, draft: Catalog) -> Shadow:
     found, router, now = Shadow(), assemble.event_router(settings), time.time()
     with opened_file(file) as stream:
-        for event in read_event_file(stream, clock=time.time, max_depth=settings.max_json_depth):
+        for event in read_event_file(stream, clock=time.time):
             if not isinstance(event, EventRefused):
                 at = own_time(event, now)
                 found.add(event, router, (running, draft), now=at, source="default", is_proven=True)

@@ -246,7 +246,7 @@ class _Player:
             api_url=destination.settings.pinterest_api_url,
             ad_account_id=destination.ad_account_id,
             token=destination.token,
-            timeout_s=destination.settings.send_timeout_s,
+            timeout_s=destination.settings.limits.send_timeout_s,
             transport=_TakesAll(),
         )
         surroundings = Dependencies(

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Final, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, SecretStr, ValidationError
@@ -278,6 +279,32 @@ _OF_LIBRARIES: Final = re.compile(
 _NAMED_IN_FILE: Final = re.compile(r"\benv:\s*[\"']?(\w+)")
 
 
+#: Settings of earlier versions, with their replacement. A removed setting is refused: without the setting, events might
+#: be sent that must not be sent.
+REMOVED: Final = MappingProxyType(
+    {
+        "BATCH_MAX_BYTES": "A call to Pinterest always has at most 1,000,000 bytes.",
+        "BATCH_MAX_EVENTS": "A call to Pinterest always has at most 1,000 events.",
+        "MAX_CONNECTIONS_PER_ADDRESS": "The limit is always 256. TRUSTED_PROXIES are exempt.",
+        "MAX_JSON_DEPTH": "The limit is always 64 levels.",
+        "OUTBOX_QUICK_CHECK_S": "The check always takes at most 5 s.",
+        "OUTBOX_RESERVE_BYTES": "The reserve always has 64 MB.",
+        "REQUEST_TIMEOUT_S": "The timeout is always 10 s.",
+        "RETRY_MAX_ATTEMPTS": "The limit is always 20. RETRY_MAX_AGE_HOURS limits the age.",
+        "SEND_TIMEOUT_S": "The timeout is always 30 s.",
+        "TRACKING_MAX_BATCH_BYTES": "The limit is always 512,000 bytes, as at Segment.",
+        "TRACKING_MAX_EVENTS": "The limit is always 2,500 events, as at Segment.",
+        "TRACKING_MAX_EVENT_BYTES": "The limit is always 32,768 bytes, as at Segment.",
+    }
+)
+
+
+def removed_setting(name: str) -> str:
+    """Return what replaces a removed setting, or an empty text. `name` may be in any case, or end in `_FILE`."""
+    sentence = REMOVED.get(without_file_suffix(name.upper()))
+    return f"was removed. {sentence}" if sentence else ""
+
+
 class SettingNames:
     """Which names are settings, and which of the others look like one.
 
@@ -294,12 +321,21 @@ class SettingNames:
 
     def unknown_lines(self, lines: Mapping[str, int], environ: Mapping[str, str]) -> Iterator[tuple[int, str]]:
         """Yield the line numbers of names in a settings' file that nothing reads, with what is wrong."""
-        unknown = {name: line for name, line in lines.items() if not self._is_read(name)}
+        unknown = {name: line for name, line in lines.items() if not self._is_known(name)}
         named = _named_in_files(environ) if unknown else frozenset()
         for name, line in unknown.items():
             if without_file_suffix(name) not in named:
                 nearest = self._nearest(name.upper(), sorted(self._known))
                 yield line, f"{name} is not a setting. The nearest is {nearest}: correct the name, or remove the line"
+
+    def removed(self, environ: Mapping[str, str]) -> list[str]:
+        """Return a fault for each removed setting that has a value. No value is shown."""
+        return [
+            f"{name}: {found} Remove {name}; if another program needs it, start Pinrelay without it: "
+            f"env -u {name} pinrelay ..."
+            for name, value in sorted(environ.items())
+            if value and (found := removed_setting(name))
+        ]
 
     def misspelt(self, environ: Mapping[str, str]) -> list[str]:
         """Return what is wrong with variables that are almost a setting, a line each; no value is shown."""
@@ -337,11 +373,12 @@ class SettingNames:
     def _looked_at(self, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         """Yield each variable that nothing reads, with the setting that it almost is, "" for none."""
         for name, value in sorted(environ.items()):
-            if value and not self._is_read(name) and not _OF_SERVICES.search(name):
+            if value and not self._is_known(name) and not _OF_SERVICES.search(name):
                 yield name, self._almost(name.upper())
 
-    def _is_read(self, name: str) -> bool:
-        return name.upper() in self._known or _OF_LIBRARIES.fullmatch(name.upper()) is not None
+    def _is_known(self, name: str) -> bool:
+        is_own = name.upper() in self._known or removed_setting(name) != ""
+        return is_own or _OF_LIBRARIES.fullmatch(name.upper()) is not None
 
     def _almost(self, name: str) -> str:
         letters = frozenset(name)

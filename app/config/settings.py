@@ -3,12 +3,13 @@
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.config.environment import (
@@ -22,6 +23,7 @@ from app.config.environment import (
     faults_of,
     folder_or_shipped,
     may_come_from_file,
+    removed_setting,
 )
 from app.config.validators import (
     AmountsByCurrency,
@@ -58,12 +60,49 @@ _USUAL_BACKLOG_BYTES: Final = 10_000_000_000
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TechnicalLimits:
+    """Limits that operators cannot set. Tests use `RoomSettings.with_limits` for other values."""
+
+    #: Events in a call to Pinterest: the maximum that Pinterest accepts.
+    batch_max_events: int = 1_000
+    batch_max_bytes: int = 1_000_000
+    #: Timeout of a call to Pinterest. The lease of a claim depends on it.
+    send_timeout_s: float = 30
+    #: Attempts before a delivery becomes a dead letter.
+    retry_max_attempts: int = 20
+    #: Longest check of the SQLite file at start-up.
+    outbox_quick_check_s: float = 5
+    #: Reserved disk space of the SQLite file, freed when the disk is full.
+    outbox_reserve_bytes: int = 64_000_000
+    #: Segment's documented limits of the Tracking API.
+    tracking_max_event_bytes: int = 32_768
+    tracking_max_batch_bytes: int = 512_000
+    tracking_max_events: int = 2_500
+    #: Time to receive a request, or for a client to read a part of a response.
+    request_timeout_s: float = 10
+    #: Open connections of a public address to a process. TRUSTED_PROXIES are exempt.
+    max_connections_per_address: int = 256
+
+
 class RoomSettings(BaseSettings):
     """Settings that a room takes, and what follows of them. They never change."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True, allow_inf_nan=False
     )
+
+    _limits: TechnicalLimits = PrivateAttr(TechnicalLimits())
+
+    @property
+    def limits(self) -> TechnicalLimits:
+        return self._limits
+
+    def with_limits(self, **changes: Any) -> Self:
+        """Return a copy with these technical limits changed."""
+        changed = self.model_copy()
+        changed._limits = replace(self._limits, **changes)  # noqa: SLF001 - of the same class
+        return changed
 
 
 class BotFilterSettings(RoomSettings):
@@ -147,13 +186,9 @@ class ConsentSettings(RoomSettings):
 class AccountSettings(AccountEventSettings):
     """What is sent to an ad account, and how fast: a file of DESTINATIONS_DIR may say each otherwise."""
 
-    batch_max_events: int = Field(1_000, ge=1, le=1_000, description="events per call")
-    batch_max_bytes: Bytes = Field(1_000_000, ge=1_000, description="bytes per call")
     batch_max_wait_s: Seconds = Field(1, ge=0, description="how long a batch waits to fill")
     max_calls_in_flight: int = Field(4, ge=1, le=64, description="parallel calls of one process")
     max_calls_per_minute: int = Field(4_500, ge=1, le=5_000, description="calls of all processes together")
-    send_timeout_s: Seconds = Field(30, gt=0, description="timeout of one call to Pinterest")
-    retry_max_attempts: Count = Field(20, ge=1, description="attempts before a delivery is dead")
     retry_max_age_hours: Hours = Field(72, gt=0, description="age at which a delivery is dead")
     retry_base_s: Seconds = Field(1, gt=0, description="longest first pause between attempts; it doubles")
     retry_max_pause_s: Seconds = Field(600, gt=0, description="longest pause between attempts, also for Retry-After")
@@ -172,7 +207,7 @@ class DeliverySettings(AccountSettings):
     @property
     def lease_s(self) -> float:
         """How long a claim holds without being renewed: longer than the longest send."""
-        return 3 * self.send_timeout_s
+        return 3 * self.limits.send_timeout_s
 
 
 class InventorySettings(RoomSettings):
@@ -295,10 +330,6 @@ class OutboxSettings(MemorySettings, EventAgeSettings):
     )
     outbox_max_backlog_bytes: Bytes | None = Field(
         None, ge=1, description="most bytes of their payloads, beyond: 503; default: by the disk, see operating.md"
-    )
-    outbox_quick_check_s: Seconds = Field(5, ge=0, description="longest check of the SQLite file at start-up")
-    outbox_reserve_bytes: Bytes = Field(
-        64_000_000, ge=0, description="reserved disk of the SQLite file, freed when the disk is full"
     )
     dedup_window_hours: Hours | None = Field(
         None, gt=0, description="how long an event is recognised as duplicate; default: MAX_EVENT_AGE_DAYS (168 hours)"
@@ -466,16 +497,6 @@ class SenderSettings(SourceSettings, ServingSettings):
     max_unpacked_bytes: Bytes = Field(8_000_000, ge=1, description="size of one request, unpacked")
     max_unpacked_in_flight: Bytes = Field(32_000_000, ge=1, description="size of all open requests together, unpacked")
     max_events: Count = Field(4_000, ge=1, description="events in one webhook request")
-    max_json_depth: int = Field(64, ge=8, le=500, description="nesting of one event")
-    tracking_max_event_bytes: Bytes = Field(32_768, ge=1, description="size of one event of the Tracking API")
-    tracking_max_batch_bytes: Bytes = Field(512_000, ge=1, description="size of one batch of the Tracking API")
-    tracking_max_events: Count = Field(2_500, ge=1, description="events in one batch of the Tracking API")
-    request_timeout_s: Seconds = Field(
-        10, gt=0, description="time to receive one request, or to read a part of an answer"
-    )
-    max_connections_per_address: Count = Field(
-        256, ge=1, description="open connections of one public address to one process; TRUSTED_PROXIES may open more"
-    )
     sdk_origins: Texts = Field(
         (), description="origins of pages whose SDKs may send, or `*`; default: any with a write key, otherwise none"
     )
@@ -685,7 +706,8 @@ def read_settings(**overrides: Any) -> tuple[Settings, list[str], set[str]]:
 
     A setting with a fault has its default, so that the others can be checked.
     """
-    faults = [*setting_names().misspelt(os.environ), *setting_names().doubled(os.environ, overrides)]
+    known = setting_names()
+    faults = [*known.removed(os.environ), *known.misspelt(os.environ), *known.doubled(os.environ, overrides)]
     kind: type[Settings] = Settings
     wrong: set[str] = set()
     while True:
@@ -726,6 +748,8 @@ def settings_of_test(given: Mapping[str, str | bool | float]) -> Settings:
 
     Raises SettingsError.
     """
+    if removed := [f"{name}: {found}" for name in given if (found := removed_setting(name))]:
+        raise SettingsError("\n".join(removed))
     known = {name.upper() for name in _ABOUT_EVENTS}
     if unknown := [name for name in given if name not in known | {"PINTEREST_API_URL"}]:
         raise SettingsError(f"{unknown[0]}: a test can only change settings about events, such as DEFAULT_COUNTRY")

@@ -1,14 +1,14 @@
 """Settings in a file of the folder where a command is run: `NAME=value` lines, as systemd and containers take them."""
 
 import json
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, Final
 
 from dotenv.parser import parse_stream
 from pydantic.fields import FieldInfo
 
-from app.config.environment import without_file_suffix
+from app.config.environment import removed_setting, without_file_suffix
 from app.config.settings import Settings, setting_names
 from app.errors import SettingsError
 
@@ -45,8 +45,19 @@ def take_settings_file(path: Path, environ: MutableMapping[str, str]) -> None:
         if each.key and each.value and without_file_suffix(each.key) not in given:
             environ[each.key] = each.value
     names = {each.key: each.original.line for each in lines if each.key}
-    if unknown := list(setting_names().unknown_lines(names, environ)):
+    removed = [
+        (each.original.line, f"{each.key} {found} Remove the line")
+        for each in lines
+        if each.key and each.value and (found := removed_setting(each.key))
+    ]
+    if unknown := sorted([*removed, *setting_names().unknown_lines(names, environ)]):
         raise SettingsError("\n".join(f"{path}: line {line}: {told}" for line, told in unknown))
+
+
+def refuse_removed(environ: Mapping[str, str]) -> None:
+    """Raise SettingsError if the environment has a value for a removed setting."""
+    if removed := setting_names().removed(environ):
+        raise SettingsError("\n".join(removed))
 
 
 def settings_file_text() -> str:

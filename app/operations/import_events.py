@@ -60,7 +60,6 @@ class FileOptions:
     since: float | None
     #: Take files from their beginning, whatever earlier runs did of them.
     again: bool
-    max_json_depth: int
     #: Who made the events of the source `default` is known by a secret.
     is_proven: bool = True
 
@@ -166,7 +165,7 @@ class ImportActs:
         What an earlier run has `done` is stepped over.
         """
         with file.open("rb") as stream:
-            events = read_event_file(stream, clock=self._audit.clock, is_live=False, max_depth=options.max_json_depth)
+            events = read_event_file(stream, clock=self._audit.clock, is_live=False)
             left = islice(events, done, None)
             while batch := list(islice(left, _BATCH)):
                 now = self._audit.clock()

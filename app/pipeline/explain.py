@@ -314,7 +314,7 @@ MAX_FOUND_CHARACTERS: Final = 1_000
 
 
 def shown_json(value: Any) -> str:
-    """Return a value of an event as JSON; orjson writes no more than 254 levels, which MAX_JSON_DEPTH may allow."""
+    """Return a value of an event as JSON. orjson refuses more than 254 levels."""
     try:
         return orjson.dumps(value).decode()
     except TypeError:

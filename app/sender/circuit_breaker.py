@@ -138,13 +138,13 @@ def wait_s(trouble: Trouble, policy: DeliverySettings, *, token: str, now: float
     """
     if trouble.state == "blocked" and token != trouble.token:
         return 0.0
-    return min(max(0.0, trouble.next_probe_at - now), policy.send_timeout_s + trouble.pause_s)
+    return min(max(0.0, trouble.next_probe_at - now), policy.limits.send_timeout_s + trouble.pause_s)
 
 
 def probing(trouble: Trouble, policy: DeliverySettings, *, token: str, now: float) -> Trouble:
     """Return the trouble while a probe is under way: no other is sent before its answer and the next pause are over."""
     pause_s = MIN_BLOCKED_PAUSE_S if trouble.state == "blocked" and token != trouble.token else trouble.pause_s
-    return replace(trouble, token=token, pause_s=pause_s, next_probe_at=now + policy.send_timeout_s + pause_s)
+    return replace(trouble, token=token, pause_s=pause_s, next_probe_at=now + policy.limits.send_timeout_s + pause_s)
 
 
 #: Where another process took the probe.

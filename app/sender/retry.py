@@ -57,7 +57,7 @@ def decide(claimed: Claimed, retry: Retry, policy: DeliverySettings, moment: Ret
             f"(RETRY_OFFLINE_AMBIGUOUS sends them again): {retry.reason}"
         )
     judged = moment.judged and retry.uses_attempt
-    if judged and claimed.attempt >= policy.retry_max_attempts:
+    if judged and claimed.attempt >= policy.limits.retry_max_attempts:
         return GiveUp(reason=f"given up after {claimed.attempt} attempts: {retry.reason}")
     if moment.age_s >= policy.retry_max_age_s:
         return GiveUp(reason=given_up_for_age(retry.reason, policy))

@@ -142,7 +142,7 @@ class Worker:
 
     async def send_due(self) -> None:
         """Send what is due now, until nothing is: for who tells the time himself, and does not `run`."""
-        while batch := await self._claim(limit=self._policy.batch_max_events, max_wait_s=0):
+        while batch := await self._claim(limit=self._policy.limits.batch_max_events, max_wait_s=0):
             await self._sending.deliver(batch, troubles=self._sending.troubles)
 
     def stop(self) -> None:
@@ -178,7 +178,9 @@ class Worker:
         elif isinstance(passage, HalfOpen):
             self._passed_at = None
             await self._probe(passage.trouble, troubles)
-        elif batch := await self._claim(limit=self._policy.batch_max_events, max_wait_s=self._policy.batch_max_wait_s):
+        elif batch := await self._claim(
+            limit=self._policy.limits.batch_max_events, max_wait_s=self._policy.batch_max_wait_s
+        ):
             self._passed_at, self._batches_in_a_row = troubles, self._batches_in_a_row + 1
             self._begin(self._sending.deliver(batch, troubles=troubles))
         else:
@@ -188,7 +190,7 @@ class Worker:
     async def _probe(self, trouble: Trouble, troubles: int) -> None:
         """Send one delivery, alone, unless one is under way elsewhere; give up what has waited too long."""
         if trouble.state != "blocked" and self._clocks.age_s(trouble.since) >= self._policy.retry_max_age_s:
-            while batch := await self._claim(limit=self._policy.batch_max_events, max_wait_s=0):
+            while batch := await self._claim(limit=self._policy.limits.batch_max_events, max_wait_s=0):
                 if not await self._sending.give_up(batch, trouble):
                     break
         if batch := await self._claim_probe():
@@ -238,7 +240,7 @@ class Worker:
         batch = await self._outbox.claim(
             self._ad_account_id,
             limit=limit,
-            max_bytes=self._policy.batch_max_bytes,
+            max_bytes=self._policy.limits.batch_max_bytes,
             max_wait_s=max_wait_s,
             lease_s=self._policy.lease_s,
             without_presets=self._surroundings.switches().presets_off,
@@ -251,7 +253,7 @@ class Worker:
         """Take what fills a batch of what arrives, and begin to send it, if nothing keeps it from being sent now."""
         policy, switches = self._policy, self._surroundings.switches()
         if (
-            count < ARRIVAL_SHARE * policy.batch_max_events
+            count < ARRIVAL_SHARE * policy.limits.batch_max_events
             or self._passed_at != self._sending.troubles
             or self._batches_in_a_row >= BACKLOG_BATCHES
             or self._is_busy
@@ -261,8 +263,8 @@ class Worker:
         ):
             return None
         terms = ArrivalTerms(
-            limit=policy.batch_max_events,
-            max_bytes=policy.batch_max_bytes,
+            limit=policy.limits.batch_max_events,
+            max_bytes=policy.limits.batch_max_bytes,
             lease_s=policy.lease_s,
             without_presets=switches.presets_off,
             claimed=asyncio.get_running_loop().create_future(),

@@ -9,7 +9,6 @@ together.
 """
 
 import asyncio
-import json
 import math
 import sys
 import zlib
@@ -22,6 +21,7 @@ from io import BytesIO
 from itertools import islice
 from typing import Any, Final, Self
 
+import orjson
 from fastapi import Request
 from msgspec import Struct
 
@@ -231,8 +231,6 @@ class MemoryBudget:
                 turn.set_result(None)
 
 
-#: Of an event that comes from no request: as MAX_JSON_DEPTH is by default.
-DEFAULT_DEPTH: Final = 64
 #: Members that are read at once: so few are still in the processor's cache when they are mapped.
 _READ_TOGETHER = 50
 #: What a batch says of all its events.
@@ -247,12 +245,12 @@ class Limits:
     #: With gzip undone.
     max_unpacked_bytes: int
     max_events: int
-    #: Of one event, in levels; {"a": 1} has one.
-    max_depth: int
     #: Of one event as it came, as compact JSON; so too of what a batch says of all. None: only the body's bound counts.
     max_event_bytes: int | None
     #: To receive the body whole.
     request_timeout_s: float
+    #: Of one event, in levels; {"a": 1} has one.
+    max_depth: int = 64
 
     @classmethod
     def of_webhook(cls, settings: SenderSettings) -> Self:
@@ -261,9 +259,8 @@ class Limits:
             max_body_bytes=settings.max_body_bytes,
             max_unpacked_bytes=settings.max_unpacked_bytes,
             max_events=settings.max_events,
-            max_depth=settings.max_json_depth,
             max_event_bytes=None,
-            request_timeout_s=settings.request_timeout_s,
+            request_timeout_s=settings.limits.request_timeout_s,
         )
 
     @classmethod
@@ -271,19 +268,18 @@ class Limits:
         """Return those of the Tracking API."""
         return replace(
             cls.of_webhook(settings),
-            max_unpacked_bytes=settings.tracking_max_batch_bytes,
-            max_events=settings.tracking_max_events,
-            max_event_bytes=settings.tracking_max_event_bytes,
+            max_unpacked_bytes=settings.limits.tracking_max_batch_bytes,
+            max_events=settings.limits.tracking_max_events,
+            max_event_bytes=settings.limits.tracking_max_event_bytes,
         )
 
     @classmethod
-    def of_no_stranger(cls, max_depth: int = DEFAULT_DEPTH) -> Self:
-        """Return those of what comes from no request (a file, a program): only the depth is bounded, in levels."""
+    def of_no_stranger(cls) -> Self:
+        """Return the limits of events from a file or a program: only the depth is limited."""
         return cls(
             max_body_bytes=sys.maxsize,
             max_unpacked_bytes=sys.maxsize,
             max_events=sys.maxsize,
-            max_depth=max_depth,
             max_event_bytes=None,
             request_timeout_s=math.inf,
         )
@@ -460,7 +456,7 @@ def read_events(body: Body, limits: Limits, arrival: Arrival) -> Iterator[Event 
             yield from [read_or_refuse(member, arrival) for member in together]
 
 
-def read_raw_event(raw: bytes, *, now: float, max_depth: int = DEFAULT_DEPTH) -> Event:
+def read_raw_event(raw: bytes, *, now: float) -> Event:
     """Read one event that comes from no request (a file, a program) as the webhook reads it.
 
     Raises EventRefused where it is no event.
@@ -469,8 +465,9 @@ def read_raw_event(raw: bytes, *, now: float, max_depth: int = DEFAULT_DEPTH) ->
         value = _bare(parse(raw))
     except RequestRefused as exc:
         raise EventRefused(exc.reason) from None
-    if max_levels(raw) > max_depth and nested_deeper([value], max_depth):
-        raise EventRefused(f"the event is nested deeper than {max_depth} levels")
+    limits = Limits.of_no_stranger()
+    if max_levels(raw) > limits.max_depth and (excess := _excess(value, limits)):
+        raise EventRefused(excess)
     return read_event(value, Arrival.at(now))
 
 
@@ -485,11 +482,8 @@ def _excess(value: Any, limits: Limits) -> str | None:
     """Return in what a value is deeper or larger than an event may be; None where it keeps to the limits."""
     if nested_deeper([value], limits.max_depth):
         return f"the event is nested deeper than {limits.max_depth} levels"
-    if limits.max_event_bytes is not None:
-        # by the json module: orjson does not write more than 254 levels, which MAX_JSON_DEPTH may allow
-        compact = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        if len(compact.encode()) > limits.max_event_bytes:
-            return f"the event is larger than {limits.max_event_bytes} bytes"
+    if limits.max_event_bytes is not None and len(orjson.dumps(value)) > limits.max_event_bytes:
+        return f"the event is larger than {limits.max_event_bytes} bytes"
     return None
 
 

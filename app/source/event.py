@@ -132,7 +132,7 @@ def _made_message_id(event: Event, arrival: Arrival) -> str:
     lasting = {name: value for name, value in event.items() if name not in _VOLATILE}
     try:
         return sha256(orjson.dumps(lasting, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
-    except orjson.JSONEncodeError:  # nested deeper than orjson writes (254), though MAX_JSON_DEPTH allows it
+    except orjson.JSONEncodeError:  # nested deeper than orjson writes (254)
         return arrival.new_id()
 
 

@@ -13,7 +13,7 @@ from typing import IO, cast
 
 from app.core.events import Event
 from app.errors import EventRefused
-from app.source.body import DEFAULT_DEPTH, GZIP, Body, Limits, read_body, read_events
+from app.source.body import GZIP, Body, Limits, read_body, read_events
 from app.source.event import Arrival
 from app.source.responses import BROKEN_JSON, RequestRefused
 
@@ -21,12 +21,12 @@ _BROKEN_GZIP = "the gzip archive is damaged or cut off here: the rest is not rea
 
 
 def read_event_file(
-    file: IO[bytes], *, clock: Callable[[], float], is_live: bool = True, max_depth: int = DEFAULT_DEPTH
+    file: IO[bytes], *, clock: Callable[[], float], is_live: bool = True
 ) -> Iterator[Event | EventRefused]:
     """Yield every event of a file that is open for reading; what cannot be read is refused in its place, by its line.
 
     `clock` (Unix seconds) says when an event without a time of its own happened, but not where it is not live, as in an
-    archive; `max_depth` is in levels of JSON.
+    archive.
     Lines are read when their turn comes, so that an archive of any size is; only one document over many lines is
     read whole.
     """
@@ -35,7 +35,7 @@ def read_event_file(
     lines = enumerate(gzip.GzipFile(fileobj=buffered) if zipped else buffered, start=1)
     try:
         for number, text in _documents((number, line) for number, line in lines if line.strip()):
-            yield from _events(text, number, Arrival.at(clock(), is_live=is_live), max_depth)
+            yield from _events(text, number, Arrival.at(clock(), is_live=is_live))
     except (EOFError, gzip.BadGzipFile, zlib.error):
         yield EventRefused(_BROKEN_GZIP)
 
@@ -46,7 +46,7 @@ def read_event_text(text: bytes, *, now: float, max_events: int | None = None) -
     `max_events` also limits the size of an event, as for a request; `None`: the text is no stranger's.
     Raises RequestRefused for a text that is not JSON, or beyond these limits.
     """
-    return list(_members(read_body(text, max_events=max_events), Arrival.at(now), DEFAULT_DEPTH))
+    return list(_members(read_body(text, max_events=max_events), Arrival.at(now)))
 
 
 def _documents(lines: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
@@ -73,10 +73,10 @@ def _is_broken(text: bytes) -> bool:
     return False
 
 
-def _events(text: bytes, number: int, arrival: Arrival, max_depth: int) -> Iterator[Event | EventRefused]:
+def _events(text: bytes, number: int, arrival: Arrival) -> Iterator[Event | EventRefused]:
     try:
         body = read_body(text, max_events=None)
-        for position, event in enumerate(_members(body, arrival, max_depth), start=1):
+        for position, event in enumerate(_members(body, arrival), start=1):
             if isinstance(event, EventRefused):
                 yield event.told_in(f"line {number}{f', event {position}' if body.several else ''}: ")
             else:
@@ -86,5 +86,5 @@ def _events(text: bytes, number: int, arrival: Arrival, max_depth: int) -> Itera
         yield EventRefused(f"line {number}{what}")
 
 
-def _members(body: Body, arrival: Arrival, max_depth: int) -> Iterator[Event | EventRefused]:
-    return read_events(body, Limits.of_no_stranger(max_depth), arrival)
+def _members(body: Body, arrival: Arrival) -> Iterator[Event | EventRefused]:
+    return read_events(body, Limits.of_no_stranger(), arrival)

@@ -90,13 +90,13 @@ TOO_LARGE = Refusal(
     code="too_large",
     message="The body is too large for this endpoint. Send fewer events.",
     closes=True,
-    setting="MAX_BODY_BYTES, MAX_UNPACKED_BYTES, TRACKING_MAX_BATCH_BYTES, `limits` of the source",
+    setting="MAX_BODY_BYTES, MAX_UNPACKED_BYTES, `limits` of the source",
 )
 TOO_MANY = Refusal(
     status=413,
     code="too_many_events",
     message="The request holds too many events. Send them in smaller batches.",
-    setting="MAX_EVENTS, TRACKING_MAX_EVENTS, `limits` of the source",
+    setting="MAX_EVENTS, `limits` of the source",
 )
 OVER_QUOTA = Refusal(
     status=429,

@@ -65,7 +65,7 @@ class Connections:
         address = counted_address(peer, self._trusted)
         if address is not None:
             if self._of_address[address] >= self._per_address:
-                self._log("its address has MAX_CONNECTIONS_PER_ADDRESS open")
+                self._log("its address has the maximum of open connections: name a proxy in TRUSTED_PROXIES")
                 return False
             self._of_address[address] += 1
         if len(self._open) >= self._capacity:

@@ -27,6 +27,7 @@ from app.core.events import CounterRow, DroppedEvent
 from app.core.pages import AuditAction, AuditEntry
 from app.core.people import No, Suppression
 from app.outbox import Outbox
+from tests.limited import split_limits
 
 #: A moment at the start of an hour, from which the tests count.
 NOW = 1_800_000_000.0
@@ -61,7 +62,8 @@ def rules(**changes: Any) -> OutboxSettings:
     }
     given = standard | changes
     in_units = {_IN_UNITS[name][0]: given.pop(name) / _IN_UNITS[name][1] for name in _IN_UNITS.keys() & given.keys()}
-    return OutboxSettings.model_construct(**given, **in_units)
+    own, limits = split_limits(given)
+    return OutboxSettings.model_construct(**own, **in_units).with_limits(**limits)
 
 
 def new(**changes: Any) -> NewDelivery:

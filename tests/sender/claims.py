@@ -9,6 +9,7 @@ from app.config.settings import DeliverySettings
 from app.core.deliveries import Claimed
 from app.core.shared_values import Trouble
 from app.sender.retry import RetryContext
+from tests.limited import split_limits
 
 NOW = 1_790_000_000.0
 
@@ -47,7 +48,8 @@ def a_claim(**changes: Any) -> Claimed:
 
 def a_policy(**changes: Any) -> DeliverySettings:
     """Return the default settings with these changes; the environment is not read."""
-    return _POLICY.model_copy(update=changes)
+    own, limits = split_limits(changes)
+    return _POLICY.model_copy(update=own).with_limits(**limits)
 
 
 def a_trouble(**different: Any) -> Trouble:

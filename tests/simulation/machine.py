@@ -129,7 +129,7 @@ class Process:
             api_url="http://pinterest/v5",
             ad_account_id=ACCOUNT,
             token=lambda: SecretStr(machine.pinterest.token),
-            timeout_s=policy.send_timeout_s,
+            timeout_s=policy.limits.send_timeout_s,
             transport=machine.pinterest.transport(self.life, self.loop),
         )
         return Worker(

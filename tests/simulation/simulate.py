@@ -192,7 +192,7 @@ class _Run:
             history=self.history,
             poison=frozenset(),
             failing=frozenset(),
-            timeout_s=self._policy.send_timeout_s,
+            timeout_s=self._policy.limits.send_timeout_s,
         )
         path = folder / f"{seed}.db"
         shutil.copyfile(_template(folder), path)
@@ -204,12 +204,8 @@ class _Run:
         return tuple(self._chance.sample(KINDS, self._chance.choice((1, 2, 2, 3))))
 
     def _draw_policy(self) -> DeliverySettings:
-        return POLICY.model_copy(
-            update={
-                "batch_max_events": self._chance.choice((1, 3, 8, 50)),
-                "max_calls_in_flight": self._chance.choice((1, 2, 4)),
-            }
-        )
+        policy = POLICY.with_limits(batch_max_events=self._chance.choice((1, 3, 8, 50)))
+        return policy.model_copy(update={"max_calls_in_flight": self._chance.choice((1, 2, 4))})
 
     # The plan.
 

@@ -20,6 +20,7 @@ from app.source.browser import OpenToPages
 from app.source.sdk_settings import sdk_settings_router
 from app.source.tracking_api import tracking_router
 from app.source.webhook import webhook_router
+from tests.limited import split_limits
 
 #: What packs as zstd.
 zstd: Any = import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
@@ -88,7 +89,8 @@ def limits(**changes: Any) -> Limits:
 def _settings(*, is_open: bool, **changes: Any) -> SenderSettings:
     """Return those of a process where nothing has to be proven, or something at one route at least."""
     keys = () if is_open else (SecretStr("of-another:route"),)
-    return SenderSettings.model_construct(write_keys=keys, **changes)
+    own, limits = split_limits(changes)
+    return SenderSettings.model_construct(write_keys=keys, **own).with_limits(**limits)
 
 
 def webhook(

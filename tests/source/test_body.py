@@ -208,11 +208,11 @@ class TestReadRawEvent:
         assert read_raw_event(b'{"json":{"type":"page","messageId":"m"}}', now=NOW)["messageId"] == "m"
 
     def test_the_wrapper_is_no_level_of_the_event(self) -> None:
-        raw = b'{"json":{"type":"page","a":{}}}'
+        deep = b"[" * 63 + b"]" * 63
 
-        assert read_raw_event(raw, now=NOW, max_depth=2)["type"] == "page"
-        with pytest.raises(EventRefused):
-            read_raw_event(raw, now=NOW, max_depth=1)
+        assert read_raw_event(b'{"json":{"type":"page","a":%b}}' % deep, now=NOW)["type"] == "page"
+        with pytest.raises(EventRefused, match="nested deeper than 64 levels"):
+            read_raw_event(b'{"json":{"type":"page","a":[%b]}}' % deep, now=NOW)
 
     @pytest.mark.parametrize("raw", [b"{", b"5", b'{"type":"page","a":' + b"[" * 100 + b"]" * 100 + b"}"])
     def test_a_raw_event_that_is_none_is_refused(self, raw: bytes) -> None:

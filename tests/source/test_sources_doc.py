@@ -17,7 +17,7 @@ def test_every_setting_it_names_exists() -> None:
 
 
 def test_it_names_every_setting_of_the_front_door() -> None:
-    door = ("webhook_", "write_", "max_", "tracking_", "request_", "consent_", "rudder_", "honour_", "integration_")
+    door = ("webhook_", "write_", "max_", "consent_", "rudder_", "honour_", "integration_")
     delivery = {"MAX_CALLS_IN_FLIGHT", "MAX_CALLS_PER_MINUTE", "MAX_EVENT_AGE_DAYS"}
     named = {name.upper() for name in Settings.model_fields if name.startswith((*door, "trusted_"))}
 

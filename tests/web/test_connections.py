@@ -95,7 +95,7 @@ def test_what_is_closed_is_logged_once_a_minute_without_an_address() -> None:
         now = 60
         open_connections.admit(Held(), ADDRESS)
     lines = [(line["event"], line["why"], line["connections"]) for line in logged]
-    bound, room = "its address has MAX_CONNECTIONS_PER_ADDRESS open", "no descriptors are left for it"
+    bound, room = "its address has the maximum of open connections", "no descriptors are left for it"
     assert [(event, why.partition(":")[0], count) for event, why, count in lines] == [
         ("connections closed", bound, 1),
         ("connections closed", bound, 2),

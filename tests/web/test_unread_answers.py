@@ -1,6 +1,7 @@
 """Clients that ask much and read little, by real sockets."""
 
 import asyncio
+import shlex
 import socket
 import subprocess
 import sys
@@ -21,7 +22,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.web.bounded_connection import MAX_UNANSWERED, BoundedConnection, Connections
-from tests.process import COMMAND, PLAIN, ROOT, Server, clean_environment, free_port, measuring
+from tests import limited
+from tests.process import PLAIN, ROOT, Server, clean_environment, free_port, measuring
 from tests.rounds import examples
 from tests.waiting import until, until_async
 
@@ -210,8 +212,8 @@ def test_answers_that_nobody_reads_cost_little_memory_and_end(start_server: Call
 def test_slow_readers_of_every_descriptor_keep_no_health_check_from_its_answer(
     start_server: Callable[..., Server],
 ) -> None:
-    limited = ("sh", "-euc", 'ulimit -n 128; exec "$0" "$@"', str(COMMAND))
-    server = start_server(request_timeout_s=60, program=limited)
+    program = ("sh", "-euc", 'ulimit -n 128; exec "$0" "$@"', *limited.COMMAND)
+    server = start_server(request_timeout_s=60, program=program)
     clients = []
     for _ in range(150):
         client = socket.socket()
@@ -259,7 +261,7 @@ def test_an_address_has_its_bound_of_connections_and_this_machine_has_none(tmp_p
     port = free_port()
     script = f"""
         ip link set lo up; ip address add 203.0.113.7/32 dev lo
-        {COMMAND} serve & server=$!
+        {shlex.join(limited.COMMAND)} serve & server=$!
         {sys.executable} -c '{FROM_OUTSIDE}' {port}
         kill $server; wait $server
     """

@@ -174,9 +174,9 @@ class SqliteOutbox(Ledger, KeepsPeople, Outbox):
         await self._writer.do(probe, takes_in=True)
 
     async def start_disk_checks(self, rules: OutboxSettings) -> None:
-        self._guard.keep_reserve(rules.outbox_reserve_bytes)
-        if rules.outbox_quick_check_s > 0:
-            await asyncio.to_thread(self._guard.look_through, for_s=rules.outbox_quick_check_s)
+        self._guard.keep_reserve(rules.limits.outbox_reserve_bytes)
+        if rules.limits.outbox_quick_check_s > 0:
+            await asyncio.to_thread(self._guard.look_through, for_s=rules.limits.outbox_quick_check_s)
 
     async def close(self) -> None:
         await asyncio.to_thread(self._writer.close)

@@ -244,7 +244,7 @@ def _limited(path: Path, limit_bytes: int, needed_bytes: int) -> OutboxUnavailab
 def _no_room_of_public(path: Path, needed_bytes: int) -> OutboxUnavailable:
     message = (
         f"The disk of the outbox {path} has room for proven events only: free space until {needed_bytes:,} bytes are "
-        f"free, {_ROOM_OF_PUBLIC} times OUTBOX_RESERVE_BYTES."
+        f"free, {_ROOM_OF_PUBLIC} times the reserve."
     )
     return OutboxUnavailable(message, why="disk full", retry_after_s=60)
 
@@ -252,7 +252,7 @@ def _no_room_of_public(path: Path, needed_bytes: int) -> OutboxUnavailable:
 def _full(path: Path, needed_bytes: int) -> OutboxUnavailable:
     message = (
         f"The disk of the outbox {path} is full: free space until {needed_bytes:,} bytes are free, "
-        "twice OUTBOX_RESERVE_BYTES. Free pages of the file count, but a quarter must be free on the disk. Stored "
+        "twice the reserve. Free pages of the file count, but a quarter must be free on the disk. Stored "
         "events are still sent, in the reserved space."
     )
     return OutboxUnavailable(message, why="disk full", retry_after_s=60)

@@ -330,7 +330,7 @@ async def test_a_reserve_that_another_process_freed_is_respected(at: At, path: P
     )  # more than any disk has room for
     assert not _has_reserve(path)
     assert await why_not(at) == "disk full"
-    with pytest.raises(OutboxUnavailable, match="until 2,000,000,000,000,000 bytes are free, twice OUTBOX_RESERVE"):
+    with pytest.raises(OutboxUnavailable, match="until 2,000,000,000,000,000 bytes are free, twice the reserve"):
         await at.enqueue(new())
 
 
