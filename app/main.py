@@ -118,7 +118,7 @@ def _include_senders_routes(app: Application, settings: Settings, services: Serv
     services.secrets.tell(lambda changed: partial(secrets.take, WebhookSecrets.of(changed)))
     services.secrets.tell(lambda changed: partial(keys.take, WriteKeys.of(changed)))
     accepts = _accepts(settings, services)
-    budget = MemoryBudget(settings.max_unpacked_in_flight)
+    budget = MemoryBudget(settings.max_decompressed_in_flight)
     app.include_busy_router(webhook_router(accepts, settings, secrets, clock=services.clock, budget=budget))
     app.include_busy_router(tracking_router(accepts, settings, keys, clock=services.clock, budget=budget))
     if services.sources is not None:

@@ -8,8 +8,9 @@ page to Chromium at 1440 by 900. Printed are, of each page, the first contentful
 the median and the best of the rounds where another page of the console was shown before, how much of it comes after
 the first byte (`browser`), and the best where it is the first page of a browser, which then starts a process and has
 nothing in its cache. Then when the first byte came, the CPU time of the server, and the bytes of the page as sent and
-unpacked. Each page is followed by `bare`, a page of the console that says that there is no such page: so much Chromium
-takes by itself after the first byte. Goals: a first paint (median) below FIRST_PAINT_MS, a page below MOST_BYTES.
+decompressed. Each page is followed by `bare`, a page of the console that says that there is no such page: so much
+Chromium takes by itself after the first byte. Goals: a first paint (median) below FIRST_PAINT_MS, a page below
+MOST_BYTES.
 """
 
 import argparse
@@ -181,7 +182,7 @@ def paths(base: str) -> dict[str, str]:
 def painted(browser: Browser, *urls: str) -> list[tuple[float, float, int, int]]:
     """Show pages one after the other in a new context.
 
-    Return first paint and first byte of each (ms), and its bytes as sent and unpacked.
+    Return first paint and first byte of each (ms), and its bytes as sent and decompressed.
     """
     page = browser.new_context(viewport={"width": 1_440, "height": 900}).new_page()
     found = []
@@ -204,7 +205,7 @@ def show(base: str, server: psutil.Process, rounds: int) -> None:
     heads = (
         f"{'paint, median':>14} {'best':>8} {'browser':>10} {'bare':>8} {'as first':>9} {'first byte':>11} {'CPU':>8}"
     )
-    print(f"{'':16} {heads} {'sent':>9} {'unpacked':>9}")
+    print(f"{'':16} {heads} {'sent':>9} {'decompressed':>9}")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=tools.chromium(playwright), args=list(ARGUMENTS))
         for name, path in paths(base).items():

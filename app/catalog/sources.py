@@ -288,7 +288,7 @@ def _limits_of(spec: SourceFile, limits: Limits) -> Limits:
     return replace(
         limits,
         max_body_bytes=given.max_body_bytes or limits.max_body_bytes,
-        max_unpacked_bytes=given.max_body_bytes or limits.max_unpacked_bytes,
+        max_decompressed_bytes=given.max_body_bytes or limits.max_decompressed_bytes,
         max_events=given.max_events or limits.max_events,
     )
 

@@ -287,6 +287,8 @@ REMOVED: Final = MappingProxyType(
         "BATCH_MAX_EVENTS": "A call to Pinterest always has at most 1,000 events.",
         "MAX_CONNECTIONS_PER_ADDRESS": "The limit is always 256. TRUSTED_PROXIES are exempt.",
         "MAX_JSON_DEPTH": "The limit is always 64 levels.",
+        "MAX_UNPACKED_BYTES": "Use MAX_DECOMPRESSED_BYTES.",
+        "MAX_UNPACKED_IN_FLIGHT": "Use MAX_DECOMPRESSED_IN_FLIGHT.",
         "OUTBOX_QUICK_CHECK_S": "The check always takes at most 5 s.",
         "OUTBOX_RESERVE_BYTES": "The reserve always has 64 MB.",
         "REQUEST_TIMEOUT_S": "The timeout is always 10 s.",

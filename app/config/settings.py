@@ -168,8 +168,8 @@ class ConsentSettings(RoomSettings):
     consent_required: bool = Field(
         default=False, description="withhold events of people who said neither yes nor no, in the event or before"
     )
-    suppress: Literal["as_said", "withhold", "fill"] = Field(
-        "as_said",
+    suppress: Literal["per_event", "withhold", "fill"] = Field(
+        "per_event",
         description="what a person's no does to later events of any source; `fill`: it ends memory only",
     )
     honour_integrations: bool = Field(default=True, description="respect the event's `integrations`")
@@ -494,8 +494,10 @@ class SenderSettings(SourceSettings, ServingSettings):
 
     # Bounds of requests
     max_body_bytes: Bytes = Field(8_000_000, ge=1, description="size of one request as sent")
-    max_unpacked_bytes: Bytes = Field(8_000_000, ge=1, description="size of one request, unpacked")
-    max_unpacked_in_flight: Bytes = Field(32_000_000, ge=1, description="size of all open requests together, unpacked")
+    max_decompressed_bytes: Bytes = Field(8_000_000, ge=1, description="size of one request, decompressed")
+    max_decompressed_in_flight: Bytes = Field(
+        32_000_000, ge=1, description="size of all open requests together, decompressed"
+    )
     max_events: Count = Field(4_000, ge=1, description="events in one webhook request")
     sdk_origins: Texts = Field(
         (), description="origins of pages whose SDKs may send, or `*`; default: any with a write key, otherwise none"

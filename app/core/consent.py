@@ -221,7 +221,7 @@ NOT_ASKED: Final = "CONSENT_REQUIRED: the person has not said yes"
 #: What becomes of a delivery: it goes as it is, with `opt_out`, or not at all.
 Verdict: TypeAlias = Literal["send", "opt_out", "withhold"]
 #: How far a no reaches: `SUPPRESS`.
-Reach: TypeAlias = Literal["as_said", "withhold", "fill"]
+Reach: TypeAlias = Literal["per_event", "withhold", "fill"]
 
 
 def verdict(nos: Iterable[Answer], reach: Reach) -> tuple[Verdict, Answer | None]:
@@ -264,7 +264,7 @@ class Lifted(NamedTuple):
 
 def nos_that_count(reach: Reach) -> int:
     """Return which kinds of no do anything to later events, as bits."""
-    return {"fill": 0, "as_said": OPT_OUT | _KINDS["category"], "withhold": sum(_KINDS.values())}[reach]
+    return {"fill": 0, "per_event": OPT_OUT | _KINDS["category"], "withhold": sum(_KINDS.values())}[reach]
 
 
 def bits_of(answer: Answer) -> int:

@@ -208,10 +208,10 @@ def _better(
 
 #: Items of all feeds together. Pinterest's own bound is higher; digests of these take 16 MB.
 MAX_ITEMS: Final = 2_000_000
-#: Bytes of one feed as it comes, and unpacked.
+#: Bytes of one feed as it comes, and decompressed.
 MAX_BYTES: Final = 1_000_000_000
-MAX_UNPACKED_BYTES: Final = 4_000_000_000
-#: Feeds shrink to a tenth or twentieth by gzip; what unpacks to more than this many times its size is a bomb.
+MAX_DECOMPRESSED_BYTES: Final = 4_000_000_000
+#: Feeds shrink to a tenth or twentieth by gzip; what decompresses to more than this many times its size is a bomb.
 MAX_RATIO: Final = 200
 #: Up to so many bytes the ratio is not looked at.
 _SMALL: Final = 10_000_000
@@ -347,7 +347,7 @@ def _lines(text: io.TextIOWrapper) -> Iterator[str]:
 
 
 class _Bounded(io.RawIOBase):
-    """A stream that ends in FeedUnusable where it unpacks to too much."""
+    """A stream that ends in FeedUnusable where it decompresses to too much."""
 
     def __init__(self, inner: Any, packed: IO[bytes] | None) -> None:
         self._inner = inner
@@ -361,8 +361,9 @@ class _Bounded(io.RawIOBase):
         data = self._inner.read(len(buffer))
         self._size += len(data)
         ratio = self._size / max(1, self._packed.tell()) if self._packed and self._size > _SMALL else 0
-        if ratio > MAX_RATIO or self._size > MAX_UNPACKED_BYTES:
-            raise FeedUnusable(f"it unpacks to more than {MAX_RATIO} times its size, or {MAX_UNPACKED_BYTES:,} bytes")
+        if ratio > MAX_RATIO or self._size > MAX_DECOMPRESSED_BYTES:
+            bounds = f"{MAX_RATIO} times its size, or {MAX_DECOMPRESSED_BYTES:,} bytes"
+            raise FeedUnusable(f"it decompresses to more than {bounds}")
         buffer[: len(data)] = data
         return len(data)
 

@@ -58,7 +58,7 @@ _UNSIZED: Final = (ZSTD, *DEFLATE)
 _PACKED: Final = (GZIP, *_UNSIZED)
 #: What a decompressor of zstd may keep: https://www.rfc-editor.org/rfc/rfc8878#section-3.1.1.1.2-5
 _MAX_WINDOW_LOG: Final = 23
-#: So much is unpacked, or signed, before other requests get their turn.
+#: So much is decompressed, or signed, before other requests get their turn.
 PIECE_BYTES: Final = 262_144
 #: A body that is sent plain and is no larger waits for nothing: it costs what it sent.
 _SMALL_BYTES = 65_536
@@ -72,28 +72,27 @@ _SIZE_BYTES = 4
 _NO_BUDGET_NEEDED: Final = nullcontext()
 
 
-def unpacked_size(raw: bytes, max_bytes: int) -> int:
-    """Return how many bytes a body has unpacked. Nothing is kept of it.
+def decompressed_size(raw: bytes, max_bytes: int) -> int:
+    """Return how many bytes a body has after decompression. Nothing is kept of it.
 
     What is packed is known by its first bytes, with which no JSON begins, since proxies forget `Content-Encoding` or
     keep it wrongly. The last bytes of gzip say the size; `pieces` refuses what comes to more. zstd and deflate are
-    unpacked to count. Raises RequestRefused where the size is more than `max_bytes`, or out of proportion to what was
-    sent.
+    decompressed to count. Raises RequestRefused if the size exceeds `max_bytes`, or is out of proportion to the body.
     """
     if raw.startswith(_UNSIZED):
         return max(_counted(raw, max_bytes))
     size, most = len(raw), max_bytes
     if raw.startswith(GZIP):
-        size, most = int.from_bytes(raw[-_SIZE_BYTES:], "little"), _most_unpacked(raw, max_bytes)
+        size, most = int.from_bytes(raw[-_SIZE_BYTES:], "little"), _most_decompressed(raw, max_bytes)
     if size > most:
         raise RequestRefused(TOO_LARGE)
     return size
 
 
 async def measured(raw: bytes, max_bytes: int) -> int:
-    """Do `unpacked_size`; between two pieces other requests get their turn."""
+    """Do `decompressed_size`; between two pieces other requests get their turn."""
     if not raw.startswith(_UNSIZED):
-        return unpacked_size(raw, max_bytes)
+        return decompressed_size(raw, max_bytes)
     size = 0
     for counted in _counted(raw, max_bytes):
         size = counted
@@ -101,13 +100,13 @@ async def measured(raw: bytes, max_bytes: int) -> int:
     return size
 
 
-def _most_unpacked(raw: bytes, max_bytes: int) -> int:
+def _most_decompressed(raw: bytes, max_bytes: int) -> int:
     return min(max_bytes, max(_ANY_RATIO_BYTES, _MAX_RATIO * len(raw)))
 
 
 def _counted(raw: bytes, max_bytes: int) -> Iterator[int]:
     """Yield the size of what is packed after each piece. Raises RequestRefused where it is too much, or broken."""
-    size, most = 0, _most_unpacked(raw, max_bytes)
+    size, most = 0, _most_decompressed(raw, max_bytes)
     for piece in _decompressed(raw):
         size += len(piece)
         if size > most:
@@ -121,7 +120,7 @@ def is_small(raw: bytes | bytearray, size: int) -> bool:
 
 
 def pieces(raw: bytes, size: int) -> Iterator[bytes]:
-    """Yield a body of this size unpacked, piece by piece. Raises RequestRefused where it is broken."""
+    """Yield a body of this size decompressed, piece by piece. Raises RequestRefused where it is broken."""
     if not raw.startswith(_PACKED):
         yield from (raw[at : at + PIECE_BYTES] for at in range(0, max(1, len(raw)), PIECE_BYTES))
         return
@@ -163,25 +162,25 @@ def _zstd_stream() -> tuple[Any, type[Exception]]:
     return zstd.ZstdDecompressor(options=options), zstd.ZstdError
 
 
-async def unpack(raw: bytes, size: int) -> bytes:
-    """Return the body unpacked; between two pieces other requests get their turn. Raises RequestRefused."""
+async def decompress(raw: bytes, size: int) -> bytes:
+    """Return the body decompressed; between two pieces other requests get their turn. Raises RequestRefused."""
     if not raw.startswith(_PACKED):
         return raw
-    unpacked: list[bytes] = []
+    decompressed: list[bytes] = []
     for piece in pieces(raw, size):
-        if unpacked:
+        if decompressed:
             await asyncio.sleep(0)
-        unpacked.append(piece)
-    return b"".join(unpacked)
+        decompressed.append(piece)
+    return b"".join(decompressed)
 
 
 class MemoryBudget:
-    """Bounds how many unpacked bytes are under way at once; further bodies wait in the order in which they came."""
+    """Bounds how many decompressed bytes are under way at once; further bodies wait in the order in which they came."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._taken_bytes = 0
-        #: Held while a body is unpacked and looked through.
+        #: Held while a body is decompressed and looked through.
         self.opening = asyncio.Lock()
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
@@ -243,7 +242,7 @@ class Limits:
 
     max_body_bytes: int
     #: With gzip undone.
-    max_unpacked_bytes: int
+    max_decompressed_bytes: int
     max_events: int
     #: Of one event as it came, as compact JSON; so too of what a batch says of all. None: only the body's bound counts.
     max_event_bytes: int | None
@@ -257,7 +256,7 @@ class Limits:
         """Return those of the webhook, and of sources whose file says nothing else."""
         return cls(
             max_body_bytes=settings.max_body_bytes,
-            max_unpacked_bytes=settings.max_unpacked_bytes,
+            max_decompressed_bytes=settings.max_decompressed_bytes,
             max_events=settings.max_events,
             max_event_bytes=None,
             request_timeout_s=settings.limits.request_timeout_s,
@@ -268,7 +267,7 @@ class Limits:
         """Return those of the Tracking API."""
         return replace(
             cls.of_webhook(settings),
-            max_unpacked_bytes=settings.limits.tracking_max_batch_bytes,
+            max_decompressed_bytes=settings.limits.tracking_max_batch_bytes,
             max_events=settings.limits.tracking_max_events,
             max_event_bytes=settings.limits.tracking_max_event_bytes,
         )
@@ -278,7 +277,7 @@ class Limits:
         """Return the limits of events from a file or a program: only the depth is limited."""
         return cls(
             max_body_bytes=sys.maxsize,
-            max_unpacked_bytes=sys.maxsize,
+            max_decompressed_bytes=sys.maxsize,
             max_events=sys.maxsize,
             max_event_bytes=None,
             request_timeout_s=math.inf,
@@ -293,7 +292,7 @@ class Body(Struct, frozen=True, kw_only=True):
     slices: Iterable[Sequence[Any]]
     #: Sent as an array or a batch, even one of a single event.
     several: bool
-    #: Of all of it, unpacked.
+    #: Of all of it, decompressed.
     size_bytes: int
     #: Nothing in the file is nested deeper than so many levels, and probably far less deep.
     max_levels: int
@@ -309,13 +308,13 @@ async def open_body(raw: bytes, size: int, budget: MemoryBudget, limits: Limits)
     if is_small(raw, size):
         return read_body(raw, max_events=limits.max_events)
     async with budget.opening:
-        body = read_body(await unpack(raw, size), max_events=limits.max_events)
+        body = read_body(await decompress(raw, size), max_events=limits.max_events)
         await asyncio.sleep(0)
         return body
 
 
 def read_body(raw: bytes, *, max_events: int | None) -> Body:
-    """Find the events of an unpacked body.
+    """Find the events of a decompressed body.
 
     What is large is parsed slice by slice (see app/source/json_reader.py), unless it is no stranger's: `max_events`
     None.

@@ -22,14 +22,14 @@ from app.source.auth import MISSING_KEY_CHECK, UNKNOWN_KEY_CHECK, HeaderSecret, 
 from app.source.body import (
     Limits,
     MemoryBudget,
+    decompress,
+    decompressed_size,
     measured,
     open_body,
     pieces,
     read_body,
     read_events,
     receive,
-    unpack,
-    unpacked_size,
 )
 from app.source.event import AcceptsIntake, Arrival, Intake, accept_signed, random_id, read_or_refuse
 from app.source.openapi import NAMED_ANSWERS, NAMED_BODY, NAMED_PARAMETERS
@@ -182,7 +182,7 @@ def events_of_request(
     Raises RequestRefused where the request as a whole cannot be read.
     """
     named = {name.lower(): value for name, value in headers.items()}
-    body = b"".join(pieces(raw, unpacked_size(raw, source.limits.max_unpacked_bytes)))
+    body = b"".join(pieces(raw, decompressed_size(raw, source.limits.max_decompressed_bytes)))
     arrival = Arrival.at(now)
     if source.reshape is None:
         read = read_events(read_body(body, max_events=None), source.limits, arrival)
@@ -266,7 +266,7 @@ class NamedWebhook:
                 return responses.answer(responses.SUCCESS)
             raise source.refusal(failed, request.headers, now=self.clock())
         raw = b"null" if is_pixel else await receive(request, source.limits)
-        size = await measured(raw, source.limits.max_unpacked_bytes)
+        size = await measured(raw, source.limits.max_decompressed_bytes)
         now = self.clock()
         for proof in source.proofs:
             if not await proof.holds(raw, size, request.headers, now=now):
@@ -320,7 +320,7 @@ class NamedWebhook:
         requester = Requester.of(request, self.trusted_proxies)
         around = request_context(request, hidden=source.hidden_headers, ip=requester.ip)
         read = partial(read_or_refuse, arrival=Arrival.at(now, new_id=self.new_id))
-        found = records(await unpack(raw, size), content, around, source.limits)
+        found = records(await decompress(raw, size), content, around, source.limits)
         events = _bounded(map(read, events_of(found, reshape)), source.limits.max_events)
         return iter(with_gpc(events, request))
 

@@ -84,7 +84,7 @@ def read_raw_requests(
 
 
 def records(raw: bytes, content: Content, around: Mapping[str, Any], limits: Limits) -> Iterator[Any]:
-    """Yield the records of an unpacked body, each when its turn comes; a member that is no good is an EventRefused.
+    """Yield the records of a decompressed body, each when its turn comes; a member that is no good is an EventRefused.
 
     Raises RequestRefused where the body is not what it says, or has more members than the limits allow.
     """

@@ -24,11 +24,11 @@ async def is_signed(raw: bytes, size: int, signature: str | None, secrets: Seque
     if not secrets:
         return False
     offered = (signature or "").strip().lower().encode()
-    unpacked = pieces(raw, size)
-    beginning = next(unpacked, b"")
+    decompressed = pieces(raw, size)
+    beginning = next(decompressed, b"")
     if _is_first(beginning, offered, secrets):
         return True
-    digests = await _digests(chain((beginning,), unpacked), secrets, "sha1")
+    digests = await _digests(chain((beginning,), decompressed), secrets, "sha1")
     return any(_is_hex_of(digest, offered) for digest in digests)
 
 
@@ -211,14 +211,14 @@ def _is_recent(text: str, now: float, tolerance_s: float) -> bool:
 
 
 async def _digests(
-    unpacked: Iterable[bytes], secrets: Sequence[bytes], algorithm: Algorithm, *, before: bytes = b""
+    decompressed: Iterable[bytes], secrets: Sequence[bytes], algorithm: Algorithm, *, before: bytes = b""
 ) -> list[bytes]:
     """Return what each secret makes of the pieces of a body, with `before` in front.
 
     Between two pieces others get their turn. Raises RequestRefused where its gzip is broken.
     """
     makers = [hmac.new(secret, before, algorithm) for secret in secrets]
-    for number, piece in enumerate(unpacked):
+    for number, piece in enumerate(decompressed):
         if number:
             await asyncio.sleep(0)
         for maker in makers:

@@ -158,7 +158,7 @@ class _TrackingApi:
             requester = replace(requester, ip=None)  # `privacy.ipPolicy` of the page asks for it
         self.quotas.check(source, address)
         raw = await receive(request, limits)
-        size = await measured(raw, limits.max_unpacked_bytes)
+        size = await measured(raw, limits.max_decompressed_bytes)
         if source is None and not self.is_open:
             await self._check_key_in_body(raw, size)
         async with self.budget.held(raw, size, timeout_s=limits.request_timeout_s):

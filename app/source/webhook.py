@@ -82,7 +82,7 @@ async def _receive_proven(
     if cause := _missing_proof(request, secrets):
         raise RequestRefused(UNAUTHENTICATED, cause)
     raw = await receive(request, limits)
-    size = await measured(raw, limits.max_unpacked_bytes)
+    size = await measured(raw, limits.max_decompressed_bytes)
     if not shared:
         return raw, size, False
     signature = request.headers.get("x-signature")

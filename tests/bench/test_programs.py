@@ -21,7 +21,7 @@ LINES = (ROOT / "tests/conformance/events.ndjson").read_bytes().splitlines()
 CATALOG = shipped_catalog()
 
 
-def unpacked(made: list[tuple[str, bytes]]) -> list[tuple[str, Any]]:
+def decompressed(made: list[tuple[str, bytes]]) -> list[tuple[str, Any]]:
     return [(preset, orjson.loads(sent)) for preset, sent in made]
 
 
@@ -29,7 +29,7 @@ def test_the_work_by_hand_gives_the_same_as_the_engine() -> None:
     shipped = pipeline()
 
     for line in LINES:
-        assert unpacked(engine.by_hand(line)) == unpacked(shipped.map_event(line, engine.NOW))
+        assert decompressed(engine.by_hand(line)) == decompressed(shipped.map_event(line, engine.NOW))
 
 
 @pytest.fixture(scope="module")

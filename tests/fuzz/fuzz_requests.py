@@ -16,7 +16,7 @@ import atheris
 with atheris.instrument_imports(include=["app.source"]):
     from app.errors import EventRefused
     from app.source import body, json_reader
-    from app.source.body import unpack, unpacked_size
+    from app.source.body import decompress, decompressed_size
     from app.source.event import Arrival
     from app.source.json_reader import parse
     from app.source.responses import RequestRefused
@@ -33,7 +33,7 @@ for module in (json_reader, body):
 #: Of strangers: one that is too large stands there refused.
 LIMITS = body.Limits(
     max_body_bytes=10_000,
-    max_unpacked_bytes=10_000,
+    max_decompressed_bytes=10_000,
     max_events=200,
     max_depth=16,
     max_event_bytes=400,
@@ -119,11 +119,11 @@ def _check_signature(raw: bytes) -> None:
 def _check_gzip(raw: bytes, packed: bytes) -> None:
     """Fail where what is packed comes out otherwise, or where broken gzip is anything but refused."""
     try:
-        unpacked = asyncio.run(unpack(packed, unpacked_size(packed, LIMITS.max_unpacked_bytes)))
+        decompressed = asyncio.run(decompress(packed, decompressed_size(packed, LIMITS.max_decompressed_bytes)))
     except RequestRefused:
         return
-    if packed == gzip.compress(raw, mtime=0) and unpacked != raw:
-        raise AssertionError("unpacked otherwise than packed")
+    if packed == gzip.compress(raw, mtime=0) and decompressed != raw:
+        raise AssertionError("decompressed otherwise than packed")
 
 
 def check(data_bytes: bytes) -> None:

@@ -506,7 +506,7 @@ configurations = st.fixed_dictionaries(
         "zip_digits_only": st.booleans(),
         "external_id_keep_case": st.booleans(),
         "partner_name": st.sampled_from([None, "ss-pinrelay"]),
-        "suppress": st.sampled_from(["as_said", "withhold", "fill"]),
+        "suppress": st.sampled_from(["per_event", "withhold", "fill"]),
         "consent_required": st.booleans(),
     },
 )
@@ -554,7 +554,7 @@ A_NO_BY = {
 
 
 @pytest.mark.parametrize("later_id", ["m-1", "m-2"], ids=["the same event again", "another event"])
-@pytest.mark.parametrize("suppress", ["as_said", "withhold", "fill"])
+@pytest.mark.parametrize("suppress", ["per_event", "withhold", "fill"])
 @pytest.mark.parametrize("said", A_NO_BY.values(), ids=A_NO_BY)
 async def test_a_no_that_the_person_said_before_is_foreseen(
     tmp_path: Path, said: dict[str, Any], suppress: str, later_id: str
@@ -570,7 +570,7 @@ async def test_a_no_that_the_person_said_before_is_foreseen(
     if suppress == "withhold":
         assert (report.exit, report.reason) == (Exit.WITHHELD, "the person said no on 4 March, in the browser")
     assert orjson.loads(report.payload or "{}").get("opt_out") is (
-        True if "properties" in said and suppress == "as_said" else None
+        True if "properties" in said and suppress == "per_event" else None
     )
 
 

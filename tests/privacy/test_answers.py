@@ -208,12 +208,12 @@ def test_only_a_newer_yes_lifts_a_no(at: float, *, lifts: bool) -> None:
 @every_row(
     ("kinds", "reach", "expected"),
     [
-        ((), "as_said", "send"),
-        (("device",), "as_said", "send"),
-        (("opt_out",), "as_said", "opt_out"),
-        (("category",), "as_said", "withhold"),
-        (("opt_out", "category"), "as_said", "withhold"),
-        (("device", "opt_out"), "as_said", "opt_out"),
+        ((), "per_event", "send"),
+        (("device",), "per_event", "send"),
+        (("opt_out",), "per_event", "opt_out"),
+        (("category",), "per_event", "withhold"),
+        (("opt_out", "category"), "per_event", "withhold"),
+        (("device", "opt_out"), "per_event", "opt_out"),
         (("device",), "withhold", "withhold"),
         (("opt_out",), "withhold", "withhold"),
     ],

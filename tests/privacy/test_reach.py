@@ -103,10 +103,10 @@ async def test_a_proven_no_holds_for_everybody(shop: Shop, said: dict[str, Any])
 @pytest.mark.parametrize(
     ("reach", "said", "expected"),
     [
-        ("as_said", REFUSED, "withheld"),
-        ("as_said", OPTED_OUT, "opt_out"),
-        ("as_said", GPC, "opt_out"),
-        ("as_said", DENIED, "sent"),
+        ("per_event", REFUSED, "withheld"),
+        ("per_event", OPTED_OUT, "opt_out"),
+        ("per_event", GPC, "opt_out"),
+        ("per_event", DENIED, "sent"),
         ("withhold", REFUSED, "withheld"),
         ("withhold", OPTED_OUT, "withheld"),
         ("withhold", GPC, "withheld"),

@@ -77,7 +77,7 @@ def limits(**changes: Any) -> Limits:
     """Answer the bounds of the webhook's settings, changed."""
     defaults: dict[str, Any] = {
         "max_body_bytes": 8_000_000,
-        "max_unpacked_bytes": 8_000_000,
+        "max_decompressed_bytes": 8_000_000,
         "max_events": 4_000,
         "max_depth": 64,
         "max_event_bytes": None,

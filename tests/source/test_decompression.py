@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.source.body import PIECE_BYTES, MemoryBudget, measured, pieces, unpack, unpacked_size
+from app.source.body import PIECE_BYTES, MemoryBudget, decompress, decompressed_size, measured, pieces
 from app.source.responses import BROKEN_JSON, NO_ROOM, TOO_LARGE, RequestRefused
 from tests.rounds import examples
 from tests.rows import every_row
 from tests.source.door import zstd
 
 
-async def unpacked(raw: bytes, max_bytes: int = 8_000_000) -> bytes:
-    return await unpack(raw, await measured(raw, max_bytes))
+async def decompressed(raw: bytes, max_bytes: int = 8_000_000) -> bytes:
+    return await decompress(raw, await measured(raw, max_bytes))
 
 
 def streamed(body: bytes) -> bytes:
@@ -36,14 +36,14 @@ async def test_any_body_of_up_to_1_mb_comes_out_as_it_went_in_packed_or_plain(pi
 
     assert b"".join(pieces(body, len(body))) == body
     for packed in (body, gzip.compress(body, 1), zlib.compress(body, 1), zstd.compress(body, 1), streamed(body)):
-        assert await unpacked(packed) == body
-        assert unpacked_size(packed, 8_000_000) == len(body)
+        assert await decompressed(packed) == body
+        assert decompressed_size(packed, 8_000_000) == len(body)
         assert b"".join(pieces(packed, len(body))) == body
 
 
 @every_row("level", range(10))
 async def test_deflate_of_each_level_is_known_by_its_header(level: int) -> None:
-    assert await unpacked(zlib.compress(b'{"a": 1}', level)) == b'{"a": 1}'
+    assert await decompressed(zlib.compress(b'{"a": 1}', level)) == b'{"a": 1}'
 
 
 @pytest.mark.parametrize(
@@ -51,16 +51,16 @@ async def test_deflate_of_each_level_is_known_by_its_header(level: int) -> None:
     [b"[1,2]", gzip.compress(b"[1,2]", mtime=0), zlib.compress(b"[1,2]"), zstd.compress(b"[1,2]")],
     ids=["plain", "gzip", "deflate", "zstd"],
 )
-def test_a_body_that_unpacks_to_more_than_the_bound_is_refused(raw: bytes) -> None:
-    assert unpacked_size(raw, 5 if len(raw) == 5 else 30) == 5
+def test_a_body_that_decompresses_to_more_than_the_bound_is_refused(raw: bytes) -> None:
+    assert decompressed_size(raw, 5 if len(raw) == 5 else 30) == 5
     with pytest.raises(RequestRefused) as caught:
-        unpacked_size(raw, 4)
+        decompressed_size(raw, 4)
 
     assert caught.value.refusal is TOO_LARGE
 
 
 @every_row(
-    ("unpacked_bytes", "is_taken"),
+    ("decompressed_bytes", "is_taken"),
     [
         pytest.param(1_000_000, True, id="up to 1 MB at any ratio"),
         pytest.param(1_000_001, False, id="beyond it not at a thousand to one"),
@@ -69,12 +69,12 @@ def test_a_body_that_unpacks_to_more_than_the_bound_is_refused(raw: bytes) -> No
 @every_row("pack", [gzip.compress, zlib.compress, zstd.compress, streamed])
 async def test_a_bomb_is_refused(
     pack: Callable[[bytes], bytes],
-    unpacked_bytes: int,
+    decompressed_bytes: int,
     is_taken: bool,  # noqa: FBT001 - a column
 ) -> None:
-    bomb = pack(bytes(unpacked_bytes))
+    bomb = pack(bytes(decompressed_bytes))
     if is_taken:
-        assert await measured(bomb, 8_000_000) == unpacked_bytes
+        assert await measured(bomb, 8_000_000) == decompressed_bytes
         return
     with pytest.raises(RequestRefused) as caught:
         await measured(bomb, 8_000_000)
@@ -83,7 +83,7 @@ async def test_a_bomb_is_refused(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pack", [zlib.compress, zstd.compress, streamed])
-async def test_a_bomb_that_does_not_say_its_size_is_unpacked_no_further_than_the_bound(
+async def test_a_bomb_that_does_not_say_its_size_is_decompressed_no_further_than_the_bound(
     pack: Callable[[bytes], bytes],
 ) -> None:
     bomb = pack(bytes(200_000_000))
@@ -95,15 +95,15 @@ async def test_a_bomb_that_does_not_say_its_size_is_unpacked_no_further_than_the
 
 @pytest.mark.parametrize("raw", [zlib.compress(b""), zstd.compress(b""), streamed(b"")])
 async def test_nothing_packed_is_nothing(raw: bytes) -> None:
-    assert await unpacked(raw) == b""
-    assert unpacked_size(raw, 5) == 0
+    assert await decompressed(raw) == b""
+    assert decompressed_size(raw, 5) == 0
 
 
 def test_zstd_that_asks_for_a_large_window_is_broken() -> None:
     options = {zstd.CompressionParameter.window_log: 24}
     stream = zstd.ZstdCompressor(options=options)
     with pytest.raises(RequestRefused) as caught:
-        unpacked_size(bytes(stream.compress(b"{}") + stream.flush()), 8_000_000)
+        decompressed_size(bytes(stream.compress(b"{}") + stream.flush()), 8_000_000)
     assert caught.value.refusal is BROKEN_JSON
 
 
@@ -111,7 +111,7 @@ def test_beyond_1_mb_batches_of_mobile_sdks_pass() -> None:
     raw = b"x" * 30_000  # of incompressible length, as if it were packed 49 to 1
     packed = b"\x1f\x8b" + raw + (49 * 30_000).to_bytes(4, "little")
 
-    assert unpacked_size(packed, 8_000_000) == 49 * 30_000
+    assert decompressed_size(packed, 8_000_000) == 49 * 30_000
 
 
 @every_row(
@@ -133,18 +133,18 @@ def test_beyond_1_mb_batches_of_mobile_sdks_pass() -> None:
 )
 async def test_what_is_packed_and_broken_is_broken(raw: bytes) -> None:
     with pytest.raises(RequestRefused) as caught:
-        await unpack(raw, unpacked_size(raw, 2**32))
+        await decompress(raw, decompressed_size(raw, 2**32))
 
     assert caught.value.refusal is BROKEN_JSON
 
 
 @pytest.mark.slow
-async def test_a_liar_is_unpacked_no_further_than_it_said() -> None:
+async def test_a_liar_is_decompressed_no_further_than_it_said() -> None:
     stream = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
     packed = stream.compress(bytes(200_000_000)) + stream.flush()
     begun = time.process_time()
     with pytest.raises(RequestRefused) as caught:
-        await unpacked(packed[:-4] + (5).to_bytes(4, "little"))
+        await decompressed(packed[:-4] + (5).to_bytes(4, "little"))
 
     assert caught.value.refusal is BROKEN_JSON
     assert time.process_time() - begun < 0.1  # all of it takes longer
@@ -160,7 +160,7 @@ async def test_others_get_their_turn_between_two_pieces() -> None:
             await asyncio.sleep(0)
 
     other = asyncio.create_task(count())
-    await unpacked(gzip.compress(random.Random(0).randbytes(4 * PIECE_BYTES)))
+    await decompressed(gzip.compress(random.Random(0).randbytes(4 * PIECE_BYTES)))
     other.cancel()
 
     assert turns >= 3

@@ -264,7 +264,7 @@ def test_more_than_memory_holds_has_a_remedy_of_its_own(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_small_file_that_unpacks_to_much_fills_no_disk(tmp_path: Path, folder: Path) -> None:
+def test_a_small_file_that_decompresses_to_much_fills_no_disk(tmp_path: Path, folder: Path) -> None:
     """Neither by what DuckDB writes to sort it, nor by rows that are kept; nor does a text fill memory."""
     file = tmp_path / "packed.parquet"
     with open_duck(folder) as duck:
