@@ -48,7 +48,7 @@ def _help_texts(group: object) -> Iterator[str]:
     for name, command in getattr(group, "commands", {}).items():
         yield f"{name} {command.help}"
         for parameter in command.params:
-            yield f"{' '.join(parameter.opts)} {getattr(parameter, 'help', '')} {parameter.type}"
+            yield f"{' '.join(parameter.opts)} {getattr(parameter, 'help', '')}"
         yield from _help_texts(command)
 
 
