@@ -185,7 +185,7 @@ def _trust_and_why(each: Delivery | DroppedEvent) -> tuple[str, str]:
 
 
 def _attempts(deliveries: list[Delivery]) -> Table:
-    table = Table("tried (UTC)", "delivery", "attempt", "outcome", "status", "answer")
+    table = Table("tried (UTC)", "delivery", "attempt", "result", "status", "answer")
     for each in deliveries:
         for tried in each.history:
             status = "" if tried.status is None else tried.status

@@ -1,4 +1,4 @@
-"""Deliveries: from enqueue to the outcome of a send."""
+"""Deliveries: from enqueue to the result of a send."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -181,7 +181,7 @@ class StoredDelivery(DeliveryColumns, frozen=True, kw_only=True, gc=False, array
     #: An attempt was made, so Pinterest may have the event.
     was_tried: bool
     settled_at: float | None
-    #: Pending: the delivery whose outcome this delivery waits for, or `WAITS` or `WAITS_TO_BE_WITHHELD`.
+    #: Pending: the delivery whose result this delivery waits for, or `WAITS` or `WAITS_TO_BE_WITHHELD`.
     follows: int | None
     #: The finished event of a pending delivery; otherwise `None`.
     payload: bytes | None
@@ -293,7 +293,7 @@ HELD = "its preset is switched off"
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Outcomes of a send: a closed union, each with its reason.
+# Results of a send: a closed union, each with its reason.
 
 
 class Delivered(Struct, frozen=True, kw_only=True, gc=False):
@@ -334,10 +334,10 @@ class Blocked(Struct, frozen=True, kw_only=True, gc=False):
     status: int
 
 
-Outcome: TypeAlias = Delivered | Retry | Rejected | Blocked
+CallResult: TypeAlias = Delivered | Retry | Rejected | Blocked
 
-#: As what each outcome is counted and kept in the history.
-EXIT_OF: Final[Mapping[type[Outcome], Exit]] = {
+#: The name of each result in counts and in the history of attempts.
+RESULT_NAMES: Final[Mapping[type[CallResult], Exit]] = {
     Delivered: Exit.DELIVERED,
     Retry: Exit.RETRY,
     Rejected: Exit.REJECTED,
@@ -349,7 +349,7 @@ class Settlement(Struct, frozen=True, kw_only=True, gc=False):
     """What becomes of one claimed delivery."""
 
     claimed: Claimed
-    outcome: Outcome
+    result: CallResult
     #: `pending` again (then `due_at` is set), `delivered` or `dead`.
     state: Literal[State.PENDING, State.DELIVERED, State.DEAD]
     #: When it may be claimed again; None where settled.

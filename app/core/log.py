@@ -19,7 +19,7 @@ import orjson
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
-from app.core.deliveries import EXIT_OF, Delivered, Settlement
+from app.core.deliveries import RESULT_NAMES, Delivered, Settlement
 from app.core.values.texts import visible
 from app.errors import OutboxUnavailable, PinrelayError
 
@@ -202,7 +202,7 @@ def log_attempts(settlements: Iterable[Settlement], *, duration_s: float) -> Non
 
 
 def _is_success(settlement: Settlement) -> bool:
-    return isinstance(settlement.outcome, Delivered) and not settlement.outcome.warning
+    return isinstance(settlement.result, Delivered) and not settlement.result.warning
 
 
 def _is_next_logged() -> bool:
@@ -230,7 +230,7 @@ def _write(entries: Iterable[dict[str, Any]], level: int) -> None:
 
 
 def _attempt(settlement: Settlement, duration_ms: int) -> dict[str, Any]:
-    claimed, outcome = settlement.claimed, settlement.outcome
+    claimed, result = settlement.claimed, settlement.result
     return {
         "event": "delivery attempted",
         "preset": claimed.preset,
@@ -239,10 +239,10 @@ def _attempt(settlement: Settlement, duration_ms: int) -> dict[str, Any]:
         "event_id": claimed.event_id,
         "ad_account_id": claimed.ad_account_id,
         "attempt": claimed.attempt,
-        "outcome": str(EXIT_OF[type(outcome)]),  # of an enum, `value` is a call
+        "result": str(RESULT_NAMES[type(result)]),  # of an enum, `value` is a call
         "state": str(settlement.state),
-        "status": outcome.status,
-        "reason": cut(outcome.warning if isinstance(outcome, Delivered) else outcome.reason),
+        "status": result.status,
+        "reason": cut(result.warning if isinstance(result, Delivered) else result.reason),
         "due_at": settlement.due_at,
         "duration_ms": duration_ms,
         **_trace_ids(claimed.traceparent),

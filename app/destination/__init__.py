@@ -1,4 +1,4 @@
-"""Everything that knows Pinterest: fields -> ConversionEvent, the client, answers -> outcomes."""
+"""Everything that knows Pinterest: fields -> ConversionEvent, the client, answers -> results."""
 
 from app.core.values.event_names import ACTION_SOURCES, EVENT_NAMES
 from app.destination.conversion_event import Complete, ReportConversionEvent, report_conversion_event

@@ -1,6 +1,6 @@
 """The call to Pinterest: `POST /v5/ad_accounts/{ad_account_id}/events`.
 
-It sends finished JSON and brings back what was answered; what that means is decided in `outcomes.py`.
+It sends finished JSON and brings back what was answered; what that means is decided in `results.py`.
 The token is in no repr, reason or error of this module.
 """
 

@@ -17,7 +17,7 @@ import msgspec
 import orjson
 
 from app.config.settings import OutboxSettings
-from app.core.deliveries import Claimed, Outcome, Settlement, State
+from app.core.deliveries import CallResult, Claimed, Settlement, State
 from app.core.events import CounterRow
 from app.core.log import logger
 from app.core.shared_values import SET_ASIDE, SetAside
@@ -157,14 +157,14 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True):
     counter: CounterRow | None = None
     #: Without its payload.
     claimed: Any = None
-    #: The name of its type, and its fields.
-    outcome: tuple[str, dict[str, Any]] = ("", {})
+    #: The name of the result's type, and its fields. Stores of earlier versions contain it as `outcome`.
+    result: tuple[str, dict[str, Any]] = msgspec.field(default=("", {}), name="outcome")
     state: State = State.PENDING
     due_at: float | None = None
     give_back: bool = False
 
 
-_OUTCOMES: Final[Mapping[str, type[Outcome]]] = {kind.__name__: kind for kind in get_args(Outcome)}
+_RESULTS: Final[Mapping[str, type[CallResult]]] = {kind.__name__: kind for kind in get_args(CallResult)}
 
 
 def _unsettled(unit: Unit, why: str, now: float) -> tuple[str, SetAside]:
@@ -172,10 +172,10 @@ def _unsettled(unit: Unit, why: str, now: float) -> tuple[str, SetAside]:
     if isinstance(unit, CounterRow):
         record, name = _Record(counter=unit), secrets.token_hex(8)
         return f"{_COUNT}{name}", _new("count", why, now, record=record, name=name)
-    claimed, outcome = unit.claimed, unit.outcome
+    claimed, result = unit.claimed, unit.result
     record = _Record(
         claimed=msgspec.structs.replace(claimed, payload=b""),
-        outcome=(type(outcome).__name__, msgspec.to_builtins(outcome)),
+        result=(type(result).__name__, msgspec.to_builtins(result)),
         state=unit.state,
         due_at=unit.due_at,
         give_back=unit.give_back,
@@ -195,10 +195,10 @@ def unit_of(known: SetAside) -> Unit:
     record = msgspec.convert(known.record, _Record)
     if record.counter:
         return record.counter
-    kind, fields = record.outcome
+    kind, fields = record.result
     return Settlement(
         claimed=msgspec.convert(record.claimed, Claimed),
-        outcome=_OUTCOMES[kind](**fields),
+        result=_RESULTS[kind](**fields),
         state=record.state,  # type: ignore[arg-type] # CLAIMED is never settled
         due_at=record.due_at,
         give_back=record.give_back,

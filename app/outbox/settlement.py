@@ -8,7 +8,17 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from app.config.settings import OutboxSettings
-from app.core.deliveries import EXIT_OF, HELD, Claimed, Delivered, NewDelivery, Outcome, Retry, Settlement, Withdrawal
+from app.core.deliveries import (
+    HELD,
+    RESULT_NAMES,
+    CallResult,
+    Claimed,
+    Delivered,
+    NewDelivery,
+    Retry,
+    Settlement,
+    Withdrawal,
+)
 from app.core.events import Exit
 from app.core.trust import may_change
 from app.core.values.times import DAY_S
@@ -101,20 +111,20 @@ def last_of_each(settlements: Sequence[Settlement]) -> list[Settlement]:
     return list({(each.claimed.delivery_id, each.claimed.claim): each for each in settlements}.values())
 
 
-def reason_of(outcome: Outcome) -> str:
+def reason_of(result: CallResult) -> str:
     """Return why the delivery waits or is dead; "" where it was delivered."""
-    return "" if isinstance(outcome, Delivered) else outcome.reason
+    return "" if isinstance(result, Delivered) else result.reason
 
 
-def was_tried(outcome: Outcome) -> bool:
-    """Return whether the outcome is of an attempt that the history keeps."""
-    return not isinstance(outcome, Retry) or outcome.tried
+def was_tried(result: CallResult) -> bool:
+    """Return whether the result is of an attempt that the history keeps."""
+    return not isinstance(result, Retry) or result.tried
 
 
-def attempt_row(outcome: Outcome) -> tuple[Exit, int | None, str]:
+def attempt_row(result: CallResult) -> tuple[Exit, int | None, str]:
     """Return what the history keeps: exit, status, message."""
-    message = outcome.warning if isinstance(outcome, Delivered) else outcome.reason
-    return EXIT_OF[type(outcome)], outcome.status, message
+    message = result.warning if isinstance(result, Delivered) else result.reason
+    return RESULT_NAMES[type(result)], result.status, message
 
 
 class PendingOrder(NamedTuple):

@@ -207,7 +207,7 @@ class Outbox(Ledger, KeepsPeople, KeepsShared):
 
     @abstractmethod
     async def settle(self, settlements: Sequence[Settlement], counters: Sequence[CounterRow], *, now: float) -> None:
-        """Record outcomes. A claim that is no longer ours changes nothing. Delivered and dead are final here.
+        """Record results. A claim that is no longer ours changes nothing. Delivered and dead are final here.
 
         The payload is erased with `delivered`, or stripped of IP address and user agent where it is kept for a while.
         A dead delivery keeps it whole, for a redrive, and releases its keys of de-duplication, for a replay.

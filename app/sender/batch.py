@@ -9,11 +9,11 @@ from itertools import chain
 from typing import Final
 
 from app.config.settings import DeliverySettings
-from app.core.deliveries import HELD, Blocked, Claimed, Delivered, Outcome, Rejected, Retry, Settlement, State
+from app.core.deliveries import HELD, Blocked, CallResult, Claimed, Delivered, Rejected, Retry, Settlement, State
 from app.core.events import CounterRow
 from app.core.shared_values import Trouble
 from app.destination.client import Answer, Failure, PinterestClient
-from app.destination.outcomes import RefusedWhole, outcomes
+from app.destination.results import RefusedWhole, read_results
 from app.errors import OutboxUnavailable
 from app.sender.bisection import BatchPart, Begun, Bisection, BisectionEvidence, BisectionLock
 from app.sender.circuit_breaker import FORBIDDEN, TOO_MANY_REQUESTS, CallSignal, CallsInARow, CircuitBreaker, signal_of
@@ -38,7 +38,7 @@ class AnsweredCall:
     duration_s: float
     #: None where no answer came.
     status: int | None
-    result: list[Outcome] | RefusedWhole
+    result: list[CallResult] | RefusedWhole
 
     @property
     def failure(self) -> Blocked | Retry | None:
@@ -129,7 +129,7 @@ class BatchSearch:
                 self._evidence.failed(part.events, begun, now=now)
                 return self._judge_failure(part.events, failure, now, may_repeat=may_repeat)
         return [
-            Settlement(claimed=self.left[event], outcome=self._refused_alone[event], state=State.DEAD)
+            Settlement(claimed=self.left[event], result=self._refused_alone[event], state=State.DEAD)
             for event in self._halving.take_bad()
         ]
 
@@ -150,7 +150,7 @@ class BatchSearch:
             failures.forget(events[0])
             self._decided.add(events[0])
             dead = Rejected(reason=failure.reason, status=failure.status)
-            return [Settlement(claimed=self.left[events[0]], outcome=dead, state=State.DEAD)]
+            return [Settlement(claimed=self.left[events[0]], result=dead, state=State.DEAD)]
         return []
 
     def is_decided(self, answered: AnsweredCall) -> bool:
@@ -367,7 +367,7 @@ class BatchSender:
             at=at,
             duration_s=clocks.monotonic() - begun_at,
             status=answer.status if isinstance(answer, Answer) else None,
-            result=outcomes(answer, len(claimed), now=clocks.now(), redact=self._surroundings.redact),
+            result=read_results(answer, len(claimed), now=clocks.now(), redact=self._surroundings.redact),
         )
 
     async def _conclude(self, search: BatchSearch, answered: AnsweredCall, token: str) -> AnsweredCall:

@@ -37,20 +37,20 @@ class CallSignal:
     only: str = ""
 
 
-def signal_of(outcome: Blocked | Retry | Rejected, *, now: float) -> CallSignal:
-    """Return what the outcome of a call is a sign of. Rejected stands for an event that was refused with its call."""
-    match outcome:
+def signal_of(result: Blocked | Retry | Rejected, *, now: float) -> CallSignal:
+    """Return what the result of a call is a sign of. Rejected stands for an event that was refused with its call."""
+    match result:
         case Blocked():
-            return CallSignal(state="blocked", reason=outcome.reason, status=outcome.status, since=now)
+            return CallSignal(state="blocked", reason=result.reason, status=result.status, since=now)
         case Rejected():
-            return CallSignal(state="refusing", reason=outcome.reason, status=outcome.status, since=now)
+            return CallSignal(state="refusing", reason=result.reason, status=result.status, since=now)
         case _:
             return CallSignal(
-                state="rate limited" if outcome.status == TOO_MANY_REQUESTS else "failing",
-                reason=outcome.reason,
-                status=outcome.status,
+                state="rate limited" if result.status == TOO_MANY_REQUESTS else "failing",
+                reason=result.reason,
+                status=result.status,
                 since=now,
-                retry_after_s=max(0.0, outcome.retry_after_s or 0),
+                retry_after_s=max(0.0, result.retry_after_s or 0),
             )
 
 

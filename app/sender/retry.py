@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from app.config.settings import DeliverySettings
-from app.core.deliveries import Claimed, Outcome, Retry
+from app.core.deliveries import CallResult, Claimed, Retry
 
 #: Doubling ends here: no pause is longer than 2^60 s, and powers stay small.
 _MAX_DOUBLINGS = 60
@@ -37,7 +37,7 @@ RetryDecision: TypeAlias = RetryAt | GiveUp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryContext:
-    """What a decision depends on beside the delivery and its outcome."""
+    """What a decision depends on beside the delivery and its result."""
 
     #: Unix seconds.
     now: float
@@ -69,9 +69,9 @@ def decide(claimed: Claimed, retry: Retry, policy: DeliverySettings, moment: Ret
     return RetryAt(at=moment.now + moment.chance * longest_s)
 
 
-def may_be_repeated(claimed: Claimed, outcome: Outcome | None, policy: DeliverySettings) -> bool:
+def may_be_repeated(claimed: Claimed, result: CallResult | None, policy: DeliverySettings) -> bool:
     """Return whether the event may be sent again. An offline event that may have arrived may not."""
-    may_have_arrived = isinstance(outcome, Retry) and outcome.ambiguous
+    may_have_arrived = isinstance(result, Retry) and result.ambiguous
     return not may_have_arrived or claimed.action_source != "offline" or policy.retry_offline_ambiguous
 
 

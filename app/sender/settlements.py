@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 from app.config.settings import DeliverySettings
 from app.core.deliveries import (
-    EXIT_OF,
     LEASE_LOST,
+    RESULT_NAMES,
     Blocked,
+    CallResult,
     Claimed,
     Delivered,
-    Outcome,
     Rejected,
     Retry,
     Settlement,
@@ -26,37 +26,37 @@ from app.sender.shutdown import Shutdown
 
 
 def settle(
-    claimed: Claimed, outcome: Outcome, policy: DeliverySettings, moment_of: Callable[[Claimed], RetryContext]
+    claimed: Claimed, result: CallResult, policy: DeliverySettings, moment_of: Callable[[Claimed], RetryContext]
 ) -> Settlement:
     """Decide the next state. A Retry that is not worth another attempt becomes a Rejected that says why.
 
     `moment_of` returns what the decision depends on beside these; it is asked only of what waits for another time.
     The attempt is given back where nothing was tried or no event was judged.
     """
-    match outcome:
+    match result:
         case Delivered():
-            return Settlement(claimed=claimed, outcome=outcome, state=State.DELIVERED)
+            return Settlement(claimed=claimed, result=result, state=State.DELIVERED)
         case Rejected():
-            return Settlement(claimed=claimed, outcome=outcome, state=State.DEAD)
+            return Settlement(claimed=claimed, result=result, state=State.DEAD)
         case Blocked():
             return Settlement(
-                claimed=claimed, outcome=outcome, state=State.PENDING, due_at=moment_of(claimed).now, give_back=True
+                claimed=claimed, result=result, state=State.PENDING, due_at=moment_of(claimed).now, give_back=True
             )
         case Retry(tried=False):
-            due_at = moment_of(claimed).now + clamped(outcome.retry_after_s or 0, policy)
-            return Settlement(claimed=claimed, outcome=outcome, state=State.PENDING, due_at=due_at, give_back=True)
+            due_at = moment_of(claimed).now + clamped(result.retry_after_s or 0, policy)
+            return Settlement(claimed=claimed, result=result, state=State.PENDING, due_at=due_at, give_back=True)
         case _:  # a Retry that was tried
             moment = moment_of(claimed)
-            decision = decide(claimed, outcome, policy, moment)
+            decision = decide(claimed, result, policy, moment)
             if isinstance(decision, GiveUp):
-                dead = Rejected(reason=decision.reason, status=outcome.status)
-                return Settlement(claimed=claimed, outcome=dead, state=State.DEAD)
+                dead = Rejected(reason=decision.reason, status=result.status)
+                return Settlement(claimed=claimed, result=dead, state=State.DEAD)
             return Settlement(
                 claimed=claimed,
-                outcome=outcome,
+                result=result,
                 state=State.PENDING,
                 due_at=decision.at,
-                give_back=not (moment.judged and outcome.uses_attempt),
+                give_back=not (moment.judged and result.uses_attempt),
             )
 
 
@@ -76,7 +76,7 @@ def too_old(claimed: Claimed, policy: DeliverySettings, reason: str, *, age_s: f
 
 
 def _dead(claimed: Claimed, reason: str) -> Settlement:
-    return Settlement(claimed=claimed, outcome=Rejected(reason=reason), state=State.DEAD)
+    return Settlement(claimed=claimed, result=Rejected(reason=reason), state=State.DEAD)
 
 
 def counters(settlements: Iterable[Settlement]) -> list[CounterRow]:
@@ -84,13 +84,13 @@ def counters(settlements: Iterable[Settlement]) -> list[CounterRow]:
 
     What was not tried is no exit.
     """
-    alike = Counter((each.outcome, each.claimed.preset, each.claimed.ad_account_id) for each in settlements)
+    alike = Counter((each.result, each.claimed.preset, each.claimed.ad_account_id) for each in settlements)
     counts: Counter[tuple[str, str, str, str]] = Counter()
-    for (outcome, preset, account), count in alike.items():
-        if not (isinstance(outcome, Retry) and not outcome.tried):
-            counts[EXIT_OF[type(outcome)], preset, account, status_label(outcome.status)] += count
-        if isinstance(outcome, Delivered) and outcome.warning:
-            counts["warning", preset, account, outcome.warning[:MAX_LABEL_CHARACTERS]] += count
+    for (result, preset, account), count in alike.items():
+        if not (isinstance(result, Retry) and not result.tried):
+            counts[RESULT_NAMES[type(result)], preset, account, status_label(result.status)] += count
+        if isinstance(result, Delivered) and result.warning:
+            counts["warning", preset, account, result.warning[:MAX_LABEL_CHARACTERS]] += count
     return [
         CounterRow(name=name, preset=preset, ad_account_id=account, label=label, count=count)
         for (name, preset, account, label), count in counts.items()
@@ -107,7 +107,7 @@ RECORD_AGAIN_S = 1.0
 
 
 class Recording:
-    """Decides on deliveries by their outcomes, settles them in the outbox and lets go of their claims."""
+    """Decides on deliveries by their results, settles them in the outbox and lets go of their claims."""
 
     def __init__(
         self,
@@ -162,7 +162,9 @@ class Recording:
         await self.settle_unsent(list(dead.values()))
         return [each for each in batch if each.delivery_id not in dead]
 
-    def settlements(self, claimed: Sequence[Claimed], results: Sequence[Outcome], *, judged: bool) -> list[Settlement]:
+    def settlements(
+        self, claimed: Sequence[Claimed], results: Sequence[CallResult], *, judged: bool
+    ) -> list[Settlement]:
         """Decide on deliveries by what became of them; `judged` is whether the call judged any event."""
         now = self._surroundings.clocks.now()
         chance = self._surroundings.rng.random()  # one for all, so that what failed together is sent together again

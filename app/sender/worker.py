@@ -1,6 +1,6 @@
 """Background: claim -> batch -> send -> record, and nothing else.
 
-What becomes of each delivery is decided in `destination.outcomes` and `settlements`; here and in `batch` it is done.
+What becomes of each delivery is decided in `destination.results` and `settlements`; here and in `batch` it is done.
 A claim is a lease: whatever goes wrong, the lease ends and the delivery is claimed again.
 """
 

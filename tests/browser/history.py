@@ -9,7 +9,7 @@ from typing import Any
 from app import assemble
 from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
 from app.config import Settings
-from app.core.deliveries import Claimed, Delivered, Outcome, Rejected
+from app.core.deliveries import CallResult, Claimed, Delivered, Rejected
 from app.core.events import CounterRow
 from app.core.values.times import DAY_S
 from app.insights.inventory.counting import NameCounts, Sampler
@@ -104,7 +104,7 @@ async def _send(outbox: Outbox, settings: Settings, step: int, *, now: float) ->
     settlements = [
         settle(
             one,
-            _outcome(one, place, step),
+            _result(one, place, step),
             policy,
             lambda each: RetryContext(now=now, age_s=now - each.enqueued_at, chance=0.5),
         )
@@ -114,7 +114,7 @@ async def _send(outbox: Outbox, settings: Settings, step: int, *, now: float) ->
     await outbox.settle(settlements, [*counters(settlements), calls], now=now)
 
 
-def _outcome(claimed: Claimed, place: int, step: int) -> Outcome:
+def _result(claimed: Claimed, place: int, step: int) -> CallResult:
     if step in BAD_STEPS and place % 7 == 0:
         return Rejected(reason="'currency' is not one of the supported ISO 4217 codes", status=422)
     return Delivered(warning="'click_id' is not present" if claimed.event_name == "checkout" else "")

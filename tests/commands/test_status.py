@@ -41,7 +41,7 @@ def one_dead_letter(tmp_path: Path) -> None:
         await outbox.enqueue([new], [], [CounterRow(name="accepted")], now=NOW)
         claimed = await outbox.claim(SANDBOX_AD_ACCOUNT_ID, limit=1, max_bytes=1_000, max_wait_s=0, lease_s=60, now=NOW)
         dead = Settlement(
-            claimed=claimed[0], outcome=Rejected(reason="currency is unknown", status=422), state=State.DEAD
+            claimed=claimed[0], result=Rejected(reason="currency is unknown", status=422), state=State.DEAD
         )
         await outbox.settle([dead], [CounterRow(name="calls", label="422")], now=NOW)
 

@@ -95,7 +95,7 @@ async def fill(world: World) -> None:
         ]
         await world.pipeline.accept(Intake(events, now=world.now))
         await world.outbox.inventory.add(names.take(), now=world.now, max_names=100)
-        for outcome, state, exit_ in (
+        for result, state, exit_ in (
             (Delivered(), State.DELIVERED, Exit.DELIVERED),
             (Delivered(), State.DELIVERED, Exit.DELIVERED),
             (Rejected(reason="bad currency", status=422), State.DEAD, Exit.REJECTED),
@@ -103,7 +103,7 @@ async def fill(world: World) -> None:
         ):
             counted = CounterRow(name=exit_.value, preset="Checkout", ad_account_id=ACCOUNT)
             due_at = world.now + 9_000 if state is State.PENDING else None
-            await world.settle(outcome, state, counted, due_at=due_at)
+            await world.settle(result, state, counted, due_at=due_at)
     await world.outbox.claim(ACCOUNT, limit=3, max_bytes=10**9, max_wait_s=0, lease_s=60, now=NOW)
 
 
@@ -121,9 +121,9 @@ async def _refuse(world: World, delivery_id: str) -> None:
     claims = await world.outbox.claim(ACCOUNT, limit=500, max_bytes=10**9, max_wait_s=0, lease_s=60, now=world.now)
     refused, untried = Rejected(reason="bad currency", status=422), Retry(reason="not tried", tried=False)
     settled = [
-        Settlement(claimed=each, outcome=refused, state=State.DEAD)
+        Settlement(claimed=each, result=refused, state=State.DEAD)
         if each.delivery_id == delivery_id
-        else Settlement(claimed=each, outcome=untried, state=State.PENDING, due_at=world.now, give_back=True)
+        else Settlement(claimed=each, result=untried, state=State.PENDING, due_at=world.now, give_back=True)
         for each in claims
     ]
     counted = CounterRow(name=Exit.REJECTED, preset="Checkout", ad_account_id=ACCOUNT)

@@ -24,7 +24,7 @@ from app.catalog.catalog import RunningCatalog
 from app.config.settings import AccessSettings
 from app.console import ConsoleServices, create_console
 from app.core.coordination import Coordination
-from app.core.deliveries import NewDelivery, Outcome, Settlement, State
+from app.core.deliveries import CallResult, NewDelivery, Settlement, State
 from app.core.events import DEFAULT_SOURCE, CounterRow, DroppedEvent
 from app.core.pages import AccountView
 from app.core.trust import SourceTraits
@@ -159,13 +159,15 @@ class World:
     ) -> None:
         await self.outbox.enqueue(deliveries, notes, counters, now=self.now)
 
-    async def settle(self, outcome: Outcome, state: State, *counters: CounterRow, due_at: float | None = None) -> None:
+    async def settle(
+        self, result: CallResult, state: State, *counters: CounterRow, due_at: float | None = None
+    ) -> None:
         """Claim one delivery and settle it so."""
         (claimed,) = await self.outbox.claim(
             ACCOUNT, limit=1, max_bytes=1_000_000, max_wait_s=0, lease_s=60, now=self.now
         )
         assert state not in {State.CLAIMED, State.DISMISSED}
-        settlement = Settlement(claimed=claimed, outcome=outcome, state=state, due_at=due_at)
+        settlement = Settlement(claimed=claimed, result=result, state=state, due_at=due_at)
         await self.outbox.settle([settlement], counters, now=self.now)
 
     async def html(self, path: str, status: int = 200) -> str:

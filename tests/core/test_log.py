@@ -10,7 +10,7 @@ import sys
 import msgspec
 import pytest
 
-from app.core.deliveries import Delivered, Outcome, Rejected, Settlement, State
+from app.core.deliveries import CallResult, Delivered, Rejected, Settlement, State
 from app.core.log import configure_logging, log_attempts, log_error, log_request, logger
 from app.errors import OutboxUnavailable
 from tests.process import ROOT
@@ -26,11 +26,11 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
 def rejected() -> Settlement:
     payload = b'{"user_data":{"client_ip_address":"203.0.113.9"}}'
     claimed = a_claim(message_id="m-1", attempt=2, payload=payload)
-    return Settlement(claimed=claimed, outcome=Rejected(reason="too old", status=422), state=State.DEAD)
+    return Settlement(claimed=claimed, result=Rejected(reason="too old", status=422), state=State.DEAD)
 
 
-def settled(outcome: Outcome, *, traceparent: str | None = None) -> Settlement:
-    return Settlement(claimed=a_claim(traceparent=traceparent), outcome=outcome, state=State.DELIVERED)
+def settled(result: CallResult, *, traceparent: str | None = None) -> Settlement:
+    return Settlement(claimed=a_claim(traceparent=traceparent), result=result, state=State.DELIVERED)
 
 
 def test_a_fact_is_one_json_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -76,7 +76,7 @@ def test_an_attempt_is_logged_with_all_its_facts(capsys: pytest.CaptureFixture[s
     configure_logging("json", "info")
     log_attempts([rejected()], duration_s=0.25)
     (line,) = lines(capsys)
-    expected = {"preset": "Checkout", "message_id": "m-1", "attempt": 2, "outcome": "rejected", "duration_ms": 250}
+    expected = {"preset": "Checkout", "message_id": "m-1", "attempt": 2, "result": "rejected", "duration_ms": 250}
     assert expected.items() <= line.items()
     assert "203.0.113.9" not in json.dumps(line)
 
@@ -171,7 +171,7 @@ def test_no_text_in_a_line_is_longer_than_a_thousand_characters(capsys: pytest.C
     configure_logging("json", "info")
     settlement = rejected()
     logger().info("told", fact="x" * 50_000, fits="y" * 1_000, count=7)
-    wordy = Settlement(claimed=settlement.claimed, outcome=Rejected(reason="z" * 50_000, status=422), state=State.DEAD)
+    wordy = Settlement(claimed=settlement.claimed, result=Rejected(reason="z" * 50_000, status=422), state=State.DEAD)
     log_attempts([wordy], duration_s=0)
     told, attempt = lines(capsys)
 
@@ -182,7 +182,7 @@ def test_no_text_in_a_line_is_longer_than_a_thousand_characters(capsys: pytest.C
 def test_on_a_terminal_no_text_of_a_line_moves_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("text", "info")
     logger().info("told", words="a\x1b[2Jb\rc\u202ed")
-    log_attempts([msgspec.structs.replace(rejected(), outcome=Rejected(reason="x\x1b[31my", status=422))], duration_s=0)
+    log_attempts([msgspec.structs.replace(rejected(), result=Rejected(reason="x\x1b[31my", status=422))], duration_s=0)
     told = capsys.readouterr().err
     assert "a\\x1b[2Jb\\rc\\u202ed" in told
     assert "x\\x1b[31my" in told

@@ -11,12 +11,12 @@ from pydantic import SecretStr
 from app.config.settings import OutboxSettings
 from app.core.deliveries import (
     Blocked,
+    CallResult,
     Claimed,
     Delivered,
     Delivery,
     Enqueued,
     NewDelivery,
-    Outcome,
     Rejected,
     Retry,
     Seen,
@@ -174,9 +174,9 @@ def audited(**changes: Any) -> AuditEntry:
     return AuditEntry(**(standard | changes))
 
 
-def settlement(claimed: Claimed, outcome: Outcome, state: State, **changes: Any) -> Settlement:
+def settlement(claimed: Claimed, result: CallResult, state: State, **changes: Any) -> Settlement:
     """A settlement of any kind."""
-    return Settlement(claimed=claimed, outcome=outcome, state=state, **changes)  # type: ignore[arg-type] # CLAIMED fits not
+    return Settlement(claimed=claimed, result=result, state=state, **changes)  # type: ignore[arg-type] # CLAIMED fits not
 
 
 def delivered(claimed: Claimed, warning: str = "") -> Settlement:

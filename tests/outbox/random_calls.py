@@ -67,7 +67,7 @@ def sending(rng: Random, now: float) -> Calls:
         "without_presets": frozenset(rng.sample(PRESETS, rng.choice([0, 0, 1]))),
         "take_over": rng.random() < 0.8,
     }
-    becomes = [some.outcome(rng, now) for _ in range(rng.randrange(1, 4))]
+    becomes = [some.result(rng, now) for _ in range(rng.randrange(1, 4))]
 
     async def claim(side: Side) -> list[Claimed]:
         found = await side.at.outbox.claim(account, now=side.at.now, limit=limit, lease_s=30, **how)

@@ -171,17 +171,17 @@ def as_read(changes: PeopleChanges, found: PeopleFound) -> PeopleChanges:
     )
 
 
-def outcome(rng: Random, now: float) -> dict[str, Any]:
+def result(rng: Random, now: float) -> dict[str, Any]:
     reason = rng.choice(TEXTS)
     due = {"state": State.PENDING, "due_at": now + rng.choice([0, 5, 100])}
     return rng.choice(
         [
-            {"outcome": Delivered(warning=rng.choice(TEXTS)), "state": State.DELIVERED},
-            {"outcome": Rejected(reason=reason, status=422), "state": State.DEAD},
-            {"outcome": Rejected(reason=reason, status=422), "state": State.DEAD},
-            {"outcome": Retry(reason=reason, status=503), **due},
-            {"outcome": Retry(reason=reason, tried=False), **due, "give_back": True},
-            {"outcome": Blocked(reason=reason, status=401), **due, "give_back": True},
+            {"result": Delivered(warning=rng.choice(TEXTS)), "state": State.DELIVERED},
+            {"result": Rejected(reason=reason, status=422), "state": State.DEAD},
+            {"result": Rejected(reason=reason, status=422), "state": State.DEAD},
+            {"result": Retry(reason=reason, status=503), **due},
+            {"result": Retry(reason=reason, tried=False), **due, "give_back": True},
+            {"result": Blocked(reason=reason, status=401), **due, "give_back": True},
         ]
     )
 

@@ -1,4 +1,4 @@
-"""Settle: outcomes are recorded once, by whoever holds the claim."""
+"""Settle: results are recorded once, by whoever holds the claim."""
 
 import json
 from collections.abc import Callable
@@ -77,22 +77,22 @@ async def test_the_history_holds_every_try_and_no_more(at: At) -> None:
 
 
 @pytest.mark.parametrize("tries", [0, 2])
-@pytest.mark.parametrize("outcome", [Delivered(), Delivered(warning="em looks odd"), Delivered(status=422)])
-async def test_the_attempt_that_delivered_is_in_the_history_and_found(at: At, outcome: Delivered, tries: int) -> None:
+@pytest.mark.parametrize("result", [Delivered(), Delivered(warning="em looks odd"), Delivered(status=422)])
+async def test_the_attempt_that_delivered_is_in_the_history_and_found(at: At, result: Delivered, tries: int) -> None:
     await at.enqueue(new())
     for _ in range(tries):
         await at.settle(*(retry(each, NOW) for each in await at.claim()))
     (claimed,) = await at.claim()
-    await at.later(5).settle(settlement(claimed, outcome, State.DELIVERED))
+    await at.later(5).settle(settlement(claimed, result, State.DELIVERED))
     *earlier, last = (await at.delivery(claimed.delivery_id)).history
     assert [each.exit for each in earlier] == [Exit.RETRY] * tries
     assert last == Attempt(
-        number=tries + 1, at=NOW + 5, exit=Exit.DELIVERED, status=outcome.status, message=outcome.warning
+        number=tries + 1, at=NOW + 5, exit=Exit.DELIVERED, status=result.status, message=result.warning
     )
     asked = {
         Query(exit=Exit.DELIVERED): True,
-        Query(exit=Exit.DELIVERED, status=200): outcome.status == 200,
-        Query(status=422): outcome.status == 422,
+        Query(exit=Exit.DELIVERED, status=200): result.status == 200,
+        Query(status=422): result.status == 422,
         Query(exit=Exit.DELIVERED, since=NOW + 5, until=NOW + 6): True,
         Query(exit=Exit.DELIVERED, since=NOW + 6): False,
         Query(exit=Exit.DELIVERED, until=NOW + 5): False,

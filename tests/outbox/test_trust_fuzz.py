@@ -105,7 +105,7 @@ class World:
                 assert delivery is not None
                 told = delivery.is_proven, event["custom_data"].get("value"), tuple(event["user_data"].get("em", ()))
                 self.sent[event["custom_data"]["order_id"]].append(told)
-            settled = [Settlement(claimed=each, outcome=Delivered(), state=State.DELIVERED) for each in claimed]
+            settled = [Settlement(claimed=each, result=Delivered(), state=State.DELIVERED) for each in claimed]
             await self.outbox.settle(settled, [], now=self.now)
 
     async def live(

@@ -61,7 +61,7 @@ class Shop:
     async def delivered(self) -> list[dict[str, Any]]:
         """The orders that are delivered now."""
         claimed = await self.claimed()
-        delivered = [Settlement(claimed=each, outcome=Delivered(), state=State.DELIVERED) for each in claimed]
+        delivered = [Settlement(claimed=each, result=Delivered(), state=State.DELIVERED) for each in claimed]
         await self.outbox.settle(delivered, [], now=self.at)
         return [orjson.loads(each.payload) for each in claimed if each.event_name == "checkout"]
 

@@ -160,7 +160,7 @@ async def test_the_reason_says_if_a_withheld_event_may_have_reached_pinterest(sh
         (claimed,) = await shop.claimed()
         if before == "answered 503":
             answer = Retry(reason="503", status=503)
-            settlement = Settlement(claimed=claimed, outcome=answer, state=State.PENDING, due_at=NOW, give_back=True)
+            settlement = Settlement(claimed=claimed, result=answer, state=State.PENDING, due_at=NOW, give_back=True)
             await shop.outbox.settle([settlement], [], now=shop.at)
         shop.at += 3_600
     await shop.send({"anonymousId": "b1", **REFUSED})

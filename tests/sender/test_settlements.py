@@ -1,25 +1,23 @@
-"""From outcomes to settlements and counts."""
+"""From results to settlements and counts."""
 
 from functools import partial
 from typing import Any
 
 import pytest
 
-from app.core.deliveries import LEASE_LOST, Blocked, Delivered, Outcome, Rejected, Retry, Settlement, State
+from app.core.deliveries import LEASE_LOST, Blocked, CallResult, Delivered, Rejected, Retry, Settlement, State
 from app.core.events import MAX_LABEL_CHARACTERS, CounterRow
 from app.sender.settlements import after_loss, counters, settle, status_label, too_old
 from tests.rows import every_row
 from tests.sender.claims import NOW, a_claim, a_moment, a_policy
 
 
-def settled(outcome: Outcome, *, preset: str = "Checkout", attempt: int = 1, **moment: Any) -> Settlement:
-    return settle(
-        a_claim(preset=preset, attempt=attempt), outcome, a_policy(), lambda _: a_moment(chance=0.5, **moment)
-    )
+def settled(result: CallResult, *, preset: str = "Checkout", attempt: int = 1, **moment: Any) -> Settlement:
+    return settle(a_claim(preset=preset, attempt=attempt), result, a_policy(), lambda _: a_moment(chance=0.5, **moment))
 
 
 @every_row(
-    ("outcome", "state", "due_at", "give_back"),
+    ("result", "state", "due_at", "give_back"),
     [
         (Delivered(), State.DELIVERED, None, False),
         (Rejected(reason="bad", status=422), State.DEAD, None, False),
@@ -30,10 +28,10 @@ def settled(outcome: Outcome, *, preset: str = "Checkout", attempt: int = 1, **m
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_each_outcome_has_its_state(outcome: Outcome, state: State, due_at: float | None, *, give_back: bool) -> None:
-    settlement = settled(outcome)
+def test_each_result_has_its_state(result: CallResult, state: State, due_at: float | None, *, give_back: bool) -> None:
+    settlement = settled(result)
 
-    assert settlement.outcome is outcome
+    assert settlement.result is result
     assert (settlement.state, settlement.due_at, settlement.give_back) == (state, due_at, give_back)
 
 
@@ -41,7 +39,7 @@ def test_what_is_not_worth_another_attempt_is_dead_and_says_why() -> None:
     settlement = settled(Retry(reason="busy", status=503), attempt=20)
 
     assert settlement.state is State.DEAD
-    assert settlement.outcome == Rejected(reason="given up after 20 attempts: busy", status=503)
+    assert settlement.result == Rejected(reason="given up after 20 attempts: busy", status=503)
 
 
 def test_what_was_not_tried_has_no_limit() -> None:
@@ -82,9 +80,9 @@ def test_after_a_lost_lease_what_may_be_sent_again_is(
 
     assert (settlement is None) is (reason is None)
     if settlement is not None:
-        assert isinstance(settlement.outcome, Rejected)
+        assert isinstance(settlement.result, Rejected)
         assert (settlement.state, settlement.give_back) == (State.DEAD, False)
-        assert str(reason) in settlement.outcome.reason
+        assert str(reason) in settlement.result.reason
 
 
 @pytest.mark.parametrize(("age_s", "is_given_up"), [(72 * 3_600 - 1, False), (72 * 3_600, True)])
@@ -94,7 +92,7 @@ def test_what_waits_longer_than_the_age_is_given_up_and_says_why_it_waited(age_s
     assert (settlement is not None) == is_given_up
     if settlement is not None:
         assert settlement.state is State.DEAD
-        assert settlement.outcome == Rejected(reason="given up after 72 hours: Pinterest did not answer")
+        assert settlement.result == Rejected(reason="given up after 72 hours: Pinterest did not answer")
 
 
 def test_exits_are_counted_by_preset_and_status_and_warnings_by_their_first_words() -> None:

@@ -28,7 +28,7 @@ def after(
 
 
 @every_row(
-    ("outcome", "state", "retry_after_s"),
+    ("result", "state", "retry_after_s"),
     [
         (Blocked(reason="no", status=401), "blocked", 0),
         (Rejected(reason="no", status=400), "refusing", 0),
@@ -38,10 +38,10 @@ def after(
         (Retry(reason="no answer"), "failing", 0),
     ],
 )
-def test_what_a_call_is_a_sign_of(outcome: Blocked | Retry | Rejected, state: str, retry_after_s: float) -> None:
-    sign = signal_of(outcome, now=NOW)
+def test_what_a_call_is_a_sign_of(result: Blocked | Retry | Rejected, state: str, retry_after_s: float) -> None:
+    sign = signal_of(result, now=NOW)
 
-    assert (sign.state, sign.reason, sign.status) == (state, outcome.reason, outcome.status)
+    assert (sign.state, sign.reason, sign.status) == (state, result.reason, result.status)
     assert (sign.retry_after_s, sign.since) == (retry_after_s, NOW)
 
 

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from app.core.consent import ConsentBook
 from app.core.deliveries import Blocked, Claimed, Delivered, Enqueued, Rejected, Retry
 from app.core.events import Exit
-from app.destination import outcomes
+from app.destination import results
 from app.outbox.sqlite import SqliteOutbox
 from app.sender import batch, settlements
 from app.sender.bisection import BisectionEvidence
@@ -54,14 +54,14 @@ def _no_refusal_proves(self: BisectionEvidence, event: str) -> bool:
 
 
 def _blocked_is_rejected(*arguments: Any, **options: Any) -> Any:
-    found = outcomes.outcomes(*arguments, **options)
+    found = results.read_results(*arguments, **options)
     if isinstance(found, list):
         return [Rejected(reason=each.reason) if isinstance(each, Blocked) else each for each in found]
     return found
 
 
 def _silence_is_success(*arguments: Any, **options: Any) -> Any:
-    found = outcomes.outcomes(*arguments, **options)
+    found = results.read_results(*arguments, **options)
     if isinstance(found, list):
         return [Delivered() if isinstance(each, Retry) and each.ambiguous else each for each in found]
     return found
@@ -159,7 +159,7 @@ MUTANTS: dict[str, tuple[int, tuple[Kind, ...], Mutant]] = {
         ("breaking events", "freeze"),
         lambda: patch.object(Leases, "are_stale", lambda self, claimed: False),
     ),
-    "a blocked token kills": (4, ("blocked token",), lambda: patch.object(batch, "outcomes", _blocked_is_rejected)),
+    "a blocked token kills": (4, ("blocked token",), lambda: patch.object(batch, "read_results", _blocked_is_rejected)),
     "age is what the clock says": (
         4,
         ("clock", "outage"),
@@ -188,7 +188,7 @@ MUTANTS: dict[str, tuple[int, tuple[Kind, ...], Mutant]] = {
     "no answer counts as delivered": (
         1,
         ("lost answers",),
-        lambda: patch.object(batch, "outcomes", _silence_is_success),
+        lambda: patch.object(batch, "read_results", _silence_is_success),
     ),
     "offline events are sent again after a crash": (
         97,

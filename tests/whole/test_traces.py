@@ -70,7 +70,7 @@ def test_one_trace_leads_from_the_request_to_the_delivery(
     assert request.resource["service.name"] == "pinrelay"
     assert (request.attributes["http.route"], request.attributes["http.response.status_code"]) == ("/webhook", 200)
     assert accept.attributes["pinrelay.enqueued"] == 1
-    assert delivery.attributes["pinrelay.outcome"] == "delivered"
+    assert delivery.attributes["pinrelay.result"] == "delivered"
 
     assert call.trace_id != TRACE_ID
     assert (call.links, delivery.links) == ({enqueue.span_id}, {call.span_id})
@@ -111,10 +111,10 @@ def test_every_attempt_has_its_span_and_workers_trace_too(
     server = start_server(arguments=("serve", "--workers", "2"), program=ITSELF, **settings)
     post(server, SAMPLED)
 
-    def outcomes() -> list[str]:
-        return sorted(each.attributes["pinrelay.outcome"] for each in collector.spans(DELIVERY))
+    def results() -> list[str]:
+        return sorted(each.attributes["pinrelay.result"] for each in collector.spans(DELIVERY))
 
-    until(lambda: outcomes() == ["delivered", "retry", "retry"], 30, "three attempts in the trace")
+    until(lambda: results() == ["delivered", "retry", "retry"], 30, "three attempts in the trace")
     numbers = [each.attributes["pinrelay.attempt"] for each in collector.spans(DELIVERY)]
     assert numbers == [1, 1, 1]  # a call that Pinterest did not judge uses up no attempt
     assert {each.trace_id for each in collector.spans(DELIVERY)} == {TRACE_ID}

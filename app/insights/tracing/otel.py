@@ -126,21 +126,21 @@ def _trace_delivery(
     tracer: Tracer, settlement: Settlement, parent: Context, links: list[Link], begun_ns: int, ended_ns: int
 ) -> None:
     """Make the span of one attempt at one delivery."""
-    claimed, outcome = settlement.claimed, settlement.outcome
-    kind = type(outcome).__name__.lower()
+    claimed, result = settlement.claimed, settlement.result
+    kind = type(result).__name__.lower()
     facts: dict[str, str | int] = {
         "pinrelay.preset": claimed.preset,
         "pinrelay.event_name": claimed.event_name,
         "pinrelay.event_id": claimed.event_id,
         "pinrelay.message_id": claimed.message_id,
         "pinrelay.attempt": claimed.attempt,
-        "pinrelay.outcome": kind,
+        "pinrelay.result": kind,
         "pinrelay.state": settlement.state.value,
     }
-    if outcome.status is not None:
-        facts["http.response.status_code"] = outcome.status
+    if result.status is not None:
+        facts["http.response.status_code"] = result.status
     attempt = tracer.start_span(f"deliver {claimed.preset}", parent, SpanKind.CONSUMER, facts, links, begun_ns)
-    if not isinstance(outcome, Delivered):
+    if not isinstance(result, Delivered):
         failed(attempt, kind)
     attempt.end(ended_ns)
 

@@ -66,11 +66,11 @@ def _kinds(settlements: Sequence[Settlement]) -> list[list[Any]]:
     """Return settlements that are alike as one, with the ids of their deliveries."""
     kinds: dict[tuple[Any, ...], list[int]] = {}
     for each in settlements:
-        kind = each.claimed.claim, each.state, each.due_at, each.give_back, each.outcome
+        kind = each.claimed.claim, each.state, each.due_at, each.give_back, each.result
         kinds.setdefault(kind, []).append(int(each.claimed.delivery_id))
     return [
-        [*kind, int(back), reason_of(outcome), attempt_row(outcome) if was_tried(outcome) else None, ids]
-        for (*kind, back, outcome), ids in kinds.items()
+        [*kind, int(back), reason_of(result), attempt_row(result) if was_tried(result) else None, ids]
+        for (*kind, back, result), ids in kinds.items()
     ]
 
 

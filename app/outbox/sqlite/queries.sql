@@ -46,7 +46,7 @@ UPDATE payload SET body = :payload WHERE delivery_id = :delivery_id;
 UPDATE delivery SET warnings = :warnings WHERE id = :delivery_id;
 
 -- followers --
--- Deliveries that waited for the outcome of others, and the states of these.
+-- Deliveries that waited for the result of others, and the states of these.
 SELECT delivery.id, ahead.state
 FROM delivery LEFT JOIN delivery AS ahead ON ahead.id = delivery.follows
 WHERE delivery.ad_account_id = :ad_account_id AND delivery.follows <> 0 AND delivery.hold_until <= :by

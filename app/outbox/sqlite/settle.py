@@ -1,4 +1,4 @@
-"""Record the outcomes of claimed deliveries, and withdraw, withhold or drop deliveries."""
+"""Record the results of claimed deliveries, and withdraw, withhold or drop deliveries."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ def settle(
     now: float,
     rules: OutboxSettings,
 ) -> None:
-    """Record outcomes.
+    """Record results.
 
     A dead payload is kept whole: an event whose only identifiers are IP address and user agent could not be sent again
     without them.
@@ -50,11 +50,11 @@ def settle(
     if held:
         connection.execute(SQL["settle"], {"rows": as_json([_state_row(each, now) for each in held])})
         release_keys(connection, at_once(read_deliveries(connection, died)))
-    if tried := [each for each in last if each.outcome != _PLAIN and was_tried(each.outcome)]:
+    if tried := [each for each in last if each.result != _PLAIN and was_tried(each.result)]:
         ours = {(claim, id_) for (claim, _), ids in by_claim.items() for id_ in ids}
         ours |= {(each.claimed.claim, int(each.claimed.delivery_id)) for each in held}
         noted = [each for each in tried if (each.claimed.claim, int(each.claimed.delivery_id)) in ours]
-        kinds = ((int(each.claimed.delivery_id), (each.claimed.attempt, *attempt_row(each.outcome))) for each in noted)
+        kinds = ((int(each.claimed.delivery_id), (each.claimed.attempt, *attempt_row(each.result))) for each in noted)
         add_attempts(connection, kinds, at=now)
     if died:
         sums, _ = connection.execute(SQL["sums"], {"rows": as_json(died), "claim": None}).fetchone()
@@ -95,7 +95,7 @@ def _still_ours(connection: Connection, settlements: Sequence[Settlement]) -> li
 
 def _state_row(settlement: Settlement, now: float) -> list[Any]:
     settled_at = None if settlement.state is State.PENDING else now
-    reason, id_ = reason_of(settlement.outcome), int(settlement.claimed.delivery_id)
+    reason, id_ = reason_of(settlement.result), int(settlement.claimed.delivery_id)
     return [id_, settlement.state, settlement.due_at, settled_at, int(settlement.give_back), reason]
 
 

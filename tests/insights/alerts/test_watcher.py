@@ -375,7 +375,7 @@ async def test_dead_letters_that_grow_are_told_of_the_ad_account_whose_they_are(
     for account in ("1", "2"):
         await outbox.enqueue([new(ad_account_id=account)], [], [], now=NOW)
         (claimed,) = await outbox.claim(account, limit=1, max_bytes=10_000, max_wait_s=0, lease_s=60, now=NOW)
-        bad = Settlement(claimed=claimed, outcome=Rejected(reason="bad", status=422), state=State.DEAD)
+        bad = Settlement(claimed=claimed, result=Rejected(reason="bad", status=422), state=State.DEAD)
         # that of the other died long ago
         at = LAST_HOUR if account == "2" else LAST_HOUR - DAY_S
         await outbox.settle([bad], [CounterRow(name="rejected", ad_account_id=account, count=3)], now=at)

@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from app.core.deliveries import Blocked, Claimed, Delivered, Outcome, Rejected, Retry, Settlement, State
+from app.core.deliveries import Blocked, CallResult, Claimed, Delivered, Rejected, Retry, Settlement, State
 from app.insights.tracing.otel import OpenTelemetry
 from app.sender.context import CallReport
 from tests.sender.claims import a_claim
@@ -32,9 +32,9 @@ def claimed(event_id: str, traceparent: str | None) -> Claimed:
     )
 
 
-def report(*carried: Claimed, outcome: Outcome | None = None, status: int | None = 200) -> CallReport:
-    """A call of half a second; `outcome` None is one that was refused whole."""
-    settled = [Settlement(claimed=each, outcome=outcome, state=State.DELIVERED) for each in carried if outcome]
+def report(*carried: Claimed, result: CallResult | None = None, status: int | None = 200) -> CallReport:
+    """A call of half a second; `result` None is one that was refused whole."""
+    settled = [Settlement(claimed=each, result=result, state=State.DELIVERED) for each in carried if result]
     return CallReport(
         ad_account_id="42",
         at=AT,
@@ -64,7 +64,7 @@ async def test_each_traced_delivery_has_its_span_in_its_own_trace(
     tracing: OpenTelemetry, spans: InMemorySpanExporter
 ) -> None:
     carried = (claimed("e-1", FIRST), claimed("e-2", None), claimed("e-3", SECOND), claimed("e-4", FIRST))
-    tracing.on_call(report(*carried, outcome=Delivered()))
+    tracing.on_call(report(*carried, result=Delivered()))
 
     call, *attempts = spans.get_finished_spans()
     assert (call.name, call.kind, call.parent, links(call)) == (CALL, SpanKind.CLIENT, None, [FIRST, SECOND])
@@ -86,7 +86,7 @@ async def test_each_traced_delivery_has_its_span_in_its_own_trace(
 async def test_an_attempt_has_the_facts_of_its_log_line_and_no_payload(
     tracing: OpenTelemetry, spans: InMemorySpanExporter
 ) -> None:
-    tracing.on_call(report(claimed("e-1", FIRST), outcome=Delivered()))
+    tracing.on_call(report(claimed("e-1", FIRST), result=Delivered()))
     _, attempt = spans.get_finished_spans()
     assert dict(attempt.attributes or {}) == {
         "pinrelay.preset": "Lead",
@@ -94,7 +94,7 @@ async def test_an_attempt_has_the_facts_of_its_log_line_and_no_payload(
         "pinrelay.event_id": "e-1",
         "pinrelay.message_id": "m-e-1",
         "pinrelay.attempt": 2,
-        "pinrelay.outcome": "delivered",
+        "pinrelay.result": "delivered",
         "pinrelay.state": "delivered",
         "http.response.status_code": 200,
     }
@@ -102,7 +102,7 @@ async def test_an_attempt_has_the_facts_of_its_log_line_and_no_payload(
 
 
 @pytest.mark.parametrize(
-    ("outcome", "status", "call_error", "kind"),
+    ("result", "status", "call_error", "kind"),
     [
         (Retry(reason="jane@example.com", status=503), 503, "503", "retry"),
         (Retry(reason="jane@example.com"), None, "no_answer", "retry"),
@@ -112,9 +112,9 @@ async def test_an_attempt_has_the_facts_of_its_log_line_and_no_payload(
     ids=["refused for now", "no answer", "rejected", "blocked"],
 )
 async def test_a_failure_is_told_by_its_kind_and_never_in_words(
-    tracing: OpenTelemetry, spans: InMemorySpanExporter, outcome: Any, status: int | None, call_error: str, kind: str
+    tracing: OpenTelemetry, spans: InMemorySpanExporter, result: Any, status: int | None, call_error: str, kind: str
 ) -> None:
-    tracing.on_call(report(claimed("e-1", FIRST), outcome=outcome, status=status))
+    tracing.on_call(report(claimed("e-1", FIRST), result=result, status=status))
     found = spans.get_finished_spans()
     assert [(span.attributes or {})["error.type"] for span in found] == [call_error, kind]
     assert {(span.attributes or {}).get("http.response.status_code") for span in found} == {status}
@@ -131,7 +131,7 @@ async def test_a_call_that_was_refused_whole_is_no_attempt(tracing: OpenTelemetr
 async def test_a_call_without_a_traced_delivery_leaves_no_span(
     tracing: OpenTelemetry, spans: InMemorySpanExporter
 ) -> None:
-    tracing.on_call(report(claimed("e-1", None), outcome=Delivered()))
+    tracing.on_call(report(claimed("e-1", None), result=Delivered()))
     assert spans.get_finished_spans() == ()
 
 
@@ -140,5 +140,5 @@ async def test_a_traced_delivery_is_traced_whatever_the_sampler_of_new_traces_sa
 ) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_always_off")
     tracing = OpenTelemetry(SimpleSpanProcessor(spans))
-    tracing.on_call(report(claimed("e-1", FIRST), outcome=Delivered()))
+    tracing.on_call(report(claimed("e-1", FIRST), result=Delivered()))
     assert len(spans.get_finished_spans()) == 2

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from app.core.deliveries import Blocked, Delivered, Outcome, Rejected, Retry
+from app.core.deliveries import Blocked, CallResult, Delivered, Rejected, Retry
 from app.destination.client import Answer, Failure
-from app.destination.outcomes import MAX_MESSAGE_CHARACTERS, RefusedWhole, outcomes
+from app.destination.results import MAX_MESSAGE_CHARACTERS, RefusedWhole, read_results
 from tests.rows import every_row
 
 NOW = 1_790_000_000.0  # Mon, 21 Sep 2026 14:13:20 GMT
@@ -22,8 +22,8 @@ def redact(text: str) -> str:
     return text.replace("jane@example.com", "[redacted]")
 
 
-def read(answer: Answer | Failure, count: int = 3) -> list[Outcome] | RefusedWhole:
-    return outcomes(answer, count, now=NOW, redact=redact)
+def read(answer: Answer | Failure, count: int = 3) -> list[CallResult] | RefusedWhole:
+    return read_results(answer, count, now=NOW, redact=redact)
 
 
 def answer(status: int, body: Any = None, *, retry_after: str | None = None, date: str | None = None) -> Answer:

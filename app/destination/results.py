@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from app.core.deliveries import Blocked, Delivered, Outcome, Rejected, Retry
+from app.core.deliveries import Blocked, CallResult, Delivered, Rejected, Retry
 from app.destination.client import Answer, Failure
 
 #: Takes personal data out of a text that will be stored.
@@ -37,12 +37,14 @@ class RefusedWhole:
     status: int
 
     def rejected(self) -> Rejected:
-        """Return the outcome of an event that is proven to be at fault."""
+        """Return the result of an event that is proven to be at fault."""
         return Rejected(reason=self.reason, status=self.status)
 
 
-def outcomes(answer: Answer | Failure, count: int, *, now: float, redact: Redact) -> list[Outcome] | RefusedWhole:
-    """Decide what becomes of the `count` events of a call: one outcome each, in order, or RefusedWhole."""
+def read_results(
+    answer: Answer | Failure, count: int, *, now: float, redact: Redact
+) -> list[CallResult] | RefusedWhole:
+    """Decide what becomes of the `count` events of a call: one result each, in order, or RefusedWhole."""
     if isinstance(answer, Failure):
         return [_no_answer(answer)] * count
     status, clock_fault = answer.status, answer.clock_fault(now)
@@ -70,13 +72,13 @@ def _perhaps_taken(status: int) -> bool:
     return status // 100 in (2, 5) and status != 503  # noqa: PLR2004 - HTTP's own numbers
 
 
-def _no_answer(failure: Failure) -> Outcome:
+def _no_answer(failure: Failure) -> CallResult:
     if failure.token:
         return Blocked(reason=failure.reason, status=401)
     return Retry(reason=failure.reason, ambiguous=failure.ambiguous)
 
 
-def _each(answer: Answer, count: int, redact: Redact) -> list[Outcome]:
+def _each(answer: Answer, count: int, redact: Redact) -> list[CallResult]:
     summary = _summary(answer)
     results = _results(summary)
     if results is None or len(results) != count:
@@ -102,7 +104,7 @@ def _results(summary: dict[str, Any]) -> list[Any] | None:
     return results
 
 
-def _one(result: Any, status: int, redact: Redact, *, are_all_processed: bool) -> Outcome:
+def _one(result: Any, status: int, redact: Redact, *, are_all_processed: bool) -> CallResult:
     """Judge one event; by the count of processed events if its status is unknown."""
     verdict = result.get("status") if isinstance(result, dict) else None
     if verdict == "failed":  # the schema allows it under 200, too
