@@ -83,7 +83,7 @@ def add_searches(router: APIRouter, outbox: Outbox, finder: Finder) -> None:
         return page
 
     @router.get(
-        "/dropped-events", summary="Events that became no delivery, with the reason, newest first", responses=_UNKNOWN
+        "/dropped-events", summary="Events that were not sent, with the reason, newest first", responses=_UNKNOWN
     )
     async def dropped_events(request: Request, asked: Annotated[Filters, fastapi.Query()]) -> DroppedEventsAnswer:
         query = _query(request)

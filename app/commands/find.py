@@ -1,4 +1,4 @@
-"""`pinrelay find` and `message`: deliveries, and what became no delivery, by anything they are known by."""
+"""`pinrelay find` and `message`: deliveries, and events that were not sent, by anything they are known by."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace

@@ -92,7 +92,7 @@ _SENT: Final = (
     ("delivered", "delivered", "delivered"),
     ("waiting", "waiting", "waiting"),
     ("dead", "refused", "dead"),
-    ("dismissed", "withheld", "put away"),
+    ("dismissed", "withheld", "dismissed"),
     ("withdrawn", "withheld", "withdrawn"),
 )
 #: The filters of the list behind a figure, where it is not the exit of its name.

@@ -281,7 +281,7 @@ class DeadLetterPages(PageGroup):
         return await self._confirm(request, "redrive", request.query_params)
 
     async def confirm_dismissal(self, request: Request) -> Response:
-        """Ask before many are put away, and why."""
+        """Ask before many are dismissed, and why."""
         return await self._confirm(request, "dismiss", request.query_params)
 
     async def redrive(self, request: Request) -> Response:

@@ -23,14 +23,14 @@ STATE_LABELS: Mapping[State, str] = {
     State.CLAIMED: "is being sent",
     State.DELIVERED: "Pinterest took it",
     State.DEAD: "given up",
-    State.DISMISSED: "put away",
+    State.DISMISSED: "dismissed",
 }
 
 #: What a state or an exit is called on a badge and above a column, where its own name is not plain.
 PLAIN_WORDS: Mapping[str, str] = {
     State.PENDING: "waiting",
     State.CLAIMED: "being sent",
-    State.DISMISSED: "put away",
+    State.DISMISSED: "dismissed",
     Exit.ACCEPTED: "received",
     Exit.REFUSED: "no event",
     Exit.UNMATCHED: "matched no preset",

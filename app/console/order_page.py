@@ -41,7 +41,7 @@ STEPS: Final[Mapping[str, str]] = {
     Exit.RETRY: "Sent, and to be tried again",
     Exit.REJECTED: "Sent, and Pinterest refused it",
     Exit.BLOCKED: "Not sent: Pinterest refuses the ad account",
-    State.DISMISSED: "Put away",
+    State.DISMISSED: "Dismissed",
     "again": "Put back to be sent again",
     "due": "Next try",
     "held": "Leaves then at the latest, unless it is cancelled before",
@@ -146,7 +146,7 @@ def _of_delivery(delivery: Delivery, where: str) -> str:
         return f"reached {where} {time_span(took_s)} after it was placed"
     said = {
         State.DEAD: f"did not reach {where}",
-        State.DISMISSED: f"was put away and does not reach {where}",
+        State.DISMISSED: f"was dismissed and does not reach {where}",
         State.CLAIMED: f"is being sent to {where}",
         State.PENDING: f"waits to be sent to {where}",
     }

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class State(StrEnum):
     """Where a delivery stands: `pending -> claimed -> delivered | dead`, `dead -> dismissed`.
 
-    A retry is pending with a later `due_at`. What is dismissed was put away by a person, or the same event was
+    A retry is pending with a later `due_at`. A delivery is dismissed by a person, or because the same event was
     delivered as another delivery: it is never sent.
     """
 

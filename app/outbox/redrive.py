@@ -81,7 +81,7 @@ async def plan_of(store: Statements, dead: Sequence[StoredDelivery], now: float,
 
 
 async def write_plan(
-    store: Statements, plan: RedrivePlan, now: float, put_away: Callable[[Any, Rows], Awaitable[None]]
+    store: Statements, plan: RedrivePlan, now: float, to_dismiss: Callable[[Any, Rows], Awaitable[None]]
 ) -> Redrive | None:
     """Do what a plan says; None where another process has taken one of the keys meanwhile."""
     if await store.count("take_keys", rows=as_json(plan.keys), now=now) != len(plan.keys):
@@ -90,7 +90,7 @@ async def write_plan(
     await store.count("learn_keys", rows=as_json(plan.learned))
     overtaken, staying = await split_plan(store, plan)
     await store.count("explain_dead", rows=as_json(staying))
-    await put_away(store, overtaken)
+    await to_dismiss(store, overtaken)
     return Redrive(redriven=len(plan.redriven), overtaken=len(overtaken), waiting=len(staying))
 
 
@@ -109,7 +109,7 @@ async def split_plan(store: Statements, plan: RedrivePlan) -> tuple[Rows, Rows]:
 
 
 def dismissed(dead: Sequence[StoredDelivery], because: str) -> Rows:
-    """Return what somebody puts away."""
+    """Return the rows of deliveries that a person dismisses."""
     return [[each.delivery_id, f"{_cause(each)}; {because}"] for each in dead]
 
 

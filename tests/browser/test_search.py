@@ -93,14 +93,14 @@ def test_lists_causes_and_what_is_asked_before_a_dismissal_look_well(
     check(open_page(f"{busy.url}/console/{path}"))
 
 
-def test_a_dead_letter_is_put_away_by_its_cause(busy: Server, open_page: OpenPage) -> None:
+def test_a_dead_letter_is_dismissed_by_its_cause(busy: Server, open_page: OpenPage) -> None:
     page = open_page(f"{busy.url}/console/deliveries?state=dead")
     causes = page.get_by_role("region", name="Causes of dead letters")
     before = causes.locator("tbody tr").count()
     causes.get_by_role("link", name="Dismiss…").first.click()
     page.get_by_label("Why").fill("sent by hand")
     page.get_by_role("button", name="Dismiss them").click()
-    expect(page.get_by_role("status")).to_contain_text("put away.")
+    expect(page.get_by_role("status")).to_contain_text("dismissed.")
     page.goto(f"{busy.url}/console/deliveries?state=dead")
     expect(causes.locator("tbody tr")).to_have_count(before - 1) if before > 1 else expect(causes).to_have_count(0)
     page.goto(f"{busy.url}/console/activity")

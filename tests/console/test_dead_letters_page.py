@@ -1,4 +1,4 @@
-"""Dead letters in the console: counted by cause, sent again, put away."""
+"""Dead letters in the console: counted by cause, sent again, dismissed."""
 
 import re
 from html import unescape
@@ -120,7 +120,7 @@ class TestDismiss:
         form = {"delivery_id": delivery_id, "because": "sent by hand to ann@shop.example"}
         answer = await world.browser.post("/console/dismiss", data=form)
         page = await world.page(answer.headers["location"])
-        assert "It is put away." in page
+        assert "It is dismissed." in page
         assert "dismissed by" in page
         assert "sent by hand" in page
         assert "ann@shop.example" not in page
@@ -163,15 +163,15 @@ class TestDismiss:
     async def test_they_are_asked_about_first(self, world: World) -> None:
         await one_dead_one_delivered(world)
         page = await world.page("/console/dismiss?reason=currency")
-        assert "will be put away for good" in page
+        assert "will be dismissed for good" in page
         assert 'name="because" required' in page
 
-    async def test_what_a_replay_overtook_is_shown_as_put_away(self, world: World) -> None:
+    async def test_what_a_replay_overtook_is_shown_as_dismissed(self, world: World) -> None:
         delivery_id = await one_dead_one_delivered(world)
         await world.enqueue(new_delivery("again", event_id="event-m-1", order_id="order-m-1"))
         await world.settle(Delivered(), State.DELIVERED)
         page = await world.page(f"/console/delivery?id={delivery_id}")
-        assert "Put away. bad currency; the same event was delivered as delivery" in page
+        assert "Dismissed. bad currency; the same event was delivered as delivery" in page
 
     async def test_a_viewer_dismisses_nothing(self, tmp_path: Path) -> None:
         async with open_world(tmp_path, users=("bob:token-of-bob",)) as world:

@@ -72,7 +72,7 @@ class TestSearch:
             notes=[DroppedEvent(message_id="m-9", preset="Lead", exit=Exit.INVALID, reason="no identifier")]
         )
         page = await world.page("/console/deliveries?message_id=m-9")
-        assert "Became no delivery" in page
+        assert "Not sent" in page
         assert "no identifier" in page
 
     async def test_a_list_of_its_own_has_what_became_no_delivery(self, world: World) -> None:

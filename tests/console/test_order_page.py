@@ -172,9 +172,9 @@ async def test_each_state_of_a_delivery_is_said(world: World) -> None:
     await world.settle(Rejected(reason="bad currency", status=422), State.DEAD)
     await world.browser.post("/console/dismiss", data={"delivery_id": "1", "because": "sent by hand"})
     page = await world.page("/console/order/SO-1")
-    assert "was put away and does not reach Pinterest: bad currency" in page
+    assert "was dismissed and does not reach Pinterest: bad currency" in page
     assert "sent by hand" in page
-    assert "Put away" in page
+    assert "Dismissed" in page
 
 
 async def test_an_unknown_order_says_what_that_means(world: World) -> None:

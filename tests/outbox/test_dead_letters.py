@@ -184,8 +184,8 @@ async def test_what_is_not_delivered_is_counted_by_the_step_in_which_it_was_rece
     hour = int(NOW) // HOUR_S * HOUR_S
     early, late = at.later(hour - HOUR_S - NOW), at.later(hour + 60 - NOW)
     await early.dead_letter(new(source="till"), "bad")
-    await early.dead_letter(new(source="till"), "put away")
-    await at.outbox.dead_letters.dismiss(Query(reason="put away"), because="x")
+    await early.dead_letter(new(source="till"), "dismissed")
+    await at.outbox.dead_letters.dismiss(Query(reason="dismissed"), because="x")
     await late.enqueue(new(), new(ad_account_id="2"))
     sent = At(at.outbox, late.now)
     await sent.enqueue(new(message_id="sent"))

@@ -128,7 +128,7 @@ class OutboxMachine(RuleBasedStateMachine):
             self.overtake([each for each in self.expected.values() if set(each.keys) & set(expected.keys)])
 
     def overtake(self, candidates: list[Expected]) -> None:
-        """What is dead of an event or order that is delivered as another delivery is put away, the newest first."""
+        """What is dead of an event or order that is delivered as another delivery is dismissed, the newest first."""
         taken: set[str] = set()
         for each in reversed([each for each in candidates if each.state is State.DEAD]):
             first = next((key for key in each.keys if self.held(key) or key in taken), None)

@@ -56,7 +56,7 @@ async def test_an_order_is_counted_where_it_stands(at: At) -> None:
     assert await stands(at.outbox) == {"waiting": (1, "7"), "delivered": (2, "0.3"), "dead": (1, "100.000001")}
 
 
-async def test_what_is_redriven_waits_on_the_day_of_that_and_what_is_put_away_is_told_apart(at: At) -> None:
+async def test_what_is_redriven_waits_on_the_day_of_that_and_what_is_dismissed_is_told_apart(at: At) -> None:
     ids = [await at.dead_letter(order(amount)) for amount in ("10", "20")]
     tomorrow = at.later(DAY_S)
     await at.outbox.dead_letters.redrive(Query(delivery_id=ids[0]), now=tomorrow.now)

@@ -123,7 +123,7 @@ def _unaccounted(delivery: Delivery, found: Sequence[Delivery], *, taken: bool) 
     event = delivery.event_id
     if delivery.state is State.DISMISSED:  # by itself, since what was posted again arrived
         if not any(each.state is State.DELIVERED for each in found):
-            yield f"{event} was put away, and nothing else of it arrived"
+            yield f"{event} was dismissed, and nothing else of it arrived"
     elif delivery.state not in {State.DELIVERED, State.DEAD}:
         yield f"{event} still waits ({delivery.state}: {delivery.reason or 'no reason'})"
     elif delivery.state is State.DELIVERED and not taken:

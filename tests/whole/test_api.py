@@ -37,7 +37,7 @@ def test_a_dead_letter_is_listed_shown_and_redriven_once(
     assert pinterest.counts()["received"] == 1
 
 
-def test_dead_letters_are_counted_by_cause_and_put_away(
+def test_dead_letters_are_counted_by_cause_and_dismissed(
     pinterest: Pinterest, start_server: Callable[..., Server]
 ) -> None:
     pinterest.misbehave({"reject": "api-1", "times": 1})
@@ -49,11 +49,11 @@ def test_dead_letters_are_counted_by_cause_and_put_away(
         (cause,) = operator.get("/api/dead-letters").json()["causes"]
         wanted = {"reason": cause["reason"], "preset": cause["preset"], "because": "a test"}
         told = [operator.post("/api/dismiss", json=wanted).json() for _ in range(2)]
-        (put_away,) = operator.get("/api/deliveries?state=dismissed").json()["deliveries"]
+        (dismissed,) = operator.get("/api/deliveries?state=dismissed").json()["deliveries"]
 
     assert cause["count"] == 1
     assert told == [{"dismissed": 1}, {"dismissed": 0}]
-    assert put_away["reason"].endswith(": a test")
+    assert dismissed["reason"].endswith(": a test")
     assert delivery(server)["dead"] == 0
 
 

@@ -35,7 +35,7 @@ STANDS: Final[Mapping[str, str]] = {
     State.DELIVERED: "delivered",
     "waiting": "waiting to be sent",
     State.DEAD: "dead",
-    State.DISMISSED: "put away",
+    State.DISMISSED: "dismissed",
 }
 #: Last seen is told by the hour for so long, before that by the day.
 _HOURS_LOOKED_BACK_S: Final = 2 * DAY_S

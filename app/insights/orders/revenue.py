@@ -19,7 +19,7 @@ ORDERS_BECAME: Final = {
     State.DELIVERED.value: "sent",
     "waiting": "waiting",
     State.DEAD.value: "given up",
-    State.DISMISSED.value: "put away",
+    State.DISMISSED.value: "dismissed",
     Exit.WITHHELD.value: "withheld",
     Exit.WITHDRAWN.value: "withdrawn",
     Exit.INVALID.value: "invalid",

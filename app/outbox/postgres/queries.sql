@@ -623,13 +623,13 @@ WITH
   given AS (
     SELECT (row ->> 0)::bigint AS id, row ->> 1 AS reason FROM jsonb_array_elements(%(rows)s::jsonb) AS row
   ),
-  put_away AS (
+  dismissing AS (
     UPDATE dead SET state = 'dismissed', reason = given.reason FROM given
     WHERE dead.id = given.id AND dead.state = 'dead' RETURNING dead.id, enqueued_at
   ),
   moved AS (
     SELECT id, enqueued_at AS at, stands.state, sign, ad_account_id, preset, source, event_name, amount, currency, name
-    FROM put_away JOIN delivery USING (id), (VALUES ('dead', -1), ('dismissed', 1)) AS stands (state, sign)
+    FROM dismissing JOIN delivery USING (id), (VALUES ('dead', -1), ('dismissed', 1)) AS stands (state, sign)
   ),
   named AS (/* named */),
   ordered AS (
@@ -640,7 +640,7 @@ WITH
   erased AS (
     UPDATE delivery SET payload = '',
            side = CASE WHEN side LIKE '%%"own":%%' THEN (side::jsonb #- '{-1,own}')::text ELSE side END
-    FROM put_away WHERE delivery.id = put_away.id RETURNING ad_account_id
+    FROM dismissing WHERE delivery.id = dismissing.id RETURNING ad_account_id
   )
 INSERT INTO backlog (ad_account_id, state, slot, count)
 SELECT ad_account_id, moved.state, %(slot)s, sign * count(*)

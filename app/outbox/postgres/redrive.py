@@ -1,4 +1,4 @@
-"""Dead letters: they become pending again, unless that would send something twice, or are put away."""
+"""Dead letters: they become pending again, unless that would send something twice, or are dismissed."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -45,7 +45,7 @@ async def _redrive(
             async with connection.transaction() as transaction:
                 dead = await _dead(connection, query, before)
                 plan = await redrive.plan_of(connection, dead, now, rules)
-                done = await redrive.write_plan(connection, plan, now, _put_away)
+                done = await redrive.write_plan(connection, plan, now, _dismiss_rows)
                 if done is None:
                     raise Rollback(transaction)
                 return done, redrive.next_step(dead)
@@ -55,7 +55,7 @@ async def _redrive(
 async def _dismiss(connection: Connection, query: Query, before: int, because: str) -> tuple[int, int | None]:
     async with connection.transaction():
         dead = await _dead(connection, query, before)
-        await _put_away(connection, redrive.dismissed(dead, because))
+        await _dismiss_rows(connection, redrive.dismissed(dead, because))
     return len(dead), redrive.next_step(dead)
 
 
@@ -69,7 +69,7 @@ async def dismiss_overtaken(
         dead = await read_deliveries(connection, [id_ for (id_,) in found])
         plan = await redrive.plan_of(connection, dead, now, rules)
         overtaken, _ = await redrive.split_plan(connection, plan)
-        await _put_away(connection, overtaken)
+        await _dismiss_rows(connection, overtaken)
 
 
 async def _dead(connection: Connection, query: Query, before: int) -> list[StoredDelivery]:
@@ -77,6 +77,6 @@ async def _dead(connection: Connection, query: Query, before: int) -> list[Store
     return await read_deliveries(connection, [id_ for (id_,) in rows])
 
 
-async def _put_away(connection: Connection, rows: redrive.Rows) -> None:
+async def _dismiss_rows(connection: Connection, rows: redrive.Rows) -> None:
     if rows:
         await connection.count("dismiss", rows=as_json(rows))

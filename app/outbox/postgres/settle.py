@@ -58,7 +58,7 @@ async def settle(
         died = [id_ for (id_,) in await connection.rows("settle", **parameters)]
     if sent or died:
         ids = [int(each.claimed.delivery_id) for each in sent]
-        with suppress(psycopg.Error):  # all is recorded: what is not put away now is at the next redrive
+        with suppress(psycopg.Error):  # all is recorded: what is not dismissed now is at the next redrive
             await dismiss_overtaken(connection, sent=ids, died=died, now=now, rules=rules)
 
 

@@ -1,4 +1,4 @@
-"""Dead letters: they become pending again, unless that would send something twice, or are put away."""
+"""Dead letters: they become pending again, unless that would send something twice, or are dismissed."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -40,27 +40,27 @@ async def _redrive(
 ) -> tuple[Redrive, int | None]:
     dead = await _dead(connection, query, before)
     plan = await redrive.plan_of(connection, dead, now, rules)
-    done = await redrive.write_plan(connection, plan, now, _put_away)
+    done = await redrive.write_plan(connection, plan, now, _dismiss_rows)
     return cast("Redrive", done), redrive.next_step(dead)  # nobody else writes meanwhile
 
 
 async def _dismiss(connection: Connection, query: Query, before: int, because: str) -> tuple[int, int | None]:
     dead = await _dead(connection, query, before)
-    await _put_away(connection, redrive.dismissed(dead, because))
+    await _dismiss_rows(connection, redrive.dismissed(dead, because))
     return len(dead), redrive.next_step(dead)
 
 
 def dismiss_overtaken(
     connection: Connection, *, sent: Sequence[int], died: Sequence[int], now: float, rules: OutboxSettings
 ) -> None:
-    """Put away what is dead of events that are delivered: of deliveries just sent, and what has just died too late."""
+    """Dismiss dead deliveries of events that are delivered, among deliveries just sent and just dead."""
     if not connection.execute(SQL["any_dead"]).fetchone()[0]:
         return
     found = connection.execute(SQL["overtaken"], {"sent": as_json(sent), "died": as_json(died)}).fetchall()
     if dead := at_once(read_deliveries(connection, [id_ for (id_,) in found])):
         plan = at_once(redrive.plan_of(connection, dead, now, rules))
         overtaken, _ = at_once(redrive.split_plan(connection, plan))
-        at_once(_put_away(connection, overtaken))
+        at_once(_dismiss_rows(connection, overtaken))
 
 
 async def _dead(connection: Connection, query: Query, before: int) -> list[StoredDelivery]:
@@ -69,6 +69,6 @@ async def _dead(connection: Connection, query: Query, before: int) -> list[Store
     return await read_deliveries(connection, [id_ for (id_,) in rows])
 
 
-async def _put_away(connection: Connection, rows: redrive.Rows) -> None:
+async def _dismiss_rows(connection: Connection, rows: redrive.Rows) -> None:
     await connection.count("dismiss", rows=as_json(rows))
     await connection.count("erase_payloads", rows=as_json([id_ for id_, _ in rows]))

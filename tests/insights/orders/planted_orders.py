@@ -33,7 +33,7 @@ KINDS = {
     "never sent": ("never received", ""),
     "not yet": ("waiting", ""),
     "cancelled in time": ("withdrawn", "withdrawn by another message"),
-    "put away": ("dismissed", ""),
+    "dismissed": ("dismissed", ""),
     "a test": ("withheld", "a test: `properties.test` is true"),
     "unknown": ("unknown to the shop", ""),
     "refunded later": ("sent, though no purchase", ""),
@@ -113,14 +113,14 @@ def _event(name: str, amount: Decimal, currency: str, at: float, kind: str) -> d
 async def play(shop: Shop, pipeline: Pipeline, outbox: Outbox) -> None:
     """Send all events, and let each meet its end."""
     at = At(outbox)
-    for kind in ("refused by Pinterest", "put away"):
+    for kind in ("refused by Pinterest", "dismissed"):
         await _send(shop.events[kind], pipeline)
         await at.kill(*await at.claim(100_000))
-        if kind == "put away":
+        if kind == "dismissed":
             await _dismiss(shop, at)
     await pipeline.accept(Intake([_event("1", Decimal(1), "EUR", NOW - 86_400 * 6, "same event id")], now=NOW))
     for kind, events in shop.events.items():
-        if kind not in ("refused by Pinterest", "put away", "not yet", "cancelled in time"):
+        if kind not in ("refused by Pinterest", "dismissed", "not yet", "cancelled in time"):
             await _send(events, pipeline)
     while claimed := await at.claim(100_000):
         await at.deliver(*claimed)
@@ -135,8 +135,10 @@ async def _send(events: list[dict[str, Any]], pipeline: Pipeline) -> None:
 
 
 async def _dismiss(shop: Shop, at: At) -> None:
-    for event in shop.events["put away"]:
-        await at.outbox.dead_letters.dismiss(Query(message_id=event["messageId"], state=State.DEAD), because="put away")
+    for event in shop.events["dismissed"]:
+        await at.outbox.dead_letters.dismiss(
+            Query(message_id=event["messageId"], state=State.DEAD), because="dismissed"
+        )
 
 
 def _cancelled(shop: Shop) -> Iterator[Withdrawal]:

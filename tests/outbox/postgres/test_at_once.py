@@ -135,7 +135,7 @@ async def test_an_event_that_comes_again_while_it_is_redriven_is_sent_once(
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_what_is_sent_is_counted_once_though_its_dead_letter_is_held_and_cannot_be_put_away(
+async def test_what_is_sent_is_counted_once_though_its_dead_letter_is_held_and_cannot_be_dismissed(
     at: At, connection: psycopg.Connection
 ) -> None:
     await at.dead_letter(new(event_id="e"))
