@@ -6,6 +6,8 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import yaml
+
 from tests.process import ROOT
 
 #: What is not Python in the package, and what is found beside it in a checkout.
@@ -39,3 +41,8 @@ def test_the_versions_of_python_that_are_named_begin_with_the_oldest_that_it_nee
     named = [each.rpartition(" ")[2] for each in project["classifiers"] if "Python :: 3." in each]
     assert f">={named[0]}" == project["requires-python"]
     assert f"{sys.version_info.major}.{sys.version_info.minor}" in named
+    workflow = yaml.safe_load((ROOT / ".github/workflows/checks.yml").read_text(encoding="utf-8"))
+    checks = workflow["jobs"]["checks"]
+    assert checks["strategy"]["matrix"]["python"] == named
+    runs = [step["run"] for step in checks["steps"] if "run" in step]
+    assert runs[-2:] == [line for line in (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines() if "make" in line]
