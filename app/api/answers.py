@@ -42,6 +42,7 @@ class DeliveryFilters(BaseModel):
     event_name: TextFilter = Field(None, description="Pinterest's name of the event.")
     name: TextFilter = Field(None, description="The name as received, as the inventory shows it.")
     source: TextFilter = None
+    channel: TextFilter = Field(None, description="The order channel, such as `pos`; `none`: events without one.")
     currency: TextFilter = Field(None, description="ISO 4217, of an order, in any case; `none`: orders without one.")
     is_order: YesOrNo = Field(None, description="Whether it is an order, as revenue counts them.")
     taken: YesOrNo = Field(None, description="Whether a preset took it; true for all dead letters.")
@@ -139,6 +140,7 @@ class DroppedEventAnswer(BaseModel, from_attributes=True):
     currency: str | None
     source: str
     name: str = Field(description="The name as received.")
+    channel: str = Field(description="How the order was placed, such as `pos`; empty if no trusted event states it.")
     is_proven: bool = Field(description="Whether its author is proven by a secret.")
     was_enqueued: bool = Field(description="Whether it was a waiting delivery that was withdrawn.")
 

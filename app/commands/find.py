@@ -116,12 +116,12 @@ def _show(found: Found | None, *, as_json: bool) -> None:
         return
     table = Table("id", "received (UTC)", "state", "preset, sent as", "order", "message id", "reason")
     for each in found.deliveries.deliveries:
-        order = " ".join(filter(None, (each.order_id, each.amount, each.currency)))
+        order = " ".join(filter(None, (each.order_id, each.amount, each.currency, each.channel)))
         received, sent_as = received_text(each), f"{each.preset}, {each.event_name}"
         add_row(table, each.delivery_id, received, each.state.value, sent_as, order, each.message_id, each.reason)
     dropped = Table("not sent (UTC)", "exit", "preset", "order", "message id", "reason")
     for at, event in found.dropped.events:
-        order = " ".join(filter(None, (event.order_id, event.amount, event.currency)))
+        order = " ".join(filter(None, (event.order_id, event.amount, event.currency, event.channel)))
         add_row(dropped, time_text(at), event.exit.value, event.preset or "", order, event.message_id, event.reason)
     for one in (table, dropped):
         if one.row_count:

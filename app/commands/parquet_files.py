@@ -16,7 +16,7 @@ _TEXT, _MOMENT = pa.string(), pa.timestamp("us", tz="UTC")
 _ATTEMPT = pa.struct(
     [("number", pa.int32()), ("at", _MOMENT), ("exit", _TEXT), ("status", pa.int32()), ("message", _TEXT)]
 )
-_ORDER = [(name, _TEXT) for name in ("order_id", "amount", "currency", "source")]
+_ORDER = [(name, _TEXT) for name in ("order_id", "amount", "currency", "channel", "source")]
 _NAMES = (
     "ad_account_id",
     "preset",
@@ -104,7 +104,7 @@ def _delivery_record(row: list[Any]) -> dict[str, Any]:
 
 def _dropped_event_record(row: list[Any]) -> dict[str, Any]:
     _, message_id, account, preset, exit_, reason, warnings, event_name, *rest = row
-    order_id, amount, currency, source, name, is_proven, was_enqueued, at = rest
+    order_id, amount, currency, source, name, channel, is_proven, was_enqueued, at = rest
     return {
         "message_id": message_id,
         "ad_account_id": account,
@@ -117,6 +117,7 @@ def _dropped_event_record(row: list[Any]) -> dict[str, Any]:
         "order_id": order_id,
         "amount": amount,
         "currency": currency,
+        "channel": channel,
         "source": source,
         "is_proven": bool(is_proven),
         "was_enqueued": bool(was_enqueued),

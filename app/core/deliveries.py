@@ -123,6 +123,8 @@ class DeliveryColumns(Struct, frozen=True, kw_only=True, gc=False):
     traceparent: str | None = None
     #: The author is authenticated by a secret that no page contains; of a merged order, the author of one of both.
     is_proven: bool = False
+    #: Of a trusted `checkout`: the channel by which the order was placed, as `order_channel` reads it. Otherwise "".
+    channel: str = ""
 
 
 class NewDelivery(DeliveryColumns, frozen=True, kw_only=True, gc=False):
@@ -405,6 +407,8 @@ class Delivery:
     checkout_id: str | None = None
     #: "" where an older Pinrelay took it.
     name: str = ""
+    #: As in `DeliveryColumns`.
+    channel: str = ""
     #: By `hold` of its preset: an order that is cancelled before `due_at` is withdrawn.
     is_held: bool = False
     #: Its author is known by a secret that no page shows; of a merged order, the author of one side.
@@ -435,6 +439,8 @@ class KnownOrder(Struct, frozen=True, kw_only=True):
     order_id: str | None
     amount: str | None
     currency: str | None
+    #: As `order_channel` reads it.
+    channel: str = ""
 
     @property
     def placed_order(self) -> str | None:

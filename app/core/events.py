@@ -74,6 +74,8 @@ class DroppedEvent:
     source: str = DEFAULT_SOURCE
     #: As a NewDelivery has them.
     name: str = ""
+    #: Of a trusted event.
+    channel: str = ""
     is_proven: bool = False
     #: It was a delivery, which waited and is not sent; it is counted as withdrawn.
     was_enqueued: bool = False

@@ -47,6 +47,8 @@ class Query:
     #: The name under which the event arrived, as the inventory shows it.
     name: str | None = None
     source: str | None = None
+    #: The channel of an order; "": it states none.
+    channel: str | None = None
     #: ISO 4217, of an order; "": it names none.
     currency: str | None = None
     #: Whether it is an order that was received, as sums of revenue count them; what no preset takes does not count.

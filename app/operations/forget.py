@@ -48,6 +48,7 @@ _OF_DELIVERY: Final = (
     "order_id",
     "amount",
     "currency",
+    "channel",
     "source",
     "preset",
     "ad_account_id",

@@ -367,6 +367,7 @@ def merge(twin: StoredDelivery, delivery: NewDelivery, pairing: Pairing, *, held
         stored_warnings=as_json([*notes, *one.warnings, *([one.memory] if one.memory else [])]),
         stored_side=as_json(side_of(_merged_side(twin_side, side, delivery, pairing, one, own))),
         is_proven=is_proven,
+        channel=delivery.channel or twin.channel,
         follows=twin.follows if waits_on else None,
         payload=one.payload,
     )

@@ -163,7 +163,7 @@ ORDER BY start_at, source, type, name, counted, label;
 
 -- dropped_orders --
 -- Dropped events of orders, the oldest first.
-SELECT id, order_id, exit, reason, amount, currency, preset, source, ad_account_id, at
+SELECT id, order_id, exit, reason, amount, currency, preset, source, ad_account_id, channel, at
 FROM dropped_event WHERE id > :after::bigint AND coalesce(event_name = 'checkout', order_id IS NOT NULL) AND at >= :since::float8
 ORDER BY id LIMIT :limit;
 
@@ -211,7 +211,7 @@ WHERE (digest, place) > (:after_0, :after_1) ORDER BY digest, place LIMIT :limit
 -- transfer_dropped_events_out --
 -- Dropped events, to be moved to another outbox.
 SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
-       name, is_proven, was_enqueued, at
+       name, channel, is_proven, was_enqueued, at
 FROM dropped_event
 WHERE id > :after_0 ORDER BY id LIMIT :limit;
 

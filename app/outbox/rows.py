@@ -32,6 +32,7 @@ DROPPED_COLUMNS: Final = attrgetter(
     "currency",
     "source",
     "name",
+    "channel",
     "is_proven",
 )
 

@@ -41,6 +41,10 @@ def _currency(text: str) -> str:
     return "" if text.lower() == "none" else text.upper()
 
 
+def _channel(text: str) -> str:
+    return "" if text.lower() == "none" else text.lower()
+
+
 def _yes_or_no(text: str) -> bool:
     if text not in ("yes", "no"):
         raise FilterError("must be yes or no")
@@ -58,6 +62,7 @@ SEARCH_FILTERS: Final[Mapping[str, str]] = {
     "event_name": "event name",
     "name": "name as received",
     "source": "source",
+    "channel": "order channel",
     "currency": "currency",
     "is_order": "order or not",
     "state": "state",
@@ -72,6 +77,7 @@ SEARCH_FILTERS: Final[Mapping[str, str]] = {
 }
 #: How the texts of some are read; those of the others are taken as they are.
 _READ: Final[Mapping[str, Callable[[str], Any]]] = {
+    "channel": _channel,
     "currency": _currency,
     "is_order": _yes_or_no,
     "state": _choice(State, "waiting"),
@@ -295,6 +301,8 @@ class OrderRow(NamedTuple):
     source: str
     #: None where the event reached none.
     ad_account_id: str | None
+    #: As in `DeliveryColumns`.
+    channel: str
     #: Of a delivery: when the order was made. Of a dropped event: when it was received. Unix seconds.
     at: float
 

@@ -131,6 +131,7 @@ class DeliveryRow(NamedTuple):
     side: str | None
     follows: int | None
     merged: int
+    channel: str
 
 
 class Store(KeepsShared):

@@ -15,6 +15,7 @@ from app.core.events import DEFAULT_SOURCE, CounterRow, DroppedEvent, Event, Exi
 from app.core.receipts import PresetResult
 from app.core.values.candidates import Fields
 from app.core.values.event_names import CHECKOUT
+from app.core.values.order_channels import order_channel
 from app.destination import match_keys
 from app.destination.custom_data import CustomDataReader
 from app.errors import MappingError
@@ -122,6 +123,7 @@ def drafted_delivery(
         is_proven=is_proven,
         leaves_room=leaves_room,
         shop=shop_of(source) if is_checkout else "",
+        channel=order_channel(event) if is_checkout and is_proven else "",
     )
 
 
@@ -146,6 +148,7 @@ def dropped_event_of(line: PresetResult, *, message_id: str, name: str, source: 
         currency=order.currency,
         source=source,
         name=name,
+        channel=order.channel if is_proven else "",
         is_proven=is_proven,
     )
 
@@ -168,12 +171,12 @@ def unsent_order(
             fields = _found(each.mapping, given) or _found(catalog.order, given)
             name = fields.get("event_name", name)
         if name == CHECKOUT:
-            return _known(CHECKOUT, fields, rules)
+            return _known(CHECKOUT, fields, rules, order_channel(event))
     properties = event.get("properties")
     is_known = isinstance(name, str) if presets else True
     if not is_known or not isinstance(properties, dict) or _ORDER_IDS.isdisjoint(properties):
         return None
-    order = _known(name, _found(catalog.order, given), rules)
+    order = _known(name, _found(catalog.order, given), rules, order_channel(event))
     return order if order.order_id is not None else None
 
 
@@ -200,7 +203,7 @@ def _found(mapping: CompiledMapping, event: Event) -> Fields:
         return Fields()
 
 
-def _known(event_name: str | None, fields: Fields, rules: ConversionSettings) -> KnownOrder:
+def _known(event_name: str | None, fields: Fields, rules: ConversionSettings, channel: str) -> KnownOrder:
     custom_data = fields.get("custom_data")
     given = custom_data if isinstance(custom_data, dict) else {}
     of_order = {name: given[name] for name in ORDER_FIELDS if name in given}
@@ -212,4 +215,5 @@ def _known(event_name: str | None, fields: Fields, rules: ConversionSettings) ->
         order_id=sent.get("order_id"),
         amount=amount,
         currency=sent.get("currency") or (rules.default_currency if amount else None),
+        channel=channel,
     )

@@ -291,6 +291,7 @@ def _held_off(line: PresetResult, place: int, delivery: NewDelivery, reasons: Ma
         order_id=delivery.order_id,
         amount=delivery.amount,
         currency=delivery.currency,
+        channel=delivery.channel,
     )
     return replace(line, exit=Exit.WITHHELD, reason=reasons[place], warnings=(), order=order)
 

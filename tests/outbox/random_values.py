@@ -38,6 +38,7 @@ AMOUNTS: Final = [None, "", "1", "2.50", "12.", ".5", "1e3", "9999999999.999999"
 ACCOUNTS: Final = [ACCOUNT, ACCOUNT, "2"]
 PRESETS: Final = ["Order", "Lead", "ä"]
 SOURCES: Final = ["default", "shop", "ä"]
+CHANNELS: Final = ["", "web", "pos", "580111"]
 NAMES: Final = ["checkout", "checkout", "lead"]
 DIGESTS: Final = ["0" * 64, "1" * 64]
 KEYS: Final = [letter * 64 for letter in "abcdef"]
@@ -64,6 +65,7 @@ def delivery(rng: Random, number: int) -> NewDelivery:
         currency=rng.choice([None, "EUR", "USD"]),
         checkout_id=rng.choice([None, *IDS]) if is_order else None,
         buyer=tuple(rng.sample(DIGESTS, rng.randrange(3))) if is_order else (),
+        channel=rng.choice(CHANNELS) if is_order else "",
         hold_s=rng.choice([0, 0, 0, 60]),
         payload=payload(ph=[rng.choice(DIGESTS)], client_ip_address="203.0.113.9", x="é" * rng.randrange(4)),
         warnings=tuple(rng.choices(TEXTS, k=rng.randrange(3))),
@@ -88,6 +90,7 @@ def note(rng: Random, number: int) -> DroppedEvent:
         currency=rng.choice([None, "EUR"]),
         source=rng.choice(SOURCES),
         name=rng.choice(TEXTS),
+        channel=rng.choice(CHANNELS),
     )
 
 
@@ -114,6 +117,7 @@ def query(rng: Random) -> Query:
         event_name=maybe(rng, rng.choice(NAMES)),
         name=maybe(rng, rng.choice(TEXTS)),
         source=maybe(rng, rng.choice(SOURCES)),
+        channel=maybe(rng, rng.choice(CHANNELS)),
         currency=maybe(rng, rng.choice(["", "EUR"])),
         is_order=maybe(rng, rng.random() < 0.5),
         state=maybe(rng, rng.choice([*State, "waiting"]), 0.3),

@@ -29,6 +29,8 @@ def test_whatever_a_query_has_is_a_filter_but_what_only_pinrelay_asks_for() -> N
         ({"status": "422"}, Query(status=422)),
         ({"currency": "none", "is_order": "yes"}, Query(currency="", is_order=True)),
         ({"currency": "eur"}, Query(currency="EUR")),
+        ({"channel": "POS"}, Query(channel="pos")),
+        ({"channel": "none"}, Query(channel="")),
         ({"currency": "EUR", "taken": "no"}, Query(currency="EUR", taken=False)),
         ({"message_id": "ann@shop.example"}, Query(message_id="ann@shop.example")),
     ],

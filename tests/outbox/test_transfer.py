@@ -28,6 +28,7 @@ NOTE = DroppedEvent(
     warnings=("w",),
     amount="1",
     source="s",
+    channel="pos",
 )
 RECALLED = {"em": Recalled(age_s=3, by="identify")}
 PAIRS = [
@@ -91,7 +92,14 @@ async def test_nothing_is_carried_while_somebody_uses_the_outbox_that_is_left(
 
 async def fill(at: At) -> None:
     """Something in every state, with every column."""
-    order = {"order_id": "o", "checkout_id": "c", "amount": "12.50", "currency": "EUR", "buyer": ("a" * 64,)}
+    order = {
+        "order_id": "o",
+        "checkout_id": "c",
+        "amount": "12.50",
+        "currency": "EUR",
+        "channel": "pos",
+        "buyer": ("a" * 64,),
+    }
     await at.enqueue(
         new(message_id="delivered", warnings=("w",), source="shop", memory=RECALLED, **order), dropped=(NOTE,)
     )

@@ -205,6 +205,22 @@ TABLE: list[tuple[str, list[tuple[float, NewDelivery]], list[tuple[str, str | No
 ]
 
 
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [page(), shop(channel="pos")],
+        [shop(channel="pos"), page()],
+        [page("1.00", event_id="x-1"), page(), shop(channel="pos")],
+    ],
+    ids=["page, shop", "shop, page", "a claim, page, shop"],
+)
+async def test_a_merged_order_has_the_channel_of_the_shop(at: At, steps: list[NewDelivery]) -> None:
+    for each in steps:
+        await at.enqueue(each)
+    (order,) = [each for each in (await at.outbox.search(Query(), limit=9)).deliveries if each.is_proven]
+    assert order.channel == "pos"
+
+
 @pytest.mark.parametrize(("steps", "sent", "exits"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
 async def test_an_order_of_two_sides_becomes(
     at: At, steps: list[tuple[float, NewDelivery]], sent: list[tuple[str, str | None]], exits: list[str]

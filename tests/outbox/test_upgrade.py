@@ -54,7 +54,7 @@ def test_a_planted_release_whose_files_change_or_whose_stores_are_gone_is_notice
     for engine in ("sqlite", "postgres"):
         shutil.copytree(ROOT / f"app/outbox/{engine}/schema", tmp_path / f"app/outbox/{engine}/schema")
     sums = checksums(tmp_path)
-    (tmp_path / "app/outbox/sqlite/schema/2.sql").write_text("-- The next version.", encoding="utf-8")
+    (tmp_path / "app/outbox/sqlite/schema/99.sql").write_text("-- The next version.", encoding="utf-8")
     assert edited(tmp_path, sums) == []
     with (tmp_path / "app/outbox/sqlite/schema/1.sql").open("a", encoding="utf-8") as file:
         file.write("-- One comment more.\n")
@@ -62,7 +62,7 @@ def test_a_planted_release_whose_files_change_or_whose_stores_are_gone_is_notice
     assert edited(tmp_path, sums) == ["app/outbox/postgres/schema/1.sql", "app/outbox/sqlite/schema/1.sql"]
     of_the_next = checksums(tmp_path, sums)
     assert of_the_next.startswith(sums)
-    assert of_the_next.removeprefix(sums).endswith("  app/outbox/sqlite/schema/2.sql\n")
+    assert of_the_next.removeprefix(sums).endswith("  app/outbox/sqlite/schema/99.sql\n")
 
     changelog = "## [Unreleased]\n\n## [0.1.0] - 2026-12-24\n"
     assert forgotten("## [Unreleased]\n", tmp_path, "") == []

@@ -64,6 +64,28 @@ async def test_a_withdrawn_order_keeps_its_warnings_by_which_it_is_found_as_it_w
     assert note.warnings == ()
 
 
+async def test_an_order_keeps_its_channel_wherever_it_ends(at: At) -> None:
+    order = {"is_proven": True, "channel": "pos"}
+    await at.enqueue(*(new(message_id=f"m-{number}", order_id=f"SO-{number}", **order) for number in (1, 2)))
+    first, second = await at.claim()
+    await at.deliver(first)
+    await at.kill(second)
+    await at.enqueue(new(message_id="m-3", order_id="SO-3", hold_s=HOLD_S, **order))
+    assert await at.outbox.withdraw([cancelled("SO-3", is_proven=True)], now=NOW) == [1]
+    (again,) = await at.enqueue(new(message_id="m-4", order_id="SO-1", **order))
+    assert again.exit is Exit.DUPLICATE
+    found = (await at.outbox.search(Query(channel="pos"), limit=9)).deliveries
+    noted = (await at.outbox.search_dropped(Query(channel="pos"), limit=9)).events
+    assert {each.state for each in found} == {"delivered", "dead"}
+    assert {(note.exit, note.channel) for _, note in noted} == {(Exit.WITHDRAWN, "pos"), (Exit.DUPLICATE, "pos")}
+    rows = [row async for page in at.outbox.orders_since(0) for row in page]
+    assert {row.channel for row in rows} == {"pos"}
+    assert len(rows) == 4
+    nothing = Query(channel="")
+    assert (await at.outbox.search(nothing, limit=9)).deliveries == ()
+    assert (await at.outbox.search_dropped(nothing, limit=9)).events == ()
+
+
 async def test_twice_is_as_good_as_once_and_the_order_is_known_again(at: At) -> None:
     order = new(message_id="m-1", order_id="SO-1", hold_s=HOLD_S)
     await at.enqueue(order)

@@ -5,12 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 
 from app.assemble import running_catalog
 from app.core.events import Exit
+from app.core.pages import Query
 from app.core.values.order_channels import order_channel
+from app.insights.orders.reconcile import reconciled
+from app.outbox import open_outbox
 from app.pipeline.pipeline import Pipeline
+from app.source import Arrival, Intake, read_event
 from tests.assembled import pipeline, settings
+from tests.outbox.build import rules
+from tests.outbox.new_store import new_store
 from tests.process import ROOT
 from tests.rows import every_row
 from tests.sources.sending import NOW, told_of
@@ -195,6 +202,41 @@ def test_a_source_withholds_channels(tmp_path: Path, source_name: Any, channels:
     # an order that was taken before may be cancelled
     cancelled = body | {"cancelled_at": "2026-11-25T05:14:55-05:00"}
     assert exits_of(cancelled, "orders/cancelled") != ["withheld"]
+
+
+#: Three orders of one shop: how each was placed, its number, its amount and its channel.
+SOLD = [(shopify("web", LANDING), 1, "20.00", "web"), (shopify("pos"), 2, "30.00", "pos")]
+SOLD += [(shopify("Phone"), 3, "50.00", "phone")]
+
+
+@pytest.mark.parametrize("is_proven", [True, False])
+async def test_ledger_and_comparison_show_the_channel_of_a_trusted_order(tmp_path: Path, *, is_proven: bool) -> None:
+    file = tmp_path / "orders.csv"
+    lines = [f"#{number},paid,{amount},USD,2026-11-25 10:00:00 +0000" for _, number, amount, _ in SOLD]
+    file.write_text("\n".join(["Name,Financial Status,Subtotal,Currency,Created at", *lines, ""]), encoding="utf-8")
+    made = []
+    for how, number, amount, _ in SOLD:
+        names = {"id": number, "name": f"#{number}", "order_number": number, "checkout_id": number}
+        said = {"email": "jon@example.com", "current_total_tax": "0.00", "current_subtotal_price": amount}
+        event = made_of(SHOPIFY, how | names | said | {"checkout_token": f"t{number}"})
+        made.append(event | {"messageId": f"m-{number}"})
+    outbox = open_outbox(new_store(tmp_path, "o.db"), rules(), clock=lambda: NOW)
+    try:
+        events = [read_event(each, Arrival.at(NOW)) for each in made]
+        await pipeline(outbox=outbox).accept(Intake(events, NOW, source="shopify", is_proven=is_proven))
+        stored = (await outbox.search(Query(), limit=9, oldest_first=True)).deliveries
+        assert [each.channel for each in stored] == [channel if is_proven else "" for *_, channel in SOLD]
+        for *_, channel in SOLD:
+            found = (await outbox.search(Query(channel=channel), limit=9)).deliveries
+            assert [each.channel for each in found] == ([channel] if is_proven else [])
+        compared = await reconciled(outbox, str(file), ledger_begins=0)
+    finally:
+        await outbox.close()
+    sums = {
+        name: {code: str(worth.shop) for code, worth in of.items()} for name, of in compared.sums.by("channel").items()
+    }
+    separate = {channel: {"USD": amount} for _, _, amount, channel in SOLD}
+    assert sums == (separate if is_proven else {"": {"USD": "100.00"}})
 
 
 UNTIL_2025 = {"api_version": "2025-02-24.acacia"}

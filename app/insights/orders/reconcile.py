@@ -41,7 +41,7 @@ _BEFORE_S: Final = DAY_S
 _LITTLE: Final[Mapping[str, str | int]] = {"memory_limit": "96MB", "threads": 1, "preserve_insertion_order": False}
 _Done = TypeVar("_Done")
 _AT_ONCE: Final = 10_000
-_TEXTS: Final = ("order_id", "exit", "reason", "amount", "currency", "preset", "source", "ad_account_id")
+_TEXTS: Final = ("order_id", "exit", "reason", "amount", "currency", "preset", "source", "ad_account_id", "channel")
 _TABLES: Final = {
     "shop": {
         "row": "BIGINT",

@@ -87,6 +87,8 @@ class OrderVerdict(NamedTuple):
     preset: str
     source: str
     ad_account_id: str
+    #: The channel of the order; "" if no trusted event states one.
+    channel: str
     #: Of `shop_amount`: the shop's; where the file names none, that which was sent; "" where neither is known.
     currency: str
     #: The day in UTC on which the order was made, 2026-11-26; "" where the file does not say.
@@ -137,6 +139,7 @@ def judge_order(order: ShopOrder, rows: Sequence[OrderRow], *, ledger_begins: fl
         preset=(best and best.preset) or "",
         source=best.source if best else "",
         ad_account_id=(best and best.ad_account_id) or "",
+        channel=(best and best.channel) or next((row.channel for row in known if row.channel), ""),
         currency=currency,
         day=_day_of(order.at),
         shop_amount=order.amount,
@@ -155,6 +158,7 @@ def judge_unknown(row: OrderRow) -> OrderVerdict:
         preset=row.preset or "",
         source=row.source,
         ad_account_id=row.ad_account_id or "",
+        channel=row.channel,
         currency=row.currency or "",
         day=_day_of(row.at),
         shop_amount=None,
@@ -200,7 +204,7 @@ NAMED: Final = 100
 _REASONS: Final = 500
 _OTHERS: Final = "other reasons"
 #: By what sums are told, beside the fate.
-BY: Final = ("day", "preset", "source", "ad_account_id", "currency")
+BY: Final = ("day", "preset", "source", "channel", "ad_account_id", "currency")
 
 
 class SumKey(NamedTuple):
@@ -209,6 +213,7 @@ class SumKey(NamedTuple):
     day: str
     preset: str
     source: str
+    channel: str
     ad_account_id: str
     currency: str
     fate: OrderFate
@@ -241,8 +246,8 @@ class OrderSums:
 
     def add(self, verdict: OrderVerdict) -> None:
         """Add the verdict about one order: each of its amounts to the sum of its own currency."""
-        by = (verdict.day, verdict.preset, verdict.source, verdict.ad_account_id, verdict.currency)
-        cell = SumKey(*by, verdict.fate, verdict.is_expected)
+        by = {name: getattr(verdict, name) for name in BY}
+        cell = SumKey(**by, fate=verdict.fate, is_expected=verdict.is_expected)
         self.cells[cell].add(1, verdict.shop_amount, None)
         if verdict.sent_amount is not None:
             self.cells[cell._replace(currency=verdict.sent_currency)].add(0, None, verdict.sent_amount)

@@ -11,6 +11,7 @@
     AND (%(event_name)s::text IS NULL OR event_name = %(event_name)s::text)
     AND (%(name)s::text IS NULL OR name = %(name)s::text)
     AND (%(source)s::text IS NULL OR source = %(source)s::text)
+    AND (%(channel)s::text IS NULL OR channel = %(channel)s::text)
     AND (%(currency)s::text IS NULL OR coalesce(currency, '') = %(currency)s::text)
     AND (%(is_order)s::boolean IS NULL OR (event_name = 'checkout') = %(is_order)s::boolean)
     AND (%(state)s::text IS NULL OR state = %(state)s::text

@@ -27,7 +27,7 @@ from app.outbox.postgres.connections import (
 from app.outbox.refusals import check_schema_version, identity_of, without_identity
 from app.outbox.statements import UsesStore, Work
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 #: In `store_version` of every store.
 IDENTITY: Final = identity_of(schema(1))
 

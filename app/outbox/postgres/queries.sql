@@ -124,18 +124,18 @@ WITH
   stored AS (
     INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
                           event_time, warnings, traceparent, source, amount, currency, checkout_id, buyer, name,
-                          is_proven, shop, side, owner, payload_version, payload)
+                          is_proven, shop, channel, side, owner, payload_version, payload)
     SELECT id, given ->> 0, given ->> 1, given ->> 2, given ->> 3, given ->> 4, given ->> 5, given ->> 6,
            (given ->> 7)::bigint, given ->> 8, given ->> 9, given ->> 10, given ->> 11, given ->> 12, given ->> 13,
-           given ->> 14, given ->> 15, (given ->> 16)::boolean, given ->> 17, given ->> 18, given ->> 20,
+           given ->> 14, given ->> 15, (given ->> 16)::boolean, given ->> 17, given ->> 18, given ->> 19, given ->> 21,
            %(version)s,
            substring(%(payloads)b::bytea FROM 1 + payload_begin FOR payload_bytes)
     FROM new
   ),
   lined_up AS (
     INSERT INTO queue (id, ad_account_id, preset, follows, hold_until, payload_bytes, due_at, enqueued_at)
-    SELECT id, given ->> 0, given ->> 1, (given ->> 19)::bigint, (given ->> 21)::float8, payload_bytes,
-           (given ->> 23)::float8, (given ->> 24)::float8
+    SELECT id, given ->> 0, given ->> 1, (given ->> 20)::bigint, (given ->> 22)::float8, payload_bytes,
+           (given ->> 24)::float8, (given ->> 25)::float8
     FROM new
   ),
   remembered AS (
@@ -146,9 +146,10 @@ WITH
   ),
   noted AS (
     INSERT INTO dropped_event (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id,
-                               amount, currency, source, name, is_proven, at)
+                               amount, currency, source, name, channel, is_proven, at)
     SELECT event ->> 0, event ->> 1, event ->> 2, event ->> 3, event ->> 4, event ->> 5, event ->> 6, event ->> 7, event ->> 8,
-           event ->> 9, event ->> 10, event ->> 11, (event ->> 12)::boolean, (event ->> 13)::float8
+           event ->> 9, event ->> 10, event ->> 11, event ->> 12, (event ->> 13)::boolean,
+           (event ->> 14)::float8
     FROM fits, jsonb_array_elements(%(dropped_events)s::jsonb) AS event
   ),
   tallied AS (
@@ -181,11 +182,11 @@ WITH
     FROM fits, jsonb_array_elements(%(owners)s::jsonb) AS row
   ),
   ordered AS (
-    SELECT (given ->> 24)::float8 AS at, given ->> 0 AS ad_account_id, given ->> 1 AS preset, given ->> 10 AS source,
+    SELECT (given ->> 25)::float8 AS at, given ->> 0 AS ad_account_id, given ->> 1 AS preset, given ->> 10 AS source,
            given ->> 12 AS currency, 'waiting' AS became, 1 AS sign, given ->> 11 AS amount, id
     FROM new WHERE given ->> 3 = 'checkout'
     UNION ALL
-    SELECT (event ->> 13)::float8, event ->> 1, event ->> 2, event ->> 10, event ->> 9, event ->> 3, 1, event ->> 8, NULL
+    SELECT (event ->> 14)::float8, event ->> 1, event ->> 2, event ->> 10, event ->> 9, event ->> 3, 1, event ->> 8, NULL
     FROM fits, jsonb_array_elements(%(dropped_events)s::jsonb) AS event
     WHERE coalesce(event ->> 6 = 'checkout', event ->> 7 IS NOT NULL)
   ),
@@ -230,7 +231,7 @@ WITH
       event_id = row ->> 'event_id', event_time = (row ->> 'event_time')::bigint, amount = row ->> 'amount',
       currency = row ->> 'currency', order_id = row ->> 'order_id', checkout_id = row ->> 'checkout_id',
       buyer = row ->> 'stored_buyer', warnings = row ->> 'stored_warnings', side = row ->> 'stored_side',
-      is_proven = (row ->> 'is_proven')::boolean, merged = merged + 1, payload = convert_to(row ->> 'payload', 'UTF8')
+      is_proven = (row ->> 'is_proven')::boolean, channel = row ->> 'channel', merged = merged + 1, payload = convert_to(row ->> 'payload', 'UTF8')
     FROM given WHERE delivery.id = given.id
   ),
   let_go AS (
@@ -493,16 +494,16 @@ WITH
   gone AS (
     DELETE FROM delivery USING ours WHERE delivery.id = ours.id AND ours.state = 'delivered'
     RETURNING delivery.id, delivery.ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
-              event_time, warnings, source, amount, currency, checkout_id, name, is_proven, owner, attempts,
-              enqueued_at, history
+              event_time, warnings, source, amount, currency, checkout_id, name, is_proven, channel, owner,
+              attempts, enqueued_at, history
   ),
   settled AS (
     INSERT INTO delivered (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
-                           event_time, warnings, source, amount, currency, checkout_id, name, is_proven, owner, attempts,
-                           enqueued_at, settled_at, history)
+                           event_time, warnings, source, amount, currency, checkout_id, name, is_proven, channel, owner,
+                           attempts, enqueued_at, settled_at, history)
     SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
-           event_time, warnings, source, amount, currency, checkout_id, name, is_proven, owner, attempts, enqueued_at,
-           %(now)s::float8, history
+           event_time, warnings, source, amount, currency, checkout_id, name, is_proven, channel, owner, attempts,
+           enqueued_at, %(now)s::float8, history
     FROM gone
   ),
   died AS (
@@ -682,7 +683,8 @@ GROUP BY 1, 2, 3, 4;
 -- search_by_id --
 -- Deliveries of one id, be it their own, their message's, event's or order's: few, so that they can be sorted.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, state, reason,
-       attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id, name, is_held, is_proven
+       attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id, name, channel, is_held,
+       is_proven
 FROM shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint;
 
 -- search --
@@ -690,12 +692,13 @@ FROM shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint;
 -- than to the limit: the view of all of them has no order, so all that waits would be sorted for each page. Nor is a
 -- state looked for where it cannot be: what is dead would be sought among all that waits.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, state, reason,
-       attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id, name, is_held, is_proven
+       attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id, name, channel, is_held,
+       is_proven
 FROM (
   (SELECT * FROM (
     SELECT delivery.id, delivery.ad_account_id, delivery.preset, message_id, event_name, event_id, action_source,
            order_id, event_time, state, reason, attempts, enqueued_at, due_at, NULL::float8 AS settled_at, warnings,
-           source, amount, currency, checkout_id, history, name, hold_until IS NOT NULL AS is_held, is_proven
+           source, amount, currency, checkout_id, history, name, channel, hold_until IS NOT NULL AS is_held, is_proven
     FROM queue JOIN delivery ON delivery.id = queue.id
     WHERE coalesce(%(state)s::text, 'waiting') IN ('waiting', 'pending', 'claimed')
   ) AS shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint)
@@ -703,7 +706,7 @@ FROM (
   (SELECT * FROM (
     SELECT delivery.id, ad_account_id, preset, message_id, event_name, event_id, action_source,
            order_id, event_time, dead.state, reason, attempts, enqueued_at, NULL::float8, settled_at, warnings,
-           source, amount, currency, checkout_id, history, name, false, is_proven
+           source, amount, currency, checkout_id, history, name, channel, false, is_proven
     FROM dead JOIN delivery ON delivery.id = dead.id
     WHERE coalesce(%(state)s::text, 'dead') IN ('dead', 'dismissed')
   ) AS shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint)
@@ -711,7 +714,7 @@ FROM (
   (SELECT * FROM (
     SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source,
            order_id, event_time, 'delivered' AS state, '' AS reason, attempts, enqueued_at, NULL::float8, settled_at,
-           warnings, source, amount, currency, checkout_id, history, name, false, is_proven
+           warnings, source, amount, currency, checkout_id, history, name, channel, false, is_proven
     FROM delivered
   ) AS shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint)
 ) AS newest
@@ -729,19 +732,22 @@ WHERE first IS NOT NULL ORDER BY id_range LIMIT 1;
 
 -- orders --
 -- Deliveries of checkouts, the oldest first; read as `search` reads.
-SELECT id, order_id, state, reason, amount, currency, preset, source, ad_account_id, event_time
+SELECT id, order_id, state, reason, amount, currency, preset, source, ad_account_id, channel, event_time
 FROM (
-  (SELECT queue.id, order_id, state, reason, amount, currency, queue.preset, source, queue.ad_account_id, event_time
+  (SELECT queue.id, order_id, state, reason, amount, currency, queue.preset, source, queue.ad_account_id, channel,
+          event_time
    FROM queue JOIN delivery ON delivery.id = queue.id
    WHERE queue.id > %(after)s::bigint AND event_name = 'checkout' AND enqueued_at >= %(since)s::float8
    ORDER BY queue.id LIMIT %(limit)s::bigint)
   UNION ALL
-  (SELECT dead.id, order_id, dead.state, reason, amount, currency, preset, source, ad_account_id, event_time
+  (SELECT dead.id, order_id, dead.state, reason, amount, currency, preset, source, ad_account_id, channel,
+          event_time
    FROM dead JOIN delivery ON delivery.id = dead.id
    WHERE dead.id > %(after)s::bigint AND event_name = 'checkout' AND enqueued_at >= %(since)s::float8
    ORDER BY dead.id LIMIT %(limit)s::bigint)
   UNION ALL
-  (SELECT id, order_id, 'delivered', '', amount, currency, preset, source, ad_account_id, event_time
+  (SELECT id, order_id, 'delivered', '', amount, currency, preset, source, ad_account_id, channel,
+          event_time
    FROM delivered WHERE id > %(after)s::bigint AND event_name = 'checkout' AND enqueued_at >= %(since)s::float8
    ORDER BY id LIMIT %(limit)s::bigint)
 ) AS oldest
@@ -761,7 +767,7 @@ WHERE id = ANY (%(ids)s::bigint[]);
 -- search_dropped --
 -- Dropped events, newest first.
 SELECT id, at, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
-       source, name, is_proven, was_enqueued
+       source, name, channel, is_proven, was_enqueued
 FROM dropped_event
 WHERE id < %(before)s::bigint AND id >= %(floor)s::bigint
   AND at >= %(since)s::float8 AND at < %(until)s::float8
@@ -775,6 +781,7 @@ WHERE id < %(before)s::bigint AND id >= %(floor)s::bigint
   AND (%(event_name)s::text IS NULL OR event_name = %(event_name)s::text)
   AND (%(name)s::text IS NULL OR name = %(name)s::text)
   AND (%(source)s::text IS NULL OR source = %(source)s::text)
+  AND (%(channel)s::text IS NULL OR channel = %(channel)s::text)
   AND (%(currency)s::text IS NULL OR coalesce(currency, '') = %(currency)s::text)
   AND (%(is_order)s::boolean IS NULL OR %(is_order)s::boolean =
        (exit <> 'unmatched' AND coalesce(event_name = 'checkout', order_id IS NOT NULL)))
@@ -971,7 +978,7 @@ SELECT shown.id, shown.ad_account_id, shown.preset, shown.message_id, shown.even
        shown.action_source, shown.order_id, shown.event_time, shown.warnings, traceparent, shown.source, shown.amount,
        shown.currency, shown.checkout_id, buyer, shown.state, coalesce(held, false), shown.reason, shown.attempts,
        shown.enqueued_at, shown.due_at, shown.settled_at, claim, shown.history, nullif(payload, ''), payload_version,
-       NULL, shown.name, hold_until, shown.is_proven, shop, side, follows, delivery.merged
+       NULL, shown.name, hold_until, shown.is_proven, shop, side, follows, delivery.merged, shown.channel
 FROM delivery JOIN shown USING (id) LEFT JOIN queue USING (id)
 WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
@@ -987,11 +994,11 @@ WITH
   stored AS (
     INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
                           event_time, warnings, traceparent, source, amount, currency, checkout_id, buyer,
-                          payload_version, payload, name, is_proven, shop, side, merged)
+                          payload_version, payload, name, is_proven, shop, side, merged, channel)
     SELECT id, row ->> 1, row ->> 2, row ->> 3, row ->> 4, row ->> 5, row ->> 6, row ->> 7, (row ->> 8)::bigint,
            row ->> 9, row ->> 10, row ->> 11, row ->> 12, row ->> 13, row ->> 14, row ->> 15, (row ->> 26)::smallint,
            convert_to(coalesce(row ->> 25, ''), 'UTF8'), row ->> 28, (row ->> 30)::boolean, row ->> 31, row ->> 32,
-           (row ->> 34)::integer
+           (row ->> 34)::integer, row ->> 35
     FROM new
   ),
   lined_up AS (
@@ -1055,7 +1062,7 @@ DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + ex
 -- Deliveries that are delivered, to be moved to another outbox.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings, NULL,
        source, amount, currency, checkout_id, '[]', 'delivered', false, '', attempts, enqueued_at, NULL, settled_at,
-       NULL, history, body, 1, erase_at, name, NULL, is_proven, '', NULL, NULL, 0
+       NULL, history, body, 1, erase_at, name, NULL, is_proven, '', NULL, NULL, 0, channel
 FROM delivered LEFT JOIN kept_payload USING (id)
 WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
@@ -1070,11 +1077,11 @@ WITH
   ),
   stored AS (
     INSERT INTO delivered (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
-                           event_time, warnings, source, amount, currency, checkout_id, name, is_proven, attempts,
-                           enqueued_at, settled_at, history)
+                           event_time, warnings, source, amount, currency, checkout_id, name, is_proven, channel,
+                           attempts, enqueued_at, settled_at, history)
     SELECT id, row ->> 1, row ->> 2, row ->> 3, row ->> 4, row ->> 5, row ->> 6, row ->> 7, (row ->> 8)::bigint,
            row ->> 9, row ->> 11, row ->> 12, row ->> 13, row ->> 14, row ->> 28, (row ->> 30)::boolean,
-           (row ->> 19)::integer,
+           row ->> 35, (row ->> 19)::integer,
            (row ->> 20)::float8, (row ->> 22)::float8, row -> 24
     FROM new
   ),
@@ -1109,10 +1116,10 @@ WITH
 -- Dropped events of another outbox.
 WITH written AS (
   INSERT INTO dropped_event (id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id,
-                             amount, currency, source, name, is_proven, was_enqueued, at)
+                             amount, currency, source, name, channel, is_proven, was_enqueued, at)
   SELECT (row ->> 0)::bigint, row ->> 1, row ->> 2, row ->> 3, row ->> 4, row ->> 5, row ->> 6, row ->> 7, row ->> 8,
-         row ->> 9, row ->> 10, row ->> 11, row ->> 12, (row ->> 13)::boolean, (row ->> 14)::boolean,
-         (row ->> 15)::float8
+         row ->> 9, row ->> 10, row ->> 11, row ->> 12, row ->> 13, (row ->> 14)::boolean,
+         (row ->> 15)::boolean, (row ->> 16)::float8
   FROM jsonb_array_elements(%(rows)s::jsonb) AS row
   WHERE NOT EXISTS (SELECT FROM dropped_event WHERE dropped_event.id = (row ->> 0)::bigint)
   RETURNING 1
@@ -1232,7 +1239,7 @@ WHERE sums.day = (row ->> 0)::integer AND sums.ad_account_id = row ->> 1 AND sum
 -- What was delivered on a day: a table of its own.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings, NULL,
        source, amount, currency, checkout_id, '[]', 'delivered', false, '', attempts, enqueued_at, NULL, settled_at,
-       NULL, history, NULL, 1, NULL, name, NULL, is_proven, '', NULL, NULL, 0
+       NULL, history, NULL, 1, NULL, name, NULL, is_proven, '', NULL, NULL, 0, channel
 FROM delivered
 WHERE settled_at >= %(begin)s::float8 AND settled_at < %(end)s::float8 AND id > %(after_id)s
 ORDER BY id LIMIT %(limit)s;
@@ -1241,7 +1248,7 @@ ORDER BY id LIMIT %(limit)s;
 -- What died on a day, and is dead still, or dismissed.
 SELECT dead.id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, dead.state, false, reason, attempts, enqueued_at, NULL,
-       settled_at, NULL, history, NULL, 1, NULL, name, NULL, is_proven, shop, side, NULL, merged
+       settled_at, NULL, history, NULL, 1, NULL, name, NULL, is_proven, shop, side, NULL, merged, channel
 FROM dead JOIN delivery USING (id)
 WHERE settled_at >= %(begin)s::float8 AND settled_at < %(end)s::float8 AND dead.id > %(after_id)s
 ORDER BY dead.id LIMIT %(limit)s;
@@ -1249,7 +1256,7 @@ ORDER BY dead.id LIMIT %(limit)s;
 -- day_dropped_events --
 -- What was noted on a day: a table of its own.
 SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
-       name, is_proven, was_enqueued, at
+       name, channel, is_proven, was_enqueued, at
 FROM dropped_event
 WHERE at >= %(begin)s::float8 AND at < %(end)s::float8 AND id > %(after_id)s ORDER BY id LIMIT %(limit)s;
 
@@ -1741,7 +1748,8 @@ WITH
   gone AS (
     DELETE FROM delivery USING left_line WHERE delivery.id = left_line.id
     RETURNING delivery.ad_account_id, message_id, preset, event_name, order_id, amount, currency, source, name,
-              is_proven, warnings, owner, enqueued_at, length(payload) AS size, exit, reason, nth, left_line.state
+              channel, is_proven, warnings, owner, enqueued_at, length(payload) AS size, exit, reason, nth,
+              left_line.state
   ),
   owned AS (
     INSERT INTO delivery_owner (message_id, owner, at)
@@ -1768,13 +1776,13 @@ WITH
   ),
   noted AS (
     INSERT INTO dropped_event (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id,
-                               amount, currency, source, name, is_proven, was_enqueued, at)
+                               amount, currency, source, name, channel, is_proven, was_enqueued, at)
     SELECT message_id, ad_account_id, preset, exit, reason,
            -- what came from memory is no warning
            (SELECT coalesce(jsonb_agg(told ORDER BY place), '[]')::text
             FROM jsonb_array_elements(warnings::jsonb) WITH ORDINALITY AS each (told, place)
             WHERE jsonb_typeof(told) = 'string'),
-           event_name, order_id, amount, currency, source, name, is_proven, true, %(now)s::float8
+           event_name, order_id, amount, currency, source, name, channel, is_proven, true, %(now)s::float8
     FROM gone
   ),
   tallied AS (

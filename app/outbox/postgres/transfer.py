@@ -15,7 +15,7 @@ from app.outbox.transfer import BEFORE_FIRST, DeliveryRow, Row, Store, TransferK
 #: In which column of a kind the moment stands that says in which day's table it lies.
 _MOMENT: Final = {
     TransferKind.DELIVERED: DeliveryRow._fields.index("settled_at"),
-    TransferKind.DROPPED_EVENTS: 15,
+    TransferKind.DROPPED_EVENTS: 16,
     TransferKind.COUNTS: 1,
 }
 

@@ -88,7 +88,7 @@ def number_of(key: str) -> int:
         return int.from_bytes(blake2b(key.encode("utf-8", "replace"), digest_size=_BYTES).digest())
 
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 #: `PRAGMA application_id` of every store.
 IDENTITY: Final = identity_of(schema(1).encode())
 BUSY_TIMEOUT_S: Final = 5.0

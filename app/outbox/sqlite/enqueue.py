@@ -46,7 +46,7 @@ from app.outbox.sqlite.settle import drop
 #: is held, and who claims it.
 _ALIKE: Final = attrgetter(
     *("ad_account_id", "preset", "event_name", "action_source", "traceparent", "source", "currency", "name"),
-    *("is_proven", "shop"),
+    *("is_proven", "shop", "channel"),
 )
 
 

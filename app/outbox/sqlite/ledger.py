@@ -99,6 +99,7 @@ _OF_BOTH: Final = {
     "event_name": "AND event_name = :event_name",
     "name": "AND name = :name",
     "source": "AND source = :source",
+    "channel": "AND channel = :channel",
     "currency": "AND coalesce(currency, '') = :currency",
     "taken": "AND (preset IS NOT NULL) = :taken",
     "reason": "AND instr(lower(reason), lower(:reason)) > 0",

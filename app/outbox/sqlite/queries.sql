@@ -31,7 +31,7 @@ WHERE expires_at > :now;
 -- Merge another event into a delivery that has not left; it leaves at once, unless its preset holds it.
 UPDATE delivery SET event_id = :event_id, event_time = :event_time, amount = :amount, currency = :currency,
        order_id = :order_id, checkout_id = :checkout_id, buyer = :stored_buyer, warnings = :stored_warnings,
-       side = :stored_side, is_proven = :is_proven, merged = merged + 1, payload_bytes = length(:payload),
+       side = :stored_side, is_proven = :is_proven, channel = :channel, merged = merged + 1, payload_bytes = length(:payload),
        follows = CASE WHEN :waits_on THEN follows END,
        hold_until = CASE WHEN :waits_on THEN hold_until WHEN :hold_s > 0 THEN :held_from + :hold_s END,
        due_at = CASE WHEN :waits_on THEN due_at ELSE :now + :hold_s END
@@ -360,14 +360,14 @@ GROUP BY step, ad_account_id, whose, state;
 -- Deliveries, newest first.
 /* shelves */
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, state, reason,
-       attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id, name,
+       attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id, name, channel,
        hold_until IS NOT NULL, is_proven
 FROM delivery
 WHERE id < :before AND id >= :floor /* conditions */ ORDER BY id DESC LIMIT :limit;
 
 -- orders --
 -- Deliveries of checkouts, the oldest first.
-SELECT id, order_id, state, reason, amount, currency, preset, source, ad_account_id, event_time
+SELECT id, order_id, state, reason, amount, currency, preset, source, ad_account_id, channel, event_time
 FROM delivery WHERE id > :after AND event_name = 'checkout' AND enqueued_at >= :since ORDER BY id LIMIT :limit;
 
 -- delivery_range --
@@ -400,7 +400,7 @@ WITH RECURSIVE shelf (n) AS (
   UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 13 FROM dropped_event)
 )
 SELECT id, at, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
-       name, is_proven, was_enqueued
+       name, channel, is_proven, was_enqueued
 FROM dropped_event
 WHERE id < :before AND id >= :floor /* conditions */ ORDER BY id DESC LIMIT :limit;
 
@@ -619,7 +619,7 @@ SELECT id FROM delivery WHERE id IN (SELECT value FROM json_each(:rows));
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
        settled_at, claim, body, version, erase_at, name, hold_until,
-       is_proven, shop, side, follows, merged
+       is_proven, shop, side, follows, merged, channel
 FROM delivery LEFT JOIN payload ON delivery_id = id
 WHERE id > :after_0 AND state <> 'delivered' ORDER BY id LIMIT :limit;
 
@@ -628,7 +628,7 @@ WHERE id > :after_0 AND state <> 'delivered' ORDER BY id LIMIT :limit;
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
        settled_at, claim, body, version, erase_at, name, hold_until,
-       is_proven, shop, side, follows, merged
+       is_proven, shop, side, follows, merged, channel
 FROM delivery LEFT JOIN payload ON delivery_id = id
 WHERE id > :after_0 AND state = 'delivered' ORDER BY id LIMIT :limit;
 
@@ -642,12 +642,12 @@ WHERE delivery_id IN (SELECT value FROM json_each(:ids)) ORDER BY delivery_id, p
 INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time,
                       warnings, traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts,
                       enqueued_at, due_at, settled_at, claim, payload_bytes, name, hold_until, is_proven, shop, side,
-                      follows, merged)
+                      follows, merged, channel)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
        value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15,
        value ->> 16, value ->> 17, value ->> 18, value ->> 19, value ->> 20, value ->> 21, value ->> 22, value ->> 23,
        coalesce(length(CAST(value ->> 25 AS BLOB)), 0), value ->> 28, value ->> 29, value ->> 30, value ->> 31,
-       value ->> 32, value ->> 33, value ->> 34
+       value ->> 32, value ->> 33, value ->> 34, value ->> 35
 FROM json_each(:rows);
 
 -- count_transferred --
@@ -691,9 +691,10 @@ DELETE FROM delivery WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));
 -- transfer_dropped_events_in --
 -- Dropped events of another outbox.
 INSERT INTO dropped_event (id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id,
-                           amount, currency, source, name, is_proven, was_enqueued, at)
+                           amount, currency, source, name, channel, is_proven, was_enqueued, at)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-       value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15
+       value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15,
+       value ->> 16
 FROM json_each(:rows) WHERE true
 ON CONFLICT DO NOTHING;
 
@@ -764,7 +765,7 @@ DELETE FROM revenue WHERE (day, ad_account_id, preset, source, currency, became)
 -- What was delivered on a day.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
-       settled_at, claim, NULL, NULL, NULL, name, NULL, is_proven, shop, side, NULL, merged
+       settled_at, claim, NULL, NULL, NULL, name, NULL, is_proven, shop, side, NULL, merged, channel
 FROM delivery
 WHERE state = 'delivered' AND (settled_at, id) > (:after_at, :after_id) AND settled_at < :end
 ORDER BY settled_at, id LIMIT :limit;
@@ -773,7 +774,7 @@ ORDER BY settled_at, id LIMIT :limit;
 -- What died on a day, and is dead still, or dismissed.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
-       settled_at, claim, NULL, NULL, NULL, name, NULL, is_proven, shop, side, NULL, merged
+       settled_at, claim, NULL, NULL, NULL, name, NULL, is_proven, shop, side, NULL, merged, channel
 FROM delivery
 WHERE state IN ('dead', 'dismissed') AND (settled_at, id) > (:after_at, :after_id) AND settled_at < :end
 ORDER BY settled_at, id LIMIT :limit;
@@ -781,7 +782,7 @@ ORDER BY settled_at, id LIMIT :limit;
 -- day_dropped_events --
 -- What was noted on a day.
 SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
-       name, is_proven, was_enqueued, at
+       name, channel, is_proven, was_enqueued, at
 FROM dropped_event
 WHERE (at, id) > (:after_at, :after_id) AND at < :end ORDER BY at, id LIMIT :limit;
 
@@ -796,7 +797,7 @@ ORDER BY hour, name, preset, label, ad_account_id, source;
 -- Deliveries with ids from `first` to below `end`, without what lies in other tables.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
-       settled_at, claim, name, hold_until, is_proven, shop, side, follows, merged
+       settled_at, claim, name, hold_until, is_proven, shop, side, follows, merged, channel
 FROM delivery NOT INDEXED WHERE id >= :first AND id < :end ORDER BY id;
 
 -- salvage_unreleased --
@@ -804,7 +805,7 @@ FROM delivery NOT INDEXED WHERE id >= :first AND id < :end ORDER BY id;
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
        settled_at, claim, name, CASE WHEN state = 'pending' AND attempts = 0 AND due_at = enqueued_at THEN due_at END,
-       0, '', NULL, NULL, 0
+       0, '', NULL, NULL, 0, ''
 FROM delivery NOT INDEXED WHERE id >= :first AND id < :end ORDER BY id;
 
 -- salvage_payload --
@@ -818,13 +819,13 @@ SELECT id, message_id FROM delivery INDEXED BY delivery_message WHERE shelf = :s
 -- salvage_dropped_events --
 -- Dropped events with ids from `first` to below `end`.
 SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
-       name, is_proven, was_enqueued, at
+       name, channel, is_proven, was_enqueued, at
 FROM dropped_event NOT INDEXED WHERE id >= :first AND id < :end ORDER BY id;
 
 -- salvage_unreleased_dropped_events --
 -- The same of a file from before the first release, which does not say who is proven.
 SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
-       name, 0, exit = 'withdrawn', at
+       name, '', 0, exit = 'withdrawn', at
 FROM dropped_event NOT INDEXED WHERE id >= :first AND id < :end ORDER BY id;
 
 -- salvage_audit --
@@ -1304,10 +1305,10 @@ WHERE state = 'pending' AND preset = :preset;
 -- drop_withdrawn --
 -- Note that deliveries are withdrawn; of their warnings what came from memory is none.
 INSERT INTO dropped_event (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id,
-                           amount, currency, source, name, is_proven, was_enqueued, at)
+                           amount, currency, source, name, channel, is_proven, was_enqueued, at)
 SELECT message_id, ad_account_id, preset, :exit, :reason,
        (SELECT json_group_array(told.value) FROM json_each(warnings) AS told WHERE told.type = 'text'),
-       event_name, order_id, amount, currency, source, name, is_proven, true, :at
+       event_name, order_id, amount, currency, source, name, channel, is_proven, true, :at
 FROM json_each(:rows) AS gone JOIN delivery ON delivery.id = gone.value;
 
 -- keep_owners --

@@ -22,6 +22,7 @@ _SPAN_KEYS: Final = 16
 _BEGINNINGS: Final = 128 * 128
 #: Versions of before the first release, without an identity, in which what is read here was the same.
 _UNRELEASED: Final = range(13, 17)
+_FIRST_WITH_CHANNEL: Final = 2
 #: Names that tables had before the first release.
 _FORMER_NAMES: Final = {"note": "dropped_event", "tally": "counter", "whose": "delivery_owner"}
 _SHELF_BITS: Final = 11
@@ -50,19 +51,19 @@ async def salvage(path: Path, open_target: Callable[[], Store]) -> Salvaged:
     even the beginning of the file can be read, or the target holds something.
     """
     with translated_errors(), closing(open_untouched(path)) as connection:
-        has_identity = _check_version(connection)
+        version = _check_version(connection)
         _add_views_of_former_tables(connection)
         target = open_target()
         try:
             if not await target.is_empty():
                 raise OutboxUnavailable("The new outbox is not empty. Name an empty one.")
-            return await _Salvage(connection, target, has_identity=has_identity).run()
+            return await _Salvage(connection, target, version=version).run()
         finally:
             await target.close()
 
 
-def _check_version(connection: sqlite3.Connection) -> bool:
-    """Return whether the file has an identity. Raises OutboxUnavailable where it cannot be read here."""
+def _check_version(connection: sqlite3.Connection) -> int:
+    """Return the version of the schema; 0 before the first release. Raises OutboxUnavailable if it is unreadable."""
     (identity,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     readable = range(1, SCHEMA_VERSION + 1) if is_ours(identity) else _UNRELEASED
@@ -72,7 +73,7 @@ def _check_version(connection: sqlite3.Connection) -> bool:
         message = f"The file has schema version {version}{age}, {salvaged}."
         helps = "Salvage it with the Pinrelay that wrote it." if version else "Check that it is the file of an outbox."
         raise OutboxUnavailable(f"{message} {helps}")
-    return is_ours(identity)
+    return int(version) if is_ours(identity) else 0
 
 
 def _add_views_of_former_tables(connection: sqlite3.Connection) -> None:
@@ -82,9 +83,9 @@ def _add_views_of_former_tables(connection: sqlite3.Connection) -> None:
 
 
 class _Salvage:
-    def __init__(self, connection: sqlite3.Connection, target: Store, *, has_identity: bool) -> None:
+    def __init__(self, connection: sqlite3.Connection, target: Store, *, version: int) -> None:
         self._connection = connection
-        self._has_identity = has_identity
+        self._version = version
         self._target = target
         self._found = Salvaged(arrived=dict.fromkeys([*(kind.value for kind in TransferKind), "shared"], 0))
 
@@ -99,7 +100,7 @@ class _Salvage:
         await self._deliveries(highest)
         self._found.lost_dropped_events = await self._lines(TransferKind.DROPPED_EVENTS, "dropped_event")
         self._found.lost_audit = await self._lines(TransferKind.AUDIT, "audit")
-        suppressions = "suppressions" if self._has_identity else "unreleased_suppressions"
+        suppressions = "suppressions" if self._version else "unreleased_suppressions"
         kinds = (
             (TransferKind.SUPPRESSIONS, suppressions),
             (TransferKind.PEOPLE, "people"),
@@ -135,7 +136,7 @@ class _Salvage:
 
     async def _deliveries(self, highest: int) -> None:
         lost: list[int] = []
-        query = "salvage_deliveries" if self._has_identity else "salvage_unreleased"
+        query = "salvage_deliveries" if self._version else "salvage_unreleased"
         for first, rows in _readable(1, highest + 1, self._reads(query), span=_SPAN_ROWS):
             if rows is None:
                 lost.append(first)
@@ -183,7 +184,7 @@ class _Salvage:
     async def _lines(self, kind: TransferKind, table: str) -> int:
         """Bring the rows of a table that has ids; return how many could not be read."""
         lost = 0
-        is_old = not self._has_identity and kind is TransferKind.DROPPED_EVENTS
+        is_old = not self._version and kind is TransferKind.DROPPED_EVENTS
         reads = self._reads(f"salvage_unreleased_{kind}" if is_old else f"salvage_{kind}")
         for _, rows in _readable(1, self._highest(table) + 1, reads, span=_SPAN_ROWS):
             lost += 1 if rows is None else len(await self._write(kind, rows))
@@ -200,9 +201,15 @@ class _Salvage:
             else:
                 self._found.lost_keys += len(await self._write(TransferKind.KEYS, rows))
 
+    def _sql(self, query: str) -> str:
+        """Return a statement for the version of the file: version 1 has no column `channel`."""
+        return SQL[query] if self._version >= _FIRST_WITH_CHANNEL else SQL[query].replace("channel", "''")
+
     def _reads(self, query: str) -> Callable[[int, int], list[Row]]:
+        sql = self._sql(query)
+
         def read(first: int, end: int) -> list[Row]:
-            return list(map(list, self._connection.execute(SQL[query], {"first": first, "end": end}).fetchall()))
+            return list(map(list, self._connection.execute(sql, {"first": first, "end": end}).fetchall()))
 
         return read
 
@@ -217,7 +224,7 @@ class _Salvage:
         rows: list[Row] = []
         for name in (query, f"{query}_backwards"):
             try:
-                rows.extend(map(list, self._connection.execute(SQL[name])))  # keeps what came before a failure
+                rows.extend(map(list, self._connection.execute(self._sql(name))))  # keeps what came before a failure
             except sqlite3.DatabaseError:
                 continue
             break

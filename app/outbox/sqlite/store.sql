@@ -28,17 +28,18 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
   -- Deliveries, some of them claimed. A kind or an array is read once: LIMIT keeps SQLite from doing so for each row or column.
   INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
                         event_time, warnings, traceparent, source, amount, currency, checkout_id, buyer, side, follows,
-                        owner, name, is_proven, shop, payload_bytes, enqueued_at, due_at, hold_until, state, claim,
+                        owner, name, is_proven, shop, channel, payload_bytes, enqueued_at, due_at, hold_until, state, claim,
                         attempts)
   SELECT new.first_id + own.key, ad_account_id, preset, value ->> 1, event_name, value ->> 2, action_source, value ->> 3,
          value ->> 4, value -> 5, traceparent, source, value ->> 6, currency, value ->> 7, value -> 8, value ->> 9,
-         value ->> 10, value ->> 12, name, is_proven, shop, value ->> 11, at, due_at, hold_until,
+         value ->> 10, value ->> 12, name, is_proven, shop, channel, value ->> 11, at, due_at, hold_until,
          iif(claim IS NULL, 'pending', 'claimed'), claim, claim IS NOT NULL
   FROM (SELECT key, value FROM json_each(new.deliveries) LIMIT -1) AS own CROSS JOIN (
     SELECT key AS number, value ->> 0 AS ad_account_id, value ->> 1 AS preset, value ->> 2 AS event_name,
            value ->> 3 AS action_source, value ->> 4 AS traceparent, value ->> 5 AS source, value ->> 6 AS currency,
-           value ->> 7 AS name, value ->> 8 AS is_proven, value ->> 9 AS shop, value ->> 10 AS at,
-           value ->> 11 AS due_at, value ->> 12 AS hold_until, value ->> 13 AS claim
+           value ->> 7 AS name, value ->> 8 AS is_proven, value ->> 9 AS shop,
+           value ->> 10 AS channel, value ->> 11 AS at, value ->> 12 AS due_at, value ->> 13 AS hold_until,
+           value ->> 14 AS claim
     FROM json_each(new.kinds) LIMIT -1
   ) AS kind ON kind.number = own.value ->> 0;
 
@@ -70,9 +71,9 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
 
   -- What made no delivery.
   INSERT INTO dropped_event (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
-                    source, name, is_proven, at)
+                    source, name, channel, is_proven, at)
   SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value -> 5, value ->> 6, value ->> 7,
-         value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13
+         value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14
   FROM json_each(new.dropped_events);
 
   -- Counts of their minute.

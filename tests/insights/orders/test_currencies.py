@@ -43,7 +43,17 @@ def compared(draw: st.DrawFn) -> list[tuple[ShopOrder, OrderRow | None, bool]]:
         row = None
         if exit_ is not None:
             money = draw(st.sampled_from([f"{sent}", f"{shop}", None])), draw(currency_of_none())
-            row = OrderRow(f"{shop}", exit_, "", *money, "Checkout", draw(st.sampled_from("ab")), "1", 1e9)
+            row = OrderRow(
+                f"{shop}",
+                exit_,
+                "",
+                *money,
+                "Checkout",
+                draw(st.sampled_from("ab")),
+                "1",
+                draw(st.sampled_from(["", "pos"])),
+                1e9,
+            )
         orders.append((order, row, has_column))
     return orders
 
