@@ -8,6 +8,7 @@ the real `pinrelay` with the settings that unit and container would have. All fo
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -57,6 +58,15 @@ while :; do case "$1" in
   -v) from=${{2%%:*}}; cp "$from" "{root}/state/${{from##*/}}"; shift 2;; -*) shift;; *) break;; esac; done
 shift; set -a; . {root}/etc/pinrelay.env; set +a; cd {root}/state
 exec "$@" """
+#: End the program in the same way as at the end of the time, but as soon as no delivery waits.
+_TIMEOUT = """
+{timeout} "$@" &
+until {curl} --silent "http://127.0.0.1:$PORT/metrics" |
+  {awk} '/^pinrelay_backlog_deliveries.*"(pending|claimed)"/ {{ seen++; waiting += $2 }}
+    END {{ exit !seen || waiting }}'
+do kill -0 $! || break; sleep 0.1; done
+kill -ALRM $!
+wait $! """
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +89,10 @@ class Machine:
         self.root, self.port = root, free_port()
         for name in ("bin", "etc", "state", "backups", "opt/bin"):
             (root / name).mkdir(parents=True)
-        for name, script in {"systemctl": _SYSTEMCTL, "systemd-run": _SYSTEMD_RUN, "docker": _DOCKER}.items():
-            self._write(f"bin/{name}", script.format(root=root, command=command))
+        programs = {name: shutil.which(name, path=PATH) for name in ("awk", "curl", "timeout")}
+        scripts = {"systemctl": _SYSTEMCTL, "systemd-run": _SYSTEMD_RUN, "docker": _DOCKER, "timeout": _TIMEOUT}
+        for name, script in scripts.items():
+            self._write(f"bin/{name}", script.format(root=root, command=command, **programs))
         self._write("opt/bin/pinrelay", f'exec {command} "$@"')
         self._write("bin/pinrelay", f'exec {command} "$@"')
         self._places = {
@@ -90,7 +102,6 @@ class Machine:
             "/opt/pinrelay": f"{root}/opt",
             "/usr/local/bin": f"{root}/bin",
             "PORT=8081": f"PORT={free_port()}",
-            "timeout 600": "timeout 5",
             "/data/backup.db": "backup.db",
             " /restore.db": " restore.db",
             "postgresql://pinrelay@db/pinrelay": postgres.url("pinrelay"),

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
@@ -60,6 +61,6 @@ def test_the_markets_of_the_cookbook_are_served(block: Block, place: Workshop, t
     write_files(tmp_path)
     for name in ("my-sources", "my-destinations", "my-presets"):
         shutil.copytree(tmp_path / name, place.folder / name, dirs_exist_ok=True)
-    place.sales.write_bytes(orjson.dumps(SALE))
+    place.sales.write_bytes(orjson.dumps(SALE | {"sold_at": datetime.now(UTC)}))
     receipt = json.loads(place.run(block, **SECRETS, **TOKENS).splitlines()[-1])
     assert receipt["counts"] == {"accepted": 1, "enqueued": 1}
