@@ -27,12 +27,13 @@ _HEAD = """\
 """
 
 
-def render_text(*, cluster: str = "", release: str = "pinrelay", **changes: Any) -> str:
+def render_text(*, cluster: str = "", release: str = "pinrelay", skip_tests: bool = True, **changes: Any) -> str:
     """Return the manifests of the chart, with these changes of its values, as Helm writes them.
 
     `cluster` is the address of an API that Helm asks for the Secret.
     """
     command = [str(BIN / "helm"), "template", release, str(CHART), "--values", "-"]
+    command += ["--skip-tests"] if skip_tests else []
     if cluster:
         command += ["--dry-run=server", "--disable-openapi-validation", "--kube-apiserver", cluster]
     with tempfile.TemporaryDirectory() as home:  # where it keeps what a cluster has told
@@ -43,9 +44,9 @@ def render_text(*, cluster: str = "", release: str = "pinrelay", **changes: Any)
     return done.stdout
 
 
-def render(*, cluster: str = "", release: str = "pinrelay", **changes: Any) -> list[dict[str, Any]]:
-    """Return them as they are read."""
-    return [each for each in yaml.safe_load_all(render_text(cluster=cluster, release=release, **changes)) if each]
+def render(**arguments: Any) -> list[dict[str, Any]]:
+    """Return the manifests of `render_text` as objects."""
+    return [each for each in yaml.safe_load_all(render_text(**arguments)) if each]
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from threading import Thread
 from typing import Any
 
 _KINDS = {
-    "v1": ("ConfigMap", "Secret", "Service"),
+    "v1": ("ConfigMap", "Secret", "Service", "ServiceAccount"),
     "apps/v1": ("Deployment",),
     "autoscaling/v2": ("HorizontalPodAutoscaler",),
     "networking.k8s.io/v1": ("NetworkPolicy",),

@@ -41,9 +41,17 @@ ALL: dict[str, Any] = {
     "podAnnotations": {"example.com/owner": "shop"},
     "tolerations": [{"key": "dedicated", "operator": "Exists", "effect": "NoSchedule"}],
     "nodeSelector": {"kubernetes.io/os": "linux"},
-    "affinity": {"nodeAffinity": {}},
     "priorityClassName": "high",
-    "serviceAccountName": "pinrelay",
+    "serviceAccount": {"annotations": {"example.com/role": "events"}},
+    "image": {"registry": "", "repository": "shop/pinrelay", "digest": f"sha256:{'0' * 64}"},
+    "service": {"type": "LoadBalancer", "annotations": {"example.com/internal": "true"}},
+    "extraEnv": [{"name": "OTEL_SERVICE_NAME", "value": "events"}],
+    "extraVolumes": [{"name": "extra", "emptyDir": {"sizeLimit": "1Mi"}}],
+    "extraVolumeMounts": [{"name": "extra", "mountPath": "/extra"}],
+    "roles": {
+        "receivers": {"maxReplicas": 10, "affinity": {"nodeAffinity": {}}, "strategy": {"type": "Recreate"}},
+        "senders": {"affinity": {"podAntiAffinity": {}}},
+    },
     "presets": "mine",
     "mappings": "mine",
     "sources": "mine",
@@ -78,7 +86,7 @@ def test_the_chart_renders_to_manifests_that_the_schemas_take(
     assert kinds.count("Deployment") == kinds.count("Service") == halves
     assert kinds.count("PodDisruptionBudget") == (2 if halves == 2 else 0)
     assert {"ConfigMap", "NetworkPolicy"} <= set(kinds)
-    assert kinds.count("HorizontalPodAutoscaler") == halves - 1
+    assert kinds.count("HorizontalPodAutoscaler") == (1 if "roles" in changes and halves == 2 else 0)
     assert kinds.count("PersistentVolumeClaim") == 2 - halves
     assert ("Ingress" in kinds, "PrometheusRule" in kinds) == (("ingress" in changes),) * 2
     for each in manifests:
@@ -116,6 +124,9 @@ def test_two_releases_share_no_name_and_no_pod() -> None:
     ("changes", "fault"),
     [
         ({"preset": "mine"}, "preset"),
+        ({"image": "registry.example.com/pinrelay:0.1.0"}, "image"),
+        ({"image": {"digest": "0123"}}, "digest"),
+        ({"service": {"type": "Ingress"}}, "service"),
         ({"settings": {"MAX_EVENTS": 5}}, "MAX_EVENTS"),
         ({"settings": {"max_events": "5"}}, "max_events"),
         ({"ingress": {"paths": ["webhook"]}}, "paths"),
@@ -139,6 +150,69 @@ def test_each_value_of_the_chart_is_in_its_schema_and_no_other() -> None:
             assert value.keys() == schema[name]["properties"].keys(), name
 
 
+def test_each_value_of_the_chart_is_on_its_page() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    rows = re.findall(r"^\| `([\w.*]+)` \|", (CHART / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(rows) == len(set(rows))
+    paths = {re.sub(r"^roles\.\w+\.", "roles.*.", path) for path in paths_of(values)}
+    assert set(rows) == paths
+
+
+def paths_of(value: Any, path: str = "") -> set[str]:
+    """Return the path of each value that a user sets; resources, labels and settings are whole values."""
+    whole = path.rpartition(".")[2] in {"resources", "labels", "settings"}
+    if not isinstance(value, dict) or not value or whole:
+        return {path}
+    return set().union(*(paths_of(each, f"{path}.{name}" if path else name) for name, each in value.items()))
+
+
+@pytest.mark.parametrize(
+    ("image", "shown"),
+    [
+        ({}, "registry.example.com/pinrelay:0.1.0"),
+        ({"registry": "", "tag": "dev"}, "pinrelay:dev"),
+        ({"digest": f"sha256:{'a' * 64}", "tag": "dev"}, f"registry.example.com/pinrelay@sha256:{'a' * 64}"),
+    ],
+)
+def test_the_image_has_registry_repository_and_tag_or_digest(image: dict[str, str], shown: str) -> None:
+    assert {pod["spec"]["containers"][0]["image"] for pod in pods(render(image=image))} == {shown}
+
+
+def test_an_upgrade_changes_no_field_that_kubernetes_does_not_let_change() -> None:
+    """The selectors of Deployments and the claim are those of commit 9903de9f."""
+    common = {"app.kubernetes.io/name": "pinrelay", "app.kubernetes.io/instance": "pinrelay"}
+    found = {
+        each["metadata"]["name"]: each["spec"]["selector"]
+        for changes in ({}, SQLITE)
+        for each in render(**changes)
+        if each["kind"] == "Deployment"
+    }
+    assert found == {
+        f"pinrelay-{name}": {"matchLabels": common | {"app.kubernetes.io/component": name}}
+        for name in ("receivers", "senders", "server")
+    }
+    (claim,) = (each for each in render(**SQLITE) if each["kind"] == "PersistentVolumeClaim")
+    assert (claim["metadata"]["name"], claim["spec"]) == (
+        "pinrelay-data",
+        {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Gi"}}},
+    )
+
+
+def test_helms_test_reaches_a_receiver_past_the_network_policy() -> None:
+    manifests = render(skip_tests=False, **ALL)
+    (pod,) = (each for each in manifests if each["kind"] == "Pod")
+    assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    kubernetes_validate.validate(pod, VERSIONS[-1], strict=True)
+    labels = pod["metadata"]["labels"].items()
+    (policy,) = (each["spec"] for each in manifests if each["kind"] == "NetworkPolicy")
+    assert not policy["podSelector"]["matchLabels"].items() <= labels  # so its own calls are not restricted
+    peers = [each["podSelector"]["matchLabels"].items() for each in policy["ingress"][0]["from"]]
+    assert any(peer <= labels for peer in peers)
+    (url,) = re.findall(r'urlopen\("(\S+?)"', pod["spec"]["containers"][0]["args"][0])
+    services = {each["metadata"]["name"] for each in manifests if each["kind"] == "Service"}
+    assert url in {f"http://{name}/readyz" for name in services}
+
+
 def test_over_sqlite_one_process_has_the_volume() -> None:
     manifests = render(**SQLITE)
     (deployment,) = (each["spec"] for each in manifests if each["kind"] == "Deployment")
@@ -160,9 +234,9 @@ def test_secrets_as_files_replace_no_pod_and_each_is_where_its_setting_says() ->
         given = {each["name"]: each["value"] for each in container["env"]}
         assert given == {
             f"{name}_FILE": f"/etc/pinrelay/secrets/{name}" for name in ("WRITE_KEYS", "PINTEREST_CONVERSION_TOKEN")
-        }
+        } | {"OTEL_SERVICE_NAME": "events"}
         assert {each["mountPath"] for each in container["volumeMounts"]} == {
-            *("/tmp", "/data", "/etc/pinrelay/secrets"),
+            *("/tmp", "/data", "/extra", "/etc/pinrelay/secrets"),
             *(f"/etc/pinrelay/{name}" for name in ("presets", "mappings", "sources", "destinations", "addresses")),
         }
         assert all("subPath" not in each for each in container["volumeMounts"])  # which would never change

@@ -6,10 +6,12 @@ import os
 import re
 import shutil
 import subprocess
+import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.examples.blocks import BLOCKS
 from tests.process import ROOT
@@ -69,8 +71,22 @@ def test_one_command_makes_all_that_a_release_has(clone: Path) -> None:
         "pinrelay-9.8.7-py3-none-any.whl",
         "pinrelay-9.8.7.tar.gz",
         "pinrelay-9.8.7.cdx.json",
+        "pinrelay-chart-9.8.7.tgz",
         "image.env",
     }
+    deploy = clone / "docs/deploy"
+    with tarfile.open(dist / "pinrelay-chart-9.8.7.tgz") as packed:
+        chart = yaml.safe_load(packed.extractfile("pinrelay/Chart.yaml") or b"")
+    assert (chart["version"], chart["appVersion"]) == ("9.8.7", "9.8.7")
+    manifests = list(yaml.safe_load_all((deploy / "kubernetes.yaml").read_text(encoding="utf-8")))
+    versions = {each["metadata"]["labels"]["app.kubernetes.io/version"] for each in manifests}
+    images = {
+        container["image"].rpartition(":")[2]
+        for each in manifests
+        if each["kind"] == "Deployment"
+        for container in each["spec"]["template"]["spec"]["containers"]
+    }
+    assert versions == images == {"9.8.7"}
     assert {name: hashlib.sha256((dist / name).read_bytes()).hexdigest() for name in sums} == sums
     bill = json.loads((dist / "pinrelay-9.8.7.cdx.json").read_text(encoding="utf-8"))
     assert bill["bomFormat"] == "CycloneDX"
