@@ -369,7 +369,7 @@ def main() -> None:
         (Path(folder) / "log").open("w", encoding="utf-8") as log,
         contextlib.redirect_stderr(log),
     ):
-        settings = load_settings(outbox_url=outbox_url, outbox_max_backlog=2 * deliveries)
+        settings = load_settings(outbox_url=outbox_url)
         configure_logging("json", arguments.log_level)
         asyncio.run(measure(url, settings, deliveries, profile))
     if profile:

@@ -87,7 +87,7 @@ HASHED = {
     "fn": normalise.normalise_name,
     "ct": normalise.normalise_city,
     "st": normalise.normalise_state,
-    "zp": normalise.zip_normaliser(digits_only=False),
+    "zp": normalise.normalise_zip,
     "country": normalise.normalise_country,
     "external_id": normalise.external_id_normaliser(keep_case=False),
     "hashed_maids": normalise.normalise_maid,

@@ -325,7 +325,12 @@ def source_traits(settings: Settings, sources: RunningSources | None) -> Callabl
         named = of_files().get(name)
         if named is None:
             return SourceTraits(is_proven=proves_authors(settings, name))
-        return SourceTraits(is_proven=named.is_proven, shop=named.shop, has_page_key=named.has_page_key)
+        return SourceTraits(
+            is_proven=named.is_proven,
+            shop=named.shop,
+            has_page_key=named.has_page_key,
+            waits_for_page=named.wait_for_page,
+        )
 
     return traits
 

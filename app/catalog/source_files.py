@@ -193,6 +193,10 @@ class SourceFile(BaseModel):
     withheld_channels: list[str] = Field(
         default_factory=list, description="Channels of orders, by `order_channel`, that are not sent, e.g. renewal."
     )
+    wait_for_page: bool = Field(
+        default=True,
+        description="Orders of a shop wait for the same order from the page; false sends them at once.",
+    )
     limits: SourceLimits | None = Field(None, description="How much it may send.")
     pixel: bool = Field(default=False, description="true accepts GET too, and returns a pixel.")
     named_by: str | None = Field(

@@ -30,7 +30,6 @@ OBEYED = frozenset(
         "custom_event_names",
         "default_country",
         "default_currency",
-        "zip_digits_only",
         "external_id_keep_case",
         "partner_name",
         "ldp_states",

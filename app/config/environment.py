@@ -289,14 +289,18 @@ REMOVED: Final = MappingProxyType(
         "MAX_JSON_DEPTH": "The limit is always 64 levels.",
         "MAX_UNPACKED_BYTES": "Use MAX_DECOMPRESSED_BYTES.",
         "MAX_UNPACKED_IN_FLIGHT": "Use MAX_DECOMPRESSED_IN_FLIGHT.",
+        "ORDER_WAIT_FOR_BROWSER": "Set `wait_for_page: false` in the file of a source.",
+        "OUTBOX_MAX_BACKLOG": "Set OUTBOX_MAX_BACKLOG_BYTES.",
         "OUTBOX_QUICK_CHECK_S": "The check always takes at most 5 s.",
         "OUTBOX_RESERVE_BYTES": "The reserve always has 64 MB.",
         "REQUEST_TIMEOUT_S": "The timeout is always 10 s.",
         "RETRY_MAX_ATTEMPTS": "The limit is always 20. RETRY_MAX_AGE_HOURS limits the age.",
+        "SEND_ADVERTISER_TRACKING": "Pinterest's schema has no `advertiser_tracking_enabled`, which is never sent.",
         "SEND_TIMEOUT_S": "The timeout is always 30 s.",
         "TRACKING_MAX_BATCH_BYTES": "The limit is always 512,000 bytes, as at Segment.",
         "TRACKING_MAX_EVENTS": "The limit is always 2,500 events, as at Segment.",
         "TRACKING_MAX_EVENT_BYTES": "The limit is always 32,768 bytes, as at Segment.",
+        "ZIP_DIGITS_ONLY": "Letters of postal codes are always kept outside the US.",
     }
 )
 

@@ -119,18 +119,11 @@ class AccountEventSettings(BotFilterSettings):
     default_currency: Currency | None = Field(None, description="currency for events without one")
     shop_money: Literal["shop", "presentment"] = Field("shop", description="which of Shopify's two amounts is sent")
     content_id: ContentId = Field("product_id", description="id of products: `variant_id`, `sku`, or a Liquid template")
-    zip_digits_only: bool = Field(
-        default=False, description="send digits only, as Pinterest's text says; breaks UK and Canadian codes"
-    )
     external_id_keep_case: bool = Field(
         default=False, description="keep the case of `external_id`, for shops that send `_pin_unauth`"
     )
     action_source_by_context: bool = Field(
         default=False, description="send events of apps as `app_ios` or `app_android`"
-    )
-    send_advertiser_tracking: bool = Field(
-        default=False,
-        description="send `advertiser_tracking_enabled`, if Pinterest told you to: its schema has no such field",
     )
     partner_name: str | None = Field(None, pattern="^ss-[a-z0-9-]+$", description="sent as `partner_name`")
     gpc: Literal["opt_out", "ldp", "ignore"] = Field("opt_out", description="effect of Global Privacy Control")
@@ -325,11 +318,8 @@ class OutboxSettings(MemorySettings, EventAgeSettings):
         description="`sqlite:///FILE` or `postgresql://HOST/DATABASE`",
         repr=False,  # a password may stand in it
     )
-    outbox_max_backlog: Count | None = Field(
-        None, ge=1, description="most unsettled deliveries of one ad account, beyond: 503; default: no limit"
-    )
     outbox_max_backlog_bytes: Bytes | None = Field(
-        None, ge=1, description="most bytes of their payloads, beyond: 503; default: by the disk, see operating.md"
+        None, ge=1, description="most bytes of unsent payloads of an ad account, beyond: 503; default: by the disk"
     )
     dedup_window_hours: Hours | None = Field(
         None, gt=0, description="how long an event is recognised as duplicate; default: MAX_EVENT_AGE_DAYS (168 hours)"
@@ -343,9 +333,6 @@ class OutboxSettings(MemorySettings, EventAgeSettings):
         ge=0,
         le=50,
         description="how long an order waits for the same order from the page or the shop; 0: not at all",
-    )
-    order_wait_for_browser: bool = Field(
-        default=True, description="orders of the shop wait for the page too; false: the tag's copy counts again"
     )
     unconfirmed_orders: Literal["send", "withhold"] = Field(
         "send", description="send, or keep in the quarantine, an order of the page that the shop does not confirm"

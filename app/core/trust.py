@@ -19,6 +19,8 @@ class SourceTraits(NamedTuple):
     shop: str = ""
     #: Pages show its key, so its events are those of pages: Pinterest's tag may report the same ones.
     has_page_key: bool = False
+    #: Its orders wait for the same order from the page.
+    waits_for_page: bool = True
 
 
 def may_change(*, by_proven: bool, of_proven: bool) -> bool:

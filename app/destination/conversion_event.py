@@ -19,7 +19,7 @@ from app.destination.event_text import EventReaders, ReadEvent
 from app.destination.members import MembersReader, all_members
 from app.destination.money import is_negative, is_plainly_positive, read_currency
 from app.destination.person_sections import blocks_of, countries_of, phones_as_given
-from app.destination.privacy_flags import OptOuts, StateOf, read_opt_out, read_permission
+from app.destination.privacy_flags import OptOuts, StateOf, read_opt_out
 from app.destination.reading import Reader, flattened, read_address, read_boolean
 from app.destination.redaction import PersonalData, read_free_text
 from app.destination.required_fields import REQUIRED, TIMELY_S, RequiredReader, settled_time
@@ -40,7 +40,7 @@ _ASKED = {
 #: A report of more says how many more.
 _MAX_WARNINGS = 50
 #: What the event says of the person and is not sent as it stands.
-_READ_LATER = ("person_blocks", "gpc", PIN_UNAUTH)
+_READ_LATER = ("person_blocks", "gpc", "advertiser_tracking_enabled", PIN_UNAUTH)
 #: Adds to a finished `user_data`, in place.
 Complete: TypeAlias = Callable[[dict[str, Any]], object]
 _AMOUNTS = ("value", "predicted_ltv", "contents")
@@ -48,7 +48,6 @@ _AMOUNTS = ("value", "predicted_ltv", "contents")
 _OPTIONAL: dict[str, Reader] = {
     "event_source_url": read_address,
     "opt_out": read_opt_out,
-    "advertiser_tracking_enabled": read_permission,
     "wifi": read_boolean,
     "language": read_language,
     "partner_name": read_free_text,
@@ -178,9 +177,7 @@ class ReportConversionEvent:
             )
             warnings += about
         if read.notes:
-            unsent = "" if self._rules.send_advertiser_tracking else ".advertiser_tracking_enabled"
-            notes = [note for note in read.notes if not (unsent and note.startswith(unsent))]
-            warnings += [note.removeprefix(".").removeprefix(": ") for note in notes]
+            warnings += [note.removeprefix(".").removeprefix(": ") for note in read.notes]
         return warnings
 
     def _refuse_refund(self, given: dict[str, Any], places: Places) -> None:
@@ -215,8 +212,6 @@ class ReportConversionEvent:
             warnings += [f"checkout without {name}: {_ASKED[name]}" for name in _ASKED if name not in custom_data]
         if not custom_data:
             event.pop("custom_data", None)
-        if not self._rules.send_advertiser_tracking:
-            event.pop("advertiser_tracking_enabled", None)
         if self._rules.partner_name and "partner_name" not in event:
             event["partner_name"] = self._rules.partner_name
         if "app_info" in event or "app_name" in event:
@@ -245,8 +240,7 @@ def _app_name(event: dict[str, Any]) -> bool:
     return "app_name" in event or "app_name" in event.get("app_info", {})
 
 
-# with the field that the setting alone sends: tests and programs see every field
-_by_default = ReportConversionEvent(ConversionSettings.model_construct(send_advertiser_tracking=True))
+_by_default = ReportConversionEvent(ConversionSettings.model_construct())
 #: Every field of the action that is sent, by its reader under the default rules.
 FIELD_READERS = _by_default.readers
 

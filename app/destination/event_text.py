@@ -126,7 +126,7 @@ class _EventText(_MembersText):
     """Writes how the event itself is read."""
 
     needs_members = False
-    elsewhere = frozenset((*REQUIRED, *_WHO, "gpc", PIN_UNAUTH))
+    elsewhere = frozenset((*REQUIRED, *_WHO, "gpc", "advertiser_tracking_enabled", PIN_UNAUTH))
 
     def __init__(self, readers: EventReaders, text: FunctionNames) -> None:
         super().__init__(readers.optional, text, "")
@@ -137,7 +137,7 @@ class _EventText(_MembersText):
 
     def ordered(self, names: Iterable[str]) -> Iterable[str]:
         """Return the members in the order in which they are sent, those that must be there whether they are or not."""
-        known = list(super().ordered(names))
+        known = [name for name in super().ordered(names) if name != "advertiser_tracking_enabled"]  # never sent
         self._has_blocks = "person_blocks" in known
         first = [*REQUIRED, *(["person_blocks"] if self._has_blocks else []), "user_data"]
         return [*first, *(name for name in known if name not in first)]

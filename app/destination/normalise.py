@@ -199,22 +199,16 @@ def normalise_state(text: str, country: str | None) -> Normalised:
     return (code.lower(), "") if code else (None, f"no state of {where} bears this name or code")
 
 
-def zip_normaliser(*, digits_only: bool) -> Normaliser:
-    """Make a normaliser of postal codes."""
-
-    def normalise(text: str, country: str | None) -> Normalised:
-        text = WHOLE.sub(r"\1", plain_letters(text))
-        letters = "".join(filter(str.isalnum, text)).lower()
+def normalise_zip(text: str, country: str | None) -> Normalised:
+    """Normalise a postal code: five digits in the US, otherwise letters and digits in lower case."""
+    text = WHOLE.sub(r"\1", plain_letters(text))
+    letters = "".join(filter(str.isalnum, text)).lower()
+    if country == "US" or (country is None and _US_ZIP.fullmatch(text)):
         digits = "".join(filter(str.isdecimal, text))
-        if digits_only:
-            return digits or None, "" if digits else "no digit is left of it"
-        if country == "US" or (country is None and _US_ZIP.fullmatch(text)):
-            if len(digits) < _ZIP_PADDED_FROM or digits != letters:
-                return None, "it is no US zip code"
-            return digits[:_ZIP_DIGITS].zfill(_ZIP_DIGITS), ""
-        return letters or None, "" if letters else "no letter or digit is left of it"
-
-    return normalise
+        if len(digits) < _ZIP_PADDED_FROM or digits != letters:
+            return None, "it is no US zip code"
+        return digits[:_ZIP_DIGITS].zfill(_ZIP_DIGITS), ""
+    return letters or None, "" if letters else "no letter or digit is left of it"
 
 
 def normalise_country(text: str, _country: str | None) -> Normalised:

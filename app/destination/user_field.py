@@ -15,8 +15,8 @@ from app.destination.normalise import (
     normalise_maid,
     normalise_name,
     normalise_state,
+    normalise_zip,
     phone_normaliser,
-    zip_normaliser,
 )
 
 
@@ -117,8 +117,8 @@ USER_FIELDS = (
     UserField(
         name="zip",
         wire="zp",
-        normaliser=lambda rules: zip_normaliser(digits_only=rules.zip_digits_only),
-        rule="US: five digits; elsewhere letters and digits, lower case; ZIP_DIGITS_ONLY: digits",
+        normaliser=_always(normalise_zip),
+        rule="US: five digits; elsewhere letters and digits, lower case",
         source=f"{_SCHEMA} for the US; {_SILENT} elsewhere",
         example=("94107-1234", "94107"),
     ),

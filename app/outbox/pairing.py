@@ -222,8 +222,6 @@ def _take_off_prices(custom_data: dict[str, Any]) -> None:
 
 
 def _keep_every_no(event: dict[str, Any], sides: Sequence[dict[str, Any]]) -> None:
-    if any(side.get("advertiser_tracking_enabled") is False for side in sides):
-        event["advertiser_tracking_enabled"] = False
     types = [side.get("custom_data", {}).get("opt_out_type", "") for side in sides]
     if flags := dict.fromkeys(flag for each in types for flag in each.split(",") if flag):
         event.setdefault("custom_data", {})["opt_out_type"] = ",".join(flags)

@@ -92,35 +92,23 @@ def added(one: Loads, other: Loads) -> Loads:
 
 def with_room_for_proven(rules: OutboxSettings, more: Loads) -> Loads:
     """Return what must fit where `more` is public, and some of the room is kept for proven events."""
-    deliveries, size_bytes = (
-        kept_for_proven(rules.outbox_max_backlog or 0),
-        kept_for_proven(rules.max_backlog_bytes or 0),
-    )
-    return {account: Load(load.deliveries + deliveries, load.size_bytes + size_bytes) for account, load in more.items()}
+    size_bytes = kept_for_proven(rules.max_backlog_bytes or 0)
+    return {account: Load(load.deliveries, load.size_bytes + size_bytes) for account, load in more.items()}
 
 
 def why_full(rules: OutboxSettings, waiting: Load, more: Load = _ANYTHING) -> str:
-    """Return which limit of an ad account is reached, and how much waits; "" where there is room for `more`.
+    """Return that the limit of an ad account is reached, and how much waits. Empty if there is room for `more`.
 
     `more` may have the room in it that is kept for proven events.
     """
-    if rules.outbox_max_backlog is not None and waiting.deliveries + more.deliveries > rules.outbox_max_backlog:
-        return f"{waiting.deliveries:,} deliveries wait, of {rules.outbox_max_backlog:,} that may (OUTBOX_MAX_BACKLOG)"
     if rules.max_backlog_bytes is not None and waiting.size_bytes + more.size_bytes > rules.max_backlog_bytes:
         return f"{waiting.size_bytes:,} bytes wait, of {rules.max_backlog_bytes:,} that may (OUTBOX_MAX_BACKLOG_BYTES)"
     return ""
 
 
 def remaining_bytes(rules: OutboxSettings, waiting: Load) -> float | None:
-    """Return how many bytes of payloads the limits of an ad account leave; None where none is set.
-
-    A limit of deliveries is counted at the mean size of those that wait.
-    """
-    room = [] if rules.max_backlog_bytes is None else [float(rules.max_backlog_bytes - waiting.size_bytes)]
-    if rules.outbox_max_backlog is not None:
-        mean = waiting.size_bytes / max(1, waiting.deliveries)
-        room.append((rules.outbox_max_backlog - waiting.deliveries) * mean)
-    return min(room, default=None)
+    """Return how many bytes of payloads the limit of an ad account leaves; `None` without a limit."""
+    return None if rules.max_backlog_bytes is None else float(rules.max_backlog_bytes - waiting.size_bytes)
 
 
 def backlog_full(rules: OutboxSettings, waiting: Loads, more: Loads) -> BacklogFull | None:

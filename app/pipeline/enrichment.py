@@ -182,7 +182,7 @@ class Enrichment:
 def of_permitted(presets: Sequence[Preset], lines: Sequence[PresetResult]) -> Event | None:
     """Return a finished event that holds the person as the defaults find it; None where any line says no."""
     for line in lines:
-        if line.event and (carries_opt_out(line.event) or line.event.get("advertiser_tracking_enabled") is False):
+        if line.event and carries_opt_out(line.event):
             return None
     return finished_by_defaults(presets, lines)
 

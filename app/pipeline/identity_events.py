@@ -81,7 +81,6 @@ class IdentityEventReader:
         `built` was made by the action's defaults as far as the person goes. In it the person says no nowhere, unless
         `is_no` says that the event does.
         """
-        tracking = built.get("advertiser_tracking_enabled")
         answer = False if is_no else self._consent(event)
         return IdentityEvent(
             kind=event["type"],
@@ -92,8 +91,7 @@ class IdentityEventReader:
             found=built["user_data"],
             is_withheld=is_withheld,
             is_no=answer is False,
-            is_yes=answer is True or tracking is True or built.get("opt_out") is False,
-            may_use_device=tracking is True,
+            is_yes=answer is True or built.get("opt_out") is False,
             is_proven=is_proven,
         )
 

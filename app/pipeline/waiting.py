@@ -131,7 +131,8 @@ class OrderWaits:
         ):
             wait_s = self._rules.order_wait_s
             if is_proven:
-                wait_s = time_left_s(delivery, wait_s, now) if self._rules.order_wait_for_browser else 0
+                waits = self._traits_of(delivery.source).waits_for_page
+                wait_s = time_left_s(delivery, wait_s, now) if waits else 0
         is_withheld = wait_s > 0 and not is_proven and self._rules.unconfirmed_orders == "withhold"
         return replace(delivery, side=side, wait_s=max(0.0, wait_s), is_withheld_alone=is_withheld, warnings=warnings)
 

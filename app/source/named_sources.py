@@ -91,6 +91,8 @@ class NamedSource:
     sends_amounts_as_sent: bool = False
     #: Orders of these channels are not sent.
     withheld_channels: frozenset[str] = frozenset()
+    #: Its orders wait for the same order from the page.
+    wait_for_page: bool = True
 
     @property
     def is_known(self) -> bool:

@@ -13,6 +13,7 @@ FILE = """
 name: {name}
 kind: segment
 authors: {authors}
+wait_for_page: {waits}
 shop: Berlin
 proofs: [{{kind: bearer, secret: {{env: A_SECRET}}}}]
 """
@@ -28,7 +29,7 @@ KEYS = {"write_keys": "page:0123456789abcdef,erp:0123456789abcdea", "write_keys_
         ("default", KEYS | {"webhook_authors": "server"}, SourceTraits(is_proven=True)),
         ("page", KEYS, SourceTraits(is_proven=False)),
         ("erp", KEYS, SourceTraits(is_proven=True)),
-        ("shop", {"sources_dir": True}, SourceTraits(is_proven=True, shop="Berlin")),
+        ("shop", {"sources_dir": True}, SourceTraits(is_proven=True, shop="Berlin", waits_for_page=False)),
         ("relay", {"sources_dir": True}, SourceTraits(is_proven=False, shop="Berlin")),
     ],
 )
@@ -42,8 +43,9 @@ def test_traits(
     is_running: bool,
 ) -> None:
     monkeypatch.setenv("A_SECRET", "0123456789abcdef")
-    for file, authors in (("shop", "server"), ("relay", "browser")):
-        (tmp_path / f"{file}.yaml").write_text(FILE.format(name=file, authors=authors), encoding="utf-8")
+    for file, authors, waits in (("shop", "server", "false"), ("relay", "browser", "true")):
+        text = FILE.format(name=file, authors=authors, waits=waits)
+        (tmp_path / f"{file}.yaml").write_text(text, encoding="utf-8")
     given = load_settings(**(settings | ({"sources_dir": (tmp_path,)} if "sources_dir" in settings else {})))
     running = assemble.running_sources(given, on_fault=print) if is_running else None
     assert assemble.source_traits(given, running)(name) == traits

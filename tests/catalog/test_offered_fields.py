@@ -14,7 +14,7 @@ from tests.process import ROOT
 
 TEXT = (ROOT / "mappings/report_conversion_event.yaml").read_text(encoding="utf-8")
 #: Fields of the action that are read, and not sent as they are.
-NOT_SENT = {"gpc", "pin_unauth", "person_blocks"}
+NOT_SENT = {"advertiser_tracking_enabled", "gpc", "pin_unauth", "person_blocks"}
 #: A file that describes less than the destination reads, as an older copy does.
 OLDER = """
 name: Report Conversion Event

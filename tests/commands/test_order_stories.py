@@ -101,20 +101,6 @@ CASES = [
         f"{E} {E}",
         {"ORDER_WAIT_MINUTES": "1.5"},
     ),
-    Case(
-        "the shop does not wait for the page",
-        [shop(0, total=249), page(60, total=249)],
-        [Sent(0, "249", "shop-0", "s")],
-        f"{E} {D}",
-        {"ORDER_WAIT_FOR_BROWSER": "false"},
-    ),
-    Case(
-        "the page waits though the shop does not",
-        [page(0, total=249, tag="t"), shop(60, total=249)],
-        [Sent(60, "249", "t")],
-        f"{E} {M}",
-        {"ORDER_WAIT_FOR_BROWSER": "false"},
-    ),
     # Whose event id.
     Case(
         "the tag has the message id",

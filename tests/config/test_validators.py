@@ -34,7 +34,7 @@ ADDRESSES = ("PINTEREST_API_URL", "ALERT_WEBHOOK_URL", "PUBLIC_URL")
         ("PORT", "abc", "must be a whole number, 0 or more, at most 65,535"),
         ("PORT", "65536", "must be a whole number, 0 or more, at most 65,535"),
         ("PORT", "80.5", "must be a whole number, 0 or more, at most 65,535"),
-        ("OUTBOX_MAX_BACKLOG", "many", "must be a whole number, 1 or more, at most 1,000,000,000"),
+        ("REMEMBER_MAX_PEOPLE", "many", "must be a whole number, 1 or more, at most 1,000,000,000"),
         ("RETRY_BASE_S", "0", "must be a number, more than 0, at most 86,400"),
         ("ALERT_FALL", "inf", "must be a number, more than 0, less than 1"),
         ("DEDUP_ORDERS", "perhaps", "must be true or false"),

@@ -43,7 +43,7 @@ from tests.outbox.new_store import new_store
 NOW = 1_795_000_000.0  # 2026-11-18 11:06:40 UTC
 ACCOUNT = "549755885175"
 PASSWORD = "correct horse"
-RULES = outbox_rules(outbox_max_backlog=1_000, remember_s=90 * DAY_S, remember_max_people=1_000)
+RULES = outbox_rules(remember_s=90 * DAY_S, remember_max_people=1_000)
 
 #: Small, so that it compiles in no time.
 MAPPING = """

@@ -38,7 +38,7 @@ class Files:
 
 @pytest.fixture
 async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
-    rules = outbox_rules(dedup_window_s=1, outbox_max_backlog=10)
+    rules = outbox_rules(dedup_window_s=1)
     store = open_outbox(new_store(tmp_path, "o.db"), rules)
     yield store
     await store.close()

@@ -93,5 +93,4 @@ def unknown_to_pinterest(offered: Mapping[str, OfferedField], schema: dict[str, 
 
 def test_the_sandbox_knows_every_field_that_is_offered() -> None:
     """Of a field that Pinterest takes and does not describe, `UNLISTED` in app/sandbox/judge.py has a row."""
-    # sent by SEND_ADVERTISER_TRACKING only
-    assert unknown_to_pinterest(OFFERED_FIELDS, event_schema(description())) == ["advertiser_tracking_enabled"]
+    assert unknown_to_pinterest(OFFERED_FIELDS, event_schema(description())) == []

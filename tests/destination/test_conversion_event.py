@@ -73,7 +73,6 @@ def test_the_action_source_is_one_of_four(given: Any) -> None:
         ({"event_id": ["evt-2"]}, {"event_id": "evt-2"}),
         ({"opt_out": "false"}, {"opt_out": False}),
         ({"opt_out": 1}, {"opt_out": True}),
-        ({"advertiser_tracking_enabled": "true"}, {"advertiser_tracking_enabled": True}),
         ({"wifi": 0}, {"wifi": False}),
         ({"language": "en"}, {"language": "en"}),
         ({"language": ["de"]}, {"language": "de"}),
@@ -105,17 +104,7 @@ def test_what_can_be_read_is_sent_without_a_warning(fields: dict[str, Any], sent
         ({"opt_out": "No"}, {"opt_out": False}, "opt_out: a text of 2 characters read as false"),
         ({"wifi": ["yes"]}, {"wifi": True}, "wifi: a list of 1 read as true"),
         ({"wifi": "0"}, {"wifi": False}, "wifi: a text of 1 character read as false"),
-        (
-            {"advertiser_tracking_enabled": " "},
-            {},
-            "advertiser_tracking_enabled: a text of 1 character left out, it is blank",
-        ),
         ({"opt_out": "False"}, {"opt_out": False}, "opt_out: a text of 5 characters read as false"),
-        (
-            {"advertiser_tracking_enabled": " TRUE "},
-            {"advertiser_tracking_enabled": True},
-            "advertiser_tracking_enabled: a text of 6 characters read as true",
-        ),
         ({"language": "en-US"}, {"language": "en"}, 'language: a text of 5 characters sent as "en"'),
         ({"language": ["pt_BR"]}, {"language": "pt"}, 'language: a list of 1 sent as "pt"'),
         (
@@ -127,11 +116,6 @@ def test_what_can_be_read_is_sent_without_a_warning(fields: dict[str, Any], sent
         ({"opt_out": []}, {"opt_out": True}, "opt_out: a list of 0 cannot be read, true is sent"),
         ({"opt_out": ["maybe"]}, {"opt_out": True}, "opt_out: a text of 5 characters cannot be read, true is sent"),
         ({"opt_out": "undefined"}, {"opt_out": True}, "opt_out: a text of 9 characters cannot be read, true is sent"),
-        (
-            {"advertiser_tracking_enabled": "authorized"},
-            {"advertiser_tracking_enabled": False},
-            "advertiser_tracking_enabled: a text of 10 characters cannot be read, false is sent",
-        ),
         ({"wifi": "on"}, {}, "wifi: a text of 2 characters left out, true or false is expected"),
         ({"language": "english"}, {}, "language: a text of 7 characters left out"),
         ({"event_source_url": 5}, {}, "event_source_url: a number left out, an address is expected"),

@@ -71,7 +71,6 @@ CAREFUL = ReportConversionEvent(
     ConversionSettings.model_construct(
         default_country="US",
         default_currency="EUR",
-        zip_digits_only=True,
         ldp_states=("CA",),
         partner_name="ss-x",
     )
@@ -92,7 +91,6 @@ def test_any_fields_give_a_reason_or_a_valid_event(
         event, warnings = build(fields, now=now)
     except EventInvalid:
         return
-    event.pop("advertiser_tracking_enabled", None)  # sent only where SEND_ADVERTISER_TRACKING asks; not in the schema
     assert judged_by_pinterest(event) == []
     assert all(isinstance(warning, str) for warning in warnings)
     assert json.dumps(fields) == before, "the fields are left alone"

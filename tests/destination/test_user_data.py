@@ -233,22 +233,14 @@ def test_what_is_left_out_is_said_without_its_value(user_data: dict[str, Any], a
     [
         ({"default_country": "de"}, {"phone": "030 123456"}, "ph", "4930123456"),
         ({"default_country": "DE"}, {"phone": "(415) 555-1234", "country": "US"}, "ph", "14155551234"),
-        ({"zip_digits_only": True}, {"zip": "K1A 0B1", "country": "CA"}, "zp", "101"),
         ({"external_id_keep_case": True}, {"external_id": "dWlkPU a"}, "external_id", "dWlkPUa"),
     ],
-    ids=["DEFAULT_COUNTRY completes phones", "the event's country wins", "ZIP_DIGITS_ONLY", "EXTERNAL_ID_KEEP_CASE"],
+    ids=["DEFAULT_COUNTRY completes phones", "the event's country wins", "EXTERNAL_ID_KEEP_CASE"],
 )
 def test_settings_change_the_rule(rules: dict[str, Any], user_data: dict[str, Any], wire: str, text: str) -> None:
     got, _ = sent(of_user(**user_data), **rules)
 
     assert [digest(text)] == got[wire]
-
-
-def test_zip_digits_only_leaves_nothing_of_letters() -> None:
-    got, warnings = sent(of_user(zip="ABC"), zip_digits_only=True)
-
-    assert "zp" not in got
-    assert warnings == ["user_data.zip: a text of 3 characters left out, no digit is left of it"]
 
 
 @pytest.mark.parametrize("address", ["203.0.113.1", "2001:db8::1", " 203.0.113.1 "])

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from app.destination import report_conversion_event
+from app.destination.privacy_flags import read_permission
 from app.errors import EventInvalid
 from app.mapping import compile_mapping
 from tests.assembled import shipped_catalog
@@ -21,6 +22,8 @@ ROWS = {row["id"]: row for row in map(json.loads, (FOLDER / "action.ndjson").rea
 MOST_DIFFERENCES = 0.04
 
 #: Read apart: required, or hashed.
+#: In no schema of Pinterest, so it is not sent.
+NEVER_SENT = "advertiser_tracking_enabled"
 NOT_OPTIONAL = {"event_name", "action_source", "event_time", "event_id", "user_data"}
 
 Judge = Callable[[dict[str, Any]], list[str]]
@@ -46,7 +49,7 @@ def worth_sending(value: Any) -> Any:
 def comparable(event: dict[str, Any], presence_only: list[str]) -> dict[str, Any]:
     """Take away what is not compared, and keep of some digests only that they are there."""
     kept: dict[str, Any] = worth_sending(
-        {key: value for key, value in event.items() if key not in ("partner_name", "np")}
+        {key: value for key, value in event.items() if key not in ("partner_name", "np", NEVER_SENT)}
     )
     for path in presence_only:
         name = path.removeprefix("user_data.")
@@ -84,17 +87,12 @@ def unsaid(fields: dict[str, Any], event: dict[str, Any], warnings: list[str]) -
     said = " ".join(warnings)
     silent = set()
     for name, given in worth_sending(fields).items():
-        if name not in NOT_OPTIONAL and f"{name}:" not in said:
+        if name not in (*NOT_OPTIONAL, NEVER_SENT) and f"{name}:" not in said:
             sent = set(leaves(event.get(name), name))
             silent |= {
                 member for member, text in leaves(given, name) if (member, text) not in sent and member not in said
             }
     return sorted(silent)
-
-
-def described(event: dict[str, Any]) -> dict[str, Any]:
-    """Return an event without what is in no schema of Pinterest's, and is sent only by SEND_ADVERTISER_TRACKING."""
-    return {name: value for name, value in event.items() if name != "advertiser_tracking_enabled"}
 
 
 def fault(row: dict[str, Any], judge: Judge) -> str:
@@ -107,7 +105,7 @@ def fault(row: dict[str, Any], judge: Judge) -> str:
         return "it was not refused"
     if expected == "repaired":
         silent = [f"{name} was changed without a word" for name in unsaid(fields, event, warnings)]
-        return "; ".join(judge(described(event)) + silent)
+        return "; ".join(judge(event) + silent)
     presence_only = row.get("compare_presence_only", [])
     return "" if comparable(event, presence_only) == comparable(expected, presence_only) else f"got {event}"
 
@@ -125,14 +123,15 @@ def test_the_vectors_hold(judged_by_pinterest: Judge, record_figure: Callable[[s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("flag", "careful"), [("opt_out", True), ("advertiser_tracking_enabled", False)])
+@pytest.mark.parametrize(("flag", "careful"), [("opt_out", True), (NEVER_SENT, False)])
 def test_privacy_flags_of_the_vectors_fail_closed(flag: str, careful: bool) -> None:  # noqa: FBT001 - a table's column
     readable = {"true": True, "false": False, "1": True, "0": False}
     for row_id in ROWS:
         fields, event, _ = built(row_id)
         given = fields.get(flag)
         if event and given not in (None, ""):
-            assert event[flag] is readable.get(str(given).lower(), careful), row_id
+            value = read_permission(given)[0] if flag == NEVER_SENT else event[flag]
+            assert value is readable.get(str(given).lower(), careful), row_id
 
 
 @pytest.mark.slow
@@ -140,7 +139,7 @@ def test_every_event_of_the_vectors_is_valid_at_pinterest(judged_by_pinterest: J
     events = {row_id: event for row_id in ROWS if (event := built(row_id)[1])}
 
     assert len(events) > len(ROWS) / 2
-    assert {id_: faults for id_, event in events.items() if (faults := judged_by_pinterest(described(event)))} == {}
+    assert {id_: faults for id_, event in events.items() if (faults := judged_by_pinterest(event))} == {}
 
 
 @pytest.mark.slow
@@ -158,7 +157,7 @@ def test_every_realistic_event_is_valid_at_pinterest(
             if preset.trigger.matches(event):
                 count += 1
                 built_event, _ = report_conversion_event(preset.mapping.resolve(event), now=None)
-                if found := judged_by_pinterest(described(built_event)):
+                if found := judged_by_pinterest(built_event):
                     faults[event["messageId"], preset.name] = found
 
     record_figure("events.ndjson", f"{count} events, {count - len(faults)} valid by Pinterest's schema")

@@ -51,15 +51,19 @@ _IN_UNITS = {
 
 
 def rules(**changes: Any) -> OutboxSettings:
-    """Return settings of an outbox: the default ones with these changes. The environment is not read."""
+    """Return settings of an outbox: the default ones with these changes. The environment is not read.
+
+    `room_for` limits the backlog to so many deliveries of `new`.
+    """
     standard: dict[str, Any] = {
         "dedup_window_s": DAY_S,
-        "outbox_max_backlog": 1_000_000,
         "outbox_max_backlog_bytes": 10**10,
         "remember_click_s": 0,
         "remember_max_people": 0,
         "remember_secret": SecretStr("secret-of-the-memory-of-the-tests"),
     }
+    if "room_for" in changes:
+        changes["outbox_max_backlog_bytes"] = changes.pop("room_for") * len(payload())
     given = standard | changes
     in_units = {_IN_UNITS[name][0]: given.pop(name) / _IN_UNITS[name][1] for name in _IN_UNITS.keys() & given.keys()}
     own, limits = split_limits(given)

@@ -75,7 +75,7 @@ async def are_alike(urls: Sequence[str], seed: int, *, calls: int) -> None:
     given = rules(
         payload_s=rng.choice([0, DAY_S]),
         order_scope="source" if rng.random() < 0.5 else "account",
-        outbox_max_backlog=30,
+        room_for=30,
         **BOUNDS,
         **MEMORY,
     )

@@ -199,20 +199,26 @@ async def test_invalid_events_of_a_stranger_push_no_signed_one_out_of_the_quaran
         {
             "write_keys": "page:0123456789abcdef,shop:0123456789abcdea",
             "write_keys_secret": "shop",
-            "outbox_max_backlog": 100,
+            "outbox_max_backlog_bytes": 100_000,
         }
     ],
     indirect=True,
 )
 async def test_a_flood_leaves_room_for_orders_of_the_shop(shop: Shop) -> None:
     """The backlog was full of invented events, and everybody got 503 until they were sent."""
-    for number in range(90):
-        await shop.stranger(order(number, 1))
+    flood = iter(range(1_000, 5_000))
+
+    async def fill() -> None:
+        for number in flood:
+            await shop.stranger(order(number, 1))
+
     with pytest.raises(BacklogFull):
-        await shop.stranger(order(90, 1))
-    assert await shop.server(*(order(number) for number in range(1_000, 1_010))) == [Exit.ENQUEUED] * 10
+        await fill()
+    orders = [order(number) for number in range(5_000, 5_000 + (next(flood) - 1_000) // 10)]
+    assert len(orders) > 5
+    assert await shop.server(*orders) == [Exit.ENQUEUED] * len(orders)
     with pytest.raises(BacklogFull):
-        await shop.server(order(2_000))
+        await shop.server(*(order(number) for number in range(9_000, 9_000 + len(orders))))
 
 
 async def test_the_shop_withdraws_an_order_before_it_comes_and_no_order_that_it_pays_back_in_part(shop: Shop) -> None:

@@ -161,10 +161,12 @@ async def test_a_call_that_cannot_be_stored_fails_alone(at: At) -> None:
 
 
 async def test_beyond_the_backlog_nothing_is_kept_of_a_call(open_at: Callable[..., At]) -> None:
-    at = open_at(outbox_max_backlog=3)
+    at = open_at(room_for=3)
     await at.enqueue(new(), new())
     note = DroppedEvent(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
-    with pytest.raises(OutboxUnavailable, match="2 deliveries wait, of 3 that may"):
+    with pytest.raises(
+        OutboxUnavailable, match=f"{2 * len(payload()):,} bytes wait, of {3 * len(payload()):,} that may"
+    ):
         await at.enqueue(new(event_id="e"), new(), dropped=(note,))
     assert (await at.outbox.message("noted")).dropped_events == ()
     (answer,) = await at.enqueue(new(event_id="e"))
@@ -185,12 +187,9 @@ async def test_the_backlog_is_bounded_in_bytes_of_payload_too(open_at: Callable[
         await at.outbox.check([ACCOUNT])
 
 
-@pytest.mark.parametrize("limit", [{"outbox_max_backlog": 20}, {"outbox_max_backlog_bytes": 20 * len(payload())}])
-async def test_a_tenth_of_the_backlog_is_kept_for_proven_events(
-    open_at: Callable[..., At], limit: dict[str, int]
-) -> None:
+async def test_a_tenth_of_the_backlog_is_kept_for_proven_events(open_at: Callable[..., At]) -> None:
     """A flood of public events filled the backlog, and the shop's orders got 503."""
-    at = open_at(**limit)
+    at = open_at(room_for=20)
     flood = [new(leaves_room=True) for _ in range(18)]
     await at.enqueue(*flood[:17])
     with pytest.raises(BacklogFull):
@@ -208,7 +207,7 @@ async def test_a_tenth_of_the_backlog_is_kept_for_proven_events(
 async def test_calls_that_share_a_commit_are_refused_each_for_itself_where_room_is_kept(
     open_at: Callable[..., At],
 ) -> None:
-    at = open_at(outbox_max_backlog=20)
+    at = open_at(room_for=20)
     await at.enqueue(*(new() for _ in range(18)))
     calls = [new(leaves_room=True), new(is_proven=True), new(leaves_room=True), new(is_proven=True)]
     answers = await asyncio.gather(*(at.enqueue(each) for each in calls), return_exceptions=True)
@@ -217,10 +216,10 @@ async def test_calls_that_share_a_commit_are_refused_each_for_itself_where_room_
 
 async def test_without_limits_only_the_disk_bounds_the_backlog(open_at: Callable[..., At]) -> None:
     """SQLite asks it; what PostgreSQL's server has cannot be asked."""
-    limited = open_at(outbox_max_backlog=3)
+    limited = open_at(room_for=3)
     await limited.enqueue(new(), new())
     assert (await limited.outbox.backlog(ACCOUNT, now=NOW)).room_bytes == len(payload())
-    at = open_at(outbox_max_backlog=None, outbox_max_backlog_bytes=None)
+    at = open_at(outbox_max_backlog_bytes=None)
     await at.enqueue(new(), new())
     await at.outbox.check([ACCOUNT])
     backlog = await at.outbox.backlog(ACCOUNT, now=NOW)
@@ -248,11 +247,13 @@ async def test_bytes_wait_until_their_delivery_is_settled(at: At) -> None:
 
 
 async def test_a_full_backlog_fails_the_check_until_deliveries_leave(open_at: Callable[..., At]) -> None:
-    at = open_at(outbox_max_backlog=1)
+    at = open_at(room_for=1)
     await at.enqueue(new())
     with pytest.raises(OutboxUnavailable, match="full"):
         await at.outbox.check([ACCOUNT])
-    assert "1 deliveries wait, of 1 that may" in (await at.outbox.backlog(ACCOUNT, now=NOW)).full
+    assert (
+        f"{len(payload())} bytes wait, of {len(payload())} that may" in (await at.outbox.backlog(ACCOUNT, now=NOW)).full
+    )
     await at.outbox.check()
     await at.deliver(*await at.claim())
     await at.outbox.check([ACCOUNT])
@@ -260,7 +261,7 @@ async def test_a_full_backlog_fails_the_check_until_deliveries_leave(open_at: Ca
 
 
 async def test_a_full_backlog_of_one_ad_account_leaves_the_others_their_own(open_at: Callable[..., At]) -> None:
-    at = open_at(outbox_max_backlog=2)
+    at = open_at(room_for=2)
     await at.enqueue(new(), new(), new(ad_account_id="other"))
     await at.outbox.check([ACCOUNT, "other"])
     await at.enqueue(new(ad_account_id="other"))
@@ -275,10 +276,10 @@ async def test_a_full_backlog_of_one_ad_account_leaves_the_others_their_own(open
 async def test_of_a_call_for_several_ad_accounts_nothing_is_kept_and_the_full_ones_are_named(
     open_at: Callable[..., At], *, repeats: bool
 ) -> None:
-    at = open_at(outbox_max_backlog=2)
+    at = open_at(room_for=2)
     await at.enqueue(new(), new(event_id="e", ad_account_id="other"))
     more = [new(event_id="e", ad_account_id="other")] if repeats else []
-    with pytest.raises(BacklogFull, match=f"full for ad account {ACCOUNT}: 1 deliveries wait, of 2") as told:
+    with pytest.raises(BacklogFull, match=f"full for ad account {ACCOUNT}: {len(payload())} bytes wait") as told:
         await at.enqueue(new(), new(ad_account_id="other"), new(), *more)
     assert list(told.value.full) == [ACCOUNT]
     assert (await at.outbox.backlog("other", now=NOW)).pending == 1
@@ -295,7 +296,7 @@ async def test_the_bytes_of_each_ad_account_are_bounded_by_themselves(open_at: C
 
 
 async def test_notes_and_duplicates_pass_a_full_backlog(open_at: Callable[..., At]) -> None:
-    at = open_at(outbox_max_backlog=1)
+    at = open_at(room_for=1)
     await at.enqueue(new(event_id="e"))
     note = DroppedEvent(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
     (answer,) = await at.enqueue(new(event_id="e"), dropped=(note,))

@@ -106,7 +106,7 @@ async def test_one_whose_lease_was_lost_is_claimed_nevertheless(at: At) -> None:
 
 
 async def test_a_full_backlog_counts_what_is_held(open_at: Callable[..., At]) -> None:
-    at = open_at(outbox_max_backlog=1)
+    at = open_at(room_for=1)
     await at.enqueue(new(preset="off"))
     assert await at.claim(without_presets=OFF) == []
     with pytest.raises(OutboxUnavailable):

@@ -222,12 +222,6 @@ TOP: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ("an opt-out of the page", {"opt_out": True}, {"opt_out": False}, {"opt_out": True}),
     ("an opt-out of the shop", {"opt_out": False}, {"opt_out": True}, {"opt_out": True}),
     ("nobody opted out", {"opt_out": False}, {}, {"opt_out": False}),
-    (
-        "a device's no",
-        {"advertiser_tracking_enabled": False},
-        {"advertiser_tracking_enabled": True},
-        {"advertiser_tracking_enabled": False},
-    ),
     ("the shop's words elsewhere", {"language": "de"}, {"language": "en"}, {"language": "en"}),
     ("the page's where the shop has none", {"language": "de"}, {}, {"language": "de"}),
 ]

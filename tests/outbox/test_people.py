@@ -192,7 +192,7 @@ async def test_a_no_leaves_nothing_of_another_event_of_the_same_new_id_at_once(o
 
 
 async def test_a_full_backlog_remembers_nothing(outbox_url: str) -> None:
-    outbox = open_with(outbox_url, outbox_max_backlog=1)
+    outbox = open_with(outbox_url, room_for=1)
     with pytest.raises(OutboxUnavailable):
         await put(outbox, changes(person("a")), new(), new())
     assert await known(outbox, "a") == {}

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from msgspec.structs import replace
 
@@ -35,8 +36,10 @@ def catalog() -> Catalog:
 
 
 @pytest.fixture
-async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
-    rules = outbox_rules(outbox_max_backlog=MAX_BACKLOG)
+async def outbox(tmp_path: Path, catalog: Catalog) -> AsyncIterator[Outbox]:
+    """Return an outbox with room for MAX_BACKLOG deliveries of events with ids of twelve characters."""
+    ((_, payload),) = Pipeline(catalog, Router()).map_event(orjson.dumps(event("twelve chars")), NOW)
+    rules = outbox_rules(outbox_max_backlog_bytes=MAX_BACKLOG * len(payload))
     store = open_outbox(new_store(tmp_path, "o.db"), rules, clock=lambda: NOW)
     yield store
     await store.close()
@@ -180,9 +183,15 @@ async def test_the_next_turn_is_another_group(turns: RequestBatcher, watched: Wa
 
 
 async def test_a_full_outbox_turns_away_only_what_needs_room(turns: RequestBatcher) -> None:
-    backlog = [event(f"backlog-{number}") for number in range(MAX_BACKLOG - 1)]
+    backlog = [event(f"backlog-{number:04}") for number in range(MAX_BACKLOG - 1)]
     await turns.accept(Intake(backlog, now=NOW))
-    requests: list[Any] = [event("a"), event("backlog-0"), event("c", type="screen"), EventRefused("none"), event("e")]
+    requests: list[Any] = [
+        event("request-000a"),
+        event("backlog-0000"),
+        event("c", type="screen"),
+        EventRefused("none"),
+        event("request-000e"),
+    ]
     answers = await asyncio.gather(
         *[turns.accept(Intake([each], now=NOW)) for each in requests], return_exceptions=True
     )
@@ -198,11 +207,11 @@ async def test_of_requests_that_go_together_only_what_goes_nowhere_else_is_turne
     ]
     turns = RequestBatcher(Pipeline(catalog, Router(accounts), outbox=outbox))
     for start in range(0, MAX_BACKLOG, MAX_BATCH):
-        filling = [event(f"full-{start}-{number}") for number in range(MAX_BATCH)]
+        filling = [event(f"full-{start:03}-{number:03}") for number in range(MAX_BATCH)]
         await turns.accept(Intake(filling, now=NOW, source="shop"))
     requests = [("shop", "a"), ("till", "b"), ("till", "c"), ("app", "d"), ("shop", "e")]
     shop, till, _, app, _ = answers = await asyncio.gather(
-        *[turns.accept(Intake([event(message_id)], now=NOW, source=source)) for source, message_id in requests],
+        *[turns.accept(Intake([event(f"request-000{id_}")], now=NOW, source=source)) for source, id_ in requests],
         return_exceptions=True,
     )
     assert [type(answer) for answer in answers] == [BacklogFull, Receipt, Receipt, Receipt, BacklogFull]
@@ -212,13 +221,13 @@ async def test_of_requests_that_go_together_only_what_goes_nowhere_else_is_turne
     assert list(shop.full) == ["us"]
     exits = [[(line.destination, line.exit) for line in each.events[0].deliveries] for each in (till, app)]
     assert exits == [[("us", Exit.WITHHELD), ("fr", Exit.ENQUEUED)], [("fr", Exit.ENQUEUED)]]
-    ((_, note),) = (await outbox.message("b")).dropped_events
+    ((_, note),) = (await outbox.message("request-000b")).dropped_events
     assert (note.ad_account_id, note.exit, note.reason, note.source) == ("us", Exit.WITHHELD, BACKLOG_FULL, "till")
     counted: Counter[tuple[str, str]] = Counter()
     for _, each in await outbox.counters(since=NOW - 60, step_s=0):
         counted[each.name, each.ad_account_id] += each.count
     assert (counted["withheld", "us"], counted["enqueued", "fr"]) == (2, 3)
-    assert (await outbox.message("a")).dropped_events == ()
+    assert (await outbox.message("request-000a")).dropped_events == ()
 
 
 async def test_no_group_is_larger_than_what_goes_together(turns: RequestBatcher, watched: Watched) -> None:

@@ -405,7 +405,7 @@ async def test_a_value_that_is_nested_beyond_the_writer_is_shown_all_the_same() 
 # ---------------------------------------------------------------------------------------------------------------------
 # Against the pipeline and an outbox.
 
-RULES = outbox_rules(outbox_max_backlog=100_000)
+RULES = outbox_rules()
 
 
 @asynccontextmanager
@@ -503,7 +503,6 @@ configurations = st.fixed_dictionaries(
         "ldp_states": st.sampled_from([(), ("CA",)]),
         "max_event_age_days": st.sampled_from([0.0001, 1.0, 7.0]),
         "content_id": st.sampled_from(["product_id", "variant_id", "{{ product_id }}_{{ sku }}"]),
-        "zip_digits_only": st.booleans(),
         "external_id_keep_case": st.booleans(),
         "partner_name": st.sampled_from([None, "ss-pinrelay"]),
         "suppress": st.sampled_from(["per_event", "withhold", "fill"]),

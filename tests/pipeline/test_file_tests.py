@@ -84,7 +84,7 @@ def field(path: str, value: Any) -> dict[str, Any]:
             "settings": {"DEFAULT_COUNTRY": "US"},
             **field("user_data.ph", {"digest": "+14155550100"}),
         },
-        {"settings": {"ZIP_DIGITS_ONLY": True, "MAX_EVENT_AGE_DAYS": 1}},
+        {"settings": {"EXTERNAL_ID_KEEP_CASE": True, "MAX_EVENT_AGE_DAYS": 1}},
         {"event": {**ORDER, "properties": {"revenue": 5}}, **expect(warnings=["currency", "order_id"])},
     ],
     ids=str,

@@ -20,7 +20,7 @@ from app.pipeline.replay import Replaying
 from app.source import Intake
 from tests import assembled
 from tests.catalog.test_destinations import folder_of
-from tests.outbox.build import new
+from tests.outbox.build import new, payload
 from tests.outbox.new_store import new_store
 from tests.pipeline.test_quarantine import KEY, MEMORY, NOW
 
@@ -221,16 +221,16 @@ async def test_what_a_full_ad_account_has_no_room_for_stays_and_is_sent_there_on
     shop: Shop, tmp_path: Path
 ) -> None:
     accounts = folder_in(tmp_path / "accounts", a=ACCOUNT_A, b=ACCOUNT_B)
-    await shop.reopen(destinations_dir=(accounts,), outbox_max_backlog=3)
+    await shop.reopen(destinations_dir=(accounts,), outbox_max_backlog_bytes=20 * len(payload()))
     assert await shop.receive(purchase("m-1")) == [Exit.INVALID, Exit.INVALID]
-    await shop.outbox.enqueue([new(ad_account_id="002") for _ in range(3)], [], [], now=NOW)
+    await shop.outbox.enqueue([new(ad_account_id="002") for _ in range(20)], [], [], now=NOW)
     shop.mend()
     for first in (Exit.ENQUEUED, Exit.DUPLICATE):
         done = await shop.replaying().replay(ALL)
         assert (done.leaving, dict(done.exits)) == (0, {first: 1, Exit.WITHHELD: 1})
         assert ("Purchase", Exit.WITHHELD, BACKLOG_FULL) in done.reasons
         assert await shop.left() == ["m-1"]
-    await shop.reopen(outbox_max_backlog=4)
+    await shop.reopen(outbox_max_backlog_bytes=10_000)
     done = await shop.replaying().replay(ALL)
     assert (done.leaving, dict(done.exits)) == (1, {Exit.DUPLICATE: 1, Exit.ENQUEUED: 1})
     assert await shop.left() == []

@@ -31,7 +31,8 @@ async def drafted(waits: OrderWaits, trust: SourceTraits = PUBLIC, *, at: float 
     """Return an order of a side with what is decided of it when it arrives."""
     properties = members.pop("properties", {"total": 5, "currency": "USD"})
     standard = {"ad_account_id": "1", "order_id": "SO-1", "event_time": int(at)}
-    delivery = new(is_proven=trust.is_proven, shop=trust.shop, **(standard | members))
+    source = "shop" if trust.is_proven else "web"
+    delivery = new(is_proven=trust.is_proven, shop=trust.shop, source=source, **(standard | members))
     built = {"event_id": delivery.event_id, "action_source": delivery.action_source}
     await waits.look(at)
     return waits.with_side(delivery, {"type": "track", "messageId": "m", "properties": properties}, built, at)
@@ -72,8 +73,8 @@ async def test_sources_of_one_shop_are_paired() -> None:
         (PUBLIC, {}, {}, 600),
         (PUBLIC, {"order_wait_minutes": 0.5}, {}, 30),
         (PUBLIC, {"order_wait_minutes": 0}, {}, 0),
-        (PUBLIC, {"order_wait_for_browser": False}, {}, 600),
-        (PROVEN, {"order_wait_for_browser": False}, {}, 0),
+        (PUBLIC._replace(waits_for_page=False), {}, {}, 600),
+        (PROVEN._replace(waits_for_page=False), {}, {}, 0),
         (PUBLIC, {}, {"order_id": None}, 0),
         (PUBLIC, {}, {"order_id": None, "properties": {"checkout_token": "t"}}, 600),
         (PUBLIC, {}, {"event_time": int(NOW) - 7_200}, 600),
@@ -88,7 +89,8 @@ async def test_sources_of_one_shop_are_paired() -> None:
 async def test_how_long_an_order_waits(
     trust: SourceTraits, changes: dict[str, Any], members: dict[str, Any], wait_s: float
 ) -> None:
-    delivery = await drafted(waits(**changes), trust, **members)
+    sources = BOTH | {"shop" if trust.is_proven else "web": trust}
+    delivery = await drafted(waits(sources, **changes), trust, **members)
 
     assert delivery.wait_s == wait_s
     assert delivery.side is not None

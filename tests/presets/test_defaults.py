@@ -300,7 +300,6 @@ def test_tracking_is_opted_out_of_wherever_permission_is_not_plain(
     sent = sent_of(preset, context={"device": device})
 
     assert sent.get("opt_out") is opt_out
-    assert sent.get("advertiser_tracking_enabled") is allowed
     assert ("hashed_maids" in sent["user_data"]) is has_maid
 
 
@@ -347,7 +346,6 @@ def test_the_click_id_is_found_in_every_place(event: dict[str, Any], click_id: s
         ({"context": {"network": {"wifi": False}}}, "wifi", False),
         ({}, "opt_out", None),
         ({"context": {"device": False}}, "opt_out", None),
-        ({"context": {"device": False}}, "advertiser_tracking_enabled", None),
         ({"context": {"network": False}}, "wifi", None),
         ({}, "partner_name", None),
         ({"properties": {"partner_name": "A", "partnerName": "B"}}, "partner_name", "A"),

@@ -91,7 +91,7 @@ def test_no_advertising_id_is_sent_beside_a_no_in_a_list(event: dict[str, Any], 
 
     sent, _ = report_conversion_event(fields_of(**named, **event), now=None)
 
-    assert (sent["opt_out"], sent["advertiser_tracking_enabled"]) == (True, False)
+    assert sent["opt_out"] is True
     assert "hashed_maids" not in sent["user_data"]
 
 
@@ -150,7 +150,6 @@ def test_the_status_of_app_tracking_transparency(
     sent = sent_of("Application Opened (iOS)", context={"device": device | {"advertisingId": MAID}})
 
     assert sent.get("opt_out") is opt_out, what
-    assert sent.get("advertiser_tracking_enabled") is allowed
     assert ("hashed_maids" in sent["user_data"]) is has_maid
 
 

@@ -121,7 +121,7 @@ async def ages_of_the_good(
 
     Each ad account has so many events a second for so many seconds, and a bad one a backlog before.
     """
-    outbox = open_outbox(new_store(folder, "outbox.db"), rules(outbox_max_backlog=10**7))
+    outbox = open_outbox(new_store(folder, "outbox.db"), rules())
     accounts = (*GOOD, *bad)
     for place in range(0, backlog, 1_000):
         await enqueue(outbox, bad, min(1_000, backlog - place))

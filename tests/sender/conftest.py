@@ -13,7 +13,7 @@ from tests.outbox.new_store import new_store
 from tests.sender.passing_time import Time
 from tests.sender.stage import Stage, a_stage
 
-RULES = outbox_rules(outbox_max_backlog=1_000_000)
+RULES = outbox_rules()
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ from tests.waiting import until_async
 
 ACCOUNT = "42"
 TOKEN = "pina_test_token"
-RULES = outbox_rules(outbox_max_backlog=1_000_000)
+RULES = outbox_rules()
 #: The default policy, in a hurry.
 QUICK = {"batch_max_wait_s": 0, "retry_base_s": 0.01, "retry_max_pause_s": 0.1, "retry_max_attempts": 1_000}
 

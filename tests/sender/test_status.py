@@ -100,11 +100,11 @@ def test_a_step_of_the_clock_is_told_for_an_hour(passed_s: float, *, is_told: bo
 
 
 def test_a_full_backlog_says_what_becomes_of_events() -> None:
-    (problem,) = told(full="5 deliveries wait, of 5 that may (OUTBOX_MAX_BACKLOG)")
+    (problem,) = told(full="5 bytes wait, of 5 that may (OUTBOX_MAX_BACKLOG_BYTES)")
 
     assert (problem.state, problem.sentence) == (
         "full",
-        "The backlog is full: 5 deliveries wait, of 5 that may (OUTBOX_MAX_BACKLOG).",
+        "The backlog is full: 5 bytes wait, of 5 that may (OUTBOX_MAX_BACKLOG_BYTES).",
     )
     assert "503" in problem.remedy
     assert "withheld" in problem.remedy

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
+from app import assemble
 from app.main import create_app
 from app.pipeline.receipts import BACKLOG_FULL
 from tests.assembled import settings
@@ -163,7 +165,8 @@ async def test_a_changed_file_of_an_ad_account_is_told_until_the_restart(tmp_pat
 
 
 async def test_a_full_ad_account_is_told_and_takes_nothing_from_the_other(tmp_path: Path) -> None:
-    async with serving(tmp_path, outbox_max_backlog=1) as client:
+    ((_, payload),) = assemble.pipeline(settings(default_currency="EUR")).map_event(orjson.dumps(order(1)), time.time())
+    async with serving(tmp_path, outbox_max_backlog_bytes=len(payload)) as client:
         await client.post("/api/switch", json={"on": False, "ad_account_id": "1002"})
         await client.post("/webhook", json=order(1))
         await all_delivered(client, 1)
@@ -178,7 +181,7 @@ async def test_a_full_ad_account_is_told_and_takes_nothing_from_the_other(tmp_pa
         ready = (await client.get("/readyz")).json()
         of_each = {each["name"]: each for each in ready["delivery"]["destinations"]}
         assert (ready["ready"], of_each["US"]["state"], of_each["FR"]["state"]) == (True, "sending", "full")
-        told = "1 deliveries wait, of 1 that may (OUTBOX_MAX_BACKLOG)"
+        told = f"{len(payload)} bytes wait, of {len(payload)} that may (OUTBOX_MAX_BACKLOG_BYTES)"
         assert f"FR: The backlog is full: {told}." in (await client.get("/console")).text
         metrics = (await client.get("/metrics")).text
         assert 'pinrelay_delivery_state{destination="FR",state="full"} 1.0' in metrics

@@ -232,7 +232,6 @@ async def _store(
         "spans": spans,
         "ids": ids,
         "loads": as_json([[account, *load] for account, load in asked.items()]),
-        "max_backlog": rules.outbox_max_backlog,
         "max_backlog_bytes": rules.max_backlog_bytes,
         "version": PAYLOAD_VERSION,
         "keys": as_json(rows.keys),

@@ -106,8 +106,7 @@ WITH
     SELECT FROM jsonb_array_elements(%(loads)s::jsonb) AS load
     LEFT JOIN backlog ON ad_account_id = load ->> 0 AND state IN ('pending', 'claimed')
     GROUP BY load
-    HAVING (load ->> 1)::bigint + coalesce(sum(count), 0) > %(max_backlog)s::bigint
-        OR (load ->> 2)::bigint + coalesce(sum(bytes), 0) > %(max_backlog_bytes)s::bigint
+    HAVING (load ->> 2)::bigint + coalesce(sum(bytes), 0) > %(max_backlog_bytes)s::bigint
   ),
   fits AS MATERIALIZED (
     SELECT

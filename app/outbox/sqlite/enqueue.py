@@ -98,7 +98,6 @@ def parameters(
     loads, (payloads, spans) = rows.loads, rows.blob
     return {
         "unseen": are_new,
-        "max_backlog": rules.outbox_max_backlog,
         "max_bytes": rules.max_backlog_bytes,
         "loads": as_json([[account, *load] for account, load in rows.asked(rules, loads).items()]),
         "moves": as_json(

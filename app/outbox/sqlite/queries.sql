@@ -72,9 +72,9 @@ ON CONFLICT (digest, place) DO UPDATE SET
 
 -- store --
 -- Store all that a call enqueues (see store.sql), and return the id of its first delivery.
-INSERT INTO storing (unseen, max_backlog, max_bytes, loads, moves, first_id, kinds, deliveries, payloads, spans, version, keys,
+INSERT INTO storing (unseen, max_bytes, loads, moves, first_id, kinds, deliveries, payloads, spans, version, keys,
                      dropped_events, counters, span_s, owners, now, named)
-VALUES (:unseen, :max_backlog, :max_bytes, :loads, :moves,
+VALUES (:unseen, :max_bytes, :loads, :moves,
         1 + (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery'),
         :kinds, :deliveries, :payloads, :spans, :version, :keys, :dropped_events, :counters, :span_s, :owners, :now, :named)
 RETURNING first_id;

@@ -6,7 +6,7 @@
 -- counted from `first_id`.
 
 CREATE TEMP VIEW storing AS
-SELECT NULL AS unseen, NULL AS max_backlog, NULL AS max_bytes, NULL AS loads, NULL AS moves, NULL AS first_id, NULL AS kinds,
+SELECT NULL AS unseen, NULL AS max_bytes, NULL AS loads, NULL AS moves, NULL AS first_id, NULL AS kinds,
        NULL AS deliveries, NULL AS payloads, NULL AS spans, NULL AS version, NULL AS keys, NULL AS dropped_events,
        NULL AS counters, NULL AS span_s, NULL AS owners, NULL AS now, NULL AS named;
 
@@ -20,8 +20,7 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
     OR EXISTS (
       SELECT 1 FROM json_each(new.loads) LEFT JOIN backlog ON ad_account_id = value ->> 0 AND state IN ('pending', 'claimed')
       GROUP BY key
-      HAVING (value ->> 1) + coalesce(sum(count), 0) > new.max_backlog
-          OR (value ->> 2) + coalesce(sum(bytes), 0) > new.max_bytes
+      HAVING (value ->> 2) + coalesce(sum(bytes), 0) > new.max_bytes
     )
   );
 

@@ -137,7 +137,7 @@ async def test_a_call_that_is_not_all_new_waits_for_a_claim(
 
 
 async def test_what_is_not_stored_is_not_claimed(path: Path) -> None:
-    at, sender = At(SqliteOutbox(path, rules(outbox_max_backlog=1), clock=lambda: NOW)), Sender()
+    at, sender = At(SqliteOutbox(path, rules(room_for=1), clock=lambda: NOW)), Sender()
     sender.listen(at)
     with pytest.raises(BacklogFull):
         await arrive(at, new(), new())
