@@ -115,7 +115,7 @@ async def test_wrong_keys_without_end_are_one_count(at: At, clock: Clock) -> Non
     await try_keys(1_000, 100_000)
     assert sys.getallocatedblocks() - before < 5_000
     assert metrics.refused_requests == {UNKNOWN: 100_000}
-    assert metrics.render([], now=NOW).count(b"pinrelay_refused_requests_total{") == 1
+    assert metrics.render([], now=NOW)[0].count(b"pinrelay_refused_requests_total{") == 1
     await counting(metrics, at.outbox, clock).look()
     assert await read_refused(at.outbox, now=NOW) == {UNKNOWN: 100_000}
 
