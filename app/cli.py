@@ -21,6 +21,7 @@ from typer.main import get_command
 from app import __version__
 from app.core.values.texts import visible
 from app.errors import OutboxError, PinrelayError
+from app.operations import GROUPS
 
 #: What is wrong with a command line; Typer brings Click's class along, or takes Click's own.
 _UsageFault: Final[Any] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
@@ -56,12 +57,10 @@ COMMANDS: Final[Mapping[str, str]] = {
     "sources-pixel": "sources_pixel:sources_pixel",
     "import-segment": "import_segment:import_segment",
     "import": "import_events:import_files",
+    **dict.fromkeys(GROUPS, ""),
     "find": "find:find",
     "reconcile": "reconcile:reconcile",
     "revenue": "reconcile:revenue",
-    "dead-letters": "dead_letters:dead_letters",
-    "redrive": "dead_letters:redrive",
-    "dismiss": "dead_letters:dismiss",
     "message": "find:message",
     "status": "status:status",
     "inventory": "inventory:show",
@@ -98,8 +97,7 @@ class Commands(TyperGroup):
     def load(self, name: str) -> None:
         """Import a command, unless it is unknown or imported."""
         if name in COMMANDS and name not in self._loaded:
-            module, _, member = COMMANDS[name].partition(":")
-            found = getattr(import_module(f"app.commands.{module}"), member)
+            found = _imported(name)
             if not isinstance(found, typer.Typer):
                 alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
                 alone.command(name)(found)
@@ -130,8 +128,18 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
 
 
+def _imported(name: str) -> Any:
+    """Import a command, or the commands of a group of operations."""
+    if name in GROUPS:
+        return import_module("app.commands.operations").commands_of(name)
+    module, _, member = COMMANDS[name].partition(":")
+    return getattr(import_module(f"app.commands.{module}"), member)
+
+
 def _about(command: str) -> str:
     """Return the first paragraph of what a command's source says of it, without importing it."""
+    if command in GROUPS:
+        return GROUPS[command]
     module, _, member = COMMANDS[command].partition(":")
     spec = find_spec(f"app.commands.{module}")
     source = Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""

@@ -20,7 +20,7 @@
     ├── FilterError               a search has an unknown filter or value
     │   └── NameUnreadable        a text cannot be the e-mail address, phone number or id of a person
     ├── FeedUnusable              a product feed cannot be read
-    ├── WhyMissing                dead letters are dismissed without a reason
+    ├── Forbidden                 a viewer asked for a change
     └── OutboxError               wait, or look at the store
         ├── OutboxUnavailable     cannot commit now: the sender has to send again
         │   ├── BacklogFull       too many deliveries wait for an ad account
@@ -204,19 +204,16 @@ class FilterError(PinrelayError):
     """The filter or its value is unknown. Use one of the listed ones."""
 
 
+class Forbidden(PinrelayError):
+    """The role viewer cannot do it: ask for the role operator."""
+
+
 class NameUnreadable(FilterError):
     """A text cannot be the e-mail address, phone number or id of a person. Correct it."""
 
 
 class FeedUnusable(PinrelayError):
     """The product feed cannot be read. Look whether Pinterest reads it."""
-
-
-class WhyMissing(PinrelayError):
-    """The reason is missing or too long."""
-
-    def __init__(self, most: int) -> None:
-        super().__init__(f"Give a reason of 1 to {most} characters. It is stored with the events and in the audit log.")
 
 
 class OutboxError(PinrelayError):

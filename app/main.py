@@ -11,7 +11,7 @@ from threading import Thread
 from fastapi import FastAPI
 
 from app import assemble
-from app.api.router import Operations, api_router
+from app.api.router import Operations, api_routers
 from app.assemble.ad_accounts import Destination
 from app.assemble.services import Services, make_services
 from app.config import Settings
@@ -102,12 +102,14 @@ def _include_routes(app: Application, settings: Settings, services: Services, st
         outbox=services.outbox,
         finder=services.finder,
         acts=services.acts,
+        services=services.shared,
         access=services.access,
         status=status.delivery,
         inventory=services.inventory,
         clock=services.clock,
     )
-    app.include_router(api_router(operations))
+    for router in api_routers(operations):
+        app.include_router(router)
     if services.sandbox is not None:
         app.mount("/sandbox", services.sandbox)
     answer_unrouted(app)
@@ -264,6 +266,7 @@ def _console(settings: Settings, services: Services) -> ConsoleServices:
         clients=services.clients,
         access=services.access,
         acts=services.acts,
+        shared=services.shared,
         inventory=services.inventory,
         accounts=services.accounts,
         settings=settings,

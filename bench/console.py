@@ -173,7 +173,7 @@ async def fill(url: str, count: int) -> None:
 
 def paths(base: str) -> dict[str, str]:
     """Return the pages, with an order, a delivery and a message that there are."""
-    answer = httpx.get(f"{base}/api/deliveries", params={"event_name": "checkout", "limit": 1}, trust_env=False)
+    answer = httpx.get(f"{base}/api/v1/deliveries", params={"event_name": "checkout", "limit": 1}, trust_env=False)
     one = answer.raise_for_status().json()["deliveries"][0]
     ids = {"order": one["order_id"], "delivery": one["delivery_id"], "message": one["message_id"]}
     return {name: path.format(**ids) for name, path in PAGES.items()}

@@ -68,7 +68,7 @@ PAGES: Final = {
     "what waits": "/console/deliveries?state=pending",
     "a day's errors": "/console/deliveries?state=dead",
     "revenue": "/console/revenue",
-    "status": "/api/status",
+    "status": "/api/v1/status",
     "metrics": "/metrics",
 }
 

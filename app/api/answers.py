@@ -1,66 +1,19 @@
-"""The answers of the interface for operators, and the filters that it takes.
+"""The answers of the interface for operators.
 
 What is answered as the store has it is a record of app/core; the models here are of what is put together for programs.
 """
 
-from collections.abc import Iterable
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, AliasPath, BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, AliasPath, BaseModel, BeforeValidator, Field
 
 from app.api.problems import ErasedParts
 from app.core.deliveries import Delivery
 from app.core.events import CounterRow, Exit
-from app.core.pages import DeadCause, QuarantineGroup
+from app.core.pages import QuarantineGroup
 
-_DAY_OF_YEAR = "(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8])"
-#: How the OpenAPI document says what a time may be; `read_filters` takes ISO 8601 in other forms too.
-_TIMES: tuple[dict[str, Any], ...] = (
-    {"type": "string", "pattern": f"^20[0-9]{{2}}-({_DAY_OF_YEAR})(T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)?$"},
-    {"type": "string", "pattern": "^1[0-9]{9}$"},
-    {"type": "null"},
-)
-#: A time by which a search is narrowed; None where it is not.
-TimeFilter: TypeAlias = Annotated[str | None, WithJsonSchema({"anyOf": list(_TIMES)})]
-#: Any other text by which a search is narrowed; None where it is not. An empty one is refused: it would mean all.
-TextFilter: TypeAlias = Annotated[str, Field(pattern=r"\S")] | None
-#: Whether something holds of what is searched for; None where that is not asked.
-YesOrNo: TypeAlias = Literal["yes", "no"] | None
 #: What is answered where a request has no filter, and does not mean all.
 NOTHING_ASKED_FOR: Final = 'give a filter, or {"all": true}'
-
-
-class DeliveryFilters(BaseModel):
-    """By what deliveries are found. Results match all that are given."""
-
-    delivery_id: TextFilter = None
-    message_id: TextFilter = None
-    event_id: TextFilter = None
-    order_id: TextFilter = Field(None, description="The order id as it is sent.")
-    ad_account_id: TextFilter = None
-    preset: TextFilter = None
-    event_name: TextFilter = Field(None, description="Pinterest's name of the event.")
-    name: TextFilter = Field(None, description="The name as received, as the inventory shows it.")
-    source: TextFilter = None
-    channel: TextFilter = Field(None, description="The order channel, such as `pos`; `none`: events without one.")
-    currency: TextFilter = Field(None, description="ISO 4217, of an order, in any case; `none`: orders without one.")
-    is_order: YesOrNo = Field(None, description="Whether it is an order, as revenue counts them.")
-    taken: YesOrNo = Field(None, description="Whether a preset took it; true for all dead letters.")
-    reason: TextFilter = Field(None, description="A part of the reason, in any case.")
-    cause: TextFilter = Field(None, description="The whole reason, as `GET /api/dead-letters` counts by it.")
-    warning: TextFilter = Field(None, description="A part of a warning, in any case.")
-    since: TimeFilter = Field(None, description="ISO 8601 or Unix seconds, inclusive.")
-    until: TimeFilter = Field(None, description="ISO 8601 or Unix seconds, exclusive.")
-
-
-def a_filter_or_all(names: Iterable[str]) -> dict[str, Any]:
-    """Return how the OpenAPI document says that a request with none of these filters, and without `all`, is refused."""
-    return {
-        "anyOf": [
-            *({"required": [name], "properties": {name: {"type": "string"}}} for name in names),
-            {"required": ["all"], "properties": {"all": {"const": True}}},
-        ]
-    }
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -167,12 +120,6 @@ class CountsAnswer(BaseModel):
 
     since: float = Field(description="Unix seconds.")
     counts: list[CounterRow]
-
-
-class CausesAnswer(BaseModel):
-    """Why deliveries are dead, the most frequent cause first."""
-
-    causes: list[DeadCause]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -330,12 +277,6 @@ class RevenueAnswer(BaseModel):
 
 # ---------------------------------------------------------------------------------------------------------------------
 # What was done.
-
-
-class Dismissed(BaseModel):
-    """How many dead letters were dismissed."""
-
-    dismissed: int
 
 
 class Erased(ErasedParts):

@@ -3,16 +3,15 @@
 import re
 from collections.abc import Callable
 from datetime import date
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import fastapi
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.access.admission import NOT_OPERATOR
 from app.api.answers import (
     CountsAnswer,
-    DeliveryFilters,
     DroppedEventAnswer,
     DroppedEventsAnswer,
     EventDetails,
@@ -21,36 +20,18 @@ from app.api.answers import (
     RevenueAnswer,
 )
 from app.api.problems import Refused, refusal
-from app.core.deliveries import State
-from app.core.events import DEFAULT_SOURCE, EventKey, Exit
-from app.core.pages import Page, Query
+from app.core.events import DEFAULT_SOURCE, EventKey
+from app.core.pages import Query
 from app.core.values.times import DAY_S, HOUR_S, day_number
-from app.errors import FilterError
 from app.insights.inventory.figures import DAYS
 from app.insights.inventory.view import InventoryView
 from app.insights.orders.revenue import read_revenue
-from app.outbox import Outbox, read_filters
+from app.operations.deliveries import ListParams
+from app.outbox import Outbox
 from app.pipeline.search import MAX_FOUND_BY, Finder, dropped_json
 
 _UNKNOWN: Final = refusal(404, "A filter names nothing known.")
-#: Of the query string, what is no filter.
-_PAGING = frozenset({"cursor", "limit"})
-#: Read where the filters are, like all others.
-_CURSOR: Final = "^-?[0-9]{1,20}$"
-_Cursor: TypeAlias = Annotated[
-    str | None, WithJsonSchema({"anyOf": [{"type": "string", "pattern": _CURSOR}, {"type": "null"}]})
-]
 _Limit = Annotated[int, Field(ge=1, le=500)]
-
-
-class Filters(DeliveryFilters):
-    """Filters of a search. Results match all of them; an unknown one is refused."""
-
-    state: State | Literal["waiting"] | None = Field(None, description="`waiting`: pending or claimed.")
-    exit: Exit | None = Field(None, description="Its result, as receipts and counts name it.")
-    status: Annotated[int | None, Field(ge=100, le=599, description="Pinterest's HTTP status of any attempt.")] = None
-    cursor: _Cursor = Field(None, description="`next_cursor` of the page before, or `prev_cursor` of the page behind.")
-    limit: _Limit = 50
 
 
 def _integer(value: Any) -> Any:
@@ -74,20 +55,14 @@ class FindRequest(BaseModel):
 def add_searches(router: APIRouter, outbox: Outbox, finder: Finder) -> None:
     """Add the routes."""
 
-    @router.get("/deliveries", summary="Deliveries, newest first", responses=_UNKNOWN)
-    async def deliveries(request: Request, asked: Annotated[Filters, fastapi.Query()]) -> Page:
-        query = _query(request)
-        page = await outbox.search(query, limit=asked.limit, cursor=asked.cursor)
-        if not page.deliveries and asked.cursor is None:
-            await finder.check(query)
-        return page
-
     @router.get(
         "/dropped-events", summary="Events that were not sent, with the reason, newest first", responses=_UNKNOWN
     )
-    async def dropped_events(request: Request, asked: Annotated[Filters, fastapi.Query()]) -> DroppedEventsAnswer:
-        query = _query(request)
-        page = await outbox.search_dropped(query, limit=asked.limit, cursor=asked.cursor)
+    async def dropped_events(asked: Annotated[ListParams, fastapi.Query()]) -> DroppedEventsAnswer:
+        query = asked.query
+        page = await outbox.search_dropped(
+            query, limit=asked.limit, cursor=asked.cursor, oldest_first=asked.sort == "oldest"
+        )
         if not page.events and asked.cursor is None:
             await finder.check(query)
         found = {"dropped_events": dropped_json(page), "next_cursor": page.next_cursor}
@@ -107,15 +82,6 @@ def add_searches(router: APIRouter, outbox: Outbox, finder: Finder) -> None:
         return FoundAnswer(
             looked_for=found.query.given, deliveries=list(found.deliveries.deliveries), dropped_events=dropped
         )
-
-
-def _query(request: Request) -> Query:
-    """Read the filters of a query string. Raises FilterError, also for an unknown one and a cursor of no page."""
-    cursor = request.query_params.get("cursor")
-    if cursor is not None and not re.fullmatch(_CURSOR, cursor):
-        message = "The `cursor` is invalid: take `next_cursor` of the page before, or leave it out for the first page."
-        raise FilterError(message)
-    return read_filters({name: text for name, text in request.query_params.items() if name not in _PAGING})
 
 
 _MISSING: Final = "no such event has arrived in these days"
@@ -151,7 +117,7 @@ _Day: TypeAlias = Annotated[date, BeforeValidator(_iso_day)]
 
 
 def add_inventory(router: APIRouter, inventory: InventoryView) -> None:
-    """Add the route /api/inventory."""
+    """Add the route /api/v1/inventory."""
 
     @router.get("/inventory", summary="What arrives by name, or one name with its properties", responses=_NOT_MET)
     async def names(

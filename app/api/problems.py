@@ -12,14 +12,15 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
+from app.access.admission import NOT_OPERATOR
 from app.errors import (
     FeatureOff,
     FilterError,
+    Forbidden,
     NameUnreadable,
     OutboxUnavailable,
     PinrelayError,
     UnknownName,
-    WhyMissing,
 )
 
 #: The media type of a problem.
@@ -31,7 +32,7 @@ _STATUS: Final[Mapping[type[PinrelayError], int]] = {
     UnknownName: 404,
     NameUnreadable: 404,  # nobody has such a name
     FilterError: 400,
-    WhyMissing: 400,
+    Forbidden: 403,
     OutboxUnavailable: 503,
 }
 
@@ -119,6 +120,8 @@ class ProblemRoute(APIRoute):
             except HTTPException as exc:  # the framework's own
                 return problem(exc.status_code, str(exc.detail), headers=exc.headers)
             except tuple(_STATUS) as exc:
+                if isinstance(exc, Forbidden):
+                    NOT_OPERATOR.note(request.scope)
                 return _of_error(exc)
 
         return answer
@@ -139,7 +142,7 @@ def _invalid_part(error: Mapping[str, Any]) -> dict[str, str]:
     """Return what is wrong with a part of a request, without what stood there: it may be personal data."""
     place, *names = error["loc"]
     name = ".".join(str(each) for each in names if not isinstance(each, int))
-    return {"place": place, "name": name, "detail": error["msg"]}
+    return {"place": place, "name": name, "detail": error["msg"].removeprefix("Value error, ")}
 
 
 _REFERENCE: Final = "#/components/schemas/{model}"

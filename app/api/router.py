@@ -1,4 +1,4 @@
-"""The HTTP interface for operators' programs, under /api: look into the outbox, redrive, switch, reload, erase.
+"""The HTTP interface for operators' programs, under /api/v1: look into the outbox, redrive, switch, reload, erase.
 
 Access is that of the console: a token as a bearer token, or only this machine if there is none; viewers change nothing.
 Changes must come as `application/json`, which no foreign web page can send.
@@ -6,42 +6,40 @@ Changes must come as `application/json`, which no foreign web page can send.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field
 
 from app import __version__
-from app.access.admission import CHECKS, NOT_OPERATOR, RETRY_AFTER_S, Access, Denial
+from app.access.admission import CHECKS, RETRY_AFTER_S, Access, Denial
 from app.access.users import Person
 from app.api.answers import (
     NOTHING_ASKED_FOR,
-    CausesAnswer,
-    DeliveryFilters,
     Discarded,
-    Dismissed,
     Erased,
     QuarantineAnswer,
     Reloaded,
     ReplayAnswer,
     StatusAnswer,
     Switched,
-    a_filter_or_all,
 )
 from app.api.lookups import add_counts, add_inventory, add_revenue, add_searches
+from app.api.operations import PREFIX, add_operations
 from app.api.problems import REFUSALS, FaultyFiles, PersonStays, ProblemRoute, Refused, refusal
-from app.core.deliveries import Delivery
 from app.core.events import Exit
-from app.core.pages import Message, QuarantineFilter, Query, Redrive
+from app.core.pages import Message, QuarantineFilter
 from app.core.people import NamedPerson
 from app.core.refusals import FailedCheck
 from app.core.values.hidden_emails import unpersonal_id
-from app.errors import FilterError, NoDelivery
+from app.errors import FilterError, Forbidden
 from app.insights.inventory.view import InventoryView
 from app.insights.refused_requests import read_refused
-from app.operations.acts import MAX_WHY, Acts, DeadLetterActs, QuarantineActs, dead_query
+from app.operations.acts import Acts, QuarantineActs
+from app.operations.declaration import Services
+from app.operations.deliveries import a_filter_or_all
 from app.operations.forget import MAX_REFERENCE
-from app.outbox import SEARCH_FILTERS, Outbox
+from app.outbox import Outbox
 from app.pipeline.replay import replay_json
 from app.pipeline.search import Finder
 
@@ -72,7 +70,7 @@ class QuarantineRequest(BaseModel):
 
 
 def add_quarantine(router: APIRouter, acts: QuarantineActs) -> None:
-    """Add the routes under /api/quarantine."""
+    """Add the routes under /api/v1/quarantine."""
 
     @router.get("/quarantine", summary="What is kept in quarantine, by source, name and reason", responses=_OFF)
     async def groups() -> QuarantineAnswer:
@@ -89,61 +87,6 @@ def add_quarantine(router: APIRouter, acts: QuarantineActs) -> None:
     @router.post("/quarantine/discard", summary="Erase events in quarantine", responses=_OFF)
     async def discard(request: Request, wanted: QuarantineRequest) -> Discarded:
         return Discarded(discarded=await acts.discard(request.state.person, wanted.wanted))
-
-
-_UNKNOWN: Final = refusal(404, "There is no such delivery, or a filter names nothing known.")
-#: So many causes are told.
-_CAUSES: Final = 100
-_DEAD_FILTERS: Final = tuple(name for name in SEARCH_FILTERS if name != "state")
-#: Read where the filters are, like all others.
-_Exit: TypeAlias = Annotated[str | None, WithJsonSchema({"enum": [*(each.value for each in Exit), None]})]
-
-
-class DeadLetterRequest(DeliveryFilters):
-    """At least one filter, or `all`."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=a_filter_or_all(_DEAD_FILTERS))
-
-    exit: _Exit = Field(None, description="Result of an attempt, such as `rejected`.")
-    status: str | None = Field(None, pattern="^[1-5][0-9]{2}$", description="Pinterest's HTTP status of an attempt.")
-    all: bool = Field(default=False, description="All dead letters.")
-
-    @property
-    def query(self) -> Query:
-        """The query. Raises FilterError without a filter, and for a value that cannot be read."""
-        filters = {name: getattr(self, name) for name in _DEAD_FILTERS}
-        texts = {name: text for name, text in filters.items() if text is not None}
-        if not texts and not self.all:
-            raise FilterError(NOTHING_ASKED_FOR)
-        return dead_query(texts)
-
-
-class RedriveRequest(DeadLetterRequest):
-    """Which dead letters are sent again."""
-
-
-class DismissRequest(DeadLetterRequest):
-    """Which dead letters are dismissed, and why."""
-
-    because: str = Field(
-        min_length=1, max_length=MAX_WHY, description="The reason, which deliveries and the audit log show."
-    )
-
-
-def add_dead_letters(router: APIRouter, outbox: Outbox, acts: DeadLetterActs) -> None:
-    """Add /api/dead-letters, /api/redrive and /api/dismiss."""
-
-    @router.post("/redrive", summary="Send dead letters again", responses=_UNKNOWN)
-    async def redrive(request: Request, wanted: RedriveRequest) -> Redrive:
-        return await acts.redrive(request.state.person, wanted.query)
-
-    @router.post("/dismiss", summary="Put dead letters away for good", responses=_UNKNOWN)
-    async def dismiss(request: Request, wanted: DismissRequest) -> Dismissed:
-        return Dismissed(dismissed=await acts.dismiss(request.state.person, wanted.query, wanted.because))
-
-    @router.get("/dead-letters", summary="Why deliveries are dead, the most frequent causes first")
-    async def causes() -> CausesAnswer:
-        return CausesAnswer(causes=await outbox.dead_letters.causes(limit=_CAUSES))
 
 
 _JSON = "application/json"
@@ -207,6 +150,7 @@ class Operations:
     outbox: Outbox
     finder: Finder
     acts: Acts
+    services: Services
     access: Access
     status: Callable[[], Awaitable[dict[str, Any]]]
     inventory: InventoryView
@@ -223,15 +167,18 @@ class Operations:
             CHECKS[person].note(request.scope)
             status, told = _DENIED[person]
             raise Refused(status, told, headers=_HEADERS.get(status))
-        is_change = request.method != "GET" and request.scope["route"].path not in _READS_BY_POST
-        if is_change and not person.may_operate:
-            NOT_OPERATOR.note(request.scope)
-            raise Refused(403, "this needs the role operator; yours is viewer")
         request.state.person = person
+
+    async def admit_by_method(self, request: Request) -> None:
+        """Admit likewise, and demand the role operator for a change. Raises Forbidden."""
+        await self.admit(request)
+        is_change = request.method != "GET" and request.scope["route"].path not in _READS_BY_POST
+        if is_change and not request.state.person.may_operate:
+            raise Forbidden
 
 
 #: Routes that change nothing. They take POST because the body may hold ids, which no address may.
-_READS_BY_POST: Final = frozenset({"/api/find", "/api/quarantine/preview"})
+_READS_BY_POST: Final = frozenset({f"{PREFIX}/find", f"{PREFIX}/quarantine/preview"})
 #: Why nobody is let in -> the status, and what helps.
 _DENIED = {
     Denial.LOGIN_NEEDED: (401, "send the console's password, or a token of CONSOLE_USERS, as a bearer token"),
@@ -244,24 +191,27 @@ _DENIED = {
 _HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": str(RETRY_AFTER_S)}}
 
 
-def api_router(operations: Operations) -> APIRouter:
-    """Build the routes under /api, each of which admits only whom the console would."""
-    router = APIRouter(
-        prefix="/api",
-        tags=["api"],
-        dependencies=[Depends(operations.admit)],
-        responses=REFUSALS,
-        route_class=ProblemRoute,
+def api_routers(operations: Operations) -> tuple[APIRouter, APIRouter]:
+    """Build the routes under /api/v1, each of which admits only whom the console would."""
+    derived, router = (
+        APIRouter(
+            prefix=PREFIX,
+            tags=["api"],
+            dependencies=[Depends(admit)],
+            responses=REFUSALS,
+            route_class=ProblemRoute,
+        )
+        for admit in (operations.admit, operations.admit_by_method)
     )
+    add_operations(derived, operations.services)
     add_searches(router, operations.outbox, operations.finder)
     _add_reads(router, operations)
     add_counts(router, operations.outbox, operations.clock)
     add_inventory(router, operations.inventory)
     add_revenue(router, operations.outbox, operations.finder, operations.clock)
-    add_dead_letters(router, operations.outbox, operations.acts.dead_letters)
     _add_changes(router, operations)
     add_quarantine(router, operations.acts.quarantine)
-    return router
+    return derived, router
 
 
 def _add_reads(router: APIRouter, operations: Operations) -> None:
@@ -274,16 +224,6 @@ def _add_reads(router: APIRouter, operations: Operations) -> None:
         return StatusAnswer.model_validate(
             {"version": __version__, "refused_requests": told, **await operations.status()}
         )
-
-    @router.get(
-        "/deliveries/{delivery_id}",
-        summary="One delivery with its attempts",
-        responses=refusal(404, "There is no such delivery."),
-    )
-    async def delivery(delivery_id: str) -> Delivery:
-        if (found := await outbox.delivery(delivery_id)) is None:
-            raise NoDelivery(unpersonal_id(delivery_id))
-        return found
 
     @router.get("/messages/{message_id}", summary="What became of one message id")
     async def message(message_id: str) -> Message:

@@ -32,7 +32,8 @@ from app.insights.inventory.counting import InventoryKeeper, NameCounts
 from app.insights.inventory.view import InventoryView
 from app.insights.tag_check import TagReports
 from app.insights.tracing import Tracing, open_tracing
-from app.operations.acts import Acts, CatalogActs, DeadLetterActs, QuarantineActs, SendTestActs, SwitchActs, TailActs
+from app.operations import declaration as operations
+from app.operations.acts import Acts, CatalogActs, QuarantineActs, SendTestActs, SwitchActs, TailActs
 from app.operations.reconcile import OrderActs
 from app.outbox import Outbox, open_outbox
 from app.pipeline.pipeline import Listener
@@ -69,6 +70,8 @@ class Services:
     access: Access
     finder: Finder
     acts: Acts
+    #: Used by the operations of all surfaces.
+    shared: operations.Services
     secrets: SecretWatch[Settings]
     clock: Callable[[], float]
     #: None where no ad account goes there.
@@ -154,12 +157,11 @@ def make_services(
     clock = clock or time.time
     coordination = _coordination(settings, outbox, running, sources, destinations, role)
     audit = Audit(outbox, clock)
-    gateways = read_gateways() if settings.published_on_loopback else frozenset[str]()
-    access = Access(Users.of(settings), settings, sessions=Sessions(outbox), audit=audit, gateways=gateways)
+    access = _access(settings, outbox, audit)
+    webhook = _alert_webhook(settings)
     known = partial(_known_sources, ad_accounts.key_sources(settings), sources)
     sandbox = _sandbox(settings, destinations, clock)
     finder = assemble.event_finder(settings, outbox, catalog=lambda: running.catalog, sources=known, clock=clock)
-    webhook = _alert_webhook(settings)
     tail = assemble.live_tail(settings, running, outbox, coordination)
     replaying, shadow = _users_of_kept_events(settings, running, coordination, outbox, clock, destinations, sources)
     return Services(
@@ -170,7 +172,8 @@ def make_services(
         coordination=coordination,
         access=access,
         finder=finder,
-        acts=make_acts(settings, running, coordination, audit, finder, replaying, webhook, tail, outbox, shadow),
+        acts=make_acts(settings, running, coordination, audit, replaying, webhook, tail, outbox, shadow),
+        shared=operations.Services(settings=settings, outbox=outbox, finder=finder, audit=audit),
         secrets=_secrets(settings, access, destinations),
         destinations=destinations,
         started=_started_files(settings, environ, running, sources) if settings.destinations_dir else None,
@@ -191,7 +194,6 @@ def make_acts(  # noqa: PLR0913, PLR0917 - all that operators work with
     running: RunningCatalog,
     coordination: Coordination,
     audit: Audit,
-    finder: Finder,
     replaying: Replaying | None,
     webhook: AlertWebhook | None,
     tail: Tail,
@@ -202,7 +204,6 @@ def make_acts(  # noqa: PLR0913, PLR0917 - all that operators work with
     watch = TailActs(tail, coordination, audit)
     return Acts(
         catalog=CatalogActs(coordination, assemble.publisher(settings, running), audit, shadow),
-        dead_letters=DeadLetterActs(outbox, finder, audit, max_event_age_s=settings.max_event_age_s),
         orders=OrderActs(outbox, audit),
         people=assemble.forget_acts(settings, outbox, audit, watch.empty),
         quarantine=QuarantineActs(replaying, audit),
@@ -227,6 +228,11 @@ def _users_of_kept_events(
         assemble.replaying(settings, running, outbox, why_off=why_off, clock=clock, to=to, sources=sources),
         assemble.shadow_runs(settings, running, outbox, clock=clock, to=to, sources=sources),
     )
+
+
+def _access(settings: Settings, outbox: Outbox, audit: Audit) -> Access:
+    gateways = read_gateways() if settings.published_on_loopback else frozenset[str]()
+    return Access(Users.of(settings), settings, sessions=Sessions(outbox), audit=audit, gateways=gateways)
 
 
 def _alert_webhook(settings: Settings) -> AlertWebhook | None:

@@ -1,24 +1,26 @@
 """Deliveries, and events that became none: search them, see one, see a message; redrive or dismiss dead ones."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Final, Literal
 from urllib.parse import quote, urlencode
 
 import orjson
+from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.console.filter import ANEW, PARTS, PageFilter, filter_of
+from app.console.filter import ANEW, PageFilter, filter_of
 from app.console.labels import EXIT_LABELS, STATE_LABELS, iso, masked
 from app.console.pages import Form, PageGroup, given_number, go, person_of, read_form
 from app.core.deliveries import Delivery, State
 from app.core.pages import DeadCause, DroppedPage, Page, Query
 from app.core.shared_values import SET_ASIDE
 from app.core.values.hidden_emails import unpersonal_id
-from app.core.values.times import DAY_S
-from app.errors import FilterError, WhyMissing
-from app.operations.acts import dead_query
+from app.errors import FilterError
+from app.operations import deliveries
+from app.operations.declaration import Call, Operation, counts_of, faults_of, plain, read_texts
+from app.operations.deliveries import DeadParams, DeliveryFilters, dismiss, redrive
 from app.outbox import SEARCH_FILTERS, read_filters
 from app.outbox.search import dropped_exits, given_filters, means_deliveries
 from app.pipeline.search import Found
@@ -27,7 +29,7 @@ PAGE_SIZE = 25
 #: So many causes of dead letters are listed.
 CAUSES = 50
 #: What was done to dead letters, as an address says it: how many.
-DONE_TO_DEAD = ("redriven", "overtaken", "waiting", "dismissed")
+DONE_TO_DEAD = ("redriven", "overtaken", "waiting", "too_old", "dismissed")
 #: Of the address of a list, what is no filter.
 _NO_FILTERS = (ANEW - {"since", "until"}) | {"sort"}
 _OLDEST: Final = {"sort": "oldest"}
@@ -232,7 +234,7 @@ def with_page_filter(chosen: PageFilter, filters: Mapping[str, str], now: float)
 def done_counts(values: Mapping[str, str]) -> dict[str, int]:
     """Return what an address says was just done to dead letters, all counts of it; empty where it says nothing."""
     done = {name: count for name in DONE_TO_DEAD if (count := given_number(values.get(name))) is not None}
-    return done if not done or "dismissed" in done else dict.fromkeys(DONE_TO_DEAD[:3], 0) | done
+    return done if not done or "dismissed" in done else dict.fromkeys(DONE_TO_DEAD[:4], 0) | done
 
 
 def _with_times(typed: Mapping[str, str], query: Query) -> dict[str, str]:
@@ -266,46 +268,59 @@ def _ways(found: Found | None, filters: Mapping[str, str]) -> dict[str, dict[str
     }
 
 
-#: So many of those that are meant are shown before one decides.
+#: Rows shown before a person confirms.
 _SHOWN = 10
 
 
 class DeadLetterPages(PageGroup):
-    """Redrive and dismiss.
-
-    What cannot be searched by raises FilterError, as does a filter that is empty: it would mean every dead letter.
-    """
+    """Confirm and run the operations that change dead deliveries: a dry run gives the counts to confirm."""
 
     async def confirm_redrive(self, request: Request) -> Response:
-        """Ask before many are sent again, and show some of them."""
-        return await self._confirm(request, "redrive", request.query_params)
+        """Ask before deliveries are redriven, and show some of them."""
+        return await self._confirm(request, redrive, dict(request.query_params))
 
     async def confirm_dismissal(self, request: Request) -> Response:
-        """Ask before many are dismissed, and why."""
-        return await self._confirm(request, "dismiss", request.query_params)
+        """Ask before deliveries are dismissed, and for the reason."""
+        return await self._confirm(request, dismiss, dict(request.query_params))
 
     async def redrive(self, request: Request) -> Response:
-        """Make dead deliveries pending again: one, those that a filter finds, or all."""
-        filters = _without_state(await read_form(request))
-        done = await self._services.acts.dead_letters.redrive(person_of(request), dead_query(filters))
-        return _show_done(request, filters, asdict(done))
+        """Redrive."""
+        return await self._run(request, redrive)
 
     async def dismiss(self, request: Request) -> Response:
-        """Put dead deliveries away for good, likewise; the form says why, or is shown again."""
-        filters = _without_state(await read_form(request))
-        why = filters.pop("because", "")
-        try:
-            count = await self._services.acts.dead_letters.dismiss(person_of(request), dead_query(filters), why)
-        except WhyMissing as exc:
-            return await self._confirm(request, "dismiss", filters, fault=str(exc))
-        return _show_done(request, filters, {"dismissed": count})
+        """Dismiss."""
+        return await self._run(request, dismiss)
 
-    async def _confirm(self, request: Request, way: str, given: Mapping[str, str], *, fault: str = "") -> Response:
-        """Ask about the dead letters that are meant; `fault` is what was wrong with the answer, "" before it."""
-        filters = {name: text for name, text in given.items() if name not in {*PARTS, "state"}}
-        query = dead_query(filters)
-        await self._services.acts.dead_letters.check(query)
-        page = await self._services.outbox.search(query, limit=_SHOWN)
+    def _call(self, request: Request) -> Call:
+        return Call(person=person_of(request), services=self._services.shared)
+
+    async def _run(self, request: Request, operation: Operation) -> Response:
+        form = await read_form(request)
+        try:
+            params = read_texts(operation, form)
+        except ValidationError as exc:
+            faults = faults_of(exc)
+            if {name for name, _ in faults} != {"because"}:
+                raise FilterError("; ".join(text for _, text in faults)) from exc
+            return await self._confirm(request, operation, form, fault=faults[0][1])
+        result = await operation(self._call(request), params)
+        filters = {name: text for name, text in form.items() if name in DeliveryFilters.model_fields}
+        done = {name: value for name, value in plain(result).items() if type(value) is int}
+        if filters.keys() == {"delivery_id"}:
+            return go(request, "delivery", {"id": filters["delivery_id"], **done})
+        return go(request, "deliveries", {**filters, **done})
+
+    async def _confirm(self, request: Request, operation: Operation, given: Form, *, fault: str = "") -> Response:
+        """Ask about the deliveries that match; `fault` is the error in the reason, "" before a reason was given."""
+        filters = {name: text for name, text in given.items() if name in DeliveryFilters.model_fields}
+        texts = {**filters, "dry_run": "true", **({} if filters else {"all": "true"})}
+        if operation is dismiss:
+            texts["because"] = "dry run"
+        try:
+            params: DeadParams = read_texts(operation, texts)
+        except ValidationError as exc:
+            raise FilterError("; ".join(text for _, text in faults_of(exc))) from exc
+        counted = await operation(self._call(request), params)
         return self._pages.render(
             request,
             "dead_letters.html",
@@ -313,28 +328,12 @@ class DeadLetterPages(PageGroup):
             fault=fault,
             kept=filters,
             nav="deliveries",
-            way=way,
+            operation=operation,
             filters=filters,
             words=SEARCH_FILTERS,
-            page=page,
-            dead=None if filters else await self._count(),
-            counted=await self._services.acts.dead_letters.count(query),
-            oldest_days=self._services.settings.max_event_age_s / DAY_S,
+            page=await self._services.outbox.search(params.query, limit=_SHOWN),
+            counted=counted,
+            counts=counts_of(counted),
+            done_name="redriven" if operation is redrive else "dismissed",
+            counted_at_most=deliveries.COUNTED_AT_MOST,
         )
-
-    async def _count(self) -> int:
-        """Return how many dead deliveries there are, of all ad accounts."""
-        outbox, now = self._services.outbox, self._services.clock()
-        accounts = self._services.accounts
-        return sum([(await outbox.backlog(each.ad_account_id, now=now)).dead for each in accounts])
-
-
-def _without_state(form: Form) -> Form:
-    return {name: text for name, text in form.items() if name != "state"}
-
-
-def _show_done(request: Request, filters: Form, done: Mapping[str, int]) -> Response:
-    """Redirect to the page that shows what was done to dead letters: one, or those of some filters."""
-    if filters.keys() == {"delivery_id"}:
-        return go(request, "delivery", {"id": filters["delivery_id"], **done})
-    return go(request, "deliveries", {**filters, **done})

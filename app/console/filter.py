@@ -117,7 +117,8 @@ PARTS: Final[Mapping[str, str]] = {
 #: What a choice at the head of a page takes out of its address: its own parts, exact times, places in a list, and what
 #: was just done.
 ANEW: Final = frozenset(
-    {*PARTS, "since", "until", "cursor", "dropped_cursor", "part", "redriven", "overtaken", "waiting", "dismissed"}
+    {*PARTS, "since", "until", "cursor", "dropped_cursor", "part"}
+    | {"redriven", "overtaken", "waiting", "too_old", "dismissed"}
     | {"left", "discarded", "tested", "done"}
 )
 #: So far back one looks for a source that has no file and no key any more.

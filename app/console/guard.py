@@ -27,7 +27,7 @@ from app.console.pages import (
 )
 from app.console.services import ConsoleServices
 from app.core.refusals import FailedCheck
-from app.errors import FeatureOff, FilterError, OutboxUnavailable, UnknownName
+from app.errors import FeatureOff, FilterError, Forbidden, OutboxUnavailable, UnknownName
 
 PageHandler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -89,7 +89,10 @@ class Guard:
                 FailedCheck(why_not[1].lower()).note(request.scope)
                 response: Response = self._pages.problem(request, *why_not)
             else:
-                response = await self._show(page, request, public=public, changes=changes)
+                try:
+                    response = await self._show(page, request, public=public, changes=changes)
+                except Forbidden:
+                    response = self._pages.only_operators(request)
             response.headers.update(SECURITY_HEADERS)
             if len(response.body) > _LARGE_BYTES:  # others are answered meanwhile
                 return await asyncio.to_thread(_shortened, request, response)

@@ -32,7 +32,7 @@ from app.core.values.texts import count_of
 from app.core.values.times import at_second, hold_text
 from app.destination import redact
 from app.errors import FilterError
-from app.operations.acts import MAX_WHY
+from app.operations.deliveries import MAX_WHY
 from app.outbox import NO_COUNTRY, SEARCH_FILTERS
 from app.pipeline.explain import IN_WORDS
 from app.pipeline.receipts import CANCELLED

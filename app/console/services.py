@@ -17,6 +17,7 @@ from app.destination.client import PinterestClient
 from app.insights.alerts.overall import Alert
 from app.insights.inventory.view import InventoryView
 from app.operations.acts import Acts
+from app.operations.declaration import Services
 from app.outbox import Outbox
 from app.pipeline.explain import Explainer
 from app.pipeline.search import Finder, PeopleSearch
@@ -44,6 +45,8 @@ class ConsoleServices:
     access: Access
     #: Does what operators ask for, and writes it down.
     acts: Acts
+    #: Used by the operations of all surfaces.
+    shared: Services
     #: What arrives, by name.
     inventory: InventoryView
     #: The ad accounts, at least one.

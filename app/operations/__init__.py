@@ -1,1 +1,16 @@
-"""What operators do: one audited function for each act, called by the console, the interface and the commands."""
+"""Operations of the command line, the API and the console, each declared once.
+
+A group is a module of this folder with the same name. The groups are listed here without an import, so that the command
+line can print its help quickly.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+#: Group -> help text.
+GROUPS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "deliveries": "List deliveries, and redrive or dismiss dead ones.",
+    }
+)

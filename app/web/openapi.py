@@ -8,8 +8,10 @@ from typing import Any, Final, TypeAlias
 import orjson
 
 from app.access.admission import COOKIE
+from app.api.operations import PREFIX, path_of
 from app.api.problems import of_path, schemas_of_problems
 from app.config import Settings
+from app.operations.declaration import all_operations
 from app.source.openapi import EVENT_EXAMPLE
 
 #: Names of schemes that must all be proven.
@@ -99,15 +101,13 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "/v1/batch": _BATCH,
     "/v1/import": _BATCH,
     **_CALLS,
-    "/api/find": {"text": "1001"},
-    "/api/redrive": {"reason": "currency", "since": "2026-11-26T08:00:00Z"},
-    "/api/dismiss": {"event_name": "lead", "because": "sent by hand"},
-    "/api/forget": {"user_id": "u-1", "email": "ada@example.com"},
-    "/api/reload": {},
-    "/api/switch": {"preset": "Lead", "on": False},
-    "/api/quarantine/preview": {"exit": "invalid"},
-    "/api/quarantine/replay": {"exit": "invalid"},
-    "/api/quarantine/discard": {"all": True},
+    "/api/v1/find": {"text": "1001"},
+    "/api/v1/forget": {"user_id": "u-1", "email": "ada@example.com"},
+    "/api/v1/reload": {},
+    "/api/v1/switch": {"preset": "Lead", "on": False},
+    "/api/v1/quarantine/preview": {"exit": "invalid"},
+    "/api/v1/quarantine/replay": {"exit": "invalid"},
+    "/api/v1/quarantine/discard": {"all": True},
 }
 
 
@@ -141,10 +141,13 @@ def add_details(document: dict[str, Any]) -> None:
         for member in schema.get("properties", {}).values():
             _tell_items(member)
     document["servers"] = [{"url": "/", "description": "The process that answers."}]
+    bodies = EXAMPLES | {f"{PREFIX}{path_of(each)}": dict(each.example) for each in all_operations()}
+    declared = {each.name.replace(" ", "_") for each in all_operations()}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            operation["operationId"] = "_".join([method, *re.findall(r"\w+", path)])
+            if operation["operationId"] not in declared:
+                operation["operationId"] = "_".join([method, *re.findall(r"\w+", path)])
             if of_path(path):
                 _add_answers(method, path, operation, answers)
-            if path in EXAMPLES and "requestBody" in operation:
-                operation["requestBody"]["content"]["application/json"]["example"] = EXAMPLES[path]
+            if path in bodies and "requestBody" in operation:
+                operation["requestBody"]["content"]["application/json"]["example"] = bodies[path]

@@ -49,33 +49,33 @@ EVENTS = [
 ]
 #: Each operation, as it is asked for, in this order.
 ASKED: Final[list[tuple[str, str, dict[str, Any]]]] = [
-    ("get", "/api/status", {}),
-    ("get", "/api/deliveries", {"params": {"limit": 2}}),
-    ("get", "/api/deliveries/{delivery_id}", {}),
-    ("get", "/api/messages/{message_id}", {}),
-    ("get", "/api/dropped-events", {"params": {"exit": "invalid"}}),
-    ("post", "/api/find", {"json": {"text": "SO-1001"}}),
-    ("get", "/api/counts", {"params": {"hours": 1}}),
-    ("get", "/api/inventory", {}),
-    ("get", "/api/revenue", {"params": {"days": 1}}),
-    ("get", "/api/dead-letters", {}),
-    ("get", "/api/quarantine", {}),
-    ("post", "/api/quarantine/preview", {"json": {"exit": "invalid"}}),
-    ("post", "/api/quarantine/replay", {"json": {"exit": "invalid"}}),
-    ("post", "/api/quarantine/discard", {"json": {"all": True}}),
-    ("post", "/api/redrive", {"json": {"preset": "Lead"}}),
-    ("post", "/api/dismiss", {"json": {"preset": "Order Completed", "because": "sent by hand"}}),
-    ("post", "/api/reload", {"json": {}}),
-    ("post", "/api/switch", {"json": {"on": False}}),
-    ("post", "/api/forget", {"json": {"user_id": "u-2"}}),
+    ("get", "/api/v1/status", {}),
+    ("get", "/api/v1/deliveries", {"params": {"limit": 2}}),
+    ("get", "/api/v1/deliveries/{id}", {}),
+    ("get", "/api/v1/messages/{message_id}", {}),
+    ("get", "/api/v1/dropped-events", {"params": {"exit": "invalid"}}),
+    ("post", "/api/v1/find", {"json": {"text": "SO-1001"}}),
+    ("get", "/api/v1/counts", {"params": {"hours": 1}}),
+    ("get", "/api/v1/inventory", {}),
+    ("get", "/api/v1/revenue", {"params": {"days": 1}}),
+    ("get", "/api/v1/deliveries/causes", {}),
+    ("get", "/api/v1/quarantine", {}),
+    ("post", "/api/v1/quarantine/preview", {"json": {"exit": "invalid"}}),
+    ("post", "/api/v1/quarantine/replay", {"json": {"exit": "invalid"}}),
+    ("post", "/api/v1/quarantine/discard", {"json": {"all": True}}),
+    ("post", "/api/v1/deliveries/redrive", {"json": {"preset": "Lead"}}),
+    ("post", "/api/v1/deliveries/dismiss", {"json": {"preset": "Order Completed", "because": "sent by hand"}}),
+    ("post", "/api/v1/reload", {"json": {}}),
+    ("post", "/api/v1/switch", {"json": {"on": False}}),
+    ("post", "/api/v1/forget", {"json": {"user_id": "u-2"}}),
 ]
 #: What is refused, by status.
 REFUSED: Final[dict[int, tuple[str, str, dict[str, Any]]]] = {
-    400: ("post", "/api/redrive", {"json": {}}),
-    403: ("get", "/api/status", {"headers": {"X-Forwarded-For": "198.51.100.1"}}),
-    404: ("post", "/api/redrive", {"json": {"preset": "Order Complet"}}),
-    415: ("post", "/api/reload", {"content": b"all=true"}),
-    422: ("post", "/api/redrive", {"json": {"al": True, "preset": ""}}),
+    400: ("post", "/api/v1/quarantine/discard", {"json": {}}),
+    403: ("get", "/api/v1/status", {"headers": {"X-Forwarded-For": "198.51.100.1"}}),
+    404: ("post", "/api/v1/deliveries/redrive", {"json": {"preset": "Order Complet"}}),
+    415: ("post", "/api/v1/reload", {"content": b"all=true"}),
+    422: ("post", "/api/v1/deliveries/redrive", {"json": {"al": True, "preset": ""}}),
 }
 
 
@@ -102,12 +102,12 @@ async def answers(folder: Path) -> dict[str, Any]:
     await outbox.enqueue([], [], [wrong.counter(50)], now=NOW - 60)
     await outbox.close()
     async with client_of(folder, clock=clock, **SETTINGS) as client:
-        await _ask(client, "post", "/api/switch", {"json": {"on": False}})
+        await _ask(client, "post", "/api/v1/switch", {"json": {"on": False}})
         (await client.post("/webhook", json=EVENTS)).raise_for_status()
     found: dict[str, Any] = {}
     async with client_of(folder, clock=clock, **SETTINGS) as client:  # what is counted by name is written now
         for method, path, asked in ASKED:
-            told = await _ask(client, method, path.format(delivery_id=1, message_id="m-1"), asked)
+            told = await _ask(client, method, path.format(id=1, message_id="m-1"), asked)
             assert told.status_code == 200, (path, told.text)
             found[f"{method} {path}"] = told.json()
         for status, (method, path, asked) in REFUSED.items():
@@ -115,9 +115,9 @@ async def answers(folder: Path) -> dict[str, Any]:
             assert found[str(status)]["status"] == status
     (folder / "locked").mkdir()
     async with client_of(folder / "locked", clock=clock, console_password=PASSWORD) as locked:
-        tries = (locked.get("/api/status", headers={"Authorization": "Bearer x"}) for _ in range(MAX_DELAYED + 1))
+        tries = (locked.get("/api/v1/status", headers={"Authorization": "Bearer x"}) for _ in range(MAX_DELAYED + 1))
         found |= {str(told.status_code): told.json() for told in await asyncio.gather(*tries)}
-    found["get /api/status"]["version"] = "1.0.0" if found["get /api/status"]["version"] == __version__ else ""
+    found["get /api/v1/status"]["version"] = "1.0.0" if found["get /api/v1/status"]["version"] == __version__ else ""
     return found
 
 

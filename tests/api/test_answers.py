@@ -80,19 +80,25 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.mark.parametrize(
     ("method", "path", "asked", "status", "told"),
     [
-        ("POST", "/api/redrive", {"json": {"al": 1}}, 422, "al: Extra inputs"),
-        ("POST", "/api/redrive", {"content": b"{", "headers": {"Content-Type": "application/json"}}, 422, "JSON"),
-        ("POST", "/api/find", {"content": b"\xff", "headers": {"Content-Type": "application/json"}}, 400, "parsing"),
-        ("POST", "/api/find", {"json": []}, 422, "body: Input should be"),
-        ("GET", "/api/deliveries", {"params": {"limit": 0}}, 422, "limit: Input should be greater"),
-        ("GET", "/api/deliveries", {"params": {"cursor": "x"}}, 400, "The `cursor` is invalid"),
-        ("GET", "/api/deliveries", {"params": {"presett": "x"}}, 400, "presett"),
-        ("GET", "/api/deliveries/x", {}, 404, "delivery x not found"),
+        ("POST", "/api/v1/deliveries/redrive", {"json": {"al": 1}}, 422, 'There is no "al"'),
+        (
+            "POST",
+            "/api/v1/deliveries/redrive",
+            {"content": b"{", "headers": {"Content-Type": "application/json"}},
+            422,
+            "JSON",
+        ),
+        ("POST", "/api/v1/find", {"content": b"\xff", "headers": {"Content-Type": "application/json"}}, 400, "parsing"),
+        ("POST", "/api/v1/find", {"json": []}, 422, "body: Input should be"),
+        ("GET", "/api/v1/deliveries", {"params": {"limit": 0}}, 422, "limit: Input should be greater"),
+        ("GET", "/api/v1/deliveries", {"params": {"cursor": "x"}}, 422, "cursor: String should match"),
+        ("GET", "/api/v1/deliveries", {"params": {"presett": "x"}}, 422, "presett"),
+        ("GET", "/api/v1/deliveries/x", {}, 404, "delivery x not found"),
         ("GET", "/api/nothing", {}, 404, "GET /openapi.json"),
-        ("DELETE", "/api/status", {}, 405, "GET /openapi.json"),
-        ("POST", "/api/quarantine/discard", {"json": {"all": True}}, 404, "QUARANTINE_HOURS is not set"),
-        ("POST", "/api/forget", {"json": {}}, 400, "name a person"),
-        ("POST", "/api/switch", {"content": b""}, 415, "send application/json"),
+        ("DELETE", "/api/v1/status", {}, 405, "GET /openapi.json"),
+        ("POST", "/api/v1/quarantine/discard", {"json": {"all": True}}, 404, "QUARANTINE_HOURS is not set"),
+        ("POST", "/api/v1/forget", {"json": {}}, 400, "name a person"),
+        ("POST", "/api/v1/switch", {"content": b""}, 415, "send application/json"),
     ],
 )
 async def test_whatever_is_refused_is_a_problem(
@@ -107,11 +113,11 @@ async def test_whatever_is_refused_is_a_problem(
     [(2, 200), (2.0, 200), (True, 422), (False, 422), ("2", 422), (2.5, 422), (1e300, 422), (None, 422), ([2], 422)],
 )
 async def test_a_limit_is_an_integer_as_json_schema_says(client: httpx.AsyncClient, limit: object, status: int) -> None:
-    assert (await client.post("/api/find", json={"text": "m-1", "limit": limit})).status_code == status
+    assert (await client.post("/api/v1/find", json={"text": "m-1", "limit": limit})).status_code == status
 
 
 async def test_what_stood_in_an_invalid_part_is_not_told_again(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/api/find", json={"text": ["ada@example.com"], "limit": "ada@example.com"})
+    answer = await client.post("/api/v1/find", json={"text": ["ada@example.com"], "limit": "ada@example.com"})
     assert {each["name"] for each in problem_of(answer, 422)["errors"]} == {"text", "limit"}
     assert "ada@example.com" not in answer.text
 
@@ -121,7 +127,7 @@ async def test_a_store_that_does_not_answer_is_a_problem_that_says_when_to_ask_a
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
         async with app.router.lifespan_context(app):
             pass
-        answer = await client.get("/api/deliveries")
+        answer = await client.get("/api/v1/deliveries")
     assert problem_of(answer, 503)["title"] == "Service Unavailable"
     assert int(answer.headers["Retry-After"]) > 0
 
@@ -149,11 +155,11 @@ async def test_files_with_faults_are_a_problem_that_names_each(tmp_path: Path) -
         "name: Lead\nsubscribe: type = 'track'\naction: report_conversion_event\nmapping: {event_name: lead}\n"
     )
     async with client_of(tmp_path, presets_dir=(presets,)) as client:
-        assert (await client.post("/api/reload", json={})).json() == {"reloaded": True}
+        assert (await client.post("/api/v1/reload", json={})).json() == {"reloaded": True}
         (presets / "lead.yaml").write_text(
             "name: Lead\nsubscribe: type =\naction: report_conversion_event\nmapping: {event_name: lead}\n"
         )
-        told = problem_of(await client.post("/api/reload", json={}), 400)
+        told = problem_of(await client.post("/api/v1/reload", json={}), 400)
     assert told["reloaded"] is False
     assert len(told["faults"]) == 1
     assert "lead.yaml" in told["faults"][0]
@@ -164,8 +170,8 @@ async def test_what_stays_of_a_person_is_a_problem_with_what_was_erased(tmp_path
     event = {"type": "identify", "userId": "ann", "traits": {"email": "ann@shop.example"}}
     async with client_of(tmp_path, **memory) as client:
         assert (await client.post("/webhook", json=[event, event | {"userId": "bob"}])).is_success
-        told = problem_of(await client.post("/api/forget", json={"user_id": "bob"}), 409)
-        done = (await client.post("/api/forget", json={"user_id": "bob", "email": "ann@shop.example"})).json()
+        told = problem_of(await client.post("/api/v1/forget", json={"user_id": "bob"}), 409)
+        done = (await client.post("/api/v1/forget", json={"user_id": "bob", "email": "ann@shop.example"})).json()
     assert (told["ids"], told["messages"], told["stays"]) == (1, 0, told["detail"])
     assert (done["ids"], done["stays"]) == (1, "")
 

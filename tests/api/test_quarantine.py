@@ -33,28 +33,28 @@ async def off(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AsyncCl
 async def test_what_is_invalid_is_listed_judged_replayed_and_discarded(client: AsyncClient) -> None:
     event = {"type": "track", "event": "Order Completed", "messageId": "m-1", "timestamp": time.time()}
     assert (await client.post("/webhook", json=[event])).status_code == 200
-    (group,) = (await client.get("/api/quarantine")).json()["groups"]
+    (group,) = (await client.get("/api/v1/quarantine")).json()["groups"]
     assert (group["name"], group["exit"], group["count"]) == ("Order Completed", "invalid", 1)
-    preview = (await client.post("/api/quarantine/preview", json={"name": "Order Completed"})).json()
+    preview = (await client.post("/api/v1/quarantine/preview", json={"name": "Order Completed"})).json()
     assert (preview["events"], preview["leaving"], preview["exits"]) == (1, 0, {"invalid": 1})
     assert preview["outcomes"][0]["reason"] == group["reason"]
-    assert (await client.post("/api/quarantine/replay", json=ALL)).json()["leaving"] == 0
-    assert (await client.post("/api/quarantine/discard", json={"exit": "invalid"})).json() == {"discarded": 1}
-    assert (await client.get("/api/quarantine")).json() == {"groups": []}
+    assert (await client.post("/api/v1/quarantine/replay", json=ALL)).json()["leaving"] == 0
+    assert (await client.post("/api/v1/quarantine/discard", json={"exit": "invalid"})).json() == {"discarded": 1}
+    assert (await client.get("/api/v1/quarantine")).json() == {"groups": []}
 
 
 @pytest.mark.parametrize("body", [{}, {"all": False}])
 async def test_all_must_be_said(client: AsyncClient, body: dict[str, object]) -> None:
-    assert (await client.post("/api/quarantine/replay", json=body)).status_code == 400
+    assert (await client.post("/api/v1/quarantine/replay", json=body)).status_code == 400
 
 
 @pytest.mark.parametrize("body", [{"nmae": "x"}, {"exit": "lost"}, {"name": 5}])
 async def test_an_unknown_filter_is_refused(client: AsyncClient, body: dict[str, object]) -> None:
-    assert (await client.post("/api/quarantine/discard", json=body)).status_code == 422
+    assert (await client.post("/api/v1/quarantine/discard", json=body)).status_code == 422
 
 
 @pytest.mark.parametrize("path", ["preview", "replay", "discard"])
 async def test_where_it_is_off_there_is_no_quarantine(off: AsyncClient, path: str) -> None:
-    answer = await off.post(f"/api/quarantine/{path}", json=ALL)
+    answer = await off.post(f"/api/v1/quarantine/{path}", json=ALL)
     assert (answer.status_code, "QUARANTINE_HOURS" in answer.text) == (404, True)
-    assert (await off.get("/api/quarantine")).status_code == 404
+    assert (await off.get("/api/v1/quarantine")).status_code == 404

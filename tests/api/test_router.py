@@ -42,40 +42,40 @@ async def unlocked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[As
 async def test_with_a_password_only_its_bearer_gets_in(
     locked: AsyncClient, headers: dict[str, str], status: int
 ) -> None:
-    assert (await locked.get("/api/status", headers=headers)).status_code == status
+    assert (await locked.get("/api/v1/status", headers=headers)).status_code == status
 
 
 async def test_without_a_password_this_machine_gets_in_and_a_forwarded_request_does_not(
     unlocked: AsyncClient,
 ) -> None:
-    assert (await unlocked.get("/api/status")).status_code == 200
-    assert (await unlocked.get("/api/status", headers={"X-Forwarded-For": "198.51.100.1"})).status_code == 403
+    assert (await unlocked.get("/api/v1/status")).status_code == 200
+    assert (await unlocked.get("/api/v1/status", headers={"X-Forwarded-For": "198.51.100.1"})).status_code == 403
 
 
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [
-        ("/api/redrive", {}, 400),
-        ("/api/forget", {}, 400),
-        ("/api/forget", {"user_id": ""}, 422),
-        ("/api/forget", {"user_id": "null"}, 404),
-        ("/api/forget", {"email": "eva(at)example"}, 404),
-        ("/api/redrive", {"delivery_id": "999999"}, 404),
-        ("/api/dismiss", {"delivery_id": "999999", "because": "x"}, 404),
-        ("/api/redrive", {"preset": "No such preset"}, 404),
-        ("/api/redrive", {"preset": "Lead", "reason": "nothing like it"}, 200),
-        ("/api/redrive", {"al": True}, 422),
-        ("/api/redrive", {"preset": ""}, 422),
-        ("/api/redrive", {"since": ""}, 400),
-        ("/api/dismiss", {"cause": " ", "because": "x"}, 422),
-        ("/api/redrive", {"since": "noon"}, 400),
-        ("/api/dismiss", {"because": "x"}, 400),
-        ("/api/dismiss", {"all": True}, 422),
-        ("/api/dismiss", {"all": True, "because": ""}, 422),
-        ("/api/dismiss", {"all": True, "because": "  "}, 400),
-        ("/api/switch", {"on": "yes"}, 422),
-        ("/api/switch", {"on": False, "preset": "Lead", "ad_account_id": "1"}, 400),
-        ("/api/switch", {"on": False, "preset": "No such preset"}, 404),
+        ("/api/v1/deliveries/redrive", {}, 422),
+        ("/api/v1/forget", {}, 400),
+        ("/api/v1/forget", {"user_id": ""}, 422),
+        ("/api/v1/forget", {"user_id": "null"}, 404),
+        ("/api/v1/forget", {"email": "eva(at)example"}, 404),
+        ("/api/v1/deliveries/redrive", {"delivery_id": "999999"}, 404),
+        ("/api/v1/deliveries/dismiss", {"delivery_id": "999999", "because": "x"}, 404),
+        ("/api/v1/deliveries/redrive", {"preset": "No such preset"}, 404),
+        ("/api/v1/deliveries/redrive", {"preset": "Lead", "reason": "nothing like it"}, 200),
+        ("/api/v1/deliveries/redrive", {"al": True}, 422),
+        ("/api/v1/deliveries/redrive", {"preset": ""}, 422),
+        ("/api/v1/deliveries/redrive", {"since": ""}, 422),
+        ("/api/v1/deliveries/dismiss", {"cause": " ", "because": "x"}, 422),
+        ("/api/v1/deliveries/redrive", {"since": "noon"}, 422),
+        ("/api/v1/deliveries/dismiss", {"because": "x"}, 422),
+        ("/api/v1/deliveries/dismiss", {"all": True}, 422),
+        ("/api/v1/deliveries/dismiss", {"all": True, "because": ""}, 422),
+        ("/api/v1/deliveries/dismiss", {"all": True, "because": "  "}, 422),
+        ("/api/v1/switch", {"on": "yes"}, 422),
+        ("/api/v1/switch", {"on": False, "preset": "Lead", "ad_account_id": "1"}, 400),
+        ("/api/v1/switch", {"on": False, "preset": "No such preset"}, 404),
     ],
 )
 async def test_a_change_that_is_not_clear_is_refused(
@@ -89,12 +89,16 @@ async def test_dead_letters_of_a_preset_that_is_gone_can_be_redriven(tmp_path: P
         outbox = open_outbox(f"sqlite:///{tmp_path}/pinrelay.db", rules())
         await At(outbox).dead_letter(new(preset="Gone"), "currency is unknown")
         await outbox.close()
-        answer = await client.post("/api/redrive", json={"preset": "Gone"})
+        answer = await client.post("/api/v1/deliveries/redrive", json={"preset": "Gone"})
         assert (answer.status_code, answer.json()["redriven"]) == (200, 1)
 
 
 async def test_of_a_preset_that_there_is_not_the_nearest_is_named(unlocked: AsyncClient) -> None:
-    for path, body in ("/api/redrive", {}), ("/api/dismiss", {"because": "x"}), ("/api/switch", {"on": False}):
+    for path, body in (
+        ("/api/v1/deliveries/redrive", {}),
+        ("/api/v1/deliveries/dismiss", {"because": "x"}),
+        ("/api/v1/switch", {"on": False}),
+    ):
         answer = await unlocked.post(path, json={"preset": "Order Complet", **body})
         assert (answer.status_code, answer.json()["detail"]) == (
             404,
@@ -102,7 +106,7 @@ async def test_of_a_preset_that_there_is_not_the_nearest_is_named(unlocked: Asyn
         )
 
 
-@pytest.mark.parametrize("path", ["/api/deliveries", "/api/dropped-events", "/api/revenue"])
+@pytest.mark.parametrize("path", ["/api/v1/deliveries", "/api/v1/dropped-events", "/api/v1/revenue"])
 async def test_a_search_for_what_there_is_not_names_the_nearest(unlocked: AsyncClient, path: str) -> None:
     answer = await unlocked.get(path, params={"preset": "Order Complet"})
     assert answer.status_code == 404
@@ -126,21 +130,25 @@ async def test_a_viewer_looks_and_an_operator_changes(
     peopled: AsyncClient, token: str, looks: int, changes: int
 ) -> None:
     headers = {"Authorization": f"Bearer {token}"}
-    assert (await peopled.get("/api/status", headers=headers)).status_code == looks
-    for path, body in (("/api/switch", {"on": True}), ("/api/redrive", {"all": True}), ("/api/reload", {})):
+    assert (await peopled.get("/api/v1/status", headers=headers)).status_code == looks
+    for path, body in (
+        ("/api/v1/switch", {"on": True}),
+        ("/api/v1/deliveries/redrive", {"all": True}),
+        ("/api/v1/reload", {}),
+    ):
         assert (await peopled.post(path, json=body, headers=headers)).status_code == changes
 
 
 async def test_what_is_changed_is_written_down_with_who_did_it(peopled: AsyncClient) -> None:
     headers = {"Authorization": "Bearer token-of-ada"}
-    await peopled.post("/api/switch", json={"on": False, "preset": "Lead"}, headers=headers)
+    await peopled.post("/api/v1/switch", json={"on": False, "preset": "Lead"}, headers=headers)
     shown = (await peopled.get("/console/activity", headers=headers)).text
     newest = shown.partition("<tbody>")[2].partition("</tr>")[0]
     for text in ("ada", "127.0.0.1", "switched", "preset Lead", "<td>on</td><td>off</td>"):
         assert text in newest
 
 
-@pytest.mark.parametrize("path", ["/api/status", "/console", "/metrics"])
+@pytest.mark.parametrize("path", ["/api/v1/status", "/console", "/metrics"])
 async def test_a_user_named_by_no_trusted_proxy_is_refused_whatever_else_is_right(
     peopled: AsyncClient, path: str
 ) -> None:
@@ -149,7 +157,7 @@ async def test_a_user_named_by_no_trusted_proxy_is_refused_whatever_else_is_righ
 
 
 async def test_a_form_of_a_foreign_page_changes_nothing(unlocked: AsyncClient) -> None:
-    assert (await unlocked.post("/api/redrive", data={"all": "true"})).status_code == 415
+    assert (await unlocked.post("/api/v1/deliveries/redrive", data={"all": "true"})).status_code == 415
 
 
 async def test_a_person_is_erased_by_either_id(tmp_path: Path) -> None:
@@ -157,7 +165,7 @@ async def test_a_person_is_erased_by_either_id(tmp_path: Path) -> None:
     event = {"type": "identify", "userId": "ann", "anonymousId": "x", "traits": {"email": "ann@shop.example"}}
     async with client_of(tmp_path, **memory) as client:
         assert (await client.post("/webhook", json=event)).status_code == 200
-        told = [await client.post("/api/forget", json={"user_id": "ann", "reference": "T-1"}) for _ in range(2)]
+        told = [await client.post("/api/v1/forget", json={"user_id": "ann", "reference": "T-1"}) for _ in range(2)]
         noted = await client.get("/console/activity")
     assert noted.text.count("reference T-1") == 2
     assert [each.status_code for each in told] == [200, 404]
@@ -171,7 +179,8 @@ async def test_an_erasure_that_leaves_something_answers_409_and_names_it(tmp_pat
     async with client_of(tmp_path, **memory) as client:
         assert (await client.post("/webhook", json=[event, event | {"userId": "bob"}])).status_code == 200
         told = [
-            await client.post("/api/forget", json=whom) for whom in ({"user_id": "ann"}, {"email": "ann@shop.example"})
+            await client.post("/api/v1/forget", json=whom)
+            for whom in ({"user_id": "ann"}, {"email": "ann@shop.example"})
         ]
         noted = await client.get("/console/activity")
     assert [(each.status_code, each.json()["ids"]) for each in told] == [(409, 1), (200, 1)]
@@ -188,9 +197,9 @@ async def test_a_person_is_erased_by_whatever_names_them(tmp_path: Path) -> None
     }
     names = [{"user_id": "ann"}, {"anonymous_id": "x"}, {"email": " ANN@shop.example"}, {"phone": "+49 151 23456700"}]
     async with client_of(tmp_path) as client:
-        await client.post("/api/switch", json={"on": False})
+        await client.post("/api/v1/switch", json={"on": False})
         for number, name in enumerate([*names, {"order_id": "4"}]):
             sent = order | {"context": context, "properties": {"order_id": str(number), "revenue": 9}}
             assert (await client.post("/webhook", json=sent)).status_code == 200
-            told = (await client.post("/api/forget", json=name)).json()
+            told = (await client.post("/api/v1/forget", json=name)).json()
             assert told["erased"] == {"payloads": 1, "waiting deliveries": 1}, name

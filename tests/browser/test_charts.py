@@ -63,7 +63,7 @@ def test_the_legend_leaves_parts_out_and_the_others_stand_on_the_ground(busy: Se
 def test_what_somebody_switched_is_a_mark_on_the_axis(busy: Server, open_page: OpenPage) -> None:
     for on in (False, True):
         body = {"on": on, "preset": "Search"}
-        httpx.post(f"{busy.url}/api/switch", json=body, **PLAIN).raise_for_status()
+        httpx.post(f"{busy.url}/api/v1/switch", json=body, **PLAIN).raise_for_status()
     page = open_page(f"{busy.url}/console?period=day")
     expect(page.locator(".marks .act")).to_have_count(2)
     expect(page.locator(".marked")).to_contain_text("switched preset Search off")

@@ -32,7 +32,7 @@ PAGES = {
     "deliveries": "/console/deliveries",
     "delivery": "",
     "message": "",
-    "redrive": "/console/redrive?reason=currency",
+    "redrive": "/console/deliveries/redrive?reason=currency",
     "order": "/console/order/SO-1-1",
     "mappings": "/console/mappings",
     "revenue": "/console/revenue",
@@ -127,7 +127,9 @@ def test_a_busy_page_keeps_to_the_look(
         check(page, without=ALIKE)
 
 
-@pytest.mark.parametrize("path", ["/console", "/console/deliveries", "/console/message?id=unknown", "/console/redrive"])
+@pytest.mark.parametrize(
+    "path", ["/console", "/console/deliveries", "/console/message?id=unknown", "/console/deliveries/redrive"]
+)
 def test_a_page_explains_itself_while_empty(
     path: str, fresh: Server, open_page: Callable[..., Page], tab: Page, screenshots: Path | None
 ) -> None:

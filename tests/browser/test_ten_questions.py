@@ -114,9 +114,9 @@ def planted(tmp_path_factory: pytest.TempPathFactory, history: Path) -> Iterator
     with running(folder, presets_dir=f"{ROOT / 'presets'},{own}") as server:
         _post(server, "SO-1001", "Order Completed", order_id="SO-1001")
         _post(server, "odd", "Purchase", order_id="SO-odd", email="eva@example.com")
-        _ask(server, "POST", "/api/switch", {"on": False, "preset": "Search"})
+        _ask(server, "POST", "/api/v1/switch", {"on": False, "preset": "Search"})
         until(lambda: _delivered(server, "SO-1001"), what="the order is delivered")
-        until(lambda: "Purchase" in _ask(server, "GET", "/api/inventory").text, what="the inventory knows it")
+        until(lambda: "Purchase" in _ask(server, "GET", "/api/v1/inventory").text, what="the inventory knows it")
         yield server
 
 
@@ -148,7 +148,7 @@ def _post(server: Server, message_id: str, name: str, **properties: object) -> N
 
 
 def _delivered(server: Server, order_id: str) -> bool:
-    found = _ask(server, "GET", f"/api/deliveries?order_id={order_id}&state=delivered").json()
+    found = _ask(server, "GET", f"/api/v1/deliveries?order_id={order_id}&state=delivered").json()
     return bool(found["deliveries"])
 
 

@@ -189,7 +189,7 @@ class TestRedrive:
         expect(page.get_by_role("status")).to_contain_text(
             re.compile(r"^\s*\d+ dead deliver(y|ies) will be sent again")
         )
-        page.goto(f"{busy.url}/console/redrive")
+        page.goto(f"{busy.url}/console/deliveries/redrive")
         expect(page.get_by_text("There is no dead delivery.")).to_be_visible()
 
     def _reloaded(self, page: Page, text: str) -> bool:
@@ -305,7 +305,7 @@ def elsewhere(tmp_path: Path) -> Iterator[str]:
 
 def test_a_page_of_another_site_reaches_nothing(fresh: Server, elsewhere: str, chromium: Browser) -> None:
     posted = ["/webhook", "/v1/page", "/sandbox/script", "/console/mappings/switch"]
-    asked = ["/sandbox/events", "/metrics", "/readyz", "/console/deliveries", "/openapi.json", "/api/status"]
+    asked = ["/sandbox/events", "/metrics", "/readyz", "/console/deliveries", "/openapi.json", "/api/v1/status"]
     before = sandbox(fresh, "/").json()["received"]
     answers: dict[str, int] = {}
     page = chromium.new_context().new_page()

@@ -39,7 +39,7 @@ def test_an_empty_log_is_no_fault(run: Run) -> None:
 
 
 def test_a_redrive_by_command_is_noted_with_whoever_calls_it(run: Run) -> None:
-    run("redrive", "preset=Lead", "reason=currency")
+    run("deliveries", "redrive", "--preset=Lead", "--reason=currency")
     (line,) = [json.loads(line) for line in run("audit", "--json").stdout.splitlines()]
     assert line["who"].endswith(" (command line)")
     assert (line["what"], line["target"]) == ("redriven", "preset Lead, reason currency")

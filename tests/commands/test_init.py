@@ -19,8 +19,8 @@ def test_the_program_says_its_version(run: Run) -> None:
 
 
 def test_shells_complete_its_commands(run: Run) -> None:
-    asked = {"_PINRELAY_COMPLETE": "complete_bash", "COMP_WORDS": "pinrelay dead", "COMP_CWORD": "1"}
-    assert run(**asked).stdout.split() == ["dead-letters"]
+    asked = {"_PINRELAY_COMPLETE": "complete_bash", "COMP_WORDS": "pinrelay deliv", "COMP_CWORD": "1"}
+    assert run(**asked).stdout.split() == ["deliveries"]
     assert "--install-completion" in run("--help").stdout
 
 

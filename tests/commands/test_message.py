@@ -48,7 +48,9 @@ def test_an_event_that_no_preset_took_leads_to_the_inventory_and_an_unknown_id_t
 TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 
 
-@pytest.mark.parametrize("command", [("message", "m-1"), ("find", "m-1"), ("dead-letters",), ("check",), ("status",)])
+@pytest.mark.parametrize(
+    "command", [("message", "m-1"), ("find", "m-1"), ("deliveries", "list"), ("check",), ("status",)]
+)
 def test_in_eighty_columns_nothing_is_wider_and_every_time_and_id_is_whole(run: Run, command: tuple[str, ...]) -> None:
     wide, narrow = (run(*command, COLUMNS=columns).stdout for columns in ("400", "80"))
     assert max(map(len, narrow.splitlines())) <= 80

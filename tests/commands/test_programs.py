@@ -92,7 +92,16 @@ except SystemExit:
 """
     command, environment = [sys.executable, "-c", code], clean_environment()
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    ours = ["app", "app.cli", "app.commands", "app.core", "app.core.values", "app.core.values.texts", "app.errors"]
+    ours = [
+        "app",
+        "app.cli",
+        "app.commands",
+        "app.core",
+        "app.core.values",
+        "app.core.values.texts",
+        "app.errors",
+        "app.operations",
+    ]
     if asked == "--version":
         ours.remove("app.commands")
     assert done.stderr == f"{ours} [] True\n"
@@ -105,7 +114,7 @@ except SystemExit:
         ("preview", ("EVENTS",), 0),
         ("preview", ("EVENTS", "--explain"), 1),
         ("import", ("EVENTS",), 0),
-        ("redrive", ("--all",), 0),
+        ("deliveries redrive", ("--all",), 0),
         ("message", ("p-2",), 0),
         ("status", (), 0),
         ("verify", (), 0),
@@ -125,7 +134,7 @@ def test_the_names_in_the_json_are_those_of_the_documentation(
     if command == "outbox-move":
         run("import", events, OUTBOX_URL=named["OTHER"])
 
-    result = run(command, *(named.get(word, word) for word in arguments), "--json")
+    result = run(*command.split(), *(named.get(word, word) for word in arguments), "--json")
 
     printed = [json.loads(line) for line in result.stdout.splitlines() if line.startswith(("{", "["))]
     assert printed
@@ -170,7 +179,7 @@ RECONCILE = ("reconcile", "", "--query", "SELECT 'SO-1' AS id, 1 AS total", "--o
         pytest.param(1, ("message", "nobody"), {}, id="nothing found"),
         pytest.param(1, ("restore", "name" * 100), {}, id="a name that no file may have"),
         pytest.param(1, (*RECONCILE, "--details", "/dev/full"), {}, id="a full disk"),
-        pytest.param(2, ("redrive",), {}, id="not said what to redrive"),
+        pytest.param(2, ("deliveries", "redrive"), {}, id="not said what to redrive"),
         pytest.param(2, ("nothing",), {}, id="no such command"),
         pytest.param(3, ("status",), NO_OUTBOX, id="no outbox for a command"),
     ],

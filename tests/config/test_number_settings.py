@@ -60,5 +60,5 @@ async def test_at_the_most_of_all_events_are_taken(tmp_path: Path) -> None:
         event = {"type": "track", "event": "Order Completed", "messageId": "m-1"}
         got = await client.post("/webhook", json=[event])
         assert got.status_code == 200, got.text
-        assert (await client.get("/api/status")).status_code == 200
+        assert (await client.get("/api/v1/status")).status_code == 200
         assert (await client.get("/console")).status_code == 200

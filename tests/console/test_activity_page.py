@@ -42,7 +42,7 @@ async def test_everything_that_changes_something_is_noted(world: World) -> None:
     await post("/console/mappings/switch", data={"preset": "Checkout", "on": "no"})
     await post("/console/mappings/switch", data={"on": "no"})
     await post("/console/mappings/switch", data={"on": "yes"})
-    await post("/console/redrive", data={"reason": "currency"})
+    await post("/console/deliveries/redrive", data={"reason": "currency"})
     before = world.coordination.generation
     await post("/console/mappings/reload")
     world.write("checkout", "subscribe: [")
@@ -52,7 +52,7 @@ async def test_everything_that_changes_something_is_noted(world: World) -> None:
         (me, "switched", "preset Checkout", "on", "off"),
         (me, "switched", "all sending", "on", "off"),
         (me, "switched", "all sending", "off", "on"),
-        (me, "redriven", "reason currency", "dead", "1 pending"),
+        (me, "redriven", "reason currency", "", "1 redriven"),
         (me, "reloaded", "catalog", before, before),
         (me, "reloaded", "catalog", before, "kept: 1 fault"),
         (me, "test sent", "preset Checkout", "", "answer 200"),
@@ -61,7 +61,7 @@ async def test_everything_that_changes_something_is_noted(world: World) -> None:
 
 @pytest.mark.slow
 async def test_looking_is_not_noted(world: World) -> None:
-    for path in ("", "/tester", "/deliveries", "/mappings", "/redrive", "/activity"):
+    for path in ("", "/tester", "/deliveries", "/mappings", "/deliveries/redrive", "/activity"):
         await world.browser.get(f"/console{path}")
     await world.browser.post("/console/tester", data={"example": "Checkout"})
     await world.browser.post("/console/mappings/switch", data={"preset": "Nobody", "on": "no"})

@@ -34,7 +34,7 @@ PAGES = (
     "/tester",
     "/activity",
     "/people",
-    "/redrive",
+    "/deliveries/redrive",
     "/inventory",
     "/inventory?period=today",
 )

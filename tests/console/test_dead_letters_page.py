@@ -9,7 +9,7 @@ import pytest
 from app.core.deliveries import Delivered, Rejected, State
 from app.core.pages import Query
 from app.core.values.times import DAY_S
-from app.operations import acts
+from app.operations import deliveries
 from tests.console.test_deliveries_page import one_dead_one_delivered
 from tests.console.world import NOW, World, new_delivery, open_world
 
@@ -17,10 +17,10 @@ from tests.console.world import NOW, World, new_delivery, open_world
 class TestRedrive:
     async def test_one_is_redriven_once(self, world: World) -> None:
         delivery_id = await one_dead_one_delivered(world)
-        answer = await world.browser.post("/console/redrive", data={"delivery_id": delivery_id})
+        answer = await world.browser.post("/console/deliveries/redrive", data={"delivery_id": delivery_id})
         assert answer.status_code == 303
         assert "It will be sent again." in await world.page(answer.headers["location"])
-        again = await world.browser.post("/console/redrive", data={"delivery_id": delivery_id})
+        again = await world.browser.post("/console/deliveries/redrive", data={"delivery_id": delivery_id})
         assert "it is not dead" in await world.page(again.headers["location"])
 
     async def test_its_page_says_that_it_was_redriven_and_when_and_that_it_was_received_before(
@@ -38,7 +38,12 @@ class TestRedrive:
 
     @pytest.mark.parametrize(
         ("filters", "redriven"),
-        [({}, 3), ({"reason": "currency"}, 2), ({"preset": "Lead"}, 1), ({"reason": "nothing like it"}, 0)],
+        [
+            ({"all": "true"}, 3),
+            ({"reason": "currency"}, 2),
+            ({"preset": "Lead"}, 1),
+            ({"reason": "nothing like it"}, 0),
+        ],
     )
     async def test_many_are_redriven_by_filter_or_all(
         self, filters: dict[str, str], redriven: int, world: World
@@ -50,7 +55,7 @@ class TestRedrive:
         ):
             await world.enqueue(new_delivery(message_id, preset=preset))
             await world.settle(Rejected(reason=reason), State.DEAD)
-        answer = await world.browser.post("/console/redrive", data=filters)
+        answer = await world.browser.post("/console/deliveries/redrive", data=filters)
         page = await world.page(answer.headers["location"])
         assert f"{redriven} dead deliver" in page
         waiting = await world.outbox.search(Query(state=State.PENDING), limit=10)
@@ -59,8 +64,8 @@ class TestRedrive:
     async def test_a_filter_that_names_nothing_known_does_nothing_and_names_the_nearest(self, world: World) -> None:
         await one_dead_one_delivered(world)
         for answer in (
-            await world.browser.post("/console/redrive", data={"preset": "Chekout"}),
-            await world.browser.get("/console/redrive?preset=Chekout"),
+            await world.browser.post("/console/deliveries/redrive", data={"preset": "Chekout"}),
+            await world.browser.get("/console/deliveries/redrive?preset=Chekout"),
         ):
             assert answer.status_code == 404
             assert "Unknown preset; the nearest is" in answer.text
@@ -68,15 +73,18 @@ class TestRedrive:
 
     async def test_many_are_asked_about_first(self, world: World) -> None:
         await one_dead_one_delivered(world)
-        page = await world.page("/console/redrive?reason=currency&preset=Checkout&state=delivered")
+        page = await world.page("/console/deliveries/redrive?reason=currency&preset=Checkout&state=delivered")
         assert "preset “Checkout”" in page
         assert "reason contains “currency”" in page
         assert 'name="reason" value="currency"' in page
         assert "m-1" in page
-        assert "All <strong>1 dead delivery</strong>" in await world.page("/console/redrive")
+        page = await world.page("/console/deliveries/redrive")
+        assert "<strong>All dead deliveries</strong>" in page
+        assert "<strong>1</strong> Sent again" in page
+        assert 'name="all" value="true"' in page
 
     async def test_where_none_is_dead_there_is_nothing_to_ask(self, world: World) -> None:
-        page = await world.page("/console/redrive?reason=currency")
+        page = await world.page("/console/deliveries/redrive?reason=currency")
         assert "There is no dead delivery with reason contains “currency”." in page
         assert "<button" not in page.partition("<main")[2].partition("</main>")[0]
 
@@ -88,7 +96,7 @@ class TestRedrive:
             await world.enqueue(new_delivery(message_id))
             await world.settle(Rejected(reason="bad currency"), State.DEAD)
         await world.enqueue(new_delivery("again", event_id="event-m-2", order_id="order-m-2"))
-        answer = await world.browser.post("/console/redrive", data={"reason": "currency"})
+        answer = await world.browser.post("/console/deliveries/redrive", data={"reason": "currency"})
         page = await world.page(answer.headers["location"])
         assert "2 dead deliveries will be sent again." in page
         assert "1 more stays dead: the same event waits as another delivery" in page
@@ -107,7 +115,9 @@ class TestCauses:
         listed = await world.page(unescape(first))
         assert set(re.findall(r'message\?id=(m-\d)"', listed)) == {"m-1", "m-2"}
         assert "By cause" not in listed
-        (way,) = [path for path in re.findall(r'href="(/console/dismiss[^"]+)"', causes) if "currency" in path]
+        (way,) = [
+            path for path in re.findall(r'href="(/console/deliveries/dismiss[^"]+)"', causes) if "currency" in path
+        ]
         assert "cause “bad currency”" in await world.page(way)
 
     async def test_without_dead_letters_there_are_none(self, world: World) -> None:
@@ -118,25 +128,27 @@ class TestDismiss:
     async def test_one_with_a_reason_that_stays_with_it(self, world: World) -> None:
         delivery_id = await one_dead_one_delivered(world)
         form = {"delivery_id": delivery_id, "because": "sent by hand to ann@shop.example"}
-        answer = await world.browser.post("/console/dismiss", data=form)
+        answer = await world.browser.post("/console/deliveries/dismiss", data=form)
         page = await world.page(answer.headers["location"])
         assert "It is dismissed." in page
         assert "dismissed by" in page
         assert "sent by hand" in page
         assert "ann@shop.example" not in page
-        assert "Redrive" not in page
-        again = await world.browser.post("/console/dismiss", data=form)
+        assert ">Redrive<" not in page
+        again = await world.browser.post("/console/deliveries/dismiss", data=form)
         assert "Nothing was done: it is not dead." in await world.page(again.headers["location"])
         assert "sent by hand" in await world.page("/console/activity")
 
-    @pytest.mark.parametrize(("filters", "dismissed"), [({}, 2), ({"reason": "currency"}, 1), ({"preset": "Lead"}, 0)])
+    @pytest.mark.parametrize(
+        ("filters", "dismissed"), [({"all": "true"}, 2), ({"reason": "currency"}, 1), ({"preset": "Lead"}, 0)]
+    )
     async def test_many_are_dismissed_by_filter_or_all(
         self, filters: dict[str, str], dismissed: int, world: World
     ) -> None:
         for message_id, reason in (("m-1", "bad currency"), ("m-2", "too old")):
             await world.enqueue(new_delivery(message_id))
             await world.settle(Rejected(reason=reason), State.DEAD)
-        answer = await world.browser.post("/console/dismiss", data={**filters, "because": "a test"})
+        answer = await world.browser.post("/console/deliveries/dismiss", data={**filters, "because": "a test"})
         assert f"{dismissed} dead deliver" in await world.page(answer.headers["location"])
         found = await world.outbox.search(Query(state=State.DISMISSED), limit=10)
         assert len(found.deliveries) == dismissed
@@ -146,7 +158,9 @@ class TestDismiss:
         self, because: str, world: World
     ) -> None:
         await one_dead_one_delivered(world)
-        answer = await world.browser.post("/console/dismiss", data={"reason": "currency", "because": because})
+        answer = await world.browser.post(
+            "/console/deliveries/dismiss", data={"reason": "currency", "because": because}
+        )
         assert answer.status_code == 400
         assert "Give a reason of 1 to 200 characters" in answer.text
         assert 'name="reason" value="currency"' in answer.text
@@ -155,15 +169,15 @@ class TestDismiss:
 
     async def test_a_filter_that_is_empty_means_not_all(self, world: World) -> None:
         await one_dead_one_delivered(world)
-        asked = await world.browser.get("/console/dismiss?preset=")
-        done = await world.browser.post("/console/dismiss", data={"preset": " ", "because": "a test"})
+        asked = await world.browser.get("/console/deliveries/dismiss?preset=")
+        done = await world.browser.post("/console/deliveries/dismiss", data={"preset": " ", "because": "a test"})
         assert (asked.status_code, done.status_code) == (400, 400)
         assert not (await world.outbox.search(Query(state=State.DISMISSED), limit=10)).deliveries
 
     async def test_they_are_asked_about_first(self, world: World) -> None:
         await one_dead_one_delivered(world)
-        page = await world.page("/console/dismiss?reason=currency")
-        assert "will be dismissed for good" in page
+        page = await world.page("/console/deliveries/dismiss?reason=currency")
+        assert "<strong>1</strong> Never sent" in page
         assert 'name="because" required' in page
 
     async def test_what_a_replay_overtook_is_shown_as_dismissed(self, world: World) -> None:
@@ -177,11 +191,13 @@ class TestDismiss:
         async with open_world(tmp_path, users=("bob:token-of-bob",)) as world:
             await one_dead_one_delivered(world)
             headers = {"Authorization": "Bearer token-of-bob"}
-            form = {"because": "x"}
-            assert (await world.browser.post("/console/dismiss", data=form, headers=headers)).status_code == 403
+            form = {"all": "true", "because": "x"}
+            assert (
+                await world.browser.post("/console/deliveries/dismiss", data=form, headers=headers)
+            ).status_code == 403
             shown = await world.browser.get("/console/deliveries?state=dead", headers=headers)
             assert "Dismiss" not in shown.text
-            asked = await world.browser.get("/console/dismiss", headers=headers)
+            asked = await world.browser.get("/console/deliveries/dismiss", headers=headers)
             assert "This is for operators" in asked.text
 
 
@@ -197,32 +213,30 @@ class TestTooOld:
     async def test_the_question_says_how_many_can_succeed_and_only_these_are_sent(self, world: World) -> None:
         for number, days in enumerate((1, 6.9, 7.1, 20, 30)):
             await _die(world, f"m-{number}", days)
-        page = await world.page("/console/redrive?reason=currency")
-        assert "<strong>2 of 5 can still succeed.</strong> 3 events are older than 7 days." in page
+        page = await world.page("/console/deliveries/redrive?reason=currency")
+        assert "<strong>2</strong> Sent again" in page
+        assert "<strong>3</strong> Still dead, because Pinterest rejects" in page
         assert ">Redrive 2</button>" in page
-        answer = await world.browser.post("/console/redrive", data={"reason": "currency"})
+        answer = await world.browser.post("/console/deliveries/redrive", data={"reason": "currency"})
         assert "2 dead deliveries will be sent again." in await world.page(answer.headers["location"])
         dead = await world.outbox.search(Query(state=State.DEAD), limit=10)
         assert {each.message_id for each in dead.deliveries} == {"m-2", "m-3", "m-4"}
-        assert "can still succeed" not in await world.page("/console/dismiss?reason=currency")
+        assert "Still dead" not in await world.page("/console/deliveries/dismiss?reason=currency")
 
     async def test_where_none_can_succeed_there_is_no_button(self, world: World) -> None:
         await _die(world, "old", 8)
-        page = await world.page("/console/redrive?reason=currency")
-        assert (
-            "0 of 1 can still succeed.</strong> 1 event is older than 7 days. Pinterest refuses such events, so it"
-            in page
-        )
+        page = await world.page("/console/deliveries/redrive?reason=currency")
+        assert "<strong>1</strong> Still dead, because Pinterest rejects" in page
         assert "<button" + ' class="main">Redrive' not in page
         (letter,) = (await world.outbox.search(Query(state=State.DEAD), limit=1)).deliveries
-        answer = await world.browser.post("/console/redrive", data={"delivery_id": letter.delivery_id})
+        answer = await world.browser.post("/console/deliveries/redrive", data={"delivery_id": letter.delivery_id})
         assert "Nothing was done: its event is too old for Pinterest." in await world.page(answer.headers["location"])
 
     async def test_more_than_can_be_counted_are_counted_in_part(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(acts, "COUNTED_AT_MOST", 2)
-        monkeypatch.setattr(acts, "_COUNTED_AT_ONCE", 2)
+        monkeypatch.setattr(deliveries, "COUNTED_AT_MOST", 2)
+        monkeypatch.setattr(deliveries, "_COUNTED_AT_ONCE", 2)
         for number in range(3):
             await _die(world, f"m-{number}", 8)
-        assert "Only the newest 2 were counted" in await world.page("/console/redrive?reason=currency")
+        assert "Only the newest 2 were counted" in await world.page("/console/deliveries/redrive?reason=currency")

@@ -15,7 +15,17 @@ from tests.rows import every_row
 
 US, FR = (AccountView(ad_account_id=which, name=name, live=True) for which, name in ((ACCOUNT, "US"), ("2", "FR")))
 EVERY = f"account={ACCOUNT}&from=shop&period=week&against=day"
-PAGES = ("", "/inventory", "/tester", "/deliveries", "/people", "/mappings", "/quarantine", "/activity", "/redrive")
+PAGES = (
+    "",
+    "/inventory",
+    "/tester",
+    "/deliveries",
+    "/people",
+    "/mappings",
+    "/quarantine",
+    "/activity",
+    "/deliveries/redrive",
+)
 
 
 @pytest.fixture

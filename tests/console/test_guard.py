@@ -22,7 +22,7 @@ PAGES = (
     "/console/deliveries",
     "/console/delivery?id=1",
     "/console/message?id=m-1",
-    "/console/redrive",
+    "/console/deliveries/redrive",
     "/console/people",
     "/console/mappings",
     "/console/activity",
@@ -33,7 +33,7 @@ VIEWERS = ("ada:operator:token-of-ada", "bob:token-of-bob")
 FORMS = (
     "/console/tester",
     "/console/people/forget",
-    "/console/redrive",
+    "/console/deliveries/redrive",
     "/console/mappings/switch",
     "/console/mappings/reload",
     "/console/tail",
@@ -166,7 +166,7 @@ class TestRoles:
             for page in PAGES:
                 answer = await world.browser.get(page)
                 assert answer.status_code in {200, 404}
-                for form in ("/console/redrive", "/mappings/switch", "/mappings/reload"):
+                for form in ("/console/deliveries/redrive", "/mappings/switch", "/mappings/reload"):
                     assert f'action="{form}' not in answer.text
                 assert 'name="send"' not in answer.text
                 assert page.endswith("live") or "bob" in answer.text

@@ -167,10 +167,10 @@ async def test_each_state_of_a_delivery_is_said(world: World) -> None:
     await world.settle(Rejected(reason="bad currency", status=422), State.DEAD)
     assert "Order SO-1, 112.50 EUR, did not reach Pinterest: bad currency." in await world.page("/console/order/SO-1")
     world.now += 60
-    await world.browser.post("/console/redrive", data={"delivery_id": "1"})
+    await world.browser.post("/console/deliveries/redrive", data={"delivery_id": "1"})
     assert "Put back to be sent again" in await world.page("/console/order/SO-1")
     await world.settle(Rejected(reason="bad currency", status=422), State.DEAD)
-    await world.browser.post("/console/dismiss", data={"delivery_id": "1", "because": "sent by hand"})
+    await world.browser.post("/console/deliveries/dismiss", data={"delivery_id": "1", "because": "sent by hand"})
     page = await world.page("/console/order/SO-1")
     assert "was dismissed and does not reach Pinterest: bad currency" in page
     assert "sent by hand" in page

@@ -31,6 +31,7 @@ from app.core.trust import SourceTraits
 from app.destination.client import PinterestClient
 from app.insights.alerts.watcher import AlertWebhook
 from app.insights.inventory.view import InventoryView
+from app.operations.declaration import Services
 from app.outbox import Outbox, open_outbox
 from app.pipeline.pipeline import Pipeline
 from app.pipeline.tail import Tail
@@ -298,13 +299,13 @@ async def open_world(
                 running,
                 coordination,
                 audit,
-                finder,
                 assemble.replaying(settings, running, outbox, why_off=coordination.why_off, clock=lambda: world.now),
                 alert_webhook,
                 tail,
                 outbox,
                 assemble.shadow_runs(settings, running, outbox, clock=lambda: world.now),
             ),
+            shared=Services(settings=settings, outbox=outbox, finder=finder, audit=audit),
             inventory=InventoryView(
                 inventory=outbox.inventory, catalog=lambda: running.catalog, clock=lambda: world.now
             ),

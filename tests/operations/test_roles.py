@@ -43,23 +43,32 @@ def ask(route: str, **given: Any) -> Ask:
 #: For operators: every change, the search for a person's events, events and requests in plain text (live tail, editor),
 #: and erasures, whose references are free text.
 OPERATIONS: dict[str, tuple[UserRole, list[Ask]]] = {
-    "deliveries list": (V, [ask("GET /api/deliveries"), ask("GET /console/deliveries")]),
-    "deliveries show": (V, [ask("GET /api/deliveries/{delivery_id}"), ask("GET /console/delivery")]),
-    "deliveries causes": (V, [ask("GET /api/dead-letters")]),
-    "deliveries redrive": (O, [ask("POST /api/redrive"), ask("POST /console/redrive")]),
-    "deliveries redrive, how many": (V, [ask("GET /console/redrive")]),
-    "deliveries dismiss": (O, [ask("POST /api/dismiss"), ask("POST /console/dismiss")]),
-    "deliveries dismiss, how many": (V, [ask("GET /console/dismiss")]),
-    "events list": (V, [ask("GET /api/inventory"), ask("GET /console/inventory")]),
+    "deliveries list": (V, [ask("GET /api/v1/deliveries"), ask("GET /console/deliveries")]),
+    "deliveries show": (V, [ask("GET /api/v1/deliveries/{id}"), ask("GET /console/delivery")]),
+    "deliveries causes": (V, [ask("GET /api/v1/deliveries/causes")]),
+    "deliveries redrive": (
+        O,
+        [ask("POST /api/v1/deliveries/redrive", all=True), ask("POST /console/deliveries/redrive", all="true")],
+    ),
+    "deliveries redrive, how many": (V, [ask("GET /console/deliveries/redrive")]),
+    "deliveries dismiss": (
+        O,
+        [
+            ask("POST /api/v1/deliveries/dismiss", all=True, because="x"),
+            ask("POST /console/deliveries/dismiss", all="true", because="x"),
+        ],
+    ),
+    "deliveries dismiss, how many": (V, [ask("GET /console/deliveries/dismiss")]),
+    "events list": (V, [ask("GET /api/v1/inventory"), ask("GET /console/inventory")]),
     "events properties": (V, [ask("GET /console/inventory/name")]),
-    "events show": (V, [ask("GET /api/messages/{message_id}"), ask("GET /console/message")]),
-    "events find": (V, [ask("POST /api/find", text="SO-1"), ask("POST /console/find", text="SO-1")]),
-    "events find, of a person": (O, [ask("POST /api/find", text=EMAIL), ask("POST /console/find", text=EMAIL)]),
-    "events not-sent": (V, [ask("GET /api/dropped-events")]),
-    "events counts": (V, [ask("GET /api/counts")]),
+    "events show": (V, [ask("GET /api/v1/messages/{message_id}"), ask("GET /console/message")]),
+    "events find": (V, [ask("POST /api/v1/find", text="SO-1"), ask("POST /console/find", text="SO-1")]),
+    "events find, of a person": (O, [ask("POST /api/v1/find", text=EMAIL), ask("POST /console/find", text=EMAIL)]),
+    "events not-sent": (V, [ask("GET /api/v1/dropped-events")]),
+    "events counts": (V, [ask("GET /api/v1/counts")]),
     "events quality": (V, [ask("GET /console/quality")]),
     "events tail": (O, [ask("GET /console/tail"), ask("POST /console/tail"), ask("POST /console/tail/open")]),
-    "orders revenue": (V, [ask("GET /api/revenue"), ask("GET /console/revenue")]),
+    "orders revenue": (V, [ask("GET /api/v1/revenue"), ask("GET /console/revenue")]),
     "orders show": (V, [ask("GET /console/order/{order_id:path}")]),
     "orders compare": (O, [ask("POST /console/revenue/compare")]),
     "orders compare, its form": (V, [ask("GET /console/revenue/compare")]),
@@ -68,24 +77,27 @@ OPERATIONS: dict[str, tuple[UserRole, list[Ask]]] = {
     "people export": (O, [ask("POST /console/people/held")]),
     "people erase": (
         O,
-        [ask("POST /api/forget"), ask("POST /console/people/erase"), ask("POST /console/people/forget")],
+        [ask("POST /api/v1/forget"), ask("POST /console/people/erase"), ask("POST /console/people/forget")],
     ),
     "people erasures": (O, [ask("GET /console/people/erasure")]),
-    "quarantine list": (V, [ask("GET /api/quarantine"), ask("GET /console/quarantine")]),
-    "quarantine preview": (V, [ask("POST /api/quarantine/preview", all=True), ask("GET /console/quarantine/preview")]),
-    "quarantine replay": (O, [ask("POST /api/quarantine/replay"), ask("POST /console/quarantine/replay")]),
-    "quarantine discard": (O, [ask("POST /api/quarantine/discard"), ask("POST /console/quarantine/discard")]),
+    "quarantine list": (V, [ask("GET /api/v1/quarantine"), ask("GET /console/quarantine")]),
+    "quarantine preview": (
+        V,
+        [ask("POST /api/v1/quarantine/preview", all=True), ask("GET /console/quarantine/preview")],
+    ),
+    "quarantine replay": (O, [ask("POST /api/v1/quarantine/replay"), ask("POST /console/quarantine/replay")]),
+    "quarantine discard": (O, [ask("POST /api/v1/quarantine/discard"), ask("POST /console/quarantine/discard")]),
     "presets list": (V, [ask("GET /console/mappings"), ask("GET /console/preset"), ask("GET /console/versions")]),
     "presets edit": (O, [ask("GET /console/preset/edit"), ask("POST /console/preset/edit")]),
     "presets publish": (O, [ask("POST /console/publish"), ask("POST /console/publish/now")]),
-    "presets reload": (O, [ask("POST /api/reload"), ask("POST /console/mappings/reload")]),
-    "presets enable": (O, [ask("POST /api/switch"), ask("POST /console/mappings/switch", on="yes")]),
+    "presets reload": (O, [ask("POST /api/v1/reload"), ask("POST /console/mappings/reload")]),
+    "presets enable": (O, [ask("POST /api/v1/switch"), ask("POST /console/mappings/switch", on="yes")]),
     "sources pixel": (V, [ask("GET /console/pixel")]),
     "tag check": (V, [ask("GET /console/tag-check")]),
     "preview": (V, [ask("GET /console/tester"), ask("POST /console/tester", example="Checkout")]),
     "preview --send": (O, [ask("POST /console/tester", example="Checkout", send="Checkout")]),
     "audit": (V, [ask("GET /console/activity")]),
-    "status": (V, [ask("GET /api/status"), ask("GET /console")]),
+    "status": (V, [ask("GET /api/v1/status"), ask("GET /console")]),
     "alerts test": (O, [ask("POST /console/activity/test-alert")]),
 }
 #: Routes that are no operation: everybody reaches them, or everybody who has logged in.
@@ -148,7 +160,7 @@ async def test_an_operation_needs_the_same_role_on_every_surface(
     method, _, path = asked.route.partition(" ")
     given = asked.given if method == "POST" else None
     body: dict[str, Any] = {"json" if path.startswith("/api/") else "data": given}
-    path = path.replace("{order_id:path}", "SO-1").replace("{delivery_id}", "1").replace("{message_id}", "m-1")
+    path = path.replace("{order_id:path}", "SO-1").replace("{id}", "1").replace("{message_id}", "m-1")
     refused = set()
     for each, token in TOKENS.items():
         answer = await client.request(method, path, headers={"Authorization": f"Bearer {token}"}, **body)

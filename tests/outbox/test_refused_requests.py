@@ -191,7 +191,7 @@ async def test_wrongly_signed_orders_of_a_shop_are_shown_everywhere(
         log_takers.remove(lines.append)
     async with serving(outbox_url) as client:
         overview = unescape((await client.get("/console")).text)
-        status = (await client.get("/api/status")).json()
+        status = (await client.get("/api/v1/status")).json()
     environ = {"OUTBOX_URL": outbox_url, "COLUMNS": "300"}
     printed = [
         await asyncio.to_thread(CliRunner().invoke, cli, ["status", *more], env=environ) for more in ([], ["--json"])

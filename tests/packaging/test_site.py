@@ -65,7 +65,7 @@ def test_a_reader_finds_a_setting_by_search_and_no_other_host_is_asked(served: s
         ("fields", "custom_data.order_id"),
         ("directives", "an object with <code>url</code>, <code>name</code>"),
         ("commands", "pinrelay quarantine replay"),
-        ("api", "POST /api/redrive"),
+        ("api", "POST /api/v1/deliveries/redrive"),
         ("metrics", "pinrelay_request_seconds"),
         ("exits", "Its order was cancelled before it left."),
     ],

@@ -51,7 +51,7 @@ async def test_a_shopify_order_is_in_the_ledger_with_its_source_and_once(tmp_pat
     app = app_of(tmp_path, sources=("shopify",))
     async with app.router.lifespan_context(app), client(app) as http:
         first, again = await send(http, ORDER["request"]), await send(http, ORDER["request"])
-        found = (await http.get("/api/messages/shopify-order-5471610093881")).json()
+        found = (await http.get("/api/v1/messages/shopify-order-5471610093881")).json()
         shown = (await http.get(f"/console/delivery?id={found['deliveries'][0]['delivery_id']}")).text
         metrics = (await http.get("/metrics")).text
 
@@ -88,8 +88,8 @@ async def test_an_order_that_a_shop_cancels_while_it_is_held_is_withdrawn(
             content = orjson.dumps(case["request"]["body"])
             answer = await http.post(f"/webhook/{shop}", headers=case["request"]["headers"], content=content)
             assert answer.status_code == 200
-        counts = (await http.get("/api/counts")).json()["counts"]
-        assert (await http.get("/api/status")).json()["pending"] == 0
+        counts = (await http.get("/api/v1/counts")).json()["counts"]
+        assert (await http.get("/api/v1/status")).json()["pending"] == 0
     assert {each["name"]: each["count"] for each in counts if each["name"] in ("enqueued", "withdrawn")} == {
         "enqueued": 1,
         "withdrawn": 1,
@@ -111,7 +111,9 @@ async def test_a_cancellation_that_came_too_late_says_so_in_its_receipt_and_in_t
         receipt = (await http.post("/webhook", json=several)).json()
         reasons |= {each["message_id"]: each["deliveries"][0].get("reason") for each in receipt["events"]}
         kept = {
-            each: [event["reason"] for _, event in (await http.get(f"/api/messages/{each}")).json()["dropped_events"]]
+            each: [
+                event["reason"] for _, event in (await http.get(f"/api/v1/messages/{each}")).json()["dropped_events"]
+            ]
             for each in reasons
             if each.startswith("c")
         }
@@ -190,12 +192,12 @@ async def test_a_reload_takes_up_the_files_of_sources_all_or_nothing(
         assert await exits() == {"accepted": 1, "unmatched": 1}
         before = await generation()
         write(MAPPED | {"kind": "odd"})
-        kept = await http.post("/api/reload", json={})
+        kept = await http.post("/api/v1/reload", json={})
         assert (kept.status_code, await exits()) == (400, {"accepted": 1, "unmatched": 1})
         assert "shop.yaml: /kind" in kept.text
         assert await generation() == before
         write(MAPPED | {"enabled": False})
-        assert (await http.post("/api/reload", json={})).status_code == 200
+        assert (await http.post("/api/v1/reload", json={})).status_code == 200
         assert await exits() == {"accepted": 1, "withheld": 1}
         assert await generation() != before, "so that other processes read the files too"
 

@@ -38,8 +38,8 @@ ROUTES: list[tuple[str, str, Any]] = [
     ("PUT", "/sandbox/script", {"steps": []}),
     ("GET", "/console", None),
     ("POST", "/console/mappings/switch", None),
-    ("GET", "/api/status", None),
-    ("POST", "/api/switch", {"on": True}),
+    ("GET", "/api/v1/status", None),
+    ("POST", "/api/v1/switch", {"on": True}),
     ("POST", "/webhook", EVENT),
     ("POST", "/webhook/", EVENT),
     ("POST", "/v1/page", EVENT),
@@ -163,7 +163,7 @@ async def test_on_a_public_address_anybody_may_ask_whether_the_process_lives(tmp
 
 
 async def test_wrong_tokens_beyond_a_hundred_at_once_are_told_to_wait_and_keep_no_right_one_out(tmp_path: Path) -> None:
-    paths = ("/metrics", "/api/status", "/console")
+    paths = ("/metrics", "/api/v1/status", "/console")
     async with public(tmp_path, console_password=PASSWORD) as client:
         wrong = [client.get("/metrics", headers={"authorization": "Bearer wrong"}) for _ in range(MAX_DELAYED)]
         waiting = asyncio.gather(*wrong)
@@ -195,8 +195,8 @@ async def test_where_the_store_is_away_a_session_cannot_be_judged_and_a_token_ca
                 ("/openapi.json", right),
                 ("/openapi.json", wrong),
                 ("/openapi.json", {"cookie": "pinrelay_console=x"}),
-                ("/api/messages/m", right),
-                ("/api/messages/m", wrong),
+                ("/api/v1/messages/m", right),
+                ("/api/v1/messages/m", wrong),
             )
         ]
     assert told == [200, 503, 503, 503, 503]
@@ -234,7 +234,7 @@ async def test_secrets_in_files_are_taken_up_without_a_restart(tmp_path: Path, m
         return [
             (await client.post("/v1/page", json=EVENT, auth=(word, ""))).status_code,
             (await client.post("/webhook", json=EVENT, headers={"X-Key": word})).status_code,
-            (await client.get("/api/status", headers={"authorization": f"Bearer {word}"})).status_code,
+            (await client.get("/api/v1/status", headers={"authorization": f"Bearer {word}"})).status_code,
         ]
 
     async with app.router.lifespan_context(app), client:
@@ -255,14 +255,14 @@ async def test_a_proxy_that_sends_http_1_0_without_addresses_opens_nothing(start
     server = start_server()
     answers = {}
     for version in ("1.0", "1.1"):
-        for path in ("/console", "/metrics", "/api/status"):
+        for path in ("/console", "/metrics", "/api/v1/status"):
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
             head = f"GET {path} HTTP/{version}\r\nHost: 127.0.0.1:{server.port}\r\nConnection: close\r\n\r\n"
             writer.write(head.encode())
             answers[version, path] = (await asyncio.wait_for(reader.read(), 20)).split(b" ", 2)[1]
             writer.close()
-    assert {answers["1.0", path] for path in ("/console", "/metrics", "/api/status")} == {b"403"}
-    assert {answers["1.1", path] for path in ("/console", "/metrics", "/api/status")} == {b"200"}
+    assert {answers["1.0", path] for path in ("/console", "/metrics", "/api/v1/status")} == {b"403"}
+    assert {answers["1.1", path] for path in ("/console", "/metrics", "/api/v1/status")} == {b"200"}
 
 
 class Namespaces:

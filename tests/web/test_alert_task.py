@@ -29,7 +29,7 @@ async def test_alerts_go_where_the_settings_say(
     monkeypatch.setattr(shutdown, "LOOK_S", 0.01)
     hook = "https://hooks.example/s3cret"
     async with client_of(tmp_path, alert_webhook_url=hook, switched_off=switched_off) as client:
-        await client.post("/api/switch", json={"on": False})
+        await client.post("/api/v1/switch", json={"on": False})
         await until_async(is_told)
 
     assert [become in line for line in told] == [True]

@@ -115,7 +115,7 @@ async def test_a_preset_that_is_switched_off_is_told_while_something_waits(clien
     outbox = open_outbox(url, rules())
     await outbox.enqueue([new(ad_account_id=SANDBOX_AD_ACCOUNT_ID)], [], [], now=AGO)
     await outbox.close()
-    await client.post("/api/switch", json={"on": False, "preset": "Lead"})
+    await client.post("/api/v1/switch", json={"on": False, "preset": "Lead"})
 
     delivery = (await client.get("/readyz")).json()["delivery"]
 

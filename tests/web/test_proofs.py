@@ -60,7 +60,7 @@ async def test_the_document_names_what_must_be_proven(
     security = {path: next(iter(found.values()))["security"] for path, found in document["paths"].items()}
     assert document["components"]["securitySchemes"].keys() == schemes
     assert (security["/webhook"], security["/v1/batch"]) == (webhook, batch)
-    assert (security["/api/status"], security["/metrics"], security["/healthz"]) == (status, metrics, [])
+    assert (security["/api/v1/status"], security["/metrics"], security["/healthz"]) == (status, metrics, [])
     assert security["/v1/projects/{key}/settings"] == []
 
 

@@ -58,7 +58,7 @@ async def serving(folder: Path, **changes: Any) -> AsyncIterator[httpx.AsyncClie
 
 
 async def deliveries(client: httpx.AsyncClient, **query: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (await client.get("/api/deliveries", params=query)).json()["deliveries"]
+    found: list[dict[str, Any]] = (await client.get("/api/v1/deliveries", params=query)).json()["deliveries"]
     return found
 
 
@@ -71,7 +71,7 @@ async def all_delivered(client: httpx.AsyncClient, count: int) -> None:
 
 async def payload_of(client: httpx.AsyncClient, account: str) -> dict[str, Any]:
     (found,) = await deliveries(client, ad_account_id=account)
-    shown = (await client.get(f"/api/deliveries/{found['delivery_id']}")).json()
+    shown = (await client.get(f"/api/v1/deliveries/{found['delivery_id']}")).json()
     payload: dict[str, Any] = httpx.Response(200, content=shown["payload"]).json()
     return payload
 
@@ -95,7 +95,7 @@ async def test_one_order_goes_to_two_ad_accounts_each_with_its_own_currency(tmp_
 
 async def test_a_switch_of_one_ad_account_holds_its_deliveries_and_no_others(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
-        assert (await client.post("/api/switch", json={"on": False, "ad_account_id": "1002"})).status_code == 200
+        assert (await client.post("/api/v1/switch", json={"on": False, "ad_account_id": "1002"})).status_code == 200
         await client.post("/webhook", json=order(1))
         await all_delivered(client, 1)
         (sent,) = await deliveries(client, state="delivered")
@@ -115,7 +115,7 @@ async def test_a_switch_of_one_ad_account_holds_its_deliveries_and_no_others(tmp
         assert "Switch on<span" in mappings
 
         assert 'pinrelay_destination_deliveries_total{destination="US",exit="delivered"} 1.0' in metrics
-        await client.post("/api/switch", json={"on": True, "ad_account_id": "1002"})
+        await client.post("/api/v1/switch", json={"on": True, "ad_account_id": "1002"})
         await all_delivered(client, 2)
 
 
@@ -128,7 +128,7 @@ async def test_a_switch_of_one_ad_account_holds_its_deliveries_and_no_others(tmp
 )
 async def test_a_switch_that_there_is_not_is_refused(tmp_path: Path, asked: dict[str, Any], status: int) -> None:
     async with serving(tmp_path) as client:
-        assert (await client.post("/api/switch", json=asked)).status_code == status
+        assert (await client.post("/api/v1/switch", json=asked)).status_code == status
 
 
 async def test_the_console_switches_and_filters_by_ad_account(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ async def test_a_changed_file_of_an_ad_account_is_told_until_the_restart(tmp_pat
 async def test_a_full_ad_account_is_told_and_takes_nothing_from_the_other(tmp_path: Path) -> None:
     ((_, payload),) = assemble.pipeline(settings(default_currency="EUR")).map_event(orjson.dumps(order(1)), time.time())
     async with serving(tmp_path, outbox_max_backlog_bytes=len(payload)) as client:
-        await client.post("/api/switch", json={"on": False, "ad_account_id": "1002"})
+        await client.post("/api/v1/switch", json={"on": False, "ad_account_id": "1002"})
         await client.post("/webhook", json=order(1))
         await all_delivered(client, 1)
         answer = await client.post("/webhook", json=order(2))
@@ -186,5 +186,5 @@ async def test_a_full_ad_account_is_told_and_takes_nothing_from_the_other(tmp_pa
         metrics = (await client.get("/metrics")).text
         assert 'pinrelay_delivery_state{destination="FR",state="full"} 1.0' in metrics
         assert 'pinrelay_destination_deliveries_total{destination="FR",exit="withheld"} 1.0' in metrics
-        ((_, note),) = (await client.get("/api/messages/order-2")).json()["dropped_events"]
+        ((_, note),) = (await client.get("/api/v1/messages/order-2")).json()["dropped_events"]
         assert (note["ad_account_id"], note["exit"], note["source"]) == ("1002", "withheld", "default")

@@ -46,7 +46,7 @@ def test_a_fault_storm_loses_no_good_event_and_names_every_bad_one(
 
     assert sorted(pinterest.event_ids()) == sorted(good)
     assert delivery(server)["dead"] == len(bad)
-    dead = httpx.get(f"{server.url}/api/deliveries?state=dead", **PLAIN).json()["deliveries"]
+    dead = httpx.get(f"{server.url}/api/v1/deliveries?state=dead", **PLAIN).json()["deliveries"]
     assert {each["event_id"] for each in dead} == set(bad)
     assert all(each["reason"] for each in dead)
     record_figure("fault storm", f"{len(good)} good once each, {len(bad)} dead, {pinterest.counts()['calls']} calls")
@@ -142,5 +142,5 @@ def test_a_refused_token_holds_events_and_a_changed_one_resumes_without_a_restar
     until_settled(server)
 
     assert sorted(pinterest.event_ids()) == ["held", "still taken"]
-    (message,) = httpx.get(f"{server.url}/api/messages/held", **PLAIN).json()["deliveries"]
+    (message,) = httpx.get(f"{server.url}/api/v1/messages/held", **PLAIN).json()["deliveries"]
     assert message["attempts"] <= 1

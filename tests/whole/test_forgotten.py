@@ -133,7 +133,7 @@ def shop(outbox_url: str, pinterest: Pinterest, start_server: Callable[..., Serv
         post_proven(server, [event for name in PEOPLE for event in events(name, kind)])
     with client(server) as http:
         until(lambda: is_settled(server), 60, "everything is settled")
-        http.post("/api/switch", json={"on": False}).raise_for_status()
+        http.post("/api/v1/switch", json={"on": False}).raise_for_status()
     post_proven(server, [event for name in PEOPLE for event in events(name, "waits")])
     return server
 
@@ -159,7 +159,7 @@ def by_command(server: Server, name: str) -> int:
 
 def by_interface(server: Server, name: str) -> int:
     with client(server) as http:
-        done = http.post("/api/forget", json={"user_id": f"{name}-1"})
+        done = http.post("/api/v1/forget", json={"user_id": f"{name}-1"})
         ids: int = done.json().get("ids", 0)
         assert done.status_code == (200 if ids else 404)
         return ids

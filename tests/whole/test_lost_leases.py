@@ -65,8 +65,8 @@ def test_a_sender_killed_in_a_call_leaves_offline_events_to_the_setting(
     assert in_the_shop["state"] == ("delivered" if resend else "dead")
     if not resend:
         assert in_the_shop["reason"].endswith(LEASE_LOST)
-        redriven = httpx.post(f"{server.url}/api/redrive", json={"message_id": "in-the-shop"}, **PLAIN)
-        assert redriven.json() == {"redriven": 1, "overtaken": 0, "waiting": 0}
+        redriven = httpx.post(f"{server.url}/api/v1/deliveries/redrive", json={"message_id": "in-the-shop"}, **PLAIN)
+        assert redriven.json() == {"redriven": 1, "overtaken": 0, "waiting": 0, "too_old": 0, "is_complete": True}
         until_settled(server)
         assert sorted(pinterest.event_ids()) == ["in-the-shop", "on-a-page"]
 
@@ -84,6 +84,6 @@ def _kill_in_the_call(server: Server, silent: socket.socket) -> None:
 
 
 def _shown(server: Server, message_id: str) -> dict[str, Any]:
-    answer = httpx.get(f"{server.url}/api/messages/{message_id}", **PLAIN).json()
+    answer = httpx.get(f"{server.url}/api/v1/messages/{message_id}", **PLAIN).json()
     (delivery,) = answer["deliveries"]
     return dict(delivery)

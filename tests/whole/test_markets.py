@@ -114,7 +114,7 @@ async def test_each_source_reaches_the_ad_account_of_its_market_and_no_other(
         no = of_app("DE", consent={"categoryPreferences": {"advertising": False}}) | {"messageId": "no"}
         assert await accounts_of(client, "/webhook/app", orjson.dumps([no]), **by_app) == {"no": []}
         for name, number in MARKETS.items():
-            waiting = (await client.get("/api/deliveries", params={"ad_account_id": number})).json()["deliveries"]
+            waiting = (await client.get("/api/v1/deliveries", params={"ad_account_id": number})).json()["deliveries"]
             assert len(waiting) == 2, f"of {name}: one of its shop, one of the app"
 
 

@@ -26,11 +26,13 @@ EMAIL_DIGEST = hashlib.sha256(EMAIL.lower().encode()).hexdigest()
 #: Every exit of an event must occur, or the test would prove less than it says.
 EXITS = {"accepted", "refused", "unmatched", "withheld", "enqueued", "duplicate", "invalid"}
 PAGES = (
-    "/console", "/console?part=live", "/console/deliveries", "/console/mappings", "/console/tester", "/console/redrive",
-    "/console/activity", "/console/inventory", "/console/tail", "/console/dismiss", "/api/dead-letters", "/readyz",
+    "/console", "/console?part=live", "/console/deliveries", "/console/mappings", "/console/tester",
+    "/console/deliveries/redrive",
+    "/console/activity", "/console/inventory", "/console/tail", "/console/deliveries/dismiss",
+    "/api/v1/deliveries/causes", "/readyz",
     "/console/deliveries?state=pending", "/console/deliveries?state=claimed", "/console/deliveries?state=dead",
-    "/metrics", "/api/dropped-events?limit=500", "/healthz", "/openapi.json",
-    "/api/status", "/api/deliveries?limit=500",
+    "/metrics", "/api/v1/dropped-events?limit=500", "/healthz", "/openapi.json",
+    "/api/v1/status", "/api/v1/deliveries?limit=500",
 )  # fmt: skip
 
 
@@ -44,8 +46,8 @@ class Haystack:
 
     def deliveries(self) -> list[dict[str, Any]]:
         """Every delivery with its history and its payload."""
-        listed = self._client.get("/api/deliveries?limit=500").json()["deliveries"]
-        return [self._client.get(f"/api/deliveries/{each['delivery_id']}").json() for each in listed]
+        listed = self._client.get("/api/v1/deliveries?limit=500").json()["deliveries"]
+        return [self._client.get(f"/api/v1/deliveries/{each['delivery_id']}").json() for each in listed]
 
     def look(self) -> dict[str, bytes]:
         """Read everything there is now: pages and answers first, then the files that they may have changed."""
@@ -57,11 +59,11 @@ class Haystack:
     def _addresses(self) -> Iterator[str]:
         for each in self.deliveries():
             yield f"/console/delivery?id={each['delivery_id']}"
-            yield f"/api/deliveries/{each['delivery_id']}"
+            yield f"/api/v1/deliveries/{each['delivery_id']}"
         for event in events():
             if isinstance(event, dict):
                 yield f"/console/message?id={_quoted(event)}"
-                yield f"/api/messages/{_quoted(event)}"
+                yield f"/api/v1/messages/{_quoted(event)}"
 
     def _page(self, address: str) -> bytes:
         answer = self._client.get(address)
@@ -123,14 +125,16 @@ def post_everything(client: httpx.Client) -> dict[str, bytes]:
     assert all("values are digests" in answer.text for answer in told[-3:]), "the person is found and shown"
     looked_up = [
         *(client.post("/console/find", data={"text": text}, headers=page) for text in (EMAIL, PHONE)),
-        *(client.post("/api/find", json={"text": text}) for text in (EMAIL, PHONE)),
-        client.post("/api/dismiss", json={"message_id": EMAIL, "because": f"{EMAIL}, {PHONE} asked for it"}),
+        *(client.post("/api/v1/find", json={"text": text}) for text in (EMAIL, PHONE)),
+        client.post(
+            "/api/v1/deliveries/dismiss", json={"message_id": EMAIL, "because": f"{EMAIL}, {PHONE} asked for it"}
+        ),
     ]
     assert [answer.status_code for answer in looked_up] == [httpx.codes.OK] * len(looked_up)
     told += looked_up
     # What an operator mistypes is quoted to the operator; it must not stand anywhere else.
-    client.get("/api/deliveries", params={"limit": EMAIL})
-    client.post("/api/redrive", json={"reason": PHONE, EMAIL: True})
+    client.get("/api/v1/deliveries", params={"limit": EMAIL})
+    client.post("/api/v1/deliveries/redrive", json={"reason": PHONE, EMAIL: True})
     return {f"{place} ({answer.status_code})": answer.content for place, answer in enumerate(told)}
 
 
@@ -164,11 +168,11 @@ def _everything_there_ever_was(
     server: Server, client: httpx.Client, haystack: Haystack, pinterest: Pinterest
 ) -> dict[str, bytes]:
     """Post everything and look while it waits, while it is sent and when it is settled."""
-    client.post("/api/switch", json={"on": False}).raise_for_status()
+    client.post("/api/v1/switch", json={"on": False}).raise_for_status()
     found = _named("answers", post_everything(client))
     pending = haystack.look()
     assert EMAIL_DIGEST.encode() in b"".join(pending[name] for name in pending if not name.startswith("/"))
-    asked = {event["messageId"]: client.get(f"/api/messages/{_quoted(event)}").json() for event in ids()}
+    asked = {event["messageId"]: client.get(f"/api/v1/messages/{_quoted(event)}").json() for event in ids()}
     assert [message_id for message_id, found in asked.items() if not found["deliveries"]] == []
     sent = list(digests(haystack.deliveries()))
     assert {name for name, _ in sent} == set(HASHED)
@@ -178,7 +182,7 @@ def _everything_there_ever_was(
         {"status": 503, "body": f'{{"code": 1, "message": "{EMAIL} and {PHONE} are busy"}}', "delay_s": 3},
         {"reject": "^reject-", "times": None},
     )
-    client.post("/api/switch", json={"on": True}).raise_for_status()
+    client.post("/api/v1/switch", json={"on": True}).raise_for_status()
     until(lambda: delivery(server)["claimed"], 30)
     claimed = haystack.look()
     until_settled(server)

@@ -51,7 +51,7 @@ async def told_by_receipts(client: httpx.AsyncClient, chance: Random) -> Counter
 
 async def told_by_counts(client: httpx.AsyncClient) -> Counter[str]:
     told: Counter[str] = Counter()
-    for each in (await client.get("/api/counts")).json()["counts"]:
+    for each in (await client.get("/api/v1/counts")).json()["counts"]:
         told[each["name"]] += each["count"]
     return told
 
@@ -65,7 +65,7 @@ async def told_by_metrics(client: httpx.AsyncClient) -> Counter[str]:
 
 async def told_by_inventory(client: httpx.AsyncClient) -> Counter[str]:
     told: Counter[str] = Counter()
-    for each in (await client.get("/api/inventory")).json()["events"]:
+    for each in (await client.get("/api/v1/inventory")).json()["events"]:
         told.update(each["exits"])
         told["received"] += each["received"]
     return told
@@ -74,8 +74,8 @@ async def told_by_inventory(client: httpx.AsyncClient) -> Counter[str]:
 async def listed(client: httpx.AsyncClient, **filters: str) -> int:
     """Return how many deliveries and notes the ledger lists."""
     asked = {**filters, "limit": "500"}
-    deliveries = (await client.get("/api/deliveries", params=asked)).json()["deliveries"]
-    return len(deliveries) + len((await client.get("/api/dropped-events", params=asked)).json()["dropped_events"])
+    deliveries = (await client.get("/api/v1/deliveries", params=asked)).json()["deliveries"]
+    return len(deliveries) + len((await client.get("/api/v1/dropped-events", params=asked)).json()["dropped_events"])
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -94,7 +94,7 @@ async def test_the_sums_are_the_same_wherever_they_are_told(seed: int, tmp_path:
         made = counts["enqueued"] + counts["duplicate"] + counts["invalid"]
         withheld = await listed(client, exit="withheld", taken="yes")
         assert counts["matched"] == made + withheld + told["matched"]
-        status = (await client.get("/api/status")).json()
+        status = (await client.get("/api/v1/status")).json()
         assert status["pending"] == counts["enqueued"] - counts["withdrawn"]
     async with serving(tmp_path, "30m") as client:  # the first has written what arrived
         inventory = await told_by_inventory(client)

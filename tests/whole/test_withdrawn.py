@@ -61,15 +61,15 @@ async def test_an_order_that_is_cancelled_within_its_hold_is_withdrawn_and_told_
     async with serving(tmp_path, "30m") as client:
         order, other = track("Order Completed", "m-1", "SO-1"), track("Order Completed", "m-2", "SO-2")
         assert await exits(client, order, other) == [["enqueued"], ["enqueued"]]
-        assert (await client.get("/api/status")).json()["pending"] == 2
+        assert (await client.get("/api/v1/status")).json()["pending"] == 2
 
         tried = await client.get("/console/tester")
         assert tried.status_code == 200
         assert await exits(client, track("Order Cancelled", "c-1", "SO-1")) == [["matched"]]
 
-        status = (await client.get("/api/status")).json()
+        status = (await client.get("/api/v1/status")).json()
         assert (status["pending"], status["oldest_age_s"]) == (1, 0)
-        message = (await client.get("/api/messages/m-1")).json()
+        message = (await client.get("/api/v1/messages/m-1")).json()
         ((_, note),) = message["dropped_events"]
         assert (note["exit"], note["reason"]) == ("withdrawn", "withdrawn by message c-1")
         assert message["deliveries"] == []
@@ -85,7 +85,7 @@ async def test_a_cancellation_is_known_by_its_message_id_whether_it_withdrew_any
         await exits(client, track("Order Completed", "m-1", "SO-1"))
         for message_id, order_id in ("c-1", "SO-1"), ("c-2", "SO-1"), ("c-3", "SO-9"):
             await exits(client, track("Order Cancelled", message_id, order_id))
-            ((_, note),) = (await client.get(f"/api/messages/{message_id}")).json()["dropped_events"]
+            ((_, note),) = (await client.get(f"/api/v1/messages/{message_id}")).json()["dropped_events"]
             assert (note["exit"], note["preset"], note["name"]) == ("matched", "Order Completed", "Order Cancelled")
             late = " too late: none of its deliveries waits, it was sent before or never came"
             told = ": its waiting deliveries are not sent" if message_id == "c-1" else late
@@ -93,14 +93,14 @@ async def test_a_cancellation_is_known_by_its_message_id_whether_it_withdrew_any
             page = (await client.get("/console/message", params={"id": message_id})).text
             assert "cancellation</span>" in page
             assert f"order {order_id} is cancelled" in page
-        assert (await client.get("/api/revenue?days=1")).json()["currencies"][0]["received"]["orders"] == 1
+        assert (await client.get("/api/v1/revenue?days=1")).json()["currencies"][0]["received"]["orders"] == 1
 
 
 async def test_order_and_cancellation_in_one_request_leave_nothing(tmp_path: Path) -> None:
     async with serving(tmp_path, "30m") as client:
         both = track("Order Completed", "m-1", "SO-1"), track("Order Cancelled", "c-1", "SO-1")
         assert await exits(client, *both) == [["enqueued"], ["matched"]]
-        assert (await client.get("/api/status")).json()["pending"] == 0
+        assert (await client.get("/api/v1/status")).json()["pending"] == 0
         assert await exits(client, track("Order Cancelled", "c-2", "")) == [["unmatched"]]
 
 
@@ -109,7 +109,7 @@ async def test_what_is_held_is_delivered_when_nobody_cancels_it(tmp_path: Path) 
         await exits(client, track("Order Completed", "m-1", "SO-1"))
 
         async def delivered() -> bool:
-            found = (await client.get("/api/deliveries", params={"state": "delivered"})).json()["deliveries"]
+            found = (await client.get("/api/v1/deliveries", params={"state": "delivered"})).json()["deliveries"]
             return len(found) == 1
 
         await until_async(delivered, 30, "the held delivery")

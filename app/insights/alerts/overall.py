@@ -190,7 +190,7 @@ def _dead(account: AccountStatus, facts: Facts) -> Alert | None:
     new = sum(facts.rejected.get((account.account.ad_account_id, facts.hour_at + n * HOUR_S), 0) for n in (0, 1))
     if not new or not account.backlog.dead:
         return None
-    text = f"{new} new dead letters in the last hours. See `pinrelay dead-letters`."
+    text = f"{new} new dead letters in the last hours. See `pinrelay deliveries causes`."
     return Alert(key="dead", text=text)
 
 

@@ -380,7 +380,7 @@ async def test_dead_letters_that_grow_are_told_of_the_ad_account_whose_they_are(
         at = LAST_HOUR if account == "2" else LAST_HOUR - DAY_S
         await outbox.settle([bad], [CounterRow(name="rejected", ad_account_id=account, count=3)], now=at)
     await alerts(outbox, receiver.url, accounts=accounts).look()
-    assert receiver.texts == ["Pinrelay: FR: 3 new dead letters in the last hours. See 'pinrelay dead-letters'."]
+    assert receiver.texts == ["Pinrelay: FR: 3 new dead letters in the last hours. See 'pinrelay deliveries causes'."]
 
 
 async def test_what_the_webhook_did_not_take_is_told_again(

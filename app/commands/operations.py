@@ -1,0 +1,240 @@
+"""Commands that derive from the declarations of operations."""
+
+import csv
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import is_dataclass
+from inspect import Parameter, Signature
+from typing import Annotated, Any, Final
+
+import typer
+from pydantic import BaseModel, ValidationError
+from rich.table import Table
+
+from app import assemble
+from app.access.audit import Audit
+from app.commands.audit import caller
+from app.commands.terminal import add_row, print_json, print_line, print_table, time_text, with_outbox
+from app.config import load_settings
+from app.operations import GROUPS
+from app.operations.declaration import (
+    Call,
+    Column,
+    Operation,
+    Result,
+    Services,
+    Surface,
+    counts_text,
+    faults_of,
+    operations_of,
+    plain,
+)
+from app.outbox import Outbox
+
+#: A spreadsheet runs a cell that begins with one of these as a formula.
+_FORMULA: Final = ("=", "+", "-", "@")
+
+
+def commands_of(group: str) -> typer.Typer:
+    """Return the commands of a group of operations."""
+    app = typer.Typer(
+        help=GROUPS[group],
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+    )
+    for each in operations_of(group):
+        if Surface.COMMAND not in each.excluded:
+            app.command(each.verb, help=_help(each))(_command(each))
+    return app
+
+
+def _help(operation: Operation) -> str:
+    words = [
+        str(value) if operation.trait(name, "argument") else _option(name) + ("" if value is True else f' "{value}"')
+        for name, value in operation.example.items()
+    ]
+    return f"{operation.text}\n\nExample: {' '.join(['pinrelay', operation.name, *words])}"
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _command(operation: Operation) -> Callable[..., None]:
+    def run(**given: Any) -> None:
+        as_json, as_csv = given.pop("as_json"), given.pop("as_csv", False)
+        texts = {name: value for name, value in given.items() if value not in (None, False)}
+        _read(operation, texts | _page_limit(operation, texts))
+        if operation.rows:
+            _print_rows(operation, with_outbox(lambda outbox: _rows(operation, outbox, texts)), as_json, as_csv)
+        else:
+            result = with_outbox(lambda outbox: operation(_call(outbox), _read(operation, texts)))
+            _print_result(result, as_json=as_json, is_dry=given.get("dry_run", False))
+
+    parameters = [_parameter(operation, name) for name in operation.params.model_fields if name != "cursor"]
+    parameters.append(_flag("as_json", "--json", "Print JSON."))
+    if operation.rows:
+        parameters.append(_flag("as_csv", "--csv", "Print CSV."))
+    run.__signature__ = Signature(parameters)  # type: ignore[attr-defined] # Typer reads the options from it
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return run
+
+
+def _flag(name: str, option: str, text: str) -> Parameter:
+    return Parameter(
+        name, Parameter.KEYWORD_ONLY, default=False, annotation=Annotated[bool, typer.Option(option, help=text)]
+    )
+
+
+def _parameter(operation: Operation, name: str) -> Parameter:
+    field = operation.params.model_fields[name]
+    text = field.description or ""
+    if name in operation.flags:
+        return _flag(name, _option(name), text)
+    schema = operation.params.model_json_schema()["properties"][name]
+    choices = _choices(operation.params.model_json_schema(), schema)
+    if field.default is not None and not field.is_required():
+        text = f"{text} Default: {field.default}."
+    metavar = f"[{'|'.join(choices)}]" if choices else None
+    if operation.trait(name, "argument"):
+        kind: Any = typer.Argument(help=text, metavar=metavar)
+    else:
+        kind = typer.Option(_option(name), help=text, metavar=metavar)
+    default = Parameter.empty if field.is_required() else None
+    annotation = str if field.is_required() else str | None
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[annotation, kind])
+
+
+def _choices(document: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
+    """Return the values that the schema of a parameter lists."""
+    parts = [schema, *schema.get("anyOf", ())]
+    named = [document["$defs"][part["$ref"].rpartition("/")[2]] for part in parts if "$ref" in part]
+    return [str(value) for part in (*parts, *named) for value in part.get("enum", ())]
+
+
+def _call(outbox: Outbox) -> Call:
+    settings = load_settings()
+    services = Services(
+        settings=settings,
+        outbox=outbox,
+        finder=assemble.event_finder(settings, outbox),
+        audit=Audit(outbox, time.time),
+    )
+    return Call(person=caller(), services=services)
+
+
+def _read(operation: Operation, given: Mapping[str, Any]) -> Any:
+    """Return the parameters. Raises BadParameter, which names the option."""
+    try:
+        return operation.params.model_validate(given)
+    except ValidationError as exc:
+        texts = [f"{_option(name)}: {text}" if name else text for name, text in faults_of(exc)]
+        raise typer.BadParameter("; ".join(texts)) from exc
+
+
+def _page_limit(operation: Operation, given: Mapping[str, Any], done: int = 0) -> dict[str, int]:
+    """Return the limit of the next page of a list; empty if the list has no pages."""
+    limit = str(given.get("limit", operation.params.model_fields["limit"].default)) if _has_pages(operation) else ""
+    if not limit.isdecimal():
+        return {}
+    most: int = operation.params.model_json_schema()["properties"]["limit"]["maximum"]
+    return {"limit": min(int(limit) - done, most)}
+
+
+def _has_pages(operation: Operation) -> bool:
+    return "cursor" in operation.params.model_fields
+
+
+async def _rows(operation: Operation, outbox: Outbox, given: Mapping[str, Any]) -> list[Any]:
+    """Return the rows of a list, read page by page until the limit."""
+    call, cursor = _call(outbox), None
+    rows: list[Any] = []
+    while True:
+        page = {**given, **_page_limit(operation, given, len(rows)), **({"cursor": cursor} if cursor else {})}
+        result = await operation(call, _read(operation, page))
+        rows += getattr(result, operation.rows)
+        cursor = result.next_cursor if _has_pages(operation) else None
+        if cursor is None or _page_limit(operation, given, len(rows))["limit"] == 0:
+            return rows
+
+
+def _print_rows(operation: Operation, rows: Iterable[Any], as_json: bool, as_csv: bool) -> None:  # noqa: FBT001
+    rows = list(rows)
+    if as_json:
+        for row in rows:
+            print_json(plain(row))
+    elif as_csv:
+        writer = csv.writer(sys.stdout)
+        writer.writerow([each.name for each in operation.columns])
+        writer.writerows([[_csv_text(_text(each, row)) for each in operation.columns] for row in rows])
+    elif not rows:
+        print_line(f"No {operation.rows}.")
+    else:
+        table = Table(*(f"{each.title} (UTC)" if each.kind == "time" else each.title for each in operation.columns))
+        for row in rows:
+            add_row(table, *(_text(each, row) for each in operation.columns))
+        print_table(table)
+
+
+def _text(column: Column, row: Any) -> str:
+    value = getattr(row, column.name)
+    if value is None:
+        return ""
+    if column.kind == "money" and row.currency:
+        return f"{value} {row.currency}"
+    return time_text(value) if column.kind == "time" else str(value)
+
+
+def _csv_text(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _print_result(result: Any, *, as_json: bool, is_dry: bool) -> None:
+    if as_json:
+        print_json(plain(result))
+    elif isinstance(result, Result):
+        for line in (["Dry run: nothing was changed."] if is_dry else []) + counts_text(result):
+            print_line(line)
+    else:
+        _print_details(result)
+
+
+def _print_details(result: Any) -> None:
+    """Print a record: its values, then a table for each list of records."""
+    table, lists = Table("field", "value"), {}
+    for name, value in _members(result).items():
+        if isinstance(value, tuple | list) and value and _is_record(value[0]):
+            lists[name] = value
+        elif value not in (None, "", (), [], {}):
+            add_row(table, name, time_text(value) if name.endswith("_at") else _plain_text(value))
+    print_table(table)
+    for name, rows in lists.items():
+        names = [*_members(rows[0])]
+        inner = Table(*names, title=name)
+        for row in rows:
+            cells = _members(row)
+            add_row(inner, *(_plain_text(cells[each]) for each in names))
+        print_table(inner)
+
+
+def _is_record(value: Any) -> bool:
+    return isinstance(value, BaseModel) or is_dataclass(value) or hasattr(value, "__struct_fields__")
+
+
+def _members(record: Any) -> dict[str, Any]:
+    kind = type(record)
+    for attribute in ("model_fields", "__dataclass_fields__", "__struct_fields__"):
+        if hasattr(kind, attribute):
+            return {name: getattr(record, name) for name in getattr(kind, attribute)}
+    raise TypeError(kind)
+
+
+def _plain_text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, tuple | list):
+        return "; ".join(map(str, value))
+    return "" if value is None else str(value)

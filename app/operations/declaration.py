@@ -1,0 +1,243 @@
+"""The declaration of an operation. Command, API route, console page, role check and audit entry derive from it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, is_dataclass
+from enum import StrEnum
+from importlib import import_module
+from inspect import getdoc
+from types import MappingProxyType
+from typing import Any, Final, Literal, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from app.access.audit import Audit, conditions_text
+from app.access.users import Person, UserRole
+from app.config import Settings
+from app.core.pages import AuditAction
+from app.errors import Forbidden
+from app.operations import GROUPS
+from app.outbox import Outbox
+from app.pipeline.search import Finder
+
+#: Parameters that the audit entry does not list as conditions.
+_NO_CONDITIONS: Final = frozenset({"all", "because", "dry_run"})
+_VALUE_ERROR: Final = "Value error, "
+
+
+class Surface(StrEnum):
+    """A surface that offers operations."""
+
+    COMMAND = "command"
+    API = "api"
+    CONSOLE = "console"
+
+
+class Params(BaseModel):
+    """The parameters of an operation, the same on each surface. Errors never contain the value.
+
+    `json_schema_extra` of a field may have these keys. `argument`: a command takes the value by its place. `personal`:
+    the value is personal data; the operation is POST in the API, and the audit entry and the log omit the value.
+    `complete`: the names that shell completion offers, `presets`, `sources` or `accounts`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_parameters(cls, given: Any) -> Any:
+        if isinstance(given, dict) and (unknown := [name for name in given if name not in cls.model_fields]):
+            raise ValueError(f'There is no "{unknown[0][:40]}". There are: {", ".join(cls.model_fields)}.')
+        return given
+
+
+class Result(BaseModel):
+    """The result of an operation that changes something: counts, with a description of each."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The objects that operations use. A server creates them once, a command for each run.
+
+    A group adds the objects that it needs. An object that is expensive to create is a function that returns the object.
+    """
+
+    settings: Settings
+    outbox: Outbox
+    finder: Finder
+    #: Writes entries; its clock returns Unix seconds.
+    audit: Audit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A call of an operation: the person, and the services."""
+
+    person: Person
+    services: Services
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column of a list, the same in tables of commands, in CSV and in the console."""
+
+    #: The attribute of a row.
+    name: str
+    title: str
+    kind: Literal["text", "time", "number", "money", "state", "id"] = "text"
+    #: The filter of the list that a value of this column can be given to, or `hour`; "" if there is none.
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One operation. Call it with a `Call` and its parameters."""
+
+    #: Group and verb, such as `deliveries redrive`.
+    name: str
+    #: The docstring of the function.
+    text: str
+    #: The role that a call needs; a dry run needs no more than VIEWER.
+    role: UserRole
+    params: type[Params]
+    result: Any
+    run: Callable[[Call, Any], Awaitable[Any]]
+    #: Of a list: the attribute of the result that has the rows, and the columns.
+    rows: str = ""
+    columns: tuple[Column, ...] = ()
+    #: The audit entry of a call; `None` if a call changes nothing.
+    audit: AuditAction | None = None
+    #: Parameters for documentation and tests.
+    example: Mapping[str, Any] = MappingProxyType({})
+    #: Surface -> why the surface does not offer the operation.
+    excluded: Mapping[Surface, str] = MappingProxyType({})
+
+    @property
+    def group(self) -> str:
+        return self.name.partition(" ")[0]
+
+    @property
+    def verb(self) -> str:
+        return self.name.partition(" ")[2]
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of the text."""
+        return self.text.partition("\n")[0]
+
+    @property
+    def personal_names(self) -> frozenset[str]:
+        """The names of the parameters that are personal data."""
+        return frozenset(name for name in self.params.model_fields if self.trait(name, "personal"))
+
+    @property
+    def method(self) -> Literal["GET", "POST"]:
+        """The HTTP method: POST for a change, and for a personal parameter, which must not be in an address."""
+        return "POST" if self.audit or self.personal_names else "GET"
+
+    def trait(self, name: str, key: str) -> Any:
+        """Return the value of a key in `json_schema_extra` of a parameter, or `None`."""
+        extra = self.params.model_fields[name].json_schema_extra
+        return extra.get(key) if isinstance(extra, dict) else None
+
+    @property
+    def flags(self) -> frozenset[str]:
+        """The names of the parameters that are true or false."""
+        return frozenset(name for name, field in self.params.model_fields.items() if field.annotation is bool)
+
+    async def __call__(self, call: Call, params: Params) -> Any:
+        """Check the role, run the function, and write the audit entry. Raises Forbidden."""
+        is_dry = getattr(params, "dry_run", False)
+        if self.role is UserRole.OPERATOR and not is_dry and not call.person.may_operate:
+            raise Forbidden
+        result = await self.run(call, params)
+        if self.audit and not is_dry:
+            await call.services.audit.note(
+                call.person, self.audit, target=self._target(params), before=getattr(result, "before", ""),
+                after=_after(result, params),
+            )  # fmt: skip
+        return result
+
+    def _target(self, params: Params) -> str:
+        given = params.model_dump(mode="json", exclude_defaults=True, exclude={*self.personal_names, *_NO_CONDITIONS})
+        conditions = conditions_text(given, {"delivery_id": "delivery", "ad_account_id": "ad account"})
+        return ", ".join(conditions) or "all"
+
+
+def _after(result: Any, params: Params) -> str:
+    because = getattr(params, "because", "")
+    counts = getattr(result, "after", "") or ", ".join(f"{count} {name}" for name, _, count in counts_of(result))
+    return f"{counts}: {because}" if because else counts
+
+
+def counts_of(result: Any) -> list[tuple[str, str, int]]:
+    """Return the counts of a result that are not 0, or else the first count: name, description and number."""
+    fields = type(result).model_fields if isinstance(result, BaseModel) else {}
+    counts = [
+        (name.replace("_", " "), field.description or "", count)
+        for name, field in fields.items()
+        if field.annotation is int and (count := getattr(result, name)) is not None
+    ]
+    return [each for each in counts if each[2]] or counts[:1]
+
+
+def counts_text(result: Any) -> list[str]:
+    """Return the counts of a result as lines."""
+    return [f"{count} {name}{f': {text}' if text else ''}" for name, text, count in counts_of(result)]
+
+
+def plain(value: Any) -> dict[str, Any]:
+    """Return a record as a dictionary for JSON."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    found: dict[str, Any] = value.model_dump(mode="json")
+    return found
+
+
+def faults_of(error: ValidationError) -> list[tuple[str, str]]:
+    """Return the parameter and the text of each error; the parameter is "" if the error concerns several."""
+    return [
+        (".".join(map(str, each["loc"])), each["msg"].removeprefix(_VALUE_ERROR))
+        for each in error.errors(include_input=False, include_url=False)
+    ]
+
+
+def read_texts(operation: Operation, texts: Mapping[str, str]) -> Any:
+    """Return parameters from the texts of a form or an address, where `true` sets a flag. Raises ValidationError."""
+    return operation.params.model_validate(
+        {name: text == "true" if name in operation.flags else text for name, text in texts.items()}
+    )
+
+
+OPERATIONS: Final[dict[str, Operation]] = {}
+
+
+def operation(name: str, *, role: UserRole, **more: Any) -> Callable[[Callable[..., Awaitable[Any]]], Operation]:
+    """Register a function. Its annotations give the parameter model and the result model."""
+
+    def register(run: Callable[..., Awaitable[Any]]) -> Operation:
+        hints = get_type_hints(run)
+        OPERATIONS[name] = Operation(
+            name=name,
+            text=getdoc(run) or "",
+            role=role,
+            params=hints["params"],
+            result=hints["return"],
+            run=run,
+            **more,
+        )
+        return OPERATIONS[name]
+
+    return register
+
+
+def operations_of(group: str) -> list[Operation]:
+    """Import a group, and return its operations."""
+    import_module(f"app.operations.{group}")
+    return [each for each in OPERATIONS.values() if each.group == group]
+
+
+def all_operations() -> list[Operation]:
+    """Import all groups, and return all operations."""
+    return [each for group in GROUPS for each in operations_of(group)]
