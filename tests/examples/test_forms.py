@@ -53,7 +53,8 @@ def read_rules_of_the_adapter(text: str, _: Path) -> None:
     for query in (rule["seriesQuery"], rule["metricsQuery"]):
         (asked,) = re.findall(r"pinrelay_\w+(?=_count\b)", query)
         assert f"# TYPE {asked} histogram" in metrics
-    assert f"name: {rule['name']['as']}" in (ROOT / "docs/deploy/kubernetes.yaml").read_text(encoding="utf-8")
+    chart = ROOT / "docs/deploy/helm/pinrelay/templates/roles.yaml"
+    assert f"name: {rule['name']['as']}" in chart.read_text(encoding="utf-8")
 
 
 def read_receipts(text: str, _: Path) -> None:
