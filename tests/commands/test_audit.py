@@ -43,7 +43,7 @@ def test_a_redrive_by_command_is_noted_with_whoever_calls_it(run: Run) -> None:
     (line,) = [json.loads(line) for line in run("audit", "--json").stdout.splitlines()]
     assert line["who"].endswith(" (command line)")
     assert (line["what"], line["target"]) == ("redriven", "preset Lead, reason currency")
-    assert (line["before"], line["after"]) == ("dead", "0 pending")
+    assert (line["before"], line["after"]) == ("", "0 redriven")
 
 
 @pytest.mark.parametrize("text", ["[red]x[/red]", "[link=https://evil.example]x[/link]", "\x1b[2J", "\u202etxt"])

@@ -110,6 +110,7 @@ def test_other_files_are_read_by_the_columns_that_are_named(run: Run, orders: Pa
         "day": "",
         "preset": "Order Completed",
         "source": "default",
+        "channel": "",
         "ad_account_id": "1000000000001",
         "currency": "EUR",
         "fate": "waiting",

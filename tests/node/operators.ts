@@ -18,39 +18,39 @@ async function noted<Data>(name: string, answer: Promise<{ data?: Data; error?: 
   return data
 }
 
-await noted('post /api/v1/switch', api.postApiSwitch({ client, body: { on: false } }))
+await noted('post /api/v1/switch', api.postApiV1Switch({ client, body: { on: false } }))
 const event = { type: 'track', event: 'Order Completed', context: { ip: '203.0.113.9', userAgent: 'x' } }
 const order = { ...event, messageId: 'm-1', userId: 'u-1', properties: { order_id: 'SO-1001', revenue: 25.5, currency: 'EUR' } }
 const received = await noted('post /webhook', api.postWebhook({ client, body: [order, { ...event, messageId: 'm-2', context: {} }] }))
 const exits: string[] = received.events.flatMap(each => each.deliveries.map(line => line.exit))
 
-const page = await noted('get /api/v1/deliveries', api.getApiDeliveries({ client, query: { order_id: 'SO-1001', limit: 1 } }))
+const page = await noted('get /api/v1/deliveries', api.deliveriesList({ client, query: { order_id: 'SO-1001', limit: 1 } }))
 const id: string = page.deliveries[0]!.delivery_id
-const delivery = await noted('get /api/v1/deliveries/{delivery_id}', api.getApiDeliveriesDeliveryId({ client, path: { delivery_id: id } }))
+const delivery = await noted('get /api/v1/deliveries/{id}', api.deliveriesShow({ client, path: { id } }))
 const state: 'pending' | 'claimed' | 'delivered' | 'dead' | 'dismissed' = delivery.state
-const message = await noted('get /api/v1/messages/{message_id}', api.getApiMessagesMessageId({ client, path: { message_id: 'm-2' } }))
+const message = await noted('get /api/v1/messages/{message_id}', api.getApiV1MessagesMessageId({ client, path: { message_id: 'm-2' } }))
 const [droppedAt, dropped_event] = message.dropped_events[0]!
-const dropped_events = await noted('get /api/v1/dropped-events', api.getApiDroppedEvents({ client, query: { exit: 'invalid' } }))
-const found = await noted('post /api/v1/find', api.postApiFind({ client, body: { text: 'SO-1001' } }))
-const status = await noted('get /api/v1/status', api.getApiStatus({ client }))
-const counts = await noted('get /api/v1/counts', api.getApiCounts({ client, query: { hours: 1 } }))
-const inventory = await noted('get /api/v1/inventory', api.getApiInventory({ client }))
-const revenue = await noted('get /api/v1/revenue', api.getApiRevenue({ client, query: { days: 1 } }))
-const causes = await noted('get /api/v1/deliveries/causes', api.getApiDeadLetters({ client }))
-const redriven = await noted('post /api/v1/deliveries/redrive', api.postApiRedrive({ client, body: { all: true } }))
-const dismissed = await noted('post /api/v1/deliveries/dismiss', api.postApiDismiss({ client, body: { all: true, because: 'a test' } }))
-const kept = await noted('get /api/v1/quarantine', api.getApiQuarantine({ client }))
-const preview = await noted('post /api/v1/quarantine/preview', api.postApiQuarantinePreview({ client, body: { exit: 'invalid' } }))
-const replay = await noted('post /api/v1/quarantine/replay', api.postApiQuarantineReplay({ client, body: { all: true } }))
-const discarded = await noted('post /api/v1/quarantine/discard', api.postApiQuarantineDiscard({ client, body: { all: true } }))
-await noted('post /api/v1/reload', api.postApiReload({ client, body: {} }))
-const erased = await noted('post /api/v1/forget', api.postApiForget({ client, body: { user_id: 'u-1', email: 'ada@example.com' } }))
+const dropped_events = await noted('get /api/v1/dropped-events', api.getApiV1DroppedEvents({ client, query: { exit: 'invalid' } }))
+const found = await noted('post /api/v1/find', api.postApiV1Find({ client, body: { text: 'SO-1001' } }))
+const status = await noted('get /api/v1/status', api.getApiV1Status({ client }))
+const counts = await noted('get /api/v1/counts', api.getApiV1Counts({ client, query: { hours: 1 } }))
+const inventory = await noted('get /api/v1/inventory', api.getApiV1Inventory({ client }))
+const revenue = await noted('get /api/v1/revenue', api.getApiV1Revenue({ client, query: { days: 1 } }))
+const causes = await noted('get /api/v1/deliveries/causes', api.deliveriesCauses({ client }))
+const redriven = await noted('post /api/v1/deliveries/redrive', api.deliveriesRedrive({ client, body: { all: true } }))
+const dismissed = await noted('post /api/v1/deliveries/dismiss', api.deliveriesDismiss({ client, body: { all: true, because: 'a test' } }))
+const kept = await noted('get /api/v1/quarantine', api.getApiV1Quarantine({ client }))
+const preview = await noted('post /api/v1/quarantine/preview', api.postApiV1QuarantinePreview({ client, body: { exit: 'invalid' } }))
+const replay = await noted('post /api/v1/quarantine/replay', api.postApiV1QuarantineReplay({ client, body: { all: true } }))
+const discarded = await noted('post /api/v1/quarantine/discard', api.postApiV1QuarantineDiscard({ client, body: { all: true } }))
+await noted('post /api/v1/reload', api.postApiV1Reload({ client, body: {} }))
+const erased = await noted('post /api/v1/forget', api.postApiV1Forget({ client, body: { user_id: 'u-1', email: 'ada@example.com' } }))
 
 const refused: Problem[] = []
 for (const { error } of [
-  await api.postApiRedrive({ client, body: { preset: 'Order Complet' } }),
-  await api.getApiDeliveries({ client, query: { limit: 0 } }),
-  await api.getApiStatus({ client, headers: { Authorization: 'Bearer wrong' } }),
+  await api.deliveriesRedrive({ client, body: { preset: 'Order Complet' } }),
+  await api.deliveriesList({ client, query: { limit: 0 } }),
+  await api.getApiV1Status({ client, headers: { Authorization: 'Bearer wrong' } }),
 ]) {
   if (error === undefined) throw new Error('it was not refused')
   refused.push(error)

@@ -32,7 +32,7 @@ async def test_each_ad_account_has_its_own_trouble_and_switch_and_all_have_one_c
 
 
 async def test_a_backlog_that_will_be_full_soon_is_told_before(outbox: Outbox) -> None:
-    """Two of a million that may wait came within the hour: full in half a million hours, or with the disk."""
+    """At the rate of the last hour, the backlog is full after 10 GB of payloads, or when the disk is full."""
     waits = [new(ad_account_id=ACCOUNTS[0].ad_account_id) for _ in range(2)]
     counter = CounterRow(name="enqueued", preset="P", ad_account_id=ACCOUNTS[0].ad_account_id, count=2)
     await outbox.enqueue(waits, [], [counter], now=NOW)
@@ -45,7 +45,8 @@ async def test_a_backlog_that_will_be_full_soon_is_told_before(outbox: Outbox) -
     assert await told(NOW + 59, told_full_s=1e12) == (None, [])
     hours, states = await told(NOW + 61, told_full_s=1e12)
     assert hours
-    assert 0 < hours <= 999_998 / 2 * 3_600 * 1.01
+    an_hour_bytes = (await outbox.backlog(ACCOUNTS[0].ad_account_id, now=NOW)).size_bytes
+    assert 0 < hours <= 10_000_000_000 / an_hour_bytes * 3_600 * 1.01
     assert states == ["filling"]
     assert await told(NOW + 61) == (hours, [])
     assert await told(NOW + 61, told_full_s=hours) == (hours, [])
