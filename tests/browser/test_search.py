@@ -98,7 +98,7 @@ def test_a_dead_letter_is_dismissed_by_its_cause(busy: Server, open_page: OpenPa
     causes = page.get_by_role("region", name="Causes of dead letters")
     before = causes.locator("tbody tr").count()
     causes.get_by_role("link", name="Dismiss…").first.click()
-    page.get_by_label("Reason").fill("sent by hand")
+    page.get_by_role("textbox", name="Reason", exact=True).fill("sent by hand")
     page.get_by_role("button", name=re.compile(r"^Dismiss [\d,]+$")).click()
     expect(page.get_by_role("status")).to_contain_text("dismissed.")
     page.goto(f"{busy.url}/console/deliveries?state=dead")
