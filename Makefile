@@ -72,7 +72,7 @@ prove soak: DIST = loadgroup
 prove soak: HANGS_S = 0
 .PHONY: prove
 prove: $(SHIP_READY) $(NODE_READY) $(BROWSER_LIBRARY) | test-tools ## what takes long by nature, in many rounds: kills, failovers, fuzzing
-	TESTS=prove $(PYTEST) -m "prove and not soak"
+	TESTS=prove $(PYTEST) -m "prove and not soak" --durations=40
 
 .PHONY: soak
 soak: $(DEV_READY) | test-tools ## an hour at half load on each engine, with a fault each minute
