@@ -41,6 +41,6 @@ def _add_route(router: APIRouter, operation: Operation, services: Services) -> N
         summary=operation.summary,
         description=operation.text,
         response_model=operation.result,
-        operation_id=operation.name.replace(" ", "_"),
+        operation_id=operation.operation_id,
         responses=refusal(404, "A parameter names nothing known."),
     )

@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
 from app.access.admission import NOT_OPERATOR
+from app.config.environment import text_of_fault
 from app.errors import (
     FeatureOff,
     FilterError,
@@ -142,7 +143,7 @@ def _invalid_part(error: Mapping[str, Any]) -> dict[str, str]:
     """Return what is wrong with a part of a request, without what stood there: it may be personal data."""
     place, *names = error["loc"]
     name = ".".join(str(each) for each in names if not isinstance(each, int))
-    return {"place": place, "name": name, "detail": error["msg"].removeprefix("Value error, ")}
+    return {"place": place, "name": name, "detail": text_of_fault(error)}
 
 
 _REFERENCE: Final = "#/components/schemas/{model}"

@@ -336,7 +336,7 @@ def source_traits(settings: Settings, sources: RunningSources | None) -> Callabl
 
 
 def _content_ids(settings: Settings, sources: RunningSources | None) -> Callable[[str], str | None]:
-    """Return what tells which ids a source's file says that products are sent under; None where it says nothing."""
+    """Return a function from the name of a source to CONTENT_ID in the file of the source; `None` without one."""
     of_files = _sources_of_files(settings, sources)
 
     def content_id(name: str) -> str | None:

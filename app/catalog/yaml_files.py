@@ -14,7 +14,7 @@ from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
 from app.catalog.fields import nearest
-from app.config.environment import FORMS, file_state, removed_setting
+from app.config.environment import FORMS, file_state, removed_setting, text_of_fault
 from app.errors import CatalogError, Fault
 
 #: Deeper files are refused before anything recurses over them.
@@ -225,7 +225,7 @@ def in_words(fault: ErrorDetails, kind: type[BaseModel]) -> str:
         context = fault.get("ctx", {})
         words = known.format_map(context | {"form": FORMS.get(context.get("pattern", ""))})
     else:
-        words = _ITS_OWN.sub("should ", fault["msg"]).removeprefix("Value error, ")
+        words = _ITS_OWN.sub("should ", text_of_fault(fault))
     about = kind.model_fields[name].description if name in kind.model_fields else None
     return f"{words}: {about}" if about else words
 

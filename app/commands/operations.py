@@ -4,7 +4,7 @@ import csv
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from inspect import Parameter, Signature
 from typing import Annotated, Any, Final
 
@@ -221,15 +221,12 @@ def _print_details(result: Any) -> None:
 
 
 def _is_record(value: Any) -> bool:
-    return isinstance(value, BaseModel) or is_dataclass(value) or hasattr(value, "__struct_fields__")
+    return isinstance(value, BaseModel) or is_dataclass(value)
 
 
 def _members(record: Any) -> dict[str, Any]:
-    kind = type(record)
-    for attribute in ("model_fields", "__dataclass_fields__", "__struct_fields__"):
-        if hasattr(kind, attribute):
-            return {name: getattr(record, name) for name in getattr(kind, attribute)}
-    raise TypeError(kind)
+    names = type(record).model_fields if isinstance(record, BaseModel) else [each.name for each in fields(record)]
+    return {name: getattr(record, name) for name in names}
 
 
 def _plain_text(value: Any) -> str:

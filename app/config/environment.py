@@ -145,7 +145,13 @@ def _remedy(fault: ErrorDetails, settings: type[BaseModel]) -> str:
     if fault["type"] != "value_error" and schema.get("type") in _NUMBERS:
         bounds = [text.format(schema[bound]) for bound, text in _BOUNDS.items() if bound in schema]
         return f"must be {', '.join([_NUMBERS[schema['type']], *bounds])}"
-    return fault["msg"].removeprefix("Value error, ")
+    return text_of_fault(fault)
+
+
+def text_of_fault(fault: Mapping[str, Any]) -> str:
+    """Return the message of a validation error of pydantic. A validator's own message gets no prefix."""
+    message: str = fault["msg"]
+    return message.removeprefix("Value error, ")
 
 
 #: Patterns of settings and files, in words: an error shows these.

@@ -28,7 +28,7 @@ from app.pipeline.search import Found
 PAGE_SIZE = 25
 #: So many causes of dead letters are listed.
 CAUSES = 50
-#: What was done to dead letters, as an address says it: how many.
+#: Parameters of an address with the counts of a redrive or a dismissal.
 DONE_TO_DEAD = ("redriven", "overtaken", "waiting", "too_old", "dismissed")
 #: Of the address of a list, what is no filter.
 _NO_FILTERS = (ANEW - {"since", "until"}) | {"sort"}
@@ -232,7 +232,7 @@ def with_page_filter(chosen: PageFilter, filters: Mapping[str, str], now: float)
 
 
 def done_counts(values: Mapping[str, str]) -> dict[str, int]:
-    """Return what an address says was just done to dead letters, all counts of it; empty where it says nothing."""
+    """Return the counts of a redrive or dismissal in the parameters of an address; empty if there are none."""
     done = {name: count for name in DONE_TO_DEAD if (count := given_number(values.get(name))) is not None}
     return done if not done or "dismissed" in done else dict.fromkeys(DONE_TO_DEAD[:4], 0) | done
 

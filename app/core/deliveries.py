@@ -310,9 +310,9 @@ class Retry(Struct, frozen=True, kw_only=True, gc=False):
     """The same event may succeed later."""
 
     reason: str
-    #: The HTTP status; None where no answer came.
+    #: The HTTP status; `None` without a response.
     status: int | None = None
-    #: What Pinterest asked for; None where it said nothing.
+    #: The pause that Pinterest requests, in seconds; `None` if the response has no Retry-After.
     retry_after_s: float | None = None
     #: The request may have been processed (time-out, reset, half an answer): matters for `offline` events.
     ambiguous: bool = False

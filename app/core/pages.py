@@ -448,9 +448,9 @@ class AuditEntry:
     what: AuditAction
     #: What it was done to: a preset, a filter of deliveries; "" where that is plain.
     target: str = ""
-    #: How it was; "" where nothing can be said.
+    #: The state before the action; "" if unknown.
     before: str = ""
-    #: How it is since; "" likewise.
+    #: The state after the action; "" if unknown.
     after: str = ""
 
 

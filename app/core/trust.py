@@ -24,7 +24,7 @@ class SourceTraits(NamedTuple):
 
 
 def may_change(*, by_proven: bool, of_proven: bool) -> bool:
-    """Return whether what one event says may remove, block, replace, renew or uncover what another one said.
+    """Return whether the data of one event may remove, block, replace, renew or reveal the data of another event.
 
     Every place where two events meet asks this function; tests/test_trust.py lists the places.
 

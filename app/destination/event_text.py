@@ -108,7 +108,7 @@ class _MembersText(ObjectText):
         return [f" if {IS_GIVEN}: {self._unknown}.append({name!r})"]
 
     def _say_unknown(self) -> list[str]:
-        """Write what is said of members that nobody knows."""
+        """Write the code that warns of unknown members."""
         told = f"{self._notes}.append({self._text.seldom(unknown_members)}({self._unknown}))"
         return [f" if {self._unknown}: {told}"] if self._has_unknown else []
 

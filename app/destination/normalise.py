@@ -12,9 +12,9 @@ from app.core.values.placeholders import is_no_id
 from app.destination.phone_numbers import IMPOSSIBLE, MAX_DIGITS, MIN_DIGITS, WHOLE, e164, plain_number
 from app.destination.place_names import country_code, is_state_of_account, state_code
 
-#: The normalised text (None: nothing is sent) and what to say about it ("" where there is nothing to say).
+#: The normalised text, `None` if the field is not sent, and a warning, "" if there is none.
 Normalised: TypeAlias = tuple[str | None, str]
-#: Takes the trimmed text and the country of the same event (alpha-2, upper case; None where unknown).
+#: A function of the trimmed text and the country of the same event (alpha-2, upper case; `None` if unknown).
 Normaliser: TypeAlias = Callable[[str, str | None], Normalised]
 
 #: No value about a person is longer; what is, is not looked at, nor remembered.

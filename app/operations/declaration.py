@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from app.access.audit import Audit, conditions_text
 from app.access.users import Person, UserRole
 from app.config import Settings
+from app.config.environment import text_of_fault
 from app.core.pages import AuditAction
 from app.errors import Forbidden
 from app.operations import GROUPS
@@ -21,7 +22,6 @@ from app.pipeline.search import Finder
 
 #: Parameters that the audit entry does not list as conditions.
 _NO_CONDITIONS: Final = frozenset({"all", "because", "dry_run"})
-_VALUE_ERROR: Final = "Value error, "
 
 
 class Surface(StrEnum):
@@ -146,6 +146,11 @@ class Operation:
         """The names of the parameters that are true or false."""
         return frozenset(name for name, field in self.params.model_fields.items() if field.annotation is bool)
 
+    @property
+    def operation_id(self) -> str:
+        """The id in the OpenAPI document."""
+        return self.name.replace(" ", "_")
+
     async def __call__(self, call: Call, params: Params) -> Any:
         """Check the role, run the function, and write the audit entry. Raises Forbidden."""
         is_dry = getattr(params, "dry_run", False)
@@ -198,7 +203,7 @@ def plain(value: Any) -> dict[str, Any]:
 def faults_of(error: ValidationError) -> list[tuple[str, str]]:
     """Return the parameter and the text of each error; the parameter is "" if the error concerns several."""
     return [
-        (".".join(map(str, each["loc"])), each["msg"].removeprefix(_VALUE_ERROR))
+        (".".join(map(str, each["loc"])), text_of_fault(each))
         for each in error.errors(include_input=False, include_url=False)
     ]
 

@@ -213,7 +213,7 @@ class _Traces:
 
     @property
     def digests(self) -> set[str]:
-        """What nobody else's data holds."""
+        """The digests that occur only in the data of this person."""
         return self.external | self.named | (self.used - self.shared)
 
     def take(self, rows: Sequence[Ownership]) -> None:
@@ -413,7 +413,7 @@ class Forgetting:
         return [{"certificate": number, **each.shown} for number, each in found if not names.isdisjoint(each.found_by)]
 
     async def _quarantined(self, keys: Collection[str], now: float) -> list[dict[str, Any]]:
-        """Return which events are kept as received under some keys; nothing of what they say."""
+        """Return the events in the quarantine with one of these keys, without their contents."""
         found = [
             each
             for samples in (False, True)

@@ -86,7 +86,7 @@ class ImportedBefore(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class ImportSummary:
-    """What became, or would become, of what was imported."""
+    """The outcomes of imported events; in a dry run, the outcomes that they would have."""
 
     exits: Counter[Exit] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)

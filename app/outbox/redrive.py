@@ -153,7 +153,7 @@ class DeadLetters(UsesStore):
         return done
 
     async def dismiss(self, query: Query, *, because: str) -> int:
-        """Put matching dead deliveries away, for good: their payloads are erased. Returns how many. Idempotent.
+        """Dismiss matching dead deliveries: their payloads are erased. Returns how many. Idempotent.
 
         `because` joins their reasons: who did it, and why. What is dead of an event that is delivered as another
         delivery is dismissed by `settle`.

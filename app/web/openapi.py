@@ -141,8 +141,8 @@ def add_details(document: dict[str, Any]) -> None:
         for member in schema.get("properties", {}).values():
             _tell_items(member)
     document["servers"] = [{"url": "/", "description": "The process that answers."}]
-    bodies = EXAMPLES | {f"{PREFIX}{path_of(each)}": dict(each.example) for each in all_operations()}
-    declared = {each.name.replace(" ", "_") for each in all_operations()}
+    declared = {each.operation_id: each for each in all_operations()}
+    bodies = EXAMPLES | {f"{PREFIX}{path_of(each)}": dict(each.example) for each in declared.values()}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             if operation["operationId"] not in declared:

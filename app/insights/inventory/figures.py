@@ -30,7 +30,7 @@ BECAME: Final[Mapping[str, str]] = {
     Exit.UNMATCHED: "matched no preset",
     Exit.REFUSED: "refused",
 }
-#: Where deliveries of what was taken stand, behind a count.
+#: Labels of the states of deliveries, which follow a count.
 STANDS: Final[Mapping[str, str]] = {
     State.DELIVERED: "delivered",
     "waiting": "waiting to be sent",

@@ -189,7 +189,7 @@ def _day(number: int) -> str:
 
 
 def _difference(order: ShopOrder, row: OrderRow) -> OrderFate | None:
-    """Return what of an order was sent otherwise; None where nothing was, or either side says nothing."""
+    """Return how the sent order differs from the shop's order; `None` if equal, or if one of the two has no value."""
     if order.currency is not None and row.currency is not None and order.currency != row.currency:
         return OrderFate.OTHER_CURRENCY
     sent = _sent_amount(row)

@@ -618,7 +618,7 @@ WITH late AS (
 SELECT id FROM late JOIN dead USING (id) JOIN delivery USING (id) WHERE dead.state = 'dead' ORDER BY id DESC;
 
 -- dismiss --
--- Put dead deliveries away, each with the reason that it now has; their payloads are erased.
+-- Dismiss dead deliveries, each with its new reason; their payloads are erased.
 WITH
   given AS (
     SELECT (row ->> 0)::bigint AS id, row ->> 1 AS reason FROM jsonb_array_elements(%(rows)s::jsonb) AS row

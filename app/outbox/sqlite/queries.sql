@@ -321,7 +321,7 @@ WITH late (id) AS (
 SELECT id FROM late JOIN delivery USING (id) WHERE state = 'dead' ORDER BY id DESC;
 
 -- dismiss --
--- Put dead deliveries away, each with the reason that it now has.
+-- Dismiss dead deliveries, each with its new reason.
 UPDATE delivery SET state = 'dismissed', reason = given.value ->> 1,
        side = CASE WHEN side LIKE '%"own":%' THEN json_remove(side, '$[#-1].own') ELSE side END
 FROM json_each(:rows) AS given

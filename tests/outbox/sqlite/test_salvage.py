@@ -15,6 +15,7 @@ from app.errors import OutboxUnavailable
 from app.outbox import Salvaged, open_outbox, salvage
 from app.outbox.sqlite.database import IDENTITY, SCHEMA_VERSION
 from tests.outbox.build import ACCOUNT, NOW, At, delivered, new, rules
+from tests.outbox.keep_store import STORES, load
 from tests.outbox.sqlite.damage import damage_end_of, damage_pages_of
 
 COUNT = 600
@@ -210,6 +211,20 @@ async def test_everything_arrives_of_a_file_from_before_the_first_release(
     assert (found.lost, found.lost_dropped_events, found.lost_audit, found.lost_keys) == ([], 0, 0, 0)
     assert found.arrived == of_the_newer.arrived
     await at.outbox.close()
+
+
+@pytest.mark.slow
+async def test_deliveries_and_dropped_events_of_a_file_of_version_1_arrive_without_a_channel(tmp_path: Path) -> None:
+    file, url = tmp_path / "old.db", f"sqlite:///{tmp_path}/new.db"
+    load((STORES / "9903de9f.sqlite.sql").read_text(encoding="utf-8"), f"sqlite:///{file}")
+    found = await salvage(file, url)
+    assert (found.lost, found.lost_dropped_events, found.lost_audit, found.lost_keys) == ([], 0, 0, 0)
+    outbox = open_outbox(url, rules())
+    arrived = [(each.message_id, each.channel) for each in (await outbox.search(Query(), limit=9)).deliveries]
+    dropped = [(each.message_id, each.channel) for _, each in (await outbox.message("old-3")).dropped_events]
+    await outbox.close()
+    assert sorted(arrived) == [("old-1", ""), ("old-2", "")]
+    assert set(dropped) == {("old-3", "")}
 
 
 @pytest.mark.slow
