@@ -9,10 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
-
-from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import File, Files
+from typing import TYPE_CHECKING, Any
 
 from app.catalog import load_catalog
 from app.catalog.files import FieldSpec
@@ -25,12 +22,25 @@ from app.mapping.choice_context import NO_READERS
 from app.mapping.compiler import Compiler
 from app.mapping.directives import DIRECTIVES, OWN_DIRECTIVES
 
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+
 ROOT = Path(__file__).parents[1]
 
 
-def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that are no files."""
-    made = {
+def on_files(files: "Files", config: "MkDocsConfig") -> "Files":
+    """Add the generated pages."""
+    from mkdocs.structure.files import File  # noqa: PLC0415 - tests generate the pages without MkDocs
+
+    for name, text in generated_pages().items():
+        files.append(File.generated(config, name, content=text))
+    return files
+
+
+def generated_pages() -> dict[str, str]:
+    """Return the generated pages: path -> Markdown."""
+    return {
         "index.md": (ROOT / "README.md").read_text(encoding="utf-8").replace("](docs/", "]("),
         "reference/fields.md": "\n".join(_fields()),
         "reference/directives.md": "\n".join(_directives()),
@@ -39,9 +49,6 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "reference/metrics.md": "\n".join(_metrics()),
         "reference/exits.md": "\n".join(_exits()),
     }
-    for name, text in made.items():
-        files.append(File.generated(config, name, content=text))
-    return files
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
@@ -127,7 +134,7 @@ def _api() -> Iterator[str]:
 
 
 def _metrics() -> Iterator[str]:
-    text = Metrics().render([], now=0).decode()
+    text = Metrics().render([], now=0)[0].decode()
     types = dict(re.findall(r"^# TYPE (\S+) (\w+)$", text, re.MULTILINE))
     yield "# Metrics\n\nThe metrics of `/metrics`. Alert rules and a dashboard: [alerts](../operating.md#alerts).\n"
     yield from _table("metric", "kind", "what it counts")

@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+import runpy
 import subprocess
 import time
 from contextlib import closing
@@ -147,6 +148,14 @@ def test_the_tables_of_an_outbox_are_those_of_its_page(tmp_path: Path) -> None:
         migrate(connection)
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     assert shown == {name for name in tables if not name.startswith("sqlite_")}
+
+
+def test_the_reference_pages_of_the_site_are_generated() -> None:
+    site = runpy.run_path(str(ROOT / ".ci/site_pages.py"))
+    pages = site["generated_pages"]()
+    short = [name for name, text in pages.items() if text.count("\n") < 10]
+    assert not short
+    assert "pinrelay_request_seconds" in pages["reference/metrics.md"]
 
 
 def exists(name: str) -> bool:

@@ -7,8 +7,11 @@ import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import fields, is_dataclass
+from importlib import import_module
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -92,6 +95,27 @@ def test_what_the_package_imports_it_asks_for() -> None:
     made = {name: {canonicalize_name(each) for each in provides[name]} for name in imported - {"app"}}
     comes_along = {"pydantic_core", "opentelemetry"}  # pinned by pydantic; several packages share the name
     assert {name for name, packages in made.items() if not packages & asked} - comes_along == set()
+
+
+@pytest.mark.slow
+def test_defaults_of_dataclasses_are_allowed_by_python_3_11() -> None:
+    """Python 3.11 refuses defaults of these types, which later versions can hash."""
+    for file in (ROOT / "app").rglob("*.py"):
+        import_module(".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
+    classes = {
+        each
+        for name, module in list(sys.modules.items())
+        if name.partition(".")[0] == "app"
+        for each in vars(module).values()
+        if isinstance(each, type) and is_dataclass(each)
+    }
+    assert len(classes) > 100
+    assert [
+        f"{each.__qualname__}.{field.name}"
+        for each in classes
+        for field in fields(each)
+        if isinstance(field.default, MappingProxyType | slice)
+    ] == []
 
 
 def imported_by(file: Path) -> set[str]:

@@ -53,7 +53,7 @@ def commands_of(group: str) -> typer.Typer:
 
 def _help(operation: Operation) -> str:
     words = [
-        str(value) if operation.trait(name, "argument") else _option(name) + ("" if value is True else f' "{value}"')
+        str(value) if operation.trait(name, "x-argument") else _option(name) + ("" if value is True else f' "{value}"')
         for name, value in operation.example.items()
     ]
     return f"{operation.text}\n\nExample: {' '.join(['pinrelay', operation.name, *words])}"
@@ -99,7 +99,7 @@ def _parameter(operation: Operation, name: str) -> Parameter:
     if field.default is not None and not field.is_required():
         text = f"{text} Default: {field.default}."
     metavar = f"[{'|'.join(choices)}]" if choices else None
-    if operation.trait(name, "argument"):
+    if operation.trait(name, "x-argument"):
         kind: Any = typer.Argument(help=text, metavar=metavar)
     else:
         kind = typer.Option(_option(name), help=text, metavar=metavar)

@@ -1,11 +1,10 @@
 """The declaration of an operation. Command, API route, console page, role check and audit entry derive from it."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass
 from enum import StrEnum
 from importlib import import_module
 from inspect import getdoc
-from types import MappingProxyType
 from typing import Any, Final, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -35,9 +34,9 @@ class Surface(StrEnum):
 class Params(BaseModel):
     """The parameters of an operation, the same on each surface. Errors never contain the value.
 
-    `json_schema_extra` of a field may have these keys. `argument`: a command takes the value by its place. `personal`:
-    the value is personal data; the operation is POST in the API, and the audit entry and the log omit the value.
-    `complete`: the names that shell completion offers, `presets`, `sources` or `accounts`.
+    `json_schema_extra` of a field may have these keys. `x-argument`: a command reads the value by position.
+    `x-personal`: the value is personal data; the operation is POST in the API, and the audit entry and the log omit the
+    value. `x-complete`: the names that shell completion offers, `presets`, `sources` or `accounts`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -109,9 +108,9 @@ class Operation:
     #: The audit entry of a call; `None` if a call changes nothing.
     audit: AuditAction | None = None
     #: Parameters for documentation and tests.
-    example: Mapping[str, Any] = MappingProxyType({})
+    example: Mapping[str, Any] = field(default_factory=dict)
     #: Surface -> why the surface does not offer the operation.
-    excluded: Mapping[Surface, str] = MappingProxyType({})
+    excluded: Mapping[Surface, str] = field(default_factory=dict)
 
     @property
     def group(self) -> str:
@@ -129,7 +128,7 @@ class Operation:
     @property
     def personal_names(self) -> frozenset[str]:
         """The names of the parameters that are personal data."""
-        return frozenset(name for name in self.params.model_fields if self.trait(name, "personal"))
+        return frozenset(name for name in self.params.model_fields if self.trait(name, "x-personal"))
 
     @property
     def method(self) -> Literal["GET", "POST"]:

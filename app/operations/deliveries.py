@@ -33,9 +33,19 @@ _TIMES: tuple[dict[str, Any], ...] = (
     {"type": "null"},
 )
 TimeFilter: TypeAlias = Annotated[str | None, WithJsonSchema({"anyOf": list(_TIMES)})]
-#: An empty text is refused, because it would match everything.
+
+
+def _check_text(text: str | None, field: ValidationInfo) -> str | None:
+    if text is not None and not text.strip():
+        raise ValueError(f'The filter "{field.field_name}" is empty: leave it out, or give it a value.')
+    return text
+
+
+#: An empty text is refused, because it would match everything. Python strips U+001C to U+001F and U+0085 too.
 TextFilter: TypeAlias = Annotated[
-    str | None, WithJsonSchema({"anyOf": [{"type": "string", "pattern": r"\S"}, {"type": "null"}]})
+    str | None,
+    AfterValidator(_check_text),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": r"[^\s\u001c-\u001f\u0085]"}, {"type": "null"}]}),
 ]
 YesOrNo: TypeAlias = Literal["yes", "no"] | None
 #: Characters of the reason for a dismissal.
@@ -66,11 +76,11 @@ class DeliveryFilters(Params):
     message_id: TextFilter = None
     event_id: TextFilter = None
     order_id: TextFilter = Field(default=None, description="Order id, as sent.")
-    ad_account_id: TextFilter = Field(default=None, json_schema_extra={"complete": "accounts"})
-    preset: TextFilter = Field(default=None, json_schema_extra={"complete": "presets"})
+    ad_account_id: TextFilter = Field(default=None, json_schema_extra={"x-complete": "accounts"})
+    preset: TextFilter = Field(default=None, json_schema_extra={"x-complete": "presets"})
     event_name: TextFilter = Field(default=None, description="Pinterest's name of the event.")
     name: TextFilter = Field(default=None, description="Name of the event as received.")
-    source: TextFilter = Field(default=None, json_schema_extra={"complete": "sources"})
+    source: TextFilter = Field(default=None, json_schema_extra={"x-complete": "sources"})
     channel: TextFilter = Field(
         default=None, description="Order channel, such as `pos`; `none`: events without a channel."
     )
@@ -159,7 +169,7 @@ async def list_deliveries(call: Call, params: ListParams) -> Page:
 class ShowParams(Params):
     """Which delivery."""
 
-    id: str = Field(description="Delivery id.", json_schema_extra={"argument": True})
+    id: str = Field(description="Delivery id.", json_schema_extra={"x-argument": True})
 
 
 @operation("deliveries show", role=UserRole.VIEWER, example={"id": "1"})
@@ -173,7 +183,7 @@ async def show_delivery(call: Call, params: ShowParams) -> Delivery:
 class CausesParams(Params):
     """Which causes."""
 
-    ad_account_id: TextFilter = Field(default=None, json_schema_extra={"complete": "accounts"})
+    ad_account_id: TextFilter = Field(default=None, json_schema_extra={"x-complete": "accounts"})
     limit: int = Field(default=100, ge=1, le=500, description="Maximum number of rows.")
 
 

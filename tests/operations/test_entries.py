@@ -62,7 +62,7 @@ async def test_a_viewer_gets_the_counts_of_a_dry_run_and_changes_nothing(call: C
 
 
 class PersonParams(Params):
-    email: str = Field(json_schema_extra={"personal": True})
+    email: str = Field(json_schema_extra={"x-personal": True})
     reference: str = ""
 
 
