@@ -127,6 +127,8 @@ class ClockWatch:
         self._has_begun = False
         #: By the monotonic clock.
         self._learns_until = 0.0
+        #: By the monotonic clock: results computed before a step back may be recorded until then.
+        self._reschedules_until = 0.0
 
     async def look(self) -> None:
         """Take up what became of the clock since the last look. Raises OutboxUnavailable."""
@@ -139,7 +141,10 @@ class ClockWatch:
             await self._tell(jump)
             if jump.after < jump.before:
                 await self._reschedule(pending_by=jump.after)
+                self._reschedules_until = self._clocks.monotonic() + self._policy.lease_s
             self._clocks.heeded(jump)
+        if self._clocks.monotonic() < self._reschedules_until:
+            await self._reschedule(pending_by=self._clocks.now() + self._policy.retry_max_pause_s)
 
     async def _begin(self) -> None:
         """Learn of jumps before this process; what lies further ahead than any pause is of a wrong clock."""

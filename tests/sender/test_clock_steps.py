@@ -10,6 +10,7 @@ from app.core.deliveries import State
 from app.core.shared_values import CLOCK_JUMPS
 from app.sender.clocks import Clocks, ClockWatch
 from app.sender.leases import Leases
+from tests.outbox.build import retry
 from tests.sender.claims import a_policy
 from tests.sender.passing_time import are_claimed
 from tests.sender.stage import Stage, ids
@@ -73,7 +74,8 @@ async def test_a_call_under_way_keeps_its_claims(stage: Stage, clock: SetClock, 
 async def test_nothing_is_given_up_for_time_that_did_not_pass(stage: Stage, clock: SetClock, step_s: float) -> None:
     await stage.script({"status": 503, "times": None})
     await stage.enqueue("order-1")
-    async with stage.worker():
+    # a pause that is written during the step lasts at most the longest call and a pause (`circuit_breaker.wait_s`)
+    async with stage.worker(send_timeout_s=4):
         await stage.called(2)
         clock.set(step_s)
         made = len(stage.calls)
@@ -118,6 +120,24 @@ async def test_what_a_clock_left_far_ahead_that_was_set_right_before_the_start_w
     await watch.look()
 
     assert ((await stage.one()).due_at or 0) - time.time() <= a_policy().retry_max_pause_s
+
+
+async def test_an_answer_recorded_after_a_step_back_waits_no_longer_than_a_pause(stage: Stage, clock: SetClock) -> None:
+    """The time of the next attempt was computed before the step, and is recorded after the rescheduling."""
+    clocks, watch = _watch(stage)
+    await watch.look()
+    await stage.enqueue("order-1")
+    (claimed,) = await stage.outbox.claim(
+        "42", limit=1, max_bytes=1_000, max_wait_s=0, lease_s=60, now=clocks.now() + 1
+    )
+    answered = retry(claimed, clocks.now() + 1)
+    clock.set(-4 * DAYS)
+    await watch.look()
+    await stage.outbox.settle([answered], [], now=clocks.now())
+
+    await watch.look()
+
+    assert ((await stage.one()).due_at or 0) - clocks.now() <= a_policy().retry_max_pause_s
 
 
 async def test_each_step_is_told_once_however_many_processes_there_are(stage: Stage, clock: SetClock) -> None:
