@@ -15,7 +15,7 @@ from app.catalog import load_catalog
 from app.catalog.files import FieldSpec
 from app.cli import EXIT_CODES, all_commands
 from app.config import load_settings
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.metrics import Metrics
 from app.main import create_app
 from app.mapping.choice_context import NO_READERS
@@ -47,7 +47,7 @@ def generated_pages() -> dict[str, str]:
         "reference/commands.md": "\n".join(_commands()),
         "reference/api.md": "\n".join(_api()),
         "reference/metrics.md": "\n".join(_metrics()),
-        "reference/exits.md": "\n".join(_exits()),
+        "reference/outcomes.md": "\n".join(_exits()),
     }
 
 
@@ -144,11 +144,11 @@ def _metrics() -> Iterator[str]:
 
 
 def _exits() -> Iterator[str]:
-    yield "# Exits\n\nHow an event, or its delivery for one preset, leaves a stage: a closed list, each counted.\n"
-    yield from _table("exit", "of what is", "means", "in figures as")
+    yield "# Outcomes\n\nHow an event, or its delivery for one preset, leaves a stage: a closed list, each counted.\n"
+    yield from _table("outcome", "of what is", "means", "in figures as")
     stage = ""
-    for heading, meaning, name in re.findall(r"# (\w+)\n|#: (.*)\n\s+(\w+) =", inspect.getsource(Exit)):
+    for heading, meaning, name in re.findall(r"# (\w+)\n|#: (.*)\n\s+(\w+) =", inspect.getsource(Outcome)):
         stage = heading or stage
         if name:
             figure = "pinrelay_events_total" if stage == "received" else "pinrelay_deliveries_total"
-            yield f"| `{Exit[name].value}` | {stage} | {_cell(meaning)} | `{figure}` |"
+            yield f"| `{Outcome[name].value}` | {stage} | {_cell(meaning)} | `{figure}` |"

@@ -111,8 +111,8 @@ class EventError(PinrelayError):
 class EventRefused(EventError):
     """The body is not a Segment event."""
 
-    #: Which exit it takes, as `Exit` calls it.
-    exit: ClassVar[Literal["refused", "unmatched", "withheld"]] = "refused"
+    #: Which outcome it takes, as `Outcome` calls it.
+    outcome: ClassVar[Literal["refused", "unmatched", "withheld"]] = "refused"
 
     def __init__(self, reason: str, *, message_id: str | None = None, named: tuple[str, str] | None = None) -> None:
         #: None where what was sent carries none.
@@ -129,13 +129,13 @@ class EventRefused(EventError):
 class EventUntaken(EventRefused):
     """The source has no mapping for the event. This is normal if a sender sends all of its events."""
 
-    exit = "unmatched"
+    outcome = "unmatched"
 
 
 class EventHeldBack(EventRefused):
     """The source is switched off, or the consent that it requires is missing."""
 
-    exit = "withheld"
+    outcome = "withheld"
 
     def __init__(self, reason: str, event: Mapping[str, Any]) -> None:
         #: As it was read.

@@ -37,7 +37,7 @@ from playwright.sync_api import Browser, sync_playwright
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout is no package
 from app import assemble
 from app.config import Settings, load_settings
-from app.core.events import CounterRow, DroppedEvent, Exit
+from app.core.events import CounterRow, DroppedEvent, Outcome
 from app.core.values.times import DAY_S, MINUTE_S
 from app.insights.inventory.counting import NameCounts, Sampler
 from app.outbox import open_outbox
@@ -61,7 +61,7 @@ DAYS: Final = 14
 HALF_HOUR_S: Final = 1_800
 #: Events of a step of half an hour, and of a minute of the last day.
 EVENTS: Final = (12, 3)
-#: Dead letters, as many deliveries that wait, and of each of three exits as many events that made none.
+#: Dead letters, as many deliveries that wait, and of each of three outcomes as many events that made none.
 TROUBLES: Final = 1_500
 PAGES: Final = {
     "bare": "/console/bare",
@@ -72,7 +72,7 @@ PAGES: Final = {
     "deliveries": "/console/deliveries",
     "waiting": "/console/deliveries?state=waiting",
     "dead": "/console/deliveries?state=dead",
-    "a reason": "/console/deliveries?exit=withheld",
+    "a reason": "/console/deliveries?outcome=withheld",
     "an order": "/console/order/{order}",
     "a delivery": "/console/delivery?id={delivery}",
     "a message": "/console/message?id={message}",
@@ -131,12 +131,14 @@ async def trouble(store: Store, *, now: float) -> None:
     for number in range(TROUBLES):
         at = now - DAY_S + number * DAY_S / TROUBLES
         reason = f"consent: category {number % 4} not granted"
-        exits = (Exit.WITHHELD, Exit.INVALID, Exit.DUPLICATE)
+        outcomes = (Outcome.WITHHELD, Outcome.INVALID, Outcome.DUPLICATE)
         dropped = [
-            DroppedEvent(message_id=f"{exit_}-{number}", preset="Page Visit", exit=exit_, reason=reason, name="page")
-            for exit_ in exits
+            DroppedEvent(
+                message_id=f"{outcome}-{number}", preset="Page Visit", outcome=outcome, reason=reason, name="page"
+            )
+            for outcome in outcomes
         ]
-        counted = [CounterRow(name=exit_, preset="Page Visit", label=reason) for exit_ in exits]
+        counted = [CounterRow(name=outcome, preset="Page Visit", label=reason) for outcome in outcomes]
         await store.outbox.enqueue(list(itertools.islice(store.new, 2)), dropped, counted, now=at)
     causes = [f"{name} is malformed" for name in ("em", "ph", "currency", "click_id", "value")]
     claimed = await claim(store.outbox, TROUBLES, now)

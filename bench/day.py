@@ -35,7 +35,7 @@ import psycopg
 
 from app.config import load_settings
 from app.core.deliveries import Claimed, NewDelivery, State
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import Query
 from app.core.values.times import DAY_S
 from app.outbox import Outbox, open_outbox
@@ -147,7 +147,7 @@ class Store:
         """Make TEMPLATES of a kind, settled or waiting, and copies of them until there are `count`; 0 makes none."""
         at = time.time() - 600
         made = list(itertools.islice(self.new, TEMPLATES))
-        assert {each.exit for each in await self.outbox.enqueue(made, [], [], now=at)} == {Exit.ENQUEUED}
+        assert {each.outcome for each in await self.outbox.enqueue(made, [], [], now=at)} == {Outcome.ENQUEUED}
         if kind == "settled":
             claimed = await claim(self.outbox, TEMPLATES, at)
             await self.outbox.settle([delivered(each) for each in claimed], [], now=at + 1)

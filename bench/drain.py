@@ -46,7 +46,7 @@ from app.config.settings import DeliverySettings
 from app.core.consent import Answer, Lifted
 from app.core.coordination import Switches
 from app.core.deliveries import Enqueued, NewDelivery, Withdrawal
-from app.core.events import CounterRow, DroppedEvent, Exit
+from app.core.events import CounterRow, DroppedEvent, Outcome
 from app.core.log import configure_logging, log_attempts, log_error
 from app.core.metrics import Metrics
 from app.core.people import PeopleChanges, PeopleFound
@@ -165,7 +165,7 @@ class Kept:
         """Keep deliveries."""
         assert now
         self.deliveries.extend(deliveries)
-        return [Enqueued(exit=Exit.ENQUEUED)] * len(deliveries)
+        return [Enqueued(outcome=Outcome.ENQUEUED)] * len(deliveries)
 
 
 async def mapped() -> list[NewDelivery]:
@@ -202,7 +202,7 @@ async def fill(outbox: Outbox, originals: Sequence[NewDelivery], count: int) -> 
     source = itertools.islice(different(originals), count)
     while chunk := list(itertools.islice(source, ENQUEUED_TOGETHER)):
         answers = await outbox.enqueue(chunk, [], [], now=time.time())
-        assert all(answer.exit is Exit.ENQUEUED for answer in answers)
+        assert all(answer.outcome is Outcome.ENQUEUED for answer in answers)
 
 
 @dataclass(kw_only=True)

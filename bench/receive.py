@@ -142,12 +142,12 @@ def cpu_of(server: psutil.Process) -> float:
 def _exits(port: int) -> dict[str, int]:
     """Read from the metrics how many deliveries ended how."""
     lines = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text.splitlines()
-    exits: dict[str, int] = {}
+    outcomes: dict[str, int] = {}
     for line in lines:
-        if line.startswith("pinrelay_deliveries_total{exit="):
-            exit_ = line.split('"')[1]
-            exits[exit_] = exits.get(exit_, 0) + int(float(line.split()[-1]))
-    return exits
+        if line.startswith("pinrelay_deliveries_total{outcome="):
+            outcome = line.split('"')[1]
+            outcomes[outcome] = outcomes.get(outcome, 0) + int(float(line.split()[-1]))
+    return outcomes
 
 
 @contextmanager

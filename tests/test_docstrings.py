@@ -117,7 +117,7 @@ def spoken_of(text: str) -> Iterator[str]:
 
 @pytest.mark.slow
 def test_what_a_public_function_raises_its_docstring_says() -> None:
-    """Commands exit, and what has no docstring overrides something that has."""
+    """Commands outcome, and what has no docstring overrides something that has."""
     silent = [
         f"{path.relative_to(ROOT)}: {node.name}"
         for path in FILES

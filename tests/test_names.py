@@ -19,6 +19,9 @@ OLD_NAMES = {
     "MAX_UNPACKED_BYTES, MAX_UNPACKED_IN_FLIGHT": r"unpack",
     "SUPPRESS=as_said": r"\bas_said\b",
     "`outcome` in the log, `pinrelay.outcome` in traces": r"pinrelay\.outcome|`attempt`, `outcome`",
+    "`exit`, `exits` of an event (JSON, filters, metrics, tests of presets)": (
+        r"`exits?`|[\"{,]exits?[\"=:}]|--exit\b(?!-)|\bexits?: |[?&]exit="
+    ),
     "put away": r"\bput (it |them )?away\b",
     "Became no delivery": r"became no delivery",
     "Pinterest's view": r"pinterest's (own )?view",

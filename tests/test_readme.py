@@ -38,7 +38,7 @@ def test_its_curl_commands_run_as_printed_and_give_the_printed_payload(server: S
     receipt = json.loads(_run(post))
     arrived = json.loads(_run(f"until{show}"))  # it waits itself until the last event is at the sandbox
 
-    assert [line["deliveries"][0]["exit"] for line in receipt["events"]] == ["enqueued", "enqueued"]
+    assert [line["deliveries"][0]["outcome"] for line in receipt["events"]] == ["enqueued", "enqueued"]
     assert len(arrived) == 2
     order = next(event for event in arrived if event["event_name"] == "checkout")
     printed = json.loads(block("json", "checkout"))
@@ -46,7 +46,7 @@ def test_its_curl_commands_run_as_printed_and_give_the_printed_payload(server: S
 
     # docs/getting-started.md has one more, and asks what became of it.
     send, ask = GETTING_STARTED.replace("http://127.0.0.1:8080", server.url).split(".venv/bin/pinrelay ")
-    assert json.loads(_run(send))["events"][0]["deliveries"][0]["exit"] == "enqueued"
+    assert json.loads(_run(send))["events"][0]["deliveries"][0]["outcome"] == "enqueued"
     (asked_for,) = json.loads(server.run(*ask.split(), "--json"))["deliveries"]
     assert asked_for["preset"] == "Order Completed"
 

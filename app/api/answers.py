@@ -9,7 +9,7 @@ from pydantic import AfterValidator, AliasPath, BaseModel, BeforeValidator, Fiel
 
 from app.api.problems import ErasedParts
 from app.core.deliveries import Delivery
-from app.core.events import CounterRow, Exit
+from app.core.events import CounterRow, Outcome
 from app.core.pages import QuarantineGroup
 
 #: What is answered where a request has no filter, and does not mean all.
@@ -84,7 +84,7 @@ class DroppedEventAnswer(BaseModel, from_attributes=True):
     message_id: str
     ad_account_id: str | None = Field(description="Null if it was for no ad account.")
     preset: str | None = Field(description="Null if no preset took it.")
-    exit: Exit
+    outcome: Outcome
     reason: str
     warnings: list[str]
     event_name: str | None = Field(description="Pinterest's name; null if it was not mapped.")
@@ -151,7 +151,7 @@ class EventFigures(BaseModel, from_attributes=True, coerce_numbers_to_str=True):
     received: int = _of("figures", "received")
     public: int = _of("figures", "public", description="Events that anyone could have sent.")
     days: dict[str, int] = _of("figures", "days", description="Received, by the start of the day in Unix seconds.")
-    exits: dict[str, int] = _of("figures", "exits")
+    outcomes: dict[str, int] = _of("figures", "outcomes")
     states: dict[str, int] = _of("figures", "states")
     presets: dict[str, int] = _of("figures", "presets")
     sampled: int = _of("figures", "sampled", description="How many events were sampled.")
@@ -184,7 +184,7 @@ class DayFigures(BaseModel):
     """One kind of event on one day."""
 
     received: int
-    exits: dict[str, int]
+    outcomes: dict[str, int]
     states: dict[str, int]
 
 
@@ -307,7 +307,7 @@ class ReplayOutcome(BaseModel):
     """The result, or expected result, of some replayed deliveries."""
 
     preset: str = Field(description="Empty if no preset takes the event.")
-    exit: Exit
+    outcome: Outcome
     reason: str
     count: int
 
@@ -318,8 +318,8 @@ class ReplayAnswer(BaseModel):
     events: int
     leaving: int = Field(description="How many events leave the quarantine.")
     unreadable: int = Field(description="How many were sealed by another key.")
-    exits: dict[str, int]
-    outcomes: list[ReplayOutcome]
+    outcomes: dict[str, int]
+    by_preset: list[ReplayOutcome]
 
 
 class Discarded(BaseModel):

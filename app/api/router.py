@@ -27,7 +27,7 @@ from app.api.answers import (
 from app.api.lookups import add_counts, add_inventory, add_revenue, add_searches
 from app.api.operations import PREFIX, add_operations
 from app.api.problems import REFUSALS, FaultyFiles, PersonStays, ProblemRoute, Refused, refusal
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import Message, QuarantineFilter
 from app.core.people import NamedPerson
 from app.core.refusals import FailedCheck
@@ -43,7 +43,7 @@ from app.outbox import Outbox
 from app.pipeline.replay import replay_json
 from app.pipeline.search import Finder
 
-_QUARANTINE_FILTERS = ("name", "exit", "source", "reason")
+_QUARANTINE_FILTERS = ("name", "outcome", "source", "reason")
 _OFF: Final = refusal(404, "Nothing is kept in quarantine.")
 
 
@@ -55,7 +55,7 @@ class QuarantineRequest(BaseModel):
     name: Annotated[str | None, Field(strict=True, description="The event's name, or its type if it has no name.")] = (
         None
     )
-    exit: Exit | None = Field(None, description="`invalid` or `unmatched`.")
+    outcome: Outcome | None = Field(None, description="`invalid` or `unmatched`.")
     source: Annotated[str | None, Field(strict=True)] = None
     reason: Annotated[str | None, Field(strict=True, description="The whole reason.")] = None
     all: Annotated[bool, Field(strict=True)] = False

@@ -7,16 +7,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
-#: How a test can end: the exits before anything is stored. A source makes events that are `accepted` or not.
-TestedExit = Literal["accepted", "refused", "unmatched", "withheld", "matched", "enqueued", "invalid"]
+#: How a test can end: the outcomes before anything is stored. A source makes events that are `accepted` or not.
+TestedOutcome = Literal["accepted", "refused", "unmatched", "withheld", "matched", "enqueued", "invalid"]
 
 
 class Expected(BaseModel):
-    """What a test expects. Nothing is compared that is not given, but the exit."""
+    """What a test expects. Nothing is compared that is not given, but the outcome."""
 
     model_config = STRICT
 
-    exit: TestedExit | None = Field(
+    outcome: TestedOutcome | None = Field(
         None, description="How the event leaves: enqueued if not given; in the file of a source accepted."
     )
     fields: dict[str, Any] = Field(
@@ -38,7 +38,7 @@ class TestRow(BaseModel):
     set: dict[str, Any] = Field(
         min_length=1, description="Values by path in the event, such as properties.coupon: X. null counts as absent."
     )
-    exit: TestedExit | None = Field(None, description="As in `expect`.")
+    outcome: TestedOutcome | None = Field(None, description="As in `expect`.")
     fields: dict[str, Any] = Field(default_factory=dict, description="As in `expect`.")
 
 

@@ -12,7 +12,7 @@ from app.assemble.ad_accounts import account_names
 from app.commands.terminal import AsJson, add_row, print_json, print_line, print_table, time_text, with_outbox
 from app.config import Settings, load_settings
 from app.core.deliveries import Delivery
-from app.core.events import DroppedEvent, Exit
+from app.core.events import DroppedEvent, Outcome
 from app.core.pages import DroppedPage, Message, Page, Query
 from app.core.values.hidden_emails import unpersonal_id
 from app.destination import TypedPerson
@@ -49,7 +49,7 @@ def find(
     """Find deliveries, and events that were not sent, newest first.
 
     Example: pinrelay find SO-1001
-    Example: pinrelay find preset=Checkout exit=invalid since=2026-11-25
+    Example: pinrelay find preset=Checkout outcome=invalid since=2026-11-25
     """
     texts = what or []
     if any("@" in text for text in texts):
@@ -119,10 +119,10 @@ def _show(found: Found | None, *, as_json: bool) -> None:
         order = " ".join(filter(None, (each.order_id, each.amount, each.currency, each.channel)))
         received, sent_as = received_text(each), f"{each.preset}, {each.event_name}"
         add_row(table, each.delivery_id, received, each.state.value, sent_as, order, each.message_id, each.reason)
-    dropped = Table("not sent (UTC)", "exit", "preset", "order", "message id", "reason")
+    dropped = Table("not sent (UTC)", "outcome", "preset", "order", "message id", "reason")
     for at, event in found.dropped.events:
         order = " ".join(filter(None, (event.order_id, event.amount, event.currency, event.channel)))
-        add_row(dropped, time_text(at), event.exit.value, event.preset or "", order, event.message_id, event.reason)
+        add_row(dropped, time_text(at), event.outcome.value, event.preset or "", order, event.message_id, event.reason)
     for one in (table, dropped):
         if one.row_count:
             print_table(one)
@@ -153,7 +153,7 @@ def message(
         print_table(_what_became(found))
         if attempts := [each for each in found.deliveries if each.history]:
             print_table(_attempts(attempts))
-        if any(event.exit is Exit.UNMATCHED for _, event in found.dropped_events):
+        if any(event.outcome is Outcome.UNMATCHED for _, event in found.dropped_events):
             print_line("`pinrelay inventory` names the nearest preset of each event, and why it does not take it.")
     if not found.dropped_events and not found.deliveries:
         print_line(
@@ -170,7 +170,7 @@ def _what_became(found: Message) -> Table:
         about = [each.delivery_id, each.state.value, each.preset, each.ad_account_id, each.event_id]
         rows.append((each.enqueued_at, [received_text(each), *about, *_trust_and_why(each)]))
     for at, event in found.dropped_events:
-        about = ["", event.exit.value, event.preset or "", event.ad_account_id or "", ""]
+        about = ["", event.outcome.value, event.preset or "", event.ad_account_id or "", ""]
         rows.append((at, [time_text(at), *about, *_trust_and_why(event)]))
     table = Table(
         "received (UTC)", "delivery", "result", "preset", "ad account", "event id", "trust", "why, and warnings"
@@ -189,5 +189,7 @@ def _attempts(deliveries: list[Delivery]) -> Table:
     for each in deliveries:
         for tried in each.history:
             status = "" if tried.status is None else tried.status
-            add_row(table, time_text(tried.at), each.delivery_id, tried.number, tried.exit.value, status, tried.message)
+            add_row(
+                table, time_text(tried.at), each.delivery_id, tried.number, tried.result.value, status, tried.message
+            )
     return table

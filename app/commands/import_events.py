@@ -107,7 +107,7 @@ def import_files(  # noqa: PLR0913 - options are arguments
     )
     summary = asyncio.run(_import(settings, files or [], options, rows, is_dry=dry_run))
     if as_json:
-        facts = {"exits": summary.exits, "reasons": summary.reasons, "skipped": summary.skipped}
+        facts = {"outcomes": summary.outcomes, "reasons": summary.reasons, "skipped": summary.skipped}
         print_json(facts | {"before": [each._asdict() for each in summary.before]})
     else:
         _print(summary)
@@ -162,8 +162,8 @@ async def _taker(settings: Settings, outbox: Outbox, action_source: str | None, 
 
 def _print(summary: ImportSummary) -> None:
     table = Table("result", "events")
-    for exit_, count in summary.exits.most_common():
-        add_row(table, exit_.value, count)
+    for outcome, count in summary.outcomes.most_common():
+        add_row(table, outcome.value, count)
     add_row(table, "skipped as too old", summary.skipped)
     for reason, count in summary.reasons.most_common(10):
         add_row(table, f"  {reason}", count)

@@ -99,7 +99,7 @@ def _print_all(names: list[NameView], changes: list[Change]) -> None:
     for one in names:
         figures = one.figures
         title = figures.title if is_of_one else f"{figures.title} from {figures.key.source}"
-        told = "; ".join(filter(None, (_told(figures.exits, BECAME), _told(figures.states, STANDS))))
+        told = "; ".join(filter(None, (_told(figures.outcomes, BECAME), _told(figures.states, STANDS))))
         carries = ", ".join(f"{label} {_percent(figures.share(label))}" for label in SHOWN) if figures.sampled else ""
         why = one.nearest.why or one.nearest.preset
         add_row(table, title, f"{figures.received:,}", figures.trust, told, why, carries, _minute(figures.last_at))
@@ -114,7 +114,7 @@ def _print_one(one: NameView) -> None:
     add_row(table, "event", f"{figures.title} from {figures.key.source}")
     add_row(table, "received", f"{figures.received:,}")
     add_row(table, "trust", figures.trust)
-    add_row(table, "result", _told(figures.exits, BECAME))
+    add_row(table, "result", _told(figures.outcomes, BECAME))
     add_row(table, "deliveries", _told(figures.states, STANDS))
     taken = ", ".join(f"{preset} ({count:,})" for preset, count in figures.presets.most_common())
     add_row(table, "preset, or why none", one.nearest.why or taken or one.nearest.preset or "")
@@ -129,7 +129,7 @@ def _print_one(one: NameView) -> None:
     print_table(carried)
     by_day = Table("day", "received", "result", "deliveries")
     for at in figures.told_days:
-        told = _told(figures.exits_by_day[at], BECAME), _told(figures.states_by_day[at], STANDS)
+        told = _told(figures.outcomes_by_day[at], BECAME), _told(figures.states_by_day[at], STANDS)
         add_row(by_day, day(at), f"{figures.days.get(at, 0):,}", *told)
     print_table(by_day)
 

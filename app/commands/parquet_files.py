@@ -14,7 +14,7 @@ from app.outbox.transfer import DeliveryRow, LedgerKind
 
 _TEXT, _MOMENT = pa.string(), pa.timestamp("us", tz="UTC")
 _ATTEMPT = pa.struct(
-    [("number", pa.int32()), ("at", _MOMENT), ("exit", _TEXT), ("status", pa.int32()), ("message", _TEXT)]
+    [("number", pa.int32()), ("at", _MOMENT), ("result", _TEXT), ("status", pa.int32()), ("message", _TEXT)]
 )
 _ORDER = [(name, _TEXT) for name in ("order_id", "amount", "currency", "channel", "source")]
 _NAMES = (
@@ -45,7 +45,10 @@ _DELIVERIES = pa.schema(
 )
 _DROPPED_EVENTS = pa.schema(
     [
-        *((name, _TEXT) for name in ("message_id", "ad_account_id", "preset", "exit", "reason", "event_name", "name")),
+        *(
+            (name, _TEXT)
+            for name in ("message_id", "ad_account_id", "preset", "outcome", "reason", "event_name", "name")
+        ),
         *_ORDER,
         ("warnings", pa.list_(_TEXT)),
         ("is_proven", pa.bool_()),
@@ -95,21 +98,21 @@ def _delivery_record(row: list[Any]) -> dict[str, Any]:
         "warnings": read_warnings(delivery.warnings),
         "is_proven": bool(delivery.is_proven),
         "history": [
-            {"number": number, "at": _moment(at), "exit": exit_, "status": status, "message": message}
-            for number, at, exit_, status, message in delivery.history
+            {"number": number, "at": _moment(at), "result": result, "status": status, "message": message}
+            for number, at, result, status, message in delivery.history
         ],
         **{name: _moment(getattr(delivery, name)) for name in ("event_time", "enqueued_at", "settled_at")},
     }
 
 
 def _dropped_event_record(row: list[Any]) -> dict[str, Any]:
-    _, message_id, account, preset, exit_, reason, warnings, event_name, *rest = row
+    _, message_id, account, preset, outcome, reason, warnings, event_name, *rest = row
     order_id, amount, currency, source, name, channel, is_proven, was_enqueued, at = rest
     return {
         "message_id": message_id,
         "ad_account_id": account,
         "preset": preset,
-        "exit": exit_,
+        "outcome": outcome,
         "reason": reason,
         "warnings": orjson.loads(warnings),
         "event_name": event_name,

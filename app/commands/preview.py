@@ -35,7 +35,7 @@ from app.commands.terminal import (
 )
 from app.config import Settings, doubtful_variables, load_settings
 from app.core.coordination import Switches
-from app.core.events import DEFAULT_SOURCE, Event, Exit
+from app.core.events import DEFAULT_SOURCE, Event, Outcome
 from app.core.receipts import EventReceipt, PresetResult
 from app.core.values.hidden_emails import unpersonal_id
 from app.destination import components
@@ -100,7 +100,7 @@ def _summary(receipts: Iterable[EventReceipt]) -> Table:
     own: Counter[str] = Counter()
     with_memory: Counter[str] = Counter()
     for line in (line for receipt in receipts for line in receipt.deliveries):
-        if line.event is not None and line.exit is Exit.ENQUEUED:
+        if line.event is not None and line.outcome is Outcome.ENQUEUED:
             for name in (line.preset or "", "all"):
                 events[name] += 1
                 own[name] += len(components(event_without_memory(line) or {}))
@@ -122,7 +122,7 @@ def check(presets: Presets = None, mappings: Mappings = None, *, as_json: AsJson
 
     The list of sources shows whose events are proven, which means that a secret says who made them.
 
-    Prints every fault that would stop `pinrelay serve`, and every failing test, with file, place and remedy. Exits
+    Prints every fault that would stop `pinrelay serve`, and every failing test, with file, place and remedy. Outcomes
     with 1 if there is one. Opens no store and no port.
 
     Example: pinrelay check --presets presets
@@ -203,7 +203,7 @@ def preview(  # noqa: PLR0913 - each is an option
 ) -> None:
     """Show what Pinrelay would do with events. Sends and stores nothing.
 
-    Prints one JSON line per event: its message id and, for each preset that takes it, exit, reason, warnings, event.
+    Prints one JSON line per event: its message id and, for each preset that takes it, outcome, reason, warnings, event.
     If there is an outbox, it is read for duplicates and for presets that are switched off.
     With --explain: the presets' conditions, and each field with its path, its value and the value sent.
     With --journey: events in order, each at its own time, completed from memory. Prints the gain by preset. The outbox
@@ -264,7 +264,7 @@ def _preset_json(report: PresetReport) -> dict[str, Any]:
         "preset": report.preset,
         "enabled": report.enabled,
         "matched": report.matched,
-        "exit": report.exit,
+        "outcome": report.outcome,
         "reason": report.reason,
         "seen_at": report.seen_at,
         "kept": report.kept,
@@ -309,7 +309,7 @@ def _print_tables(explanation: EventReport) -> None:
 
 def _fields_table(report: PresetReport) -> Table:
     seen = f" ({time_text(report.seen_at)} UTC)" if report.seen_at else ""
-    said = ": ".join(filter(None, (report.preset, IN_WORDS[report.exit], report.reason))) + seen
+    said = ": ".join(filter(None, (report.preset, IN_WORDS[report.outcome], report.reason))) + seen
     if report.kept:
         said += f", but held for now: {report.kept}"
     remarks = [f"warning: {each}" for each in report.warnings]

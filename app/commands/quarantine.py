@@ -13,7 +13,7 @@ from app.commands.audit import caller
 from app.commands.terminal import AsJson, add_row, print_json, print_line, print_table, time_text, with_outbox
 from app.config import load_settings
 from app.core.coordination import Switches
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import QuarantineFilter
 from app.operations.acts import QuarantineActs
 from app.outbox import Outbox
@@ -22,7 +22,7 @@ from app.pipeline.replay import Replay, replay_json
 _Result = TypeVar("_Result")
 
 _Name = Annotated[str | None, typer.Option("--name", help="Only events with this name.")]
-_Exit = Annotated[Exit | None, typer.Option("--exit", help="Only invalid, or only unmatched events.")]
+_Outcome = Annotated[Outcome | None, typer.Option("--outcome", help="Only invalid, or only unmatched events.")]
 _Source = Annotated[str | None, typer.Option("--source", help="Only events from this source.")]
 _Reason = Annotated[str | None, typer.Option("--reason", help="Only events with exactly this reason.")]
 _All = Annotated[bool, typer.Option("--all", help="All quarantined events.")]
@@ -48,17 +48,17 @@ def list_kept(*, as_json: AsJson = False) -> None:
         for group in groups:
             print_json(group)
         return
-    table = Table("source", "event", "exit", "reason", "events", "first (UTC)", "last (UTC)")
+    table = Table("source", "event", "outcome", "reason", "events", "first (UTC)", "last (UTC)")
     for each in groups:
         first, last = time_text(each.first_at), time_text(each.last_at)
-        add_row(table, each.source, each.name, each.exit.value, each.reason, each.count, first, last)
+        add_row(table, each.source, each.name, each.outcome.value, each.reason, each.count, first, last)
     print_table(table)
 
 
 @commands.command("preview")
 def preview_kept(
     name: _Name = None,
-    exit_: _Exit = None,
+    outcome: _Outcome = None,
     source: _Source = None,
     reason: _Reason = None,
     *,
@@ -67,16 +67,16 @@ def preview_kept(
 ) -> None:
     """Show what a replay with the current presets and mappings would do. Changes nothing.
 
-    Example: pinrelay quarantine preview --exit invalid
+    Example: pinrelay quarantine preview --outcome invalid
     """
-    wanted = _filter(name, exit_, source, reason, everything=everything)
+    wanted = _filter(name, outcome, source, reason, everything=everything)
     _show(_with_acts(lambda acts: acts.replaying.preview(wanted)), as_json=as_json)
 
 
 @commands.command("replay")
 def replay_kept(
     name: _Name = None,
-    exit_: _Exit = None,
+    outcome: _Outcome = None,
     source: _Source = None,
     reason: _Reason = None,
     *,
@@ -87,7 +87,7 @@ def replay_kept(
 
     Example: pinrelay quarantine replay --name "Order Completed"
     """
-    wanted = _filter(name, exit_, source, reason, everything=everything)
+    wanted = _filter(name, outcome, source, reason, everything=everything)
 
     _show(_with_acts(lambda acts: acts.replay(caller(), wanted)), as_json=as_json)
 
@@ -95,7 +95,7 @@ def replay_kept(
 @commands.command("discard")
 def discard_kept(
     name: _Name = None,
-    exit_: _Exit = None,
+    outcome: _Outcome = None,
     source: _Source = None,
     reason: _Reason = None,
     *,
@@ -106,7 +106,7 @@ def discard_kept(
 
     Example: pinrelay quarantine discard --name "Bot Visit"
     """
-    wanted = _filter(name, exit_, source, reason, everything=everything)
+    wanted = _filter(name, outcome, source, reason, everything=everything)
 
     count = _with_acts(lambda acts: acts.discard(caller(), wanted))
     if as_json:
@@ -116,11 +116,11 @@ def discard_kept(
 
 
 def _filter(
-    name: str | None, exit_: Exit | None, source: str | None, reason: str | None, *, everything: bool
+    name: str | None, outcome: Outcome | None, source: str | None, reason: str | None, *, everything: bool
 ) -> QuarantineFilter:
-    wanted = QuarantineFilter(name=name, exit=exit_, source=source, reason=reason)
+    wanted = QuarantineFilter(name=name, outcome=outcome, source=source, reason=reason)
     if wanted == QuarantineFilter() and not everything:
-        raise typer.BadParameter("nothing selected: give --name, --exit, --source or --reason, or --all")
+        raise typer.BadParameter("nothing selected: give --name, --outcome, --source or --reason, or --all")
     return wanted
 
 
@@ -143,8 +143,8 @@ def _show(replay: Replay, *, as_json: bool) -> None:
         print_json(facts)
         return
     table = Table("result", "events")
-    for each in facts["outcomes"]:
-        add_row(table, " · ".join(filter(None, (each["preset"], each["exit"], each["reason"]))), each["count"])
+    for each in facts["by_preset"]:
+        add_row(table, " · ".join(filter(None, (each["preset"], each["outcome"], each["reason"]))), each["count"])
     print_table(table)
     unread = f" {replay.unreadable} cannot be read: they are sealed with another key." if replay.unreadable else ""
     print_line(f"{replay.leaving} of {replay.events} quarantined events leave the quarantine.{unread}")

@@ -22,7 +22,7 @@ from app.commands.audit import caller
 from app.commands.terminal import AsJson, add_row, print_json, print_line, print_table, with_outbox, writing
 from app.config import Settings, load_settings
 from app.core.coordination import Switches
-from app.core.events import DEFAULT_SOURCE, Exit
+from app.core.events import DEFAULT_SOURCE, Outcome
 from app.core.pages import Query
 from app.core.values.times import DAY_S
 from app.insights.alerts.watcher import AlertWebhook
@@ -73,8 +73,8 @@ async def _send_missing(
     told = f"{preview.enqueued} of {len(missing.orders.ids)} missing orders can be sent."
     if not preview.enqueued or not (yes or typer.confirm(f"{told} Send them?", err=True)):
         print_line(f"{told} None was sent.", err=True)
-        unsent = {key: count for key, count in preview.exits.items() if key[0] is not Exit.ENQUEUED}
-        return replace(preview, exits=Counter(unsent))
+        unsent = {key: count for key, count in preview.outcomes.items() if key[0] is not Outcome.ENQUEUED}
+        return replace(preview, outcomes=Counter(unsent))
     pipeline = assemble.pipeline(settings, catalog, outbox=outbox, why_off=switches.why_off)
     return await acts.send_missing(caller(), missing, pipeline.accept)
 
@@ -222,8 +222,8 @@ def _print(found: Reconciliation, sent: SentMissing | None) -> None:
     ):
         if number:
             print_line(f"{number} {what}.")
-    for (exit_, reason), count in () if sent is None else sent.exits.items():
-        print_line(f"missing: {count} {exit_.value} {reason}".rstrip())
+    for (outcome, reason), count in () if sent is None else sent.outcomes.items():
+        print_line(f"missing: {count} {outcome.value} {reason}".rstrip())
     for why, orders in () if sent is None else sent.unsent.items():
         print_line(f"missing: {len(orders)} not sent, {why}: {', '.join(orders)}")
     print_line(f"{sums.right} of {sums.expected} expected orders were sent with the shop's amounts.")

@@ -37,7 +37,7 @@ def shadow(
     quarantine: Annotated[bool, typer.Option("--quarantine", help="Try the quarantine instead of samples.")] = False,
     live: Annotated[str, typer.Option("--live", help="Try what arrives for so long, such as 10m.")] = "",
     fail_if: Annotated[
-        list[str] | None, typer.Option("--fail-if", help="Exit with 1 beyond this, such as `lost click_id > 1%`.")
+        list[str] | None, typer.Option("--fail-if", help="Outcome with 1 beyond this, such as `lost click_id > 1%`.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -45,7 +45,7 @@ def shadow(
 
     Files of FOLDER take the place of files with the same name in the folders of the settings. Events are samples of the
     last day (SAMPLES_PER_NAME), the quarantine, or a file. Shows by preset which fields are gained, lost and changed,
-    which exits move, the value by currency, and the quality components.
+    which outcomes move, the value by currency, and the quality components.
 
     Example: pinrelay shadow my-drafts --fail-if 'lost click_id > 1%'
     """
@@ -107,9 +107,9 @@ async def _of_live(runs: ShadowRuns, draft: Catalog, *, lasts_s: float) -> Shado
 
 
 def _print(found: Shadow) -> None:
-    exits = Table("preset", "was", "becomes", "events", title="Exits that move")
-    for (preset, was, becomes), count in found.exits.most_common():
-        add_row(exits, preset, was, becomes, count)
+    outcomes = Table("preset", "was", "becomes", "events", title="Outcomes that move")
+    for (preset, was, becomes), count in found.outcomes.most_common():
+        add_row(outcomes, preset, was, becomes, count)
     fields = Table("preset", "field", "change", "events", "message id", "was", "becomes", title="Fields that change")
     for (preset, name, kind), count in found.fields.most_common():
         example = found.examples[preset, name, kind][0]
@@ -120,7 +120,7 @@ def _print(found: Shadow) -> None:
     scores = Table("preset", "before", "after", title="Quality components an event, of Pinterest's eleven")
     for preset, *sides in found.scores():
         add_row(scores, preset, *("-" if side is None else f"{side:.2f}" for side in sides))
-    for table in (exits, fields, money, scores) if found.differs else ():
+    for table in (outcomes, fields, money, scores) if found.differs else ():
         if table.row_count:
             print_table(table)
     told = "these change" if found.differs else "nothing changes"

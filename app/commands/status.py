@@ -15,7 +15,7 @@ from app.commands.terminal import AsJson, add_row, escaped, print_json, print_ta
 from app.config import Settings, load_settings
 from app.console.labels import thousands, time_span
 from app.core.coordination import Switches
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import AccountView
 from app.insights.refused_requests import read_refused
 from app.outbox import Outbox
@@ -67,7 +67,7 @@ async def _facts(outbox: Outbox, settings: Settings, views: Sequence[AccountView
     counts: dict[str, int] = {}
     answers: dict[str, int] = {}
     for _, counter in await outbox.counters(since=now - 600, step_s=0):
-        if counter.name in set(Exit):
+        if counter.name in set(Outcome):
             counts[counter.name] = counts.get(counter.name, 0) + counter.count
         elif counter.name == "calls":
             answers[counter.label] = answers.get(counter.label, 0) + counter.count

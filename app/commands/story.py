@@ -25,7 +25,7 @@ from app.commands.terminal import print_json, print_line
 from app.config import Settings, load_settings
 from app.core.coordination import Switches
 from app.core.deliveries import State
-from app.core.events import DEFAULT_SOURCE, Event, Exit
+from app.core.events import DEFAULT_SOURCE, Event, Outcome
 from app.core.log import log_error
 from app.core.pages import Query
 from app.core.receipts import EventReceipt
@@ -97,8 +97,8 @@ class Told:
     sent: list[tuple[float, Event, tuple[str, ...]]] = field(default_factory=list)
 
     @property
-    def exits(self) -> list[Exit]:
-        return [receipt.deliveries[0].exit for receipt in self.receipts]
+    def outcomes(self) -> list[Outcome]:
+        return [receipt.deliveries[0].outcome for receipt in self.receipts]
 
 
 def show_stories(stream: IO[bytes], *, as_json: bool, **folders: Any) -> None:
@@ -127,7 +127,7 @@ async def play(story: Story, folder: Path, number: int, folders: dict[str, Any])
 
 def _print_json(story: Story, told: Told) -> None:
     sent = [{"at": at, "event": event, "warnings": warnings} for at, event, warnings in told.sent]
-    print_json({"name": story.name, "sent": sent, "exits": told.exits})
+    print_json({"name": story.name, "sent": sent, "outcomes": told.outcomes})
 
 
 def _story(number: int, line: bytes, folders: dict[str, Any]) -> Story:
@@ -332,7 +332,7 @@ def _name(event: Event) -> str:
 
 
 def _in_words(receipt: EventReceipt) -> str:
-    lines: Iterable[str] = (": ".join(filter(None, (line.exit, line.reason))) for line in receipt.deliveries)
+    lines: Iterable[str] = (": ".join(filter(None, (line.outcome, line.reason))) for line in receipt.deliveries)
     return ", ".join(dict.fromkeys(lines))
 
 

@@ -230,7 +230,7 @@ class AlertSettings(InventorySettings):
         0.2,
         gt=0,
         lt=1,
-        description="alert if the share of an exit, or of orders without money, rises by this much",
+        description="alert if the share of an outcome, or of orders without money, rises by this much",
     )
     alert_least_events: Count = Field(20, ge=1, description="fewest events of a name in an hour for an alert")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from app.console.labels import changed
-from app.core.events import CounterRow, Exit
+from app.core.events import CounterRow, Outcome
 from app.core.pages import AuditEntry
 from app.pipeline.receipts import CANCELLED
 
@@ -56,14 +56,14 @@ class FlowBar:
 class WindowCounts:
     """What was counted in one window."""
 
-    #: By exit.
+    #: By outcome.
     totals: Mapping[str, int]
     #: Of what was withheld, that which a preset had taken.
     withheld_of_presets: int
 
     def by_name(self) -> dict[str, int]:
         """Return all counts by name: `held_back` was withheld before a preset saw it, `cancels` cancels orders."""
-        plain = {exit_.value: self.totals.get(exit_, 0) for exit_ in Exit}
+        plain = {outcome.value: self.totals.get(outcome, 0) for outcome in Outcome}
         held_back = max(0, plain["withheld"] - self.withheld_of_presets)
         taken = max(0, plain["accepted"] - plain["unmatched"] - held_back)
         made = plain["enqueued"] + plain["merged"] + plain["duplicate"] + plain["invalid"] + self.withheld_of_presets
@@ -95,13 +95,13 @@ _SENT: Final = (
     ("dismissed", "withheld", "dismissed"),
     ("withdrawn", "withheld", "withdrawn"),
 )
-#: The filters of the list behind a figure, where it is not the exit of its name.
+#: The filters of the list behind a figure, where it is not the outcome of its name.
 _FILTERS: Final[Mapping[str, Mapping[str, str]]] = {
-    "taken": {"exit": "matched"},
-    "held_back": {"exit": "withheld", "taken": "no"},
-    "withheld": {"exit": "withheld", "taken": "yes"},
-    "cancels": {"exit": "matched", "reason": CANCELLED},
-    "withdrawn": {"exit": "withdrawn"},
+    "taken": {"outcome": "matched"},
+    "held_back": {"outcome": "withheld", "taken": "no"},
+    "withheld": {"outcome": "withheld", "taken": "yes"},
+    "cancels": {"outcome": "matched", "reason": CANCELLED},
+    "withdrawn": {"outcome": "withdrawn"},
 }
 
 
@@ -140,8 +140,8 @@ def flow(
         return FlowBar(title=title, parts=_placed(shares))
 
     levels = {
-        "received": bar("Received", _RECEIVED, counts, "exit"),
-        "made": bar("Made by presets", _MADE, counts, "exit"),
+        "received": bar("Received", _RECEIVED, counts, "outcome"),
+        "made": bar("Made by presets", _MADE, counts, "outcome"),
         "sent": bar("Where they are now", _SENT, left, "state"),
     }
     return tuple(level for name, level in levels.items() if name in known)

@@ -9,31 +9,33 @@ from typing import Final, TypeVar
 from app.console.charts import WindowCounts
 from app.console.filter import COMPARISONS, Period
 from app.console.labels import COMPONENT_OF_GROUP, WARNING_ADVICE, changed
-from app.core.events import CounterRow, Exit
+from app.core.events import CounterRow, Outcome
 from app.core.pages import Undelivered
 from app.core.values.times import HOUR_S, MINUTE_S
 from app.outbox import Outbox
 
 #: What is counted over time by its own name, in the order of the chart.
 _IN_ORDER: Final = (
-    Exit.DELIVERED,
-    Exit.ENQUEUED,
-    Exit.MERGED,
-    Exit.DUPLICATE,
-    Exit.WITHHELD,
-    Exit.INVALID,
-    Exit.REJECTED,
-    Exit.REFUSED,
-    Exit.UNMATCHED,
-    Exit.WITHDRAWN,
+    Outcome.DELIVERED,
+    Outcome.ENQUEUED,
+    Outcome.MERGED,
+    Outcome.DUPLICATE,
+    Outcome.WITHHELD,
+    Outcome.INVALID,
+    Outcome.REJECTED,
+    Outcome.REFUSED,
+    Outcome.UNMATCHED,
+    Outcome.WITHDRAWN,
 )
 #: What is counted over time, and the counters that it counts.
 SERIES: Mapping[str, frozenset[str]] = {
-    "received": frozenset({Exit.ACCEPTED, Exit.REFUSED}),
+    "received": frozenset({Outcome.ACCEPTED, Outcome.REFUSED}),
     **{name.value: frozenset({name.value}) for name in _IN_ORDER},
 }
 #: Counters whose label is the reason why something was not sent, or not yet; of what was sent, Pinterest's status.
-REASONED = frozenset({Exit.REFUSED, Exit.WITHHELD, Exit.INVALID, Exit.RETRY, Exit.REJECTED, Exit.BLOCKED})
+REASONED = frozenset(
+    {Outcome.REFUSED, Outcome.WITHHELD, Outcome.INVALID, Outcome.RETRY, Outcome.REJECTED, Outcome.BLOCKED}
+)
 _Key = TypeVar("_Key")
 #: So many reasons and warnings are listed.
 TOP = 5
@@ -108,7 +110,7 @@ def summarise(
     """
     starts = period.starts(now)
     counted = [(at, counter) for at, counter in counters if starts[0] <= at < starts[0] + period.length_s]
-    shown = {**SERIES, "received": frozenset({Exit.MATCHED})} if account else SERIES
+    shown = {**SERIES, "received": frozenset({Outcome.MATCHED})} if account else SERIES
     return Summary(
         starts=starts,
         series={name: over_time(counted, names, starts) for name, names in shown.items()},
@@ -180,7 +182,7 @@ def _by(pairs: Iterable[tuple[str, CounterRow]]) -> dict[str, Counter[str]]:
 
 def _largest(found: Mapping[str, Counter[str]]) -> dict[str, Counter[str]]:
     """Return the same counts, those with most events received first."""
-    return dict(sorted(found.items(), key=lambda each: -each[1][Exit.ACCEPTED]))
+    return dict(sorted(found.items(), key=lambda each: -each[1][Outcome.ACCEPTED]))
 
 
 def _count(pairs: Iterable[tuple[_Key, int]]) -> Counter[_Key]:
@@ -249,7 +251,7 @@ def comparison_shifts(period: Period, *, now: float, kept_s: float) -> dict[str,
 def comparisons(
     counted: TimedCounters, period: Period, shifts: Iterable[int], *, now: float, drawn: Collection[str]
 ) -> dict[int, Comparison]:
-    """Compare a period with what lies so far back, by each shift; `drawn` are the exits that the chart is made of."""
+    """Compare a period with an earlier one, for each shift; `drawn` are the outcomes in the chart."""
     starts, until = period.starts(now), period.complete_until(now)
     over = counts_between(counted, starts[0], until)
     return {
@@ -270,7 +272,7 @@ def counts_between(counted: TimedCounters, since: int, until: int) -> WindowCoun
     for at, counter in counted:
         if since <= at < until:
             totals[counter.name] += counter.count
-            of_presets += counter.count if counter.preset and counter.name == Exit.WITHHELD else 0
+            of_presets += counter.count if counter.preset and counter.name == Outcome.WITHHELD else 0
     return WindowCounts(totals=totals, withheld_of_presets=of_presets)
 
 
@@ -334,11 +336,11 @@ class PeriodCounts:
     def __init__(self, store: Outbox) -> None:
         self._counts = StepCounts(store)
         self._calls = StepCounts(store, names=("calls",))
-        #: By how many seconds they lie back: of what is compared, exits alone.
-        self._earlier: defaultdict[int, StepCounts] = defaultdict(lambda: StepCounts(store, names=tuple(Exit)))
+        #: By how many seconds they lie back: of what is compared, outcomes alone.
+        self._earlier: defaultdict[int, StepCounts] = defaultdict(lambda: StepCounts(store, names=tuple(Outcome)))
 
     async def read(self, period: Period, shifts: Iterable[int], *, now: float) -> list[tuple[int, CounterRow]]:
-        """Return the counts of a period, and the exits of what lies so many seconds back.
+        """Return the counts of a period, and the outcomes of what lies so many seconds back.
 
         May raise OutboxUnavailable.
         """

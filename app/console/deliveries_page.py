@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.console.filter import ANEW, PageFilter, filter_of
-from app.console.labels import EXIT_LABELS, STATE_LABELS, iso, masked
+from app.console.labels import OUTCOME_LABELS, STATE_LABELS, iso, masked
 from app.console.pages import Form, PageGroup, given_number, go, person_of, read_form
 from app.core.deliveries import Delivery, State
 from app.core.pages import DeadCause, DroppedPage, Page, Query
@@ -22,7 +22,7 @@ from app.operations import deliveries
 from app.operations.declaration import Call, Operation, counts_of, faults_of, plain, read_texts
 from app.operations.deliveries import DeadParams, DeliveryFilters, dismiss, redrive
 from app.outbox import SEARCH_FILTERS, read_filters
-from app.outbox.search import dropped_exits, given_filters, means_deliveries
+from app.outbox.search import dropped_outcomes, given_filters, means_deliveries
 from app.pipeline.search import Found
 
 PAGE_SIZE = 25
@@ -147,7 +147,7 @@ class DeliveryPages(PageGroup):
             found=found,
             query=query,
             shows_deliveries=means_deliveries(query) and of != "dropped",
-            shows_dropped=bool(dropped_exits(query)) and of != "deliveries",
+            shows_dropped=bool(dropped_outcomes(query)) and of != "deliveries",
             is_first=of is None,
             missed=missed,
             choices=self._choices(),
@@ -163,7 +163,7 @@ class DeliveryPages(PageGroup):
         """Return what the form offers for some filters: value and label."""
         return {
             "preset": [(preset.name, preset.name) for preset in self._services.running.catalog.presets],
-            "exit": [(exit_.value, label) for exit_, label in EXIT_LABELS.items()],
+            "outcome": [(outcome.value, label) for outcome, label in OUTCOME_LABELS.items()],
             "state": [
                 ("waiting", "waits or is being sent"),
                 *((state.value, label) for state, label in STATE_LABELS.items()),

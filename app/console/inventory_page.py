@@ -12,7 +12,7 @@ from starlette.responses import Response
 from app.console.charts import Bars, draw
 from app.console.filter import WholeDays, days_of, filter_of
 from app.console.pages import Form, PageGroup, given_number, go, person_of, read_form
-from app.core.events import EventKey, Exit
+from app.core.events import EventKey, Outcome
 from app.core.pages import QuarantineFilter
 from app.core.values.times import DAY_S
 from app.errors import FilterError
@@ -28,8 +28,8 @@ class ListedName:
 
     view: NameView
     bars: Bars
-    #: What became of the events, in the order of their way: exit, words, count.
-    exits: tuple[tuple[str, str, int], ...]
+    #: What became of the events, in the order of their way: outcome, words, count.
+    outcomes: tuple[tuple[str, str, int], ...]
     #: Where the deliveries stand that were made of them: state, words, count.
     stands: tuple[tuple[str, str, int], ...]
     #: Of the page of this name.
@@ -83,7 +83,7 @@ class InventoryPages(PageGroup):
             looked_for=LOOKED_FOR,
             days=days,
             key_query=urlencode(key._asdict()),
-            exit_words=BECAME,
+            outcome_words=BECAME,
             state_words=STANDS,
         )
 
@@ -93,7 +93,7 @@ class InventoryPages(PageGroup):
         return ListedName(
             view=view,
             bars=draw(by_day),
-            exits=_told(figures.exits, BECAME),
+            outcomes=_told(figures.outcomes, BECAME),
             stands=_told(figures.states, STANDS),
             query=urlencode(figures.key._asdict()),
             filters=_filters(figures.key, days),
@@ -158,7 +158,7 @@ class QuarantinePages(PageGroup):
         """Return how many deliveries of the last day were invalid, and how many events matched no preset."""
         missed: Counter[str] = Counter()
         for _, counter in await self._services.outbox.counters(since=self._services.clock() - DAY_S, step_s=0):
-            if counter.name in (Exit.INVALID, Exit.UNMATCHED):
+            if counter.name in (Outcome.INVALID, Outcome.UNMATCHED):
                 missed[counter.name] += counter.count
         return missed
 
@@ -166,14 +166,14 @@ class QuarantinePages(PageGroup):
 def wanted_of(values: Form) -> QuarantineFilter:
     """Return the filter of a form or an address; what is not given is no filter, what is empty is one.
 
-    Raises FilterError for an exit that nothing is kept of: without it the filter would mean all.
+    Raises FilterError for an outcome that nothing is kept of: without it the filter would mean all.
     """
-    exit_ = values.get("exit")
-    if exit_ not in (None, Exit.INVALID, Exit.UNMATCHED):
-        raise FilterError(f'The filter "exit" must be one of {Exit.INVALID}, {Exit.UNMATCHED}.')
+    outcome = values.get("outcome")
+    if outcome not in (None, Outcome.INVALID, Outcome.UNMATCHED):
+        raise FilterError(f'The filter "outcome" must be one of {Outcome.INVALID}, {Outcome.UNMATCHED}.')
     return QuarantineFilter(
         name=values.get("name"),
-        exit=None if exit_ is None else Exit(exit_),
+        outcome=None if outcome is None else Outcome(outcome),
         source=values.get("source"),
         reason=values.get("reason"),
     )

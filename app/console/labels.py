@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from app.core.deliveries import State
-from app.core.events import Event, Exit
+from app.core.events import Event, Outcome
 from app.core.values.amounts import WITHOUT_FRACTIONS
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
 from app.destination import MATCH_KEYS
@@ -26,35 +26,35 @@ STATE_LABELS: Mapping[State, str] = {
     State.DISMISSED: "dismissed",
 }
 
-#: What a state or an exit is called on a badge and above a column, where its own name is not plain.
+#: What a state or an outcome is called on a badge and above a column, where its own name is not plain.
 PLAIN_WORDS: Mapping[str, str] = {
     State.PENDING: "waiting",
     State.CLAIMED: "being sent",
     State.DISMISSED: "dismissed",
-    Exit.ACCEPTED: "received",
-    Exit.REFUSED: "no event",
-    Exit.UNMATCHED: "matched no preset",
-    Exit.ENQUEUED: "to be sent",
-    Exit.RETRY: "tried again",
-    Exit.REJECTED: "refused by Pinterest",
+    Outcome.ACCEPTED: "received",
+    Outcome.REFUSED: "no event",
+    Outcome.UNMATCHED: "matched no preset",
+    Outcome.ENQUEUED: "to be sent",
+    Outcome.RETRY: "tried again",
+    Outcome.REJECTED: "refused by Pinterest",
 }
 
 #: What becomes of an event or its delivery, in words, as a choice to search by.
-EXIT_LABELS: Mapping[Exit, str] = {
-    Exit.ACCEPTED: "accepted",
-    Exit.REFUSED: "refused: not a Segment event",
-    Exit.MATCHED: "matched by a preset",
-    Exit.UNMATCHED: "matched by no preset",
-    Exit.WITHHELD: "withheld",
-    Exit.ENQUEUED: "made a delivery",
-    Exit.MERGED: "merged with another event of its order",
-    Exit.DUPLICATE: "a duplicate",
-    Exit.INVALID: "invalid",
-    Exit.WITHDRAWN: "withdrawn: its order was cancelled, or another event of it is sent",
-    Exit.DELIVERED: "delivered",
-    Exit.RETRY: "tried again",
-    Exit.REJECTED: "refused by Pinterest",
-    Exit.BLOCKED: "blocked: no access to the ad account",
+OUTCOME_LABELS: Mapping[Outcome, str] = {
+    Outcome.ACCEPTED: "accepted",
+    Outcome.REFUSED: "refused: not a Segment event",
+    Outcome.MATCHED: "matched by a preset",
+    Outcome.UNMATCHED: "matched by no preset",
+    Outcome.WITHHELD: "withheld",
+    Outcome.ENQUEUED: "made a delivery",
+    Outcome.MERGED: "merged with another event of its order",
+    Outcome.DUPLICATE: "a duplicate",
+    Outcome.INVALID: "invalid",
+    Outcome.WITHDRAWN: "withdrawn: its order was cancelled, or another event of it is sent",
+    Outcome.DELIVERED: "delivered",
+    Outcome.RETRY: "tried again",
+    Outcome.REJECTED: "refused by Pinterest",
+    Outcome.BLOCKED: "blocked: no access to the ad account",
 }
 
 #: Pinterest's quality components by the names of its API (`conversion_eqs`), in words.
@@ -154,7 +154,7 @@ def warning_advice(label: str, settings: Collection[str] = ()) -> str:
 
 
 def outcome_label(name: str) -> str:
-    """Return what a state or an exit is called."""
+    """Return what a state or an outcome is called."""
     return PLAIN_WORDS.get(name, name)
 
 

@@ -9,38 +9,38 @@ from starlette.responses import Response
 from app.console.labels import time_span, worth
 from app.console.pages import PageGroup
 from app.core.deliveries import Delivery, State
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import AccountView
 from app.insights.orders.one_order import OrderStory, read_order
 from app.outbox.search import merged_delivery
 
 #: What became of an event that made no delivery, between the order and the ad account; the best first.
-_NOT_SENT: Final[Mapping[Exit, str]] = {
-    Exit.WITHDRAWN: "was withdrawn before it was sent to",
-    Exit.WITHHELD: "was withheld from",
-    Exit.INVALID: "could not be sent to",
-    Exit.REFUSED: "could not be read for",
-    Exit.DUPLICATE: "was sent before to",
-    Exit.MERGED: "was merged with an event that is no longer stored for",
-    Exit.MATCHED: "was cancelled for",
-    Exit.UNMATCHED: "matched no preset, so it was not sent to",
+_NOT_SENT: Final[Mapping[Outcome, str]] = {
+    Outcome.WITHDRAWN: "was withdrawn before it was sent to",
+    Outcome.WITHHELD: "was withheld from",
+    Outcome.INVALID: "could not be sent to",
+    Outcome.REFUSED: "could not be read for",
+    Outcome.DUPLICATE: "was sent before to",
+    Outcome.MERGED: "was merged with an event that is no longer stored for",
+    Outcome.MATCHED: "was cancelled for",
+    Outcome.UNMATCHED: "matched no preset, so it was not sent to",
 }
 #: What each step is called on the timeline.
 STEPS: Final[Mapping[str, str]] = {
     "placed": "The order was placed",
-    Exit.ENQUEUED: "Received, to be sent",
-    Exit.MERGED: "Received, and merged into the same delivery",
-    Exit.DUPLICATE: "Received again: a duplicate",
-    Exit.WITHHELD: "Withheld",
-    Exit.INVALID: "Not sent: Pinterest would refuse it",
-    Exit.REFUSED: "Not read",
-    Exit.UNMATCHED: "Matched no preset",
-    Exit.MATCHED: "The order was cancelled",
-    Exit.WITHDRAWN: "Withdrawn before it was sent",
-    Exit.DELIVERED: "Sent, and Pinterest accepted it",
-    Exit.RETRY: "Sent, and to be tried again",
-    Exit.REJECTED: "Sent, and Pinterest refused it",
-    Exit.BLOCKED: "Not sent: Pinterest refuses the ad account",
+    Outcome.ENQUEUED: "Received, to be sent",
+    Outcome.MERGED: "Received, and merged into the same delivery",
+    Outcome.DUPLICATE: "Received again: a duplicate",
+    Outcome.WITHHELD: "Withheld",
+    Outcome.INVALID: "Not sent: Pinterest would refuse it",
+    Outcome.REFUSED: "Not read",
+    Outcome.UNMATCHED: "Matched no preset",
+    Outcome.MATCHED: "The order was cancelled",
+    Outcome.WITHDRAWN: "Withdrawn before it was sent",
+    Outcome.DELIVERED: "Sent, and Pinterest accepted it",
+    Outcome.RETRY: "Sent, and to be tried again",
+    Outcome.REJECTED: "Sent, and Pinterest refused it",
+    Outcome.BLOCKED: "Not sent: Pinterest refuses the ad account",
     State.DISMISSED: "Dismissed",
     "again": "Put back to be sent again",
     "due": "Next try",
@@ -48,16 +48,16 @@ STEPS: Final[Mapping[str, str]] = {
 }
 #: How steps and states are coloured.
 KINDS: Final[Mapping[str, str]] = {
-    Exit.DELIVERED: "good",
-    Exit.REJECTED: "bad",
-    Exit.INVALID: "bad",
-    Exit.REFUSED: "bad",
-    Exit.BLOCKED: "bad",
-    Exit.WITHHELD: "warn",
-    Exit.WITHDRAWN: "warn",
-    Exit.MATCHED: "warn",
-    Exit.RETRY: "warn",
-    Exit.UNMATCHED: "warn",
+    Outcome.DELIVERED: "good",
+    Outcome.REJECTED: "bad",
+    Outcome.INVALID: "bad",
+    Outcome.REFUSED: "bad",
+    Outcome.BLOCKED: "bad",
+    Outcome.WITHHELD: "warn",
+    Outcome.WITHDRAWN: "warn",
+    Outcome.MATCHED: "warn",
+    Outcome.RETRY: "warn",
+    Outcome.UNMATCHED: "warn",
     State.DISMISSED: "warn",
 }
 _BEST_FIRST: Final = (State.DELIVERED, State.CLAIMED, State.PENDING, State.DEAD, State.DISMISSED)
@@ -103,7 +103,7 @@ def sentence(name: str, story: OrderStory, accounts: Sequence[AccountView]) -> s
     asked = [told for account in accounts if (told := _of_account(story, account))]
     if not asked:
         event = story.dropped[-1][1]
-        asked = [_because(f"{_NOT_SENT[event.exit]} Pinterest", event.reason)]
+        asked = [_because(f"{_NOT_SENT[event.outcome]} Pinterest", event.reason)]
     value = _worth(story)
     return f"Order {name}{f', {value},' if value else ''} {'; it '.join(asked)}."
 
@@ -136,8 +136,8 @@ def _of_account(story: OrderStory, account: AccountView) -> str:
         return _of_delivery(best, where) + _merged(best, story)
     dropped = [event for _, event in story.dropped if event.ad_account_id == account.ad_account_id]
     order = tuple(_NOT_SENT)
-    best_event = min(dropped, key=lambda event: order.index(event.exit), default=None)
-    return _because(f"{_NOT_SENT[best_event.exit]} {where}", best_event.reason) if best_event else ""
+    best_event = min(dropped, key=lambda event: order.index(event.outcome), default=None)
+    return _because(f"{_NOT_SENT[best_event.outcome]} {where}", best_event.reason) if best_event else ""
 
 
 def _of_delivery(delivery: Delivery, where: str) -> str:

@@ -33,7 +33,7 @@ from app.console.pages import PageGroup, Pages
 from app.console.quality_page import busy_presets, keys_of_presets, overall_score, ranked_advice
 from app.console.services import ConsoleServices
 from app.core.coordination import Switches
-from app.core.events import CounterRow, Event, Exit
+from app.core.events import CounterRow, Event, Outcome
 from app.core.pages import Backlog, Query, Undelivered
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
 from app.destination import COMPONENTS
@@ -71,7 +71,7 @@ _LOOK_S: Final = 60.0
 #: Fewer events than this in a month: Pinrelay is being set up.
 _FIRST_EVENTS: Final = 5
 _MONTH_S: Final = 30 * DAY_S
-_ARRIVED: Final = (Exit.ACCEPTED, Exit.REFUSED, Exit.MATCHED, Exit.ENQUEUED)
+_ARRIVED: Final = (Outcome.ACCEPTED, Outcome.REFUSED, Outcome.MATCHED, Outcome.ENQUEUED)
 #: What waits was received in the last days.
 _WAITS_DAYS: Final = 8
 
@@ -177,7 +177,7 @@ class OverviewPages(PageGroup):
             losses=await outbox.dead_letters.losses() if has_dead else (),
             alerts=[*await self._alerts_now(now), *self._overlaps()],
             received=summary.total("received"),
-            matched=summary.totals[Exit.MATCHED],
+            matched=summary.totals[Outcome.MATCHED],
             invalid=summary.total("invalid"),
             period_words=period.words,
             span=span,
@@ -277,8 +277,8 @@ def _over_time(
 ) -> dict[str, Any]:
     """Return what was received in a period and where it is now, as bars and over time, beside an earlier period."""
     stands = followed(summary, left)
-    series = {**stands, **{name: summary.series[name] for name in summary.series if name in drawn_exits(chosen)}}
-    at_door = [Exit.ENQUEUED, *drawn_exits(chosen)]
+    series = {**stands, **{name: summary.series[name] for name in summary.series if name in drawn_outcomes(chosen)}}
+    at_door = [Outcome.ENQUEUED, *drawn_outcomes(chosen)]
     compared = comparisons(counted, period, shifts.values(), now=now, drawn=at_door)
     before = compared.get(shifts.get(chosen.against or "before", 0))
     start = summary.starts[0]
@@ -301,16 +301,16 @@ def _over_time(
 def busiest(summary: Summary, limit: int | None) -> list[PresetCounts]:
     """Return the presets that took any events, those that took most first, at most so many; None: all."""
     busy = [each for each in summary.presets if each.counts]
-    return sorted(busy, key=lambda each: -each.counts[Exit.MATCHED])[:limit]
+    return sorted(busy, key=lambda each: -each.counts[Outcome.MATCHED])[:limit]
 
 
-def drawn_exits(chosen: PageFilter) -> frozenset[Exit]:
-    """Return the exits that the chart's bars have beside deliveries, as far as they are counted by what is chosen.
+def drawn_outcomes(chosen: PageFilter) -> frozenset[Outcome]:
+    """Return the outcomes that the chart's bars have beside deliveries, as far as they are counted by what is chosen.
 
     Events that no preset takes are not drawn: most sources send many more of them.
     """
-    unread: set[Exit] = set() if chosen.account else {Exit.REFUSED}
-    return frozenset({Exit.MERGED, Exit.DUPLICATE, Exit.WITHHELD, Exit.INVALID} | unread)
+    unread: set[Outcome] = set() if chosen.account else {Outcome.REFUSED}
+    return frozenset({Outcome.MERGED, Outcome.DUPLICATE, Outcome.WITHHELD, Outcome.INVALID} | unread)
 
 
 def last_answers(counters: Sequence[tuple[int, CounterRow]], *, account: str = "") -> tuple[LastAnswers, ...]:

@@ -161,7 +161,7 @@ _WORDS: Final[Mapping[str, Any]] = {
     "max_why": MAX_WHY,
     "navigation": NAVIGATION,
     "states": labels.STATE_LABELS,
-    "exits": IN_WORDS,
+    "outcomes": IN_WORDS,
     "filter_words": SEARCH_FILTERS,
     "flow_width": FLOW_WIDTH,
     "full": FULL,

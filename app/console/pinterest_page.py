@@ -15,7 +15,7 @@ from app.catalog import Catalog
 from app.console.filter import filter_of
 from app.console.pages import PageGroup
 from app.core.deliveries import State
-from app.core.events import CounterRow, Exit
+from app.core.events import CounterRow, Outcome
 from app.core.pages import AccountView, Attributed, Coverage, PinterestView, Revenue
 from app.core.shared_values import PINTEREST_VIEWS
 from app.core.values.amounts import sum_of_one_currency
@@ -122,7 +122,7 @@ def own_shares(counters: Iterable[tuple[float, CounterRow]], catalog: Catalog, a
         name = names.get(counter.preset)
         if counter.ad_account_id != account or not isinstance(name, str):
             continue
-        if counter.name == Exit.ENQUEUED:
+        if counter.name == Outcome.ENQUEUED:
             enqueued[name] += counter.count
         elif counter.name == "quality":
             carrying[counter.label, name] += counter.count

@@ -43,7 +43,7 @@ from app.console.publish_page import difference, own_sources, running_file
 from app.console.services import ConsoleServices
 from app.console.tester_page import PinterestReply, send_as_test
 from app.core.coordination import Switches
-from app.core.events import DEFAULT_SOURCE, Event, EventKey, Exit
+from app.core.events import DEFAULT_SOURCE, Event, EventKey, Outcome
 from app.core.shared_values import PRESET_DRAFTS, PresetDraft, SharedKey
 from app.core.values.times import DAY_S, HOUR_S
 from app.errors import CatalogError, EditRefused, EventRefused, Fault, TriggerError, UnknownName
@@ -107,7 +107,7 @@ class Effect:
     #: Lines of the finished event, with what differs from what runs marked.
     lines: Sequence[str] = ()
     shadow: Shadow | None = None
-    #: The first sample for each key of the shadow run's `fields` and `exits`.
+    #: The first sample for each key of the shadow run's `fields` and `outcomes`.
     first: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     #: How each test of the preset ends: its name, and what is not as expected.
     tests: Sequence[tuple[str, str]] = ()
@@ -147,7 +147,7 @@ class PresetPages(PageGroup):
         super().__init__(services, pages)
         #: Takes every event as new: samples were sent before.
         self._explainer = Explainer(services.explainer.router)
-        self._counts = StepCounts(services.outbox, names=tuple(Exit))
+        self._counts = StepCounts(services.outbox, names=tuple(Outcome))
 
     async def show(self, request: Request) -> Response:
         """Show one preset: what it takes and sends, and what became of its events. Raises UnknownName."""
@@ -184,7 +184,7 @@ class PresetPages(PageGroup):
         )
 
     async def _became(self, name: str, since: int, now: float) -> Counter[str]:
-        """Return what became of the events of a preset since then, by exit."""
+        """Return what became of the events of a preset since then, by outcome."""
         counted = await self._counts.read(since=since, step_s=HOUR_S, now=now)
         found: Counter[str] = Counter()
         for _, each in counted:

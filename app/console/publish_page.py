@@ -290,6 +290,6 @@ def _outcome(report: EventReport, preset: str) -> tuple[str, str]:
     """Return in words what becomes of an event by a preset, and the finished event as text ("": none)."""
     for each in report.presets:
         if each.preset == preset:
-            said = f"{each.exit.value}: {each.reason}" if each.reason else each.exit.value
+            said = f"{each.outcome.value}: {each.reason}" if each.reason else each.outcome.value
             return said, pretty(orjson.loads(each.payload)) if each.payload else ""
     return "there is no such preset", ""

@@ -15,7 +15,7 @@ from app.console.filter import PERIODS, PageFilter, Period, filter_of
 from app.console.labels import OTHER_KEY_LABELS, applicable
 from app.console.pages import PageGroup, Pages
 from app.console.services import ConsoleServices
-from app.core.events import CounterRow, Exit
+from app.core.events import CounterRow, Outcome
 from app.destination import COMPONENTS
 from app.outbox import NO_COUNTRY
 
@@ -145,8 +145,8 @@ def _fixed(preset: Preset, field: str) -> str:
 
 def busy_presets(summary: Summary) -> list[PresetCounts]:
     """Return the presets that took anything to be sent, those that took most first."""
-    busy = [each for each in summary.presets if each.counts[Exit.ENQUEUED]]
-    return sorted(busy, key=lambda each: -each.counts[Exit.ENQUEUED])
+    busy = [each for each in summary.presets if each.counts[Outcome.ENQUEUED]]
+    return sorted(busy, key=lambda each: -each.counts[Outcome.ENQUEUED])
 
 
 def overall_score(presets: Sequence[PresetCounts], keys: Mapping[str, PresetKeys], components: Sequence[str]) -> int:
@@ -159,7 +159,7 @@ def _carried(
     presets: Sequence[PresetCounts], keys: Mapping[str, PresetKeys], components: Sequence[str]
 ) -> tuple[int, int]:
     able = [(each, name) for each in presets for name in components if _can(each, keys, name)]
-    return sum(each.quality[name] for each, name in able), sum(each.counts[Exit.ENQUEUED] for each, _ in able)
+    return sum(each.quality[name] for each, name in able), sum(each.counts[Outcome.ENQUEUED] for each, _ in able)
 
 
 def _can(counts: PresetCounts, keys: Mapping[str, PresetKeys], name: str) -> bool:
@@ -173,7 +173,7 @@ def missing_keys(
     found = []
     for name in components:
         asked = [each for each in presets if keys[each.name].is_asked_for(name, each.quality[name])]
-        found.append((name, sum(each.counts[Exit.ENQUEUED] - each.quality[name] for each in asked)))
+        found.append((name, sum(each.counts[Outcome.ENQUEUED] - each.quality[name] for each in asked)))
     return sorted((each for each in found if each[1] > 0), key=lambda each: -each[1])
 
 
@@ -229,7 +229,7 @@ _OfSources: TypeAlias = Mapping[tuple[str, str, str], int]
 def _by_source(counters: Iterable[tuple[int, CounterRow]]) -> _OfSources:
     found: Counter[tuple[str, str, str]] = Counter()
     for _, counter in counters:
-        if counter.name in (Exit.ENQUEUED, "quality"):
+        if counter.name in (Outcome.ENQUEUED, "quality"):
             found[counter.preset, counter.source, counter.label if counter.name == "quality" else ""] += counter.count
     return found
 
@@ -262,7 +262,7 @@ class StepsOfKeys:
         self._carried: Counter[tuple[str, str, int]] = Counter()
         for at, counter in counters:
             start = at // step_s * step_s
-            if counter.name == Exit.ENQUEUED:
+            if counter.name == Outcome.ENQUEUED:
                 self._events[counter.preset, start] += counter.count
             elif counter.name == "quality":
                 self._carried[counter.preset, counter.label, start] += counter.count
@@ -298,7 +298,7 @@ def key_trends(
         if able:
             trend = KeyTrend(
                 component=name,
-                events=sum(each.counts[Exit.ENQUEUED] for each in able),
+                events=sum(each.counts[Outcome.ENQUEUED] for each in able),
                 carried=sum(each.quality[name] for each in able),
                 shares=counted.shares((each.name, name) for each in able),
             )
@@ -344,7 +344,7 @@ class QualityPages(PageGroup):
 
     def __init__(self, services: ConsoleServices, pages: Pages) -> None:
         super().__init__(services, pages)
-        self._counts = StepCounts(services.outbox, names=(Exit.ENQUEUED, "quality", "memory", "warning"))
+        self._counts = StepCounts(services.outbox, names=(Outcome.ENQUEUED, "quality", "memory", "warning"))
 
     async def show(self, request: Request) -> Response:
         """Show the score and what would raise it."""
@@ -421,7 +421,7 @@ class _View:
             name=name,
             preset=preset,
             ad_account_id=account,
-            events=sum(each.counts[Exit.ENQUEUED] for each in of),
+            events=sum(each.counts[Outcome.ENQUEUED] for each in of),
             score=overall_score(of, self.keys, self.components),
             before=overall_score(then, self.keys, self.components) if then else None,
             shares=shares_of_all(steps, of, self.keys, self.components),

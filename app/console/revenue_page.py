@@ -13,7 +13,7 @@ from app.console.filter import days_of, filter_of
 from app.console.labels import changed
 from app.console.pages import PageGroup
 from app.core.deliveries import State
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.values.times import DAY_S
 from app.insights.orders.revenue import ORDERS_BECAME, CurrencyTotals, RevenueLine, read_revenue
 
@@ -26,8 +26,8 @@ _SHOWN_DAYS: Final = 14
 _OUTCOMES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "delivered": ("sent", (State.DELIVERED,)),
     "waiting": ("waiting", ("waiting",)),
-    "withheld": ("withheld or withdrawn", (Exit.WITHHELD, Exit.WITHDRAWN)),
-    "invalid": ("not sent", (State.DEAD, State.DISMISSED, Exit.INVALID, Exit.REFUSED)),
+    "withheld": ("withheld or withdrawn", (Outcome.WITHHELD, Outcome.WITHDRAWN)),
+    "invalid": ("not sent", (State.DEAD, State.DISMISSED, Outcome.INVALID, Outcome.REFUSED)),
 }
 #: The tables by what their lines are of, which but for days is a filter of the list of deliveries; and their headings.
 _KINDS: Final = {"day": "By day", "preset": "By preset", "source": "By source", "ad_account_id": "By ad account"}
@@ -94,8 +94,8 @@ def _filters(
     if became in {"waiting", State.DELIVERED, State.DEAD, State.DISMISSED}:
         filters["state"] = became
     elif became:
-        filters["exit"] = became
-    if became != Exit.UNMATCHED:
+        filters["outcome"] = became
+    if became != Outcome.UNMATCHED:
         filters["is_order"] = "yes"
     return filters | {"since": first * DAY_S, "until": (last + 1) * DAY_S}
 

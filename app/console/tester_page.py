@@ -15,7 +15,7 @@ from app.catalog import Preset
 from app.catalog.publishing import Publisher
 from app.console.filter import filter_of
 from app.console.inventory_page import key_of
-from app.console.labels import EXIT_LABELS, pretty, with_fresh_timestamp
+from app.console.labels import OUTCOME_LABELS, pretty, with_fresh_timestamp
 from app.console.pages import MAX_FORM_BYTES, Form, PageGroup, given_number, go, person_of, read_form
 from app.console.services import ConsoleServices
 from app.core.events import DEFAULT_SOURCE, Event, EventKey
@@ -358,7 +358,7 @@ class TailPages(PageGroup):
             events=events[:LISTED],
             more=len(events[LISTED:]),
             minutes=MINUTES,
-            became=EXIT_LABELS,
+            became=OUTCOME_LABELS,
             process=services.coordination.process,
             others=len(await services.coordination.processes(now=now)) - 1,
         )

@@ -215,7 +215,7 @@ def _invalid(facts: HealthFacts) -> Iterator[Need]:
             sentence=f"{count_of(facts.invalid, 'event')} of {matched} could not be sent {facts.period_words}.",
             detail="Pinterest would refuse them. Their reasons say which field is missing or wrong.",
             events=facts.invalid,
-            act=Act(label="See why", page=f"deliveries?{urlencode({'exit': 'invalid', **facts.span})}"),
+            act=Act(label="See why", page=f"deliveries?{urlencode({'outcome': 'invalid', **facts.span})}"),
         )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 import orjson
 from msgspec import Struct
 
-from app.core.events import DEFAULT_SOURCE, Exit
+from app.core.events import DEFAULT_SOURCE, Outcome
 from app.core.values.event_names import CHECKOUT
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ class Withdrawal(Struct, frozen=True, kw_only=True):
 class Enqueued(Struct, frozen=True, kw_only=True):
     """The outbox's answer for one NewDelivery."""
 
-    exit: Literal[Exit.ENQUEUED, Exit.MERGED, Exit.DUPLICATE, Exit.WITHHELD]
+    outcome: Literal[Outcome.ENQUEUED, Outcome.MERGED, Outcome.DUPLICATE, Outcome.WITHHELD]
     #: Which key was seen before; "" where enqueued.
     reason: str = ""
     #: About an order that is like an earlier one and is enqueued nevertheless; they stand with the delivery's own.
@@ -262,7 +262,7 @@ class Seen(Struct, frozen=True, kw_only=True):
     #: As `Enqueued.warnings` says it.
     warnings: tuple[str, ...] = ()
     #: As what it would be told; withheld where the person of the earlier one was erased.
-    exit: Literal[Exit.ENQUEUED, Exit.MERGED, Exit.DUPLICATE, Exit.WITHHELD] = Exit.DUPLICATE
+    outcome: Literal[Outcome.ENQUEUED, Outcome.MERGED, Outcome.DUPLICATE, Outcome.WITHHELD] = Outcome.DUPLICATE
 
 
 class Claimed(Struct, frozen=True, kw_only=True, gc=False):
@@ -339,11 +339,11 @@ class Blocked(Struct, frozen=True, kw_only=True, gc=False):
 CallResult: TypeAlias = Delivered | Retry | Rejected | Blocked
 
 #: The name of each result in counts and in the history of attempts.
-RESULT_NAMES: Final[Mapping[type[CallResult], Exit]] = {
-    Delivered: Exit.DELIVERED,
-    Retry: Exit.RETRY,
-    Rejected: Exit.REJECTED,
-    Blocked: Exit.BLOCKED,
+RESULT_NAMES: Final[Mapping[type[CallResult], Outcome]] = {
+    Delivered: Outcome.DELIVERED,
+    Retry: Outcome.RETRY,
+    Rejected: Outcome.REJECTED,
+    Blocked: Outcome.BLOCKED,
 }
 
 
@@ -366,11 +366,12 @@ class Settlement(Struct, frozen=True, kw_only=True, gc=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One try at sending one delivery."""
+    """An attempt to send a delivery."""
 
     number: int
     at: float
-    exit: Exit
+    #: What the call returned: `delivered`, `retry`, `rejected` or `blocked`.
+    result: Outcome
     status: int | None
     #: Pinterest's words or ours; "" where delivered without a warning.
     message: str

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 Event: TypeAlias = dict[str, Any]
 
 
-class Exit(StrEnum):
+class Outcome(StrEnum):
     """How an event, or its delivery for one preset, leaves a stage. The list is closed; each is counted."""
 
     # received
@@ -62,7 +62,7 @@ class DroppedEvent:
     ad_account_id: str | None = None
     #: None where the event reached no preset.
     preset: str | None
-    exit: Exit
+    outcome: Outcome
     reason: str
     warnings: tuple[str, ...] = ()
     #: Pinterest's name of the event; None where it was not mapped, or is known to be no order.
@@ -89,7 +89,7 @@ MAX_LABEL_CHARACTERS = 160
 class CounterRow:
     """A count of one thing that happened, kept by minute for the console and the metrics."""
 
-    #: What is counted: an `Exit`, `warning`, `quality`, `memory`, `memory_full`, `calls` or `refused_request`.
+    #: What is counted: an `Outcome`, `warning`, `quality`, `memory`, `memory_full`, `calls` or `refused_request`.
     name: str
     preset: str = ""
     #: A reason, a warning's kind, a match key, a group of memory, a status, or status, cause and setting of a
@@ -117,8 +117,8 @@ class Measure(StrEnum):
     RECEIVED = "received"
     #: Of them, those that anyone could have sent.
     PUBLIC = "public"
-    #: What became of them, one a preset and ad account that took them: an `Exit`.
-    EXIT = "exit"
+    #: What became of them, one a preset and ad account that took them: an `Outcome`.
+    OUTCOME = "exit"
     PRESET = "preset"
     #: Events that were looked into; what follows is counted of these alone.
     SAMPLED = "sampled"
@@ -135,6 +135,6 @@ class InventoryCount(NamedTuple):
 
     key: EventKey
     counted: Measure
-    #: Which exit, preset or property; "" where there is nothing to tell apart.
+    #: Which outcome, preset or property; "" where there is nothing to tell apart.
     label: str
     number: int

@@ -18,7 +18,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from app import __version__
-from app.core.events import CounterRow, EventKey, Exit, InventoryCount, Measure
+from app.core.events import CounterRow, EventKey, InventoryCount, Measure, Outcome
 from app.core.pages import Backlog
 from app.core.refusals import RefusedRequest
 
@@ -34,7 +34,7 @@ _CACHED_CHILDREN = 4_096
 MAX_NAMED = 500
 _OFTEN = 5
 _OTHER_NAMES = "(other names)"
-_EXITS = frozenset(Exit)
+_OUTCOMES = frozenset(Outcome)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +57,10 @@ class Metrics:
         """Take the names of destinations by ad account; what is for one without a name is not counted by it."""
         self._destinations = {account: name for account, name in destinations.items() if name}
         self._registry = CollectorRegistry()
-        self._events = self._counter("pinrelay_events", "Received events by exit.", "exit")
-        self._deliveries = self._counter("pinrelay_deliveries", "Deliveries by preset and exit.", "preset", "exit")
+        self._events = self._counter("pinrelay_events", "Received events by outcome.", "outcome")
+        self._deliveries = self._counter(
+            "pinrelay_deliveries", "Deliveries by preset and outcome.", "preset", "outcome"
+        )
         self._warnings = self._counter("pinrelay_warnings", "Repairs and warnings by field.", "preset", "field")
         self._quality = self._counter(
             "pinrelay_quality", "Enqueued events by quality component.", "preset", "component"
@@ -67,9 +69,11 @@ class Metrics:
             "pinrelay_memory", "Events completed from memory; full: requests while memory was full.", "preset", "group"
         )
         self._calls = self._counter("pinrelay_pinterest_calls", "Calls to Pinterest by status.", "status")
-        self._of_sources = self._counter("pinrelay_source_events", "Events by named source and exit.", "source", "exit")
+        self._of_sources = self._counter(
+            "pinrelay_source_events", "Events by named source and outcome.", "source", "outcome"
+        )
         self._of_destinations = self._counter(
-            "pinrelay_destination_deliveries", "Deliveries by named destination and exit.", "destination", "exit"
+            "pinrelay_destination_deliveries", "Deliveries by named destination and outcome.", "destination", "outcome"
         )
         self._destination_calls = self._counter(
             "pinrelay_destination_calls", "Calls to Pinterest by named destination.", "destination", "status"
@@ -116,21 +120,21 @@ class Metrics:
                 return self._memory.labels(preset, label if name == "memory" else "full")
             case "calls":
                 return self._calls.labels(label)
-            case _ if name in _EXITS:
+            case _ if name in _OUTCOMES:
                 return self._deliveries.labels(preset, name)
             case _:
                 message = f"no metric counts {name!r}: add it to Metrics"
                 raise ValueError(message)
 
-    def count_source(self, source: str, counts: Mapping[Exit, int]) -> None:
-        """Count what became of a request of a named source: exits of its events, and of their deliveries."""
-        for exit_, count in counts.items():
-            self._of_sources.labels(source, exit_.value).inc(count)
+    def count_source(self, source: str, counts: Mapping[Outcome, int]) -> None:
+        """Count what became of a request of a named source: outcomes of its events, and of their deliveries."""
+        for outcome, count in counts.items():
+            self._of_sources.labels(source, outcome.value).inc(count)
 
     def _count_destination(self, destination: str, counter: CounterRow) -> None:
         if counter.name == "calls":
             self._destination_calls.labels(destination, counter.label).inc(counter.count)
-        elif counter.name in _EXITS:
+        elif counter.name in _OUTCOMES:
             self._of_destinations.labels(destination, counter.name).inc(counter.count)
 
     def count_names(self, counts: Sequence[InventoryCount]) -> None:
@@ -185,7 +189,10 @@ class _Names:
     def __init__(self, counter: Callable[..., Counter]) -> None:
         of_name = "source", "type", "event"
         self._events = counter(
-            "pinrelay_named_events", "Events by name and exit; the exit received counts each once.", *of_name, "exit"
+            "pinrelay_named_events",
+            "Events by name and outcome; the outcome received counts each once.",
+            *of_name,
+            "outcome",
         )
         self._found = counter(
             "pinrelay_named_found", "Sampled events by name, with the data found in them.", *of_name, "found"
@@ -203,7 +210,7 @@ class _Names:
         for key, measure, label, number in counts:
             is_own = key in self._own[False] or key in self._own[True]
             event = key.name if is_own and (key.type or not key.name) else _OTHER_NAMES
-            if measure in (Measure.RECEIVED, Measure.EXIT):
+            if measure in (Measure.RECEIVED, Measure.OUTCOME):
                 self._events.labels(key.source, key.type, event, label or measure.value).inc(number)
             elif measure in (Measure.SAMPLED, Measure.FOUND):
                 self._found.labels(key.source, key.type, event, label or measure.value).inc(number)

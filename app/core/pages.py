@@ -9,7 +9,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from app.core.deliveries import Delivery, State
-from app.core.events import DroppedEvent, Exit
+from app.core.events import DroppedEvent, Outcome
 from app.core.values.hidden_emails import unpersonal_id
 
 
@@ -56,7 +56,7 @@ class Query:
     #: `waiting`: pending or claimed.
     state: State | Literal["waiting"] | None = None
     #: Of a send: what any attempt came to. What was matched or enqueued is every delivery.
-    exit: Exit | None = None
+    outcome: Outcome | None = None
     #: Whether a preset had taken it.
     taken: bool | None = None
     #: The HTTP status of any attempt.
@@ -67,7 +67,8 @@ class Query:
     cause: str | None = None
     #: A part of a warning, ignoring case.
     warning: str | None = None
-    #: When the exit was taken, from the first to below the second, Unix seconds; without an exit: when it was received.
+    #: When the outcome was recorded, from `since` to before `until`, Unix seconds; for an event without an outcome,
+    #: when the event was received.
     since: float | None = None
     until: float | None = None
     #: Unix seconds: only what happened since then.
@@ -218,7 +219,7 @@ class Revenue:
     source: str
     #: ISO 4217; "" where none was named.
     currency: str
-    #: `waiting`, a `State` that is settled, or the `Exit` of a dropped event; `public` and `unconfirmed` count again
+    #: `waiting`, a `State` that is settled, or the `Outcome` of a dropped event; `public` and `unconfirmed` count again
     #: those of the delivered ones that anyone could have sent, and that the shop did not confirm.
     became: str
     #: One for each delivery or dropped event: an order that two presets take is counted for each.
@@ -362,7 +363,7 @@ class Quarantined(Struct, frozen=True, kw_only=True):
     #: The event's name, or its type where it has none; without personal data.
     name: str
     #: `invalid` or `unmatched`, and why; `accepted` of a sample.
-    exit: Exit
+    outcome: Outcome
     reason: str
     message_id: str
     #: The HMACs of its ids, by which an erasure reaches it.
@@ -377,7 +378,7 @@ class QuarantineFilter:
 
     source: str | None = None
     name: str | None = None
-    exit: Exit | None = None
+    outcome: Outcome | None = None
     reason: str | None = None
     #: Samples (`app.pipeline.samples`) and none of the quarantine.
     samples: bool = False
@@ -391,11 +392,11 @@ class QuarantineFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuarantineGroup:
-    """How many sealed events there are of one source, name, exit and reason."""
+    """How many sealed events there are of one source, name, outcome and reason."""
 
     source: str
     name: str
-    exit: Exit
+    outcome: Outcome
     reason: str
     count: int
     #: When the first and the last of them were received.

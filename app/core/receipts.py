@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from app.core.deliveries import KnownOrder
-from app.core.events import Event, Exit
+from app.core.events import Event, Outcome
 from app.core.people import Recalled
 
 
@@ -19,7 +19,7 @@ class PresetResult(Struct, frozen=True, kw_only=True, gc=False):
     destination: str = ""
     #: Its ad account; "" where the event reached none.
     ad_account_id: str = ""
-    exit: Exit
+    outcome: Outcome
     #: "" where there is nothing to explain.
     reason: str = ""
     warnings: tuple[str, ...] = ()
@@ -66,5 +66,5 @@ class Receipt(Struct, frozen=True, kw_only=True):
     """What became of every event of one request."""
 
     events: tuple[EventReceipt, ...]
-    #: By exit; exits that did not occur are left out.
-    counts: Mapping[Exit, int] = msgspec.field(default_factory=dict)
+    #: By outcome; outcomes that did not occur are left out.
+    counts: Mapping[Outcome, int] = msgspec.field(default_factory=dict)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 
-from app.core.events import Exit
+from app.core.events import Outcome
 
 
 class Spans:
@@ -21,8 +21,8 @@ class Spans:
         """Return a context manager that is one span, within the span that is open."""
         return nullcontext()
 
-    def set_counts(self, counts: Mapping[Exit, int]) -> None:
-        """Add counts of events by exit to the span that is open."""
+    def set_counts(self, counts: Mapping[Outcome, int]) -> None:
+        """Add counts of events by outcome to the span that is open."""
 
     def traceparent(self) -> str | None:
         """Return the open span as a `traceparent` (W3C Trace Context); `None` if the span is not sampled."""

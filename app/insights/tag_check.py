@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from app.catalog import Catalog
 from app.core.deliveries import Delivery, State
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import Query
 from app.core.shared_values import TAG_CALLS, TAG_FIGURES, SharedValues, TagCall, TagCalls, TagCounts, TagFigures
 from app.core.trust import SourceTraits
@@ -292,7 +292,7 @@ async def _sent_by_event(
     sent_by_pixel: Counter[str] = Counter()
     for _, counter in await outbox.counters(since=since, step_s=0):
         name = names.get(counter.preset)
-        if counter.name == Exit.ENQUEUED and isinstance(name, str):
+        if counter.name == Outcome.ENQUEUED and isinstance(name, str):
             sent[name] += counter.count
             sent_by_pixel[name] += counter.count if traits_of(counter.source).has_page_key else 0
     return sent, sent_by_pixel

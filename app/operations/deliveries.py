@@ -17,7 +17,7 @@ from pydantic import (
 
 from app.access.users import UserRole
 from app.core.deliveries import Delivery, State
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import AuditAction, DeadCause, Page, Query
 from app.core.values.hidden_emails import unpersonal_id
 from app.destination import redact
@@ -86,7 +86,7 @@ class DeliveryFilters(Params):
     )
     currency: TextFilter = Field(default=None, description="ISO 4217, in any case; `none`: orders without a currency.")
     is_order: YesOrNo = Field(default=None, description="Whether the event is an order, as revenue counts orders.")
-    exit: Exit | None = Field(default=None, description="Result of an attempt, as receipts and counts name it.")
+    outcome: Outcome | None = Field(default=None, description="Result of an attempt, as receipts and counts name it.")
     taken: YesOrNo = Field(default=None, description="Whether a preset took the event; true for each dead delivery.")
     status: int | None = Field(default=None, ge=100, le=599, description="Pinterest's HTTP status of an attempt.")
     reason: TextFilter = Field(default=None, description="Part of the reason, in any case.")

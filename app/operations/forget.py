@@ -681,7 +681,7 @@ def _delivery_json(each: Delivery) -> dict[str, Any]:
     """Return a delivery as the person may read it: what was sent, to which ad account, when."""
     sent = orjson.loads(each.payload) if each.payload else None
     told = {name: getattr(each, name) for name in _OF_DELIVERY}
-    tried = [{"at": attempt.at, "exit": attempt.exit, "status": attempt.status} for attempt in each.history]
+    tried = [{"at": attempt.at, "result": attempt.result, "status": attempt.status} for attempt in each.history]
     return {**told, "attempts": tried, "sent": sent}
 
 

@@ -13,7 +13,7 @@ import orjson
 
 from app.access.audit import Audit
 from app.access.users import Person
-from app.core.events import Event, Exit
+from app.core.events import Event, Outcome
 from app.core.pages import AuditAction, FileImported, RowsImported
 from app.core.receipts import EventReceipt, Receipt
 from app.core.shared_values import IMPORTED, ROW_DIGESTS, ROWS_IMPORTED, SharedValues
@@ -88,7 +88,7 @@ class ImportedBefore(NamedTuple):
 class ImportSummary:
     """The outcomes of imported events; in a dry run, the outcomes that they would have."""
 
-    exits: Counter[Exit] = field(default_factory=Counter)
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     skipped: int = 0
     before: list[ImportedBefore] = field(default_factory=list)
@@ -96,7 +96,7 @@ class ImportSummary:
     def add(self, events: tuple[EventReceipt, ...]) -> None:
         """Count what became of some events."""
         for line in (line for event in events for line in event.deliveries):
-            self.exits[line.exit] += 1
+            self.outcomes[line.outcome] += 1
             if line.reason:
                 self.reasons[line.reason] += 1
 
@@ -140,7 +140,7 @@ class ImportActs:
             yield summary
         finally:
             if not self._is_dry:
-                after = ", ".join(f"{count} {exit_.value}" for exit_, count in summary.exits.most_common())
+                after = ", ".join(f"{count} {outcome.value}" for outcome, count in summary.outcomes.most_common())
                 await self._audit.note(person, AuditAction.IMPORTED, target=target, after=after or "nothing new")
 
     async def _import_file(

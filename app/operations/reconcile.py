@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from app.access.audit import Audit
 from app.access.users import Person
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import AuditAction
 from app.core.receipts import Receipt
 from app.core.values.times import DAY_S
@@ -38,18 +38,20 @@ _NAMED: Final = 1_000
 class SentMissing:
     """What became, or would become, of orders that were missing."""
 
-    exits: Counter[tuple[Exit, str]] = field(default_factory=Counter)
+    outcomes: Counter[tuple[Outcome, str]] = field(default_factory=Counter)
     #: Ids of those that may not be sent, by why.
     unsent: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     @property
     def enqueued(self) -> int:
-        return sum(count for (exit_, _), count in self.exits.items() if exit_ is Exit.ENQUEUED)
+        return sum(count for (outcome, _), count in self.outcomes.items() if outcome is Outcome.ENQUEUED)
 
     def json(self) -> dict[str, Any]:
         """Return the figures as a dict that can be written as JSON."""
-        exits = [{"exit": exit_.value, "reason": reason, "count": n} for (exit_, reason), n in self.exits.items()]
-        return {"exits": exits, "unsent": dict(self.unsent)}
+        outcomes = [
+            {"outcome": outcome.value, "reason": reason, "count": n} for (outcome, reason), n in self.outcomes.items()
+        ]
+        return {"outcomes": outcomes, "unsent": dict(self.unsent)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +139,9 @@ class OrderActs:
                         sent.unsent[why].append(order)
                 if events:
                     receipt = await take(Intake(events, now, source=missing.source, is_proven=True))
-                    sent.exits.update((line.exit, line.reason) for each in receipt.events for line in each.deliveries)
+                    sent.outcomes.update(
+                        (line.outcome, line.reason) for each in receipt.events for line in each.deliveries
+                    )
                 if not left:
                     break
         if left:

@@ -9,7 +9,7 @@ from operator import attrgetter, itemgetter
 from typing import Any, Final, TypeAlias
 
 from app.core.deliveries import Enqueued, NewDelivery
-from app.core.events import MAX_LABEL_CHARACTERS, CounterRow, Exit
+from app.core.events import MAX_LABEL_CHARACTERS, CounterRow, Outcome
 from app.core.values.times import DAY_S, HOUR_S
 from app.outbox.search import END
 
@@ -21,7 +21,7 @@ NO_COUNTRY: Final = "sent without a country code"
 WITH_TAX: Final = "includes tax or shipping"
 #: Of a count; the start of its minute or hour comes before, how often it happened behind.
 _COUNTER_COLUMNS = attrgetter("name", "preset", "label", "ad_account_id", "source")
-_OF_ANSWER = attrgetter("exit", "warnings")
+_OF_ANSWER = attrgetter("outcome", "warnings")
 _OF_DELIVERY = attrgetter("preset", "ad_account_id", "source", "quality")
 
 
@@ -38,7 +38,7 @@ def enqueue_counters(deliveries: Sequence[NewDelivery], answers: Sequence[Enqueu
 
 @lru_cache(4_096)
 def _counters(
-    exit_: Exit,
+    outcome: Outcome,
     warnings: tuple[str, ...],
     preset: str,
     ad_account_id: str,
@@ -47,9 +47,9 @@ def _counters(
     count: int,
 ) -> tuple[CounterRow, ...]:
     counter = partial(CounterRow, preset=preset, ad_account_id=ad_account_id, source=source, count=count)
-    shown = quality if exit_ is Exit.ENQUEUED else ()
+    shown = quality if outcome is Outcome.ENQUEUED else ()
     return (
-        counter(name=exit_.value),
+        counter(name=outcome.value),
         *(counter(name="quality", label=component) for component in shown),
         *(counter(name="warning", label=warning_label(warning)) for warning in warnings),
     )

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from app.config.settings import OutboxSettings
 from app.core.deliveries import DeliveryColumns, Enqueued, NewDelivery, Seen, State, StoredDelivery, side_of
-from app.core.events import CounterRow, DroppedEvent, Exit
+from app.core.events import CounterRow, DroppedEvent, Outcome
 from app.core.people import PeopleChanges
 from app.core.values.times import DAY_S
 from app.outbox.counts import enqueue_counters
@@ -58,7 +58,7 @@ _DELIVERIES_A_TURN = 500
 
 _OF_EVENT: Final = attrgetter("name", "source")
 _AT: Final = attrgetter("at")
-_ENQUEUED = Enqueued(exit=Exit.ENQUEUED)
+_ENQUEUED = Enqueued(outcome=Outcome.ENQUEUED)
 _ALONE: Final = Pairing()
 #: The fields of a new delivery that are stored unchanged.
 _ALIKE: Final = (*DeliveryColumns.__struct_fields__, "payload")
@@ -396,12 +396,12 @@ def foreseen(
     erased_since = max((at for at, _ in erased.values()), default=now)
     return [
         None
-        if answer.exit is Exit.ENQUEUED and not answer.warnings
+        if answer.outcome is Outcome.ENQUEUED and not answer.warnings
         else Seen(
             reason=answer.reason,
-            at=erased_since if answer.exit is Exit.WITHHELD else since.get(repeats, now),
+            at=erased_since if answer.outcome is Outcome.WITHHELD else since.get(repeats, now),
             warnings=answer.warnings,
-            exit=answer.exit,
+            outcome=answer.outcome,
         )
         for answer, repeats in zip(checked.answers, checked.repeats, strict=True)
     ]
@@ -441,9 +441,9 @@ def without_duplicates(
     repeats: list[object | None] = []
     for delivery, keys in zip(call.deliveries, call.keys, strict=True):
         if reason := why_erased(keys, erased, is_proven=delivery.is_proven):
-            answers.append(Enqueued(exit=Exit.WITHHELD, reason=reason))
+            answers.append(Enqueued(outcome=Outcome.WITHHELD, reason=reason))
             repeats.append(None)
-            rows.add_dropped(dropped_duplicate(delivery, reason, exit_=Exit.WITHHELD), call.now)
+            rows.add_dropped(dropped_duplicate(delivery, reason, outcome=Outcome.WITHHELD), call.now)
             rows.owners = [row for row in rows.owners if row[0] != delivery.message_id]
             continue
         delivery_id = ids[len(rows.deliveries)]
@@ -468,18 +468,18 @@ def _answer(
 ) -> Enqueued:
     pairing = result.pairing or _ALONE
     if result.repeats:
-        exit_: Literal[Exit.MERGED, Exit.DUPLICATE] = Exit.MERGED if pairing.into else Exit.DUPLICATE
-        rows.add_dropped(dropped_duplicate(delivery, result.reason, exit_=exit_), call.now)
+        outcome: Literal[Outcome.MERGED, Outcome.DUPLICATE] = Outcome.MERGED if pairing.into else Outcome.DUPLICATE
+        rows.add_dropped(dropped_duplicate(delivery, result.reason, outcome=outcome), call.now)
         rows.learn(result.taken)
         superseded = _superseded(pairing)
-        return Enqueued(exit=exit_, reason=result.reason, warnings=result.warnings, superseded=superseded)
+        return Enqueued(outcome=outcome, reason=result.reason, warnings=result.warnings, superseded=superseded)
     delivery = _changed(delivery, result)
     rows.add_checked(delivery, result.taken, call.now, held_from=call.held_from, follows=pairing.follows)
     if result.pairing or len(result.taken) > 1:
         twins[delivery_id] = _twin_of(delivery_id, delivery, rows.placed[-1])
     if not (result.warnings or pairing.dropped):
         return _ENQUEUED
-    return Enqueued(exit=Exit.ENQUEUED, warnings=result.warnings, superseded=_superseded(pairing))
+    return Enqueued(outcome=Outcome.ENQUEUED, warnings=result.warnings, superseded=_superseded(pairing))
 
 
 def _superseded(pairing: Pairing) -> tuple[tuple[str, str], ...]:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 from app.core.deliveries import Attempt, Delivery, NewDelivery, Seen, State
-from app.core.events import CounterRow, DroppedEvent, Exit
+from app.core.events import CounterRow, DroppedEvent, Outcome
 from app.core.pages import (
     AuditAction,
     AuditEntry,
@@ -84,7 +84,7 @@ class Ledger(UsesStore):
     ) -> DroppedPage:
         """Return dropped events that the query means, each with its time, in the order and the pages of `search`."""
         ((lowest, highest),) = await store.rows("dropped_event_range", since=query.since or 0.0)
-        if lowest is None or not search.dropped_exits(query):
+        if lowest is None or not search.dropped_outcomes(query):
             return DroppedPage(events=())
         ids = search.ids_of_page(query, cursor, lowest=lowest, highest=highest, oldest_first=oldest_first)
         found = await self._dropped(store, query, limit=limit + 1, ids=ids)
@@ -245,7 +245,7 @@ class Ledger(UsesStore):
 
     async def _merged(self, store: Statements, query: Query) -> list[Delivery]:
         """Look for the deliveries into which events of the query's message were merged."""
-        dropped = await self._dropped(store, Query(message_id=query.message_id, exit=Exit.MERGED))
+        dropped = await self._dropped(store, Query(message_id=query.message_id, outcome=Outcome.MERGED))
         asked = search.merged_into(query, dropped)
         return [delivery for each in asked for delivery in await self._deliveries(store, each)]
 
@@ -256,7 +256,7 @@ class Ledger(UsesStore):
         whole = []
         for each in deliveries:
             history, payload = more.get(int(each.delivery_id), ((), None))
-            attempts = tuple(record_of(Attempt, row, exit=Exit(row[2])) for row in history)
+            attempts = tuple(record_of(Attempt, row, result=Outcome(row[2])) for row in history)
             whole.append(replace(each, history=attempts, payload=payload))
         return whole
 
@@ -285,11 +285,11 @@ def delivery_of(row: Sequence[Any]) -> Delivery:
 def _dropped_of(row: Sequence[Any]) -> tuple[int, float, DroppedEvent]:
     """Read a row of an engine's query `search_dropped`: its id, when it was dropped, and the event."""
     id_, at, *columns = row
-    exit_, warnings, is_proven, was_enqueued = (columns[place] for place in (3, 5, -2, -1))
+    outcome, warnings, is_proven, was_enqueued = (columns[place] for place in (3, 5, -2, -1))
     event = record_of(
         DroppedEvent,
         columns,
-        exit=Exit(exit_),
+        outcome=Outcome(outcome),
         warnings=read_warnings(warnings),
         is_proven=bool(is_proven),
         was_enqueued=bool(was_enqueued),

@@ -9,7 +9,7 @@ import orjson
 from msgspec.structs import asdict, replace
 
 from app.core.deliveries import Match, NewDelivery, OrderSide, State, StoredDelivery, side_of
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.people import GROUPS, OF_PERSON
 from app.core.trust import is_early
 from app.core.values.times import DAY_S, HOUR_S
@@ -411,8 +411,8 @@ class WaitsOver:
     sent: list[int] = field(default_factory=list)
     #: Looked at again, after LOOK_S.
     waiting: list[int] = field(default_factory=list)
-    #: [delivery, its exit, the reason] of those that are not sent.
-    dropped: list[tuple[int, Exit, str]] = field(default_factory=list)
+    #: [delivery, its outcome, the reason] of those that are not sent.
+    dropped: list[tuple[int, Outcome, str]] = field(default_factory=list)
     #: Of these, those whose events may come again: their keys are forgotten.
     withheld: list[StoredDelivery] = field(default_factory=list)
     #: By a delivery that is gone without being sent, which of the page's events that followed it is sent in its place.
@@ -430,11 +430,11 @@ def waits_over(
     for each in waiting:
         id_, state, follows = each.delivery_id, states[each.delivery_id], each.follows or WAITS
         if follows == WAITS_TO_BE_WITHHELD:
-            over.dropped.append((id_, Exit.WITHHELD, NOT_CONFIRMED))
+            over.dropped.append((id_, Outcome.WITHHELD, NOT_CONFIRMED))
             over.withheld.append(each)
         elif state == State.DELIVERED:
             reason = PAGE_WAS_TAKEN if each.is_proven else FIRST_WAS_SENT
-            over.dropped.append((id_, Exit.DUPLICATE, f"{reason}, as delivery {follows}"))
+            over.dropped.append((id_, Outcome.DUPLICATE, f"{reason}, as delivery {follows}"))
         elif state in {State.PENDING, State.CLAIMED} and not (
             each.is_proven and now > each.event_time + max_event_age_s - _BEFORE_TOO_OLD_S
         ):

@@ -171,7 +171,7 @@ ORDER BY id LIMIT :limit;
 -- Sealed events that a filter means, the oldest first.
 SELECT id, at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed FROM quarantined
 WHERE id > :after AND ends_at > :now AND (exit = 'accepted') = :samples
-  AND name = coalesce(:name::text, name) AND exit = coalesce(:exit::text, exit)
+  AND name = coalesce(:name::text, name) AND exit = coalesce(:outcome::text, exit)
   AND source = coalesce(:source::text, source) AND reason = coalesce(:reason::text, reason)
 ORDER BY id LIMIT :limit;
 

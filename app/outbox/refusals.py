@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from app.config.settings import OutboxSettings
 from app.core.deliveries import NewDelivery, State
-from app.core.events import DroppedEvent, Exit
+from app.core.events import DroppedEvent, Outcome
 from app.core.pages import Backlog
 from app.core.trust import kept_for_proven
 from app.errors import BacklogFull, OutboxUnavailable, OutboxVersionError, RowRefused, WhyUnavailable
@@ -29,9 +29,9 @@ def another_order(holder: object, totals: str) -> str:
 _SHARED: Final = [each.name for each in fields(DroppedEvent) if each.name in NewDelivery.__struct_fields__]
 
 
-def dropped_duplicate(delivery: NewDelivery, reason: str, *, exit_: Exit) -> DroppedEvent:
+def dropped_duplicate(delivery: NewDelivery, reason: str, *, outcome: Outcome) -> DroppedEvent:
     """Write what the ledger keeps of a duplicate, or of what is merged into another delivery."""
-    return DroppedEvent(exit=exit_, reason=reason, **{name: getattr(delivery, name) for name in _SHARED})
+    return DroppedEvent(outcome=outcome, reason=reason, **{name: getattr(delivery, name) for name in _SHARED})
 
 
 #: The beginning of the name of an engine's error -> what it means and what helps. The first that fits.

@@ -23,7 +23,7 @@ DROPPED_COLUMNS: Final = attrgetter(
     "message_id",
     "ad_account_id",
     "preset",
-    "exit",
+    "outcome",
     "reason",
     "warnings",
     "event_name",

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from msgspec.structs import astuple
 
-from app.core.events import Event, Exit
+from app.core.events import Event, Outcome
 from app.core.pages import Quarantined, QuarantineFilter, QuarantineGroup
 from app.core.trust import public_share
 from app.outbox.rows import as_json, kept, record_of
@@ -85,18 +85,18 @@ class SealedEvents(UsesStore):
     ) -> list[Quarantined]:
         """Return what a filter means and whose time is not over, the oldest first, from behind the id `after`."""
         given = {name: kept(text) for name, text in wanted.given.items()}
-        asked = {"name": None, "exit": None, "source": None, "reason": None, "samples": wanted.samples, **given}
+        asked = {"name": None, "outcome": None, "source": None, "reason": None, "samples": wanted.samples, **given}
         found = []
         for row in await store.rows("quarantined", now=now, after=after, limit=limit, **asked):
-            is_proven, exit_, keys = bool(row[4]), Exit(row[6]), tuple(orjson.loads(row[9]))
-            found.append(record_of(Quarantined, row, is_proven=is_proven, exit=exit_, keys=keys))
+            is_proven, outcome, keys = bool(row[4]), Outcome(row[6]), tuple(orjson.loads(row[9]))
+            found.append(record_of(Quarantined, row, is_proven=is_proven, outcome=outcome, keys=keys))
         return found
 
     @reads
     async def groups(self, store: Statements, *, now: float, limit: int) -> list[QuarantineGroup]:
         """Return how many there are of each kind, the most first."""
         rows = await store.rows("quarantine_groups", now=now, limit=limit)
-        return [record_of(QuarantineGroup, row, exit=Exit(row[2])) for row in rows]
+        return [record_of(QuarantineGroup, row, outcome=Outcome(row[2])) for row in rows]
 
     async def release(self, ids: Sequence[int]) -> None:
         """Erase the events of these ids."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple, TypeVar
 
 from app.core.deliveries import Delivery, State
-from app.core.events import DroppedEvent, Exit
+from app.core.events import DroppedEvent, Outcome
 from app.core.pages import DroppedPage, Page, Query
 from app.core.values.times import unix_seconds
 from app.errors import FilterError
@@ -14,8 +14,8 @@ from app.outbox.pairing import MERGED_INTO
 from app.outbox.rows import from_oldest, kept
 
 
-def _choice(kind: type[State | Exit], *more: str) -> Callable[[str], State | Exit | str]:
-    def read(text: str) -> State | Exit | str:
+def _choice(kind: type[State | Outcome], *more: str) -> Callable[[str], State | Outcome | str]:
+    def read(text: str) -> State | Outcome | str:
         try:
             return text if text in more else kind(text)
         except ValueError as exc:
@@ -66,7 +66,7 @@ SEARCH_FILTERS: Final[Mapping[str, str]] = {
     "currency": "currency",
     "is_order": "order or not",
     "state": "state",
-    "exit": "exit",
+    "outcome": "outcome",
     "taken": "taken by a preset",
     "status": "Pinterest's answer",
     "reason": "reason contains",
@@ -81,7 +81,7 @@ _READ: Final[Mapping[str, Callable[[str], Any]]] = {
     "currency": _currency,
     "is_order": _yes_or_no,
     "state": _choice(State, "waiting"),
-    "exit": _choice(Exit),
+    "outcome": _choice(Outcome),
     "taken": _yes_or_no,
     "status": _status,
     "since": _time,
@@ -100,7 +100,7 @@ def given_filters(texts: Mapping[str, str]) -> dict[str, str]:
 def read_filters(texts: Mapping[str, str]) -> Query:
     """Return what the filters ask for.
 
-    Raises FilterError for an unknown name, for a state, exit, status or time that cannot be read, and for an empty
+    Raises FilterError for an unknown name, for a state, outcome, status or time that cannot be read, and for an empty
     text: a program whose variable is empty does not mean everything. Fields of a form may be empty: `given_filters`
     leaves those out.
     """
@@ -127,19 +127,27 @@ _Row = TypeVar("_Row")
 _ID: Final = re.compile("[0-9]{1,100}")
 
 #: What an attempt at sending comes to.
-SENT: Final = frozenset({Exit.DELIVERED, Exit.RETRY, Exit.REJECTED, Exit.BLOCKED})
-#: Exits of events that the ledger keeps instead of a delivery. A withdrawn one was a delivery before; an unmatched one
+SENT: Final = frozenset({Outcome.DELIVERED, Outcome.RETRY, Outcome.REJECTED, Outcome.BLOCKED})
+#: Outcomes of events that the ledger keeps instead of a delivery. A withdrawn event was a delivery; an unmatched one
 #: is kept only where it names an order.
-DROPPED_EXITS: Final = frozenset(
-    {Exit.REFUSED, Exit.UNMATCHED, Exit.WITHHELD, Exit.MERGED, Exit.DUPLICATE, Exit.INVALID, Exit.WITHDRAWN}
+DROPPED_OUTCOMES: Final = frozenset(
+    {
+        Outcome.REFUSED,
+        Outcome.UNMATCHED,
+        Outcome.WITHHELD,
+        Outcome.MERGED,
+        Outcome.DUPLICATE,
+        Outcome.INVALID,
+        Outcome.WITHDRAWN,
+    }
 )
-#: All exits of dropped events: a cancellation is kept as matched, which deliveries are too.
-_OF_DROPPED: Final = DROPPED_EXITS | {Exit.MATCHED}
-#: Those of the dropped events that are meant by an exit which deliveries have too.
+#: All outcomes of dropped events: a cancellation is kept as matched, which deliveries are too.
+_OF_DROPPED: Final = DROPPED_OUTCOMES | {Outcome.MATCHED}
+#: Those of the dropped events that are meant by an outcome which deliveries have too.
 _AMONG_DROPPED: Final = {
-    Exit.ACCEPTED: _OF_DROPPED - {Exit.REFUSED},
-    Exit.MATCHED: _OF_DROPPED - {Exit.REFUSED, Exit.UNMATCHED},
-    Exit.ENQUEUED: frozenset({Exit.WITHDRAWN}),
+    Outcome.ACCEPTED: _OF_DROPPED - {Outcome.REFUSED},
+    Outcome.MATCHED: _OF_DROPPED - {Outcome.REFUSED, Outcome.UNMATCHED},
+    Outcome.ENQUEUED: frozenset({Outcome.WITHDRAWN}),
 }
 
 
@@ -162,27 +170,27 @@ def merged_into(query: Query, dropped: Iterable[tuple[int, float, DroppedEvent]]
 
 def merged_delivery(event: DroppedEvent) -> str | None:
     """Return the id of the delivery into which an event was merged; None where it was merged into none."""
-    match = _MERGED.match(event.reason) if event.exit is Exit.MERGED else None
+    match = _MERGED.match(event.reason) if event.outcome is Outcome.MERGED else None
     return match[1] if match else None
 
 
 def means_deliveries(query: Query) -> bool:
     """Return whether a delivery may be what `query` means."""
-    return query.exit not in DROPPED_EXITS
+    return query.outcome not in DROPPED_OUTCOMES
 
 
 def asks_attempts(query: Query) -> bool:
     """Return whether `query` asks what attempts came to, and when, instead of when something was received."""
-    return query.exit in SENT or query.status is not None
+    return query.outcome in SENT or query.status is not None
 
 
-def dropped_exits(query: Query) -> frozenset[Exit]:
-    """Return the exits of dropped events that `query` means; none where it means no dropped event."""
+def dropped_outcomes(query: Query) -> frozenset[Outcome]:
+    """Return the outcomes of dropped events that `query` means; none where it means no dropped event."""
     if query.given.keys() & {"delivery_id", "event_id", "state", "status", "person", "cause", "happened_since"}:
         return frozenset()
-    if query.exit is None:
+    if query.outcome is None:
         return _OF_DROPPED
-    return _AMONG_DROPPED.get(query.exit, DROPPED_EXITS & {query.exit})
+    return _AMONG_DROPPED.get(query.outcome, DROPPED_OUTCOMES & {query.outcome})
 
 
 def id_of(text: str | None) -> int | None:
@@ -289,8 +297,8 @@ class OrderRow(NamedTuple):
 
     #: As it is sent; None where the checkout named none.
     order_id: str | None
-    #: A `State` of a delivery, an `Exit` of a dropped event.
-    exit: str
+    #: A `State` of a delivery, an `Outcome` of a dropped event.
+    outcome: str
     #: "" where there is nothing to say.
     reason: str
     #: As sent, or as they would be; None where unknown.

@@ -19,7 +19,7 @@ from app.core.deliveries import (
     Settlement,
     Withdrawal,
 )
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.trust import may_change
 from app.core.values.times import DAY_S
 from app.outbox.dedup import cancelled_digests
@@ -121,8 +121,8 @@ def was_tried(result: CallResult) -> bool:
     return not isinstance(result, Retry) or result.tried
 
 
-def attempt_row(result: CallResult) -> tuple[Exit, int | None, str]:
-    """Return what the history keeps: exit, status, message."""
+def attempt_row(result: CallResult) -> tuple[Outcome, int | None, str]:
+    """Return what the history keeps: outcome, status, message."""
     message = result.warning if isinstance(result, Delivered) else result.reason
     return RESULT_NAMES[type(result)], result.status, message
 

@@ -115,7 +115,7 @@ class DeliveryRow(NamedTuple):
     due_at: float | None
     settled_at: float | None
     claim: str | None
-    #: [number, at, exit, status, message] of each try.
+    #: [number, at, outcome, status, message] of each try.
     history: Sequence[Sequence[Any]]
     #: None where it was erased.
     payload: str | None

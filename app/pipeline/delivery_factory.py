@@ -11,7 +11,7 @@ from app.catalog import Catalog
 from app.catalog.presets import ORDER_FIELDS
 from app.config.settings import ConversionSettings
 from app.core.deliveries import KnownOrder, NewDelivery, Withdrawal
-from app.core.events import DEFAULT_SOURCE, CounterRow, DroppedEvent, Event, Exit
+from app.core.events import DEFAULT_SOURCE, CounterRow, DroppedEvent, Event, Outcome
 from app.core.receipts import PresetResult
 from app.core.values.candidates import Fields
 from app.core.values.event_names import CHECKOUT
@@ -59,7 +59,7 @@ async def withdrawn_before(
 
 def _withdrawn_counters(counts: Counter[tuple[str, str, str]]) -> list[CounterRow]:
     return [
-        CounterRow(name=Exit.WITHDRAWN.value, preset=preset, ad_account_id=account, source=source, count=count)
+        CounterRow(name=Outcome.WITHDRAWN.value, preset=preset, ad_account_id=account, source=source, count=count)
         for (preset, account, source), count in sorted(counts.items())
         if count
     ]
@@ -140,7 +140,7 @@ def dropped_event_of(line: PresetResult, *, message_id: str, name: str, source: 
         message_id=message_id,
         ad_account_id=line.ad_account_id or None,
         preset=line.preset,
-        exit=line.exit,
+        outcome=line.outcome,
         reason=line.reason,
         event_name=order.event_name,
         order_id=order.order_id,

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from app.catalog import Catalog, Preset
 from app.config.settings import MemorySettings
-from app.core.events import Event, Exit
+from app.core.events import Event, Outcome
 from app.core.people import Recalled, Remembered, Suppression
 from app.core.receipts import MemoryChange, PresetResult
 from app.destination import Complete, carries_opt_out
@@ -146,7 +146,7 @@ class Enrichment:
         `is_proven` says that its author is known by a secret, `is_known` that its sender is.
         """
         if built := of_permitted(presets, lines):
-            is_withheld = len(lines) > 1 and any(line.exit is Exit.WITHHELD for line in lines)
+            is_withheld = len(lines) > 1 and any(line.outcome is Outcome.WITHHELD for line in lines)
             ids = ids or self._read.ids_of(event)
             identity_event = self._read.of_finished(
                 event, built, ids, now=now, is_proven=is_proven, is_withheld=is_withheld
@@ -157,7 +157,7 @@ class Enrichment:
             erase(memory, FOR_EVER, user=identity_event.user, anonymous=identity_event.anonymous, now=identity_event.at)
             return NOTHING_KNOWN, identity_event
         if not identity_event.is_withheld and (
-            any(line.exit is Exit.WITHHELD or (line.event and carries_opt_out(line.event)) for line in lines)
+            any(line.outcome is Outcome.WITHHELD or (line.event and carries_opt_out(line.event)) for line in lines)
             or self._is_of_nobody(event, presets, lines, identity_event, page)
         ):
             identity_event = replace(identity_event, is_withheld=True)
@@ -202,7 +202,7 @@ def completed_from_memory(
     if line.event is not None:
         filled = known.fill(line.event["user_data"], preset.remembered)
         return replace(line, memory=filled) if filled else line
-    if line.exit is Exit.INVALID and preset.remembered & _IDENTIFIERS & known.facts.keys():
+    if line.outcome is Outcome.INVALID and preset.remembered & _IDENTIFIERS & known.facts.keys():
         return _made_valid(preset, line, known, map_again)
     return line
 
@@ -216,5 +216,5 @@ def _made_valid(preset: Preset, line: PresetResult, known: PersonHistory, map_ag
 
     again = map_again(preset, complete=complete)
     if again.event is None:
-        return line if again.exit is Exit.INVALID else again
+        return line if again.outcome is Outcome.INVALID else again
     return line if carries_opt_out(again.event) else replace(again, memory=filled)

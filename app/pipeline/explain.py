@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from app.catalog import Catalog, Preset
 from app.config.settings import ConversionSettings
 from app.core.deliveries import Enqueued, NewDelivery, Seen
-from app.core.events import DEFAULT_SOURCE, Event, EventKey, Exit
+from app.core.events import DEFAULT_SOURCE, Event, EventKey, Outcome
 from app.core.receipts import EventReceipt, PresetResult, Receipt
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S, hold_text
 from app.destination import hashed_fields
@@ -34,23 +34,23 @@ from app.source import Intake
 from app.trigger import ABSENT, Finding
 
 #: How an event, or its delivery for one preset, leaves the way to the outbox, as the end of a sentence.
-IN_WORDS: Mapping[Exit, str] = {
-    Exit.REFUSED: "not a Segment event",
-    Exit.UNMATCHED: "did not match",
-    Exit.WITHHELD: "withheld",
-    Exit.ENQUEUED: "would be sent",
-    Exit.MERGED: "merged",
-    Exit.DUPLICATE: "a duplicate",
-    Exit.INVALID: "invalid",
-    Exit.MATCHED: "a cancellation",
+IN_WORDS: Mapping[Outcome, str] = {
+    Outcome.REFUSED: "not a Segment event",
+    Outcome.UNMATCHED: "did not match",
+    Outcome.WITHHELD: "withheld",
+    Outcome.ENQUEUED: "would be sent",
+    Outcome.MERGED: "merged",
+    Outcome.DUPLICATE: "a duplicate",
+    Outcome.INVALID: "invalid",
+    Outcome.MATCHED: "a cancellation",
 }
 
 
 #: What there is to say first where all lines leave so; their reasons say the rest.
-_ALIKE: Mapping[Exit, str] = {
-    Exit.WITHHELD: "Withheld.",
-    Exit.MATCHED: "A cancellation.",
-    Exit.MERGED: "One event with the other side of its order.",
+_ALIKE: Mapping[Outcome, str] = {
+    Outcome.WITHHELD: "Withheld.",
+    Outcome.MATCHED: "A cancellation.",
+    Outcome.MERGED: "One event with the other side of its order.",
 }
 
 
@@ -102,7 +102,7 @@ class PresetReport:
     #: Its trigger holds, whether or not anything is sent.
     matched: bool
     conditions: tuple[ConditionReport, ...]
-    exit: Exit
+    outcome: Outcome
     #: Why there is no new delivery; "" where there is one.
     reason: str = ""
     #: When the earlier delivery that this one repeats was enqueued or redriven; None where it repeats none.
@@ -154,27 +154,27 @@ class EventReport:
     def headline(self) -> Headline:
         """The whole of it in one or two sentences."""
         lines = self.receipt.deliveries
-        sent = [preset_title(line.preset, line.destination) for line in lines if line.exit is Exit.ENQUEUED]
+        sent = [preset_title(line.preset, line.destination) for line in lines if line.outcome is Outcome.ENQUEUED]
         if sent:
             count = f"{len(sent)} {'delivery' if len(sent) == 1 else 'deliveries'}"
             hold_s = max(line.hold_s for line in lines)
             held = f" Held for {hold_text(hold_s)} first." if hold_s else ""
             waits = f" Waits up to {hold_text(self.wait_s)} for the other side of its order." if self.wait_s else ""
             return Headline(level="good", title=f"{count} to Pinterest:", text=f"{', '.join(sent)}.{held}{waits}")
-        exits = {line.exit for line in lines}
-        if Exit.REFUSED in exits:
+        outcomes = {line.outcome for line in lines}
+        if Outcome.REFUSED in outcomes:
             return Headline(level="bad", title="Refused.", text=lines[0].reason)
-        if Exit.UNMATCHED in exits:
+        if Outcome.UNMATCHED in outcomes:
             why = "For each there is the condition that failed, and what the event holds there."
             if near := self._nearest_told:
                 why = f"{near} {why}"
             none = ("No preset matches this event.", why) if self.presets else ("Unmatched.", f"{lines[0].reason}.")
             return Headline(level="warn", title=none[0], text=none[1])
-        if len(exits) == 1 and exits <= _ALIKE.keys():
-            (exit_,) = exits
+        if len(outcomes) == 1 and outcomes <= _ALIKE.keys():
+            (outcome,) = outcomes
             told = ", ".join(dict.fromkeys(each.reason for each in lines))
-            return Headline(level="good" if exit_ is Exit.MERGED else "warn", title=_ALIKE[exit_], text=told)
-        if exits == {Exit.DUPLICATE}:
+            return Headline(level="good" if outcome is Outcome.MERGED else "warn", title=_ALIKE[outcome], text=told)
+        if outcomes == {Outcome.DUPLICATE}:
             return Headline(level="warn", title="Sent before.", text="Nothing would be sent again.")
         return Headline(level="bad", title="Matched, but nothing would be sent.", text="Each preset has its reason.")
 
@@ -382,7 +382,7 @@ class Explainer:
             receipt=replace(receipt, deliveries=tuple(lines)),
             presets=await asyncio.to_thread(tuple[PresetReport, ...], reports),
             wait_s=foreseen.wait_s,
-            nearest=nearest_preset(key, (), catalog) if lines[0].exit is Exit.UNMATCHED else None,
+            nearest=nearest_preset(key, (), catalog) if lines[0].outcome is Outcome.UNMATCHED else None,
         )
 
     async def receipt(self, intake: Intake, catalog: Catalog) -> Receipt:
@@ -410,18 +410,18 @@ class Explainer:
             asked, _ = await consents.ask(drafts, self._outbox)
         seen = await self._seen(asked.deliveries, intake.now)
         answers = [
-            Enqueued(exit=each.exit, reason=each.reason, warnings=each.warnings)
+            Enqueued(outcome=each.outcome, reason=each.reason, warnings=each.warnings)
             if each
-            else Enqueued(exit=Exit.ENQUEUED)
+            else Enqueued(outcome=Outcome.ENQUEUED)
             for each in seen
         ]
-        ways = zip(asked.deliveries, (answer.exit for answer in answers), strict=True)
+        ways = zip(asked.deliveries, (answer.outcome for answer in answers), strict=True)
         finished = (orjson.loads(each.payload) for each in drafts.deliveries)
         return _Foreseen(
             receipt=asked.receipt(answers),
             finished=dict(zip(_sent_keys(drafts), finished, strict=True)),
             seen=dict(zip(_sent_keys(asked), seen, strict=True)),
-            wait_s=max((each.wait_s for each, exit_ in ways if exit_ is Exit.ENQUEUED), default=0),
+            wait_s=max((each.wait_s for each, outcome in ways if outcome is Outcome.ENQUEUED), default=0),
         )
 
     async def _memory(self, events: Sequence[Event | EventRefused], intake: Intake) -> RequestMemory:
@@ -485,10 +485,10 @@ class Explainer:
                 )
                 for part in finding.conditions()
             ),
-            exit=line.exit,
+            outcome=line.outcome,
             reason=line.reason,
             seen_at=earlier.at if earlier and earlier.reason else None,
-            kept=(self._why_kept(preset.name, account.ad_account_id) or "") if line.exit is Exit.ENQUEUED else "",
+            kept=(self._why_kept(preset.name, account.ad_account_id) or "") if line.outcome is Outcome.ENQUEUED else "",
             fields=tuple(_fields(preset, event, line, account.making, now)) if finding.held else (),
             warnings=line.warnings,
             payload=orjson.dumps(line.event) if line.event else None,
@@ -548,13 +548,15 @@ def _key(line: PresetResult) -> _Key:
 
 def _sent_keys(drafts: IntakeBatch) -> Iterator[_Key]:
     """Yield the keys of the lines that `deliveries` are of; of several events the later ones count."""
-    return (_key(line) for event in drafts.events for line in event.deliveries if line.exit is Exit.ENQUEUED)
+    return (_key(line) for event in drafts.events for line in event.deliveries if line.outcome is Outcome.ENQUEUED)
 
 
 def _line_of_none(preset: Preset, first: PresetResult, *, matched: bool) -> PresetResult:
     """Return what there is to say of a preset that has no line in the receipt, whose first line is `first`."""
     if not matched:
-        return PresetResult(preset=preset.name, exit=Exit.UNMATCHED, reason="the trigger does not hold")
+        return PresetResult(preset=preset.name, outcome=Outcome.UNMATCHED, reason="the trigger does not hold")
     if not preset.enabled:
-        return PresetResult(preset=preset.name, exit=Exit.UNMATCHED, reason="`enabled: false` in its file takes it out")
-    return PresetResult(preset=preset.name, exit=first.exit, reason=first.reason)
+        return PresetResult(
+            preset=preset.name, outcome=Outcome.UNMATCHED, reason="`enabled: false` in its file takes it out"
+        )
+    return PresetResult(preset=preset.name, outcome=first.outcome, reason=first.reason)

@@ -16,7 +16,7 @@ from app.catalog.files import Expected, FileTest, PresetFile
 from app.catalog.presets import parse_file
 from app.catalog.source_files import SourceFile
 from app.config.environment import shipped
-from app.core.events import DEFAULT_SOURCE, Event, Exit
+from app.core.events import DEFAULT_SOURCE, Event, Outcome
 from app.core.receipts import PresetResult
 from app.destination import sent_of_text
 from app.errors import CatalogError, EventRefused, Fault, SettingsError
@@ -56,10 +56,10 @@ class FileTestResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Outcome:
+class _TestResult:
     """What became of the events of a test."""
 
-    exit: Exit
+    outcome: Outcome
     reason: str
     #: The event in which fields are looked up, and how many there are.
     event: Event
@@ -145,7 +145,7 @@ class FileTests:
         lines = self._lines(catalog, preset, test)
         sent = [each for each in lines if each.line.event is not None]
         first = next(iter(sent or lines), None)
-        return ("", {}) if first is None else (first.line.exit.value, first.line.event or {})
+        return ("", {}) if first is None else (first.line.outcome.value, first.line.event or {})
 
     def digest(self, path: str, text: str) -> str | None:
         """Return what is sent of a text in a field, by the default settings; `None` if nothing is sent."""
@@ -161,13 +161,13 @@ class FileTests:
         event, now, line = (sent or ended)[0]
         making = router.account(line.destination, source).making
         reason = line.reason
-        if isinstance(event, dict) and line.exit is Exit.UNMATCHED:
+        if isinstance(event, dict) and line.outcome is Outcome.UNMATCHED:
             reason = "; ".join(
                 f"{each.text} does not hold, found {'nothing' if each.found is ABSENT else shown_json(each.found)}"
                 for each in preset.trigger.explain(event).blamed()
             )
-        outcome = _Outcome(
-            exit=line.exit,
+        result = _TestResult(
+            outcome=line.outcome,
             reason=reason,
             event=line.event or {},
             count=len(sent),
@@ -175,7 +175,7 @@ class FileTests:
             making=making,
             places_of=partial(places_in_words, preset, event, line, making, now=now),
         )
-        return list(_differences(test.expect, outcome, Exit.ENQUEUED))
+        return list(_differences(test.expect, result, Outcome.ENQUEUED))
 
     def _lines(self, catalog: Catalog, preset: Preset, test: FileTest) -> list[_Line]:
         router, source = self._router_of(test.settings), _source_of(test)
@@ -210,16 +210,16 @@ class FileTests:
     def _of_request(self, file: str, source: NamedSource, test: FileTest) -> list[str]:
         made = _made(test, source, file)
         accepted = [event for event in made if not isinstance(event, EventRefused)]
-        exit_, reason = Exit.ACCEPTED, ""
+        outcome, reason = Outcome.ACCEPTED, ""
         if not accepted:
             refusals = [receipt_of_refusal(each).deliveries[0] for each in made if isinstance(each, EventRefused)]
-            exit_, reason = (
-                (refusals[0].exit, refusals[0].reason) if refusals else (Exit.UNMATCHED, "it makes no event")
+            outcome, reason = (
+                (refusals[0].outcome, refusals[0].reason) if refusals else (Outcome.UNMATCHED, "it makes no event")
             )
         event = accepted[0] if accepted else {}
         making = self._router_of(test.settings).account("").making
-        outcome = _Outcome(exit=exit_, reason=reason, event=event, count=len(accepted), making=making)
-        return list(_differences(test.expect, outcome, Exit.ACCEPTED))
+        result = _TestResult(outcome=outcome, reason=reason, event=event, count=len(accepted), making=making)
+        return list(_differences(test.expect, result, Outcome.ACCEPTED))
 
 
 def _ended(file: str, tests: Sequence[FileTest], run: Callable[[FileTest], list[str]]) -> Iterator[FileTestResult]:
@@ -265,7 +265,9 @@ def _with_rows(test: FileTest, preset: Preset | None, run: Callable[[FileTest], 
         event: Any = base
         for path, value in row.set.items():
             event = with_member(event, [int(key) if key.isdecimal() else key for key in path.split(".")], value)
-        expect = Expected.model_construct(exit=row.exit, fields=row.fields, warnings=None, events=None, enabled=None)
+        expect = Expected.model_construct(
+            outcome=row.outcome, fields=row.fields, warnings=None, events=None, enabled=None
+        )
         found = run(test.model_copy(update={"event": event, "expect": expect, "rows": []}))
         differences += [f"row {number} ({', '.join(row.set)}): {difference}" for difference in found]
     return differences
@@ -285,16 +287,17 @@ def _made(test: FileTest, source: NamedSource, file: str) -> list[Event | EventR
     return [event for _, event in made]
 
 
-def _differences(expected: Expected, outcome: _Outcome, usual: Exit) -> Iterator[str]:
+def _differences(expected: Expected, outcome: _TestResult, usual: Outcome) -> Iterator[str]:
     """Yield what is not as expected."""
-    wanted = expected.exit or usual.value
-    if outcome.exit != wanted:
-        yield f"exit: expected {wanted}, got {outcome.exit.value}{f': {outcome.reason}' if outcome.reason else ''}"
+    wanted = expected.outcome or usual.value
+    if outcome.outcome != wanted:
+        reason = f": {outcome.reason}" if outcome.reason else ""
+        yield f"outcome: expected {wanted}, got {outcome.outcome.value}{reason}"
     if expected.events is not None and expected.events != outcome.count:
         yield f"events: expected {expected.events}, got {outcome.count}"
     if expected.warnings is not None and (told := _other_warnings(expected.warnings, outcome.warnings)):
         yield told
-    if outcome.exit == wanted or outcome.event:
+    if outcome.outcome == wanted or outcome.event:
         for path, value in expected.fields.items():
             actual = _at(outcome.event, path)
             if problem := _unlike(path, value, actual, outcome.making):

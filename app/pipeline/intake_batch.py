@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from app.catalog import Catalog
 from app.core.consent import KEY_DIGITS, key_of
-from app.core.events import Event, Exit
+from app.core.events import Event, Outcome
 from app.core.people import Ownership
 from app.core.receipts import MemoryChange, PresetResult
 from app.core.spans import NO_SPANS, Spans
@@ -192,7 +192,7 @@ def _add(
     made = drafts.deliveries[first:]
     if router.reader is not None:
         owner = None
-        if made or any(line.exit is not Exit.UNMATCHED or line.order for line in lines):
+        if made or any(line.outcome is not Outcome.UNMATCHED or line.order for line in lines):
             owner = _owner(message_id, lines, identity_event or router.reader.ids_of(event), intake)
             drafts.owners.append(owner)
         consents = router.consents
@@ -287,7 +287,9 @@ def _ask(
         if is_quarantine_candidate(event, lines):
             drafts.candidates.append((event, lines))
         elif is_withheld_alone:
-            drafts.candidates.append((event, [PresetResult(preset=None, exit=Exit.WITHHELD, reason=NOT_CONFIRMED)]))
+            drafts.candidates.append(
+                (event, [PresetResult(preset=None, outcome=Outcome.WITHHELD, reason=NOT_CONFIRMED)])
+            )
     return message_id, lines
 
 

@@ -113,7 +113,7 @@ class Mutants:
                 continue
             fields = dict(_differing(sent, other, probes, self._tests.digest)) if sent else {}
             given = {} if event == before.example else {"event": event}
-            expect = {"fields": fields} if fields else {"exit": outcome}
+            expect = {"fields": fields} if fields else {"outcome": outcome}
             return {"name": f"Guards {', '.join(change.paths) or change.sentence}", **given, "expect": expect}
         return None
 

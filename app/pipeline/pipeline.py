@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from app.catalog import Catalog
 from app.core.consent import Answer, Lifted
 from app.core.deliveries import Enqueued, NewDelivery
-from app.core.events import CounterRow, Event, Exit
+from app.core.events import CounterRow, Event, Outcome
 from app.core.log import log_error
 from app.core.people import NamedPerson, PeopleChanges, with_owners
 from app.core.receipts import MemoryChange, PresetResult, Receipt
@@ -101,7 +101,7 @@ def _superseded(deliveries: Sequence[NewDelivery], answers: Sequence[Enqueued]) 
     """Yield what the outbox has counted as withdrawn, since the other side of an order came."""
     for delivery, answer in zip(deliveries, answers, strict=True):
         for preset, source in answer.superseded:
-            name = Exit.WITHDRAWN.value
+            name = Outcome.WITHDRAWN.value
             yield CounterRow(name=name, preset=preset, ad_account_id=delivery.ad_account_id, source=source)
 
 

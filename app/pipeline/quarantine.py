@@ -5,7 +5,7 @@ from typing import Final, TypeAlias
 
 from app.catalog import Catalog
 from app.config.settings import QuarantineSettings
-from app.core.events import Event, Exit
+from app.core.events import Event, Outcome
 from app.core.pages import Quarantined
 from app.core.receipts import PresetResult
 from app.core.trust import TOO_DEAR
@@ -49,7 +49,9 @@ class Quarantine:
                 keys = self._reader.all_keys(event, catalog, lines)
                 lasts_s = self._settings.quarantine_s
                 kept.append(
-                    quarantined(event, sealed, intake, keys=keys, lasts_s=lasts_s, exit_=line.exit, reason=line.reason)
+                    quarantined(
+                        event, sealed, intake, keys=keys, lasts_s=lasts_s, outcome=line.outcome, reason=line.reason
+                    )
                 )
         if kept:
             await self._sealed_events.keep(kept)
@@ -58,12 +60,13 @@ class Quarantine:
     def _mendable(self, event: Event, lines: Sequence[PresetResult]) -> PresetResult | None:
         """Return the line that says why the event made no delivery; None where nothing of it is to be kept."""
         if any(
-            line.exit is Exit.WITHHELD and not (is_too_dear(line) or line.reason == NOT_CONFIRMED) for line in lines
+            line.outcome is Outcome.WITHHELD and not (is_too_dear(line) or line.reason == NOT_CONFIRMED)
+            for line in lines
         ):
             return None
         for line in lines:
-            if line.exit in {Exit.INVALID, Exit.WITHHELD} or (
-                line.exit is Exit.UNMATCHED and name_of(event) in self._settings.quarantine_names
+            if line.outcome in {Outcome.INVALID, Outcome.WITHHELD} or (
+                line.outcome is Outcome.UNMATCHED and name_of(event) in self._settings.quarantine_names
             ):
                 return line
         return None
@@ -76,7 +79,14 @@ class Quarantine:
 
 
 def quarantined(
-    event: Event, sealed: str, intake: Intake, *, keys: tuple[str, ...], lasts_s: float, exit_: Exit, reason: str = ""
+    event: Event,
+    sealed: str,
+    intake: Intake,
+    *,
+    keys: tuple[str, ...],
+    lasts_s: float,
+    outcome: Outcome,
+    reason: str = "",
 ) -> Quarantined:
     """Return what the store keeps of an event for so many seconds, given the event sealed."""
     return Quarantined(
@@ -85,7 +95,7 @@ def quarantined(
         source=intake.source,
         is_proven=intake.is_proven,
         name=shown_name(event),
-        exit=exit_,
+        outcome=outcome,
         reason=reason,
         message_id=unpersonal_id(event["messageId"]),
         keys=keys,
@@ -96,13 +106,13 @@ def quarantined(
 def is_quarantine_candidate(event: Event, lines: Sequence[PresetResult]) -> bool:
     """Return whether a quarantine has to look at an event: a delivery of it was not made."""
     return event["type"] != "delete" and any(
-        line.exit in (Exit.INVALID, Exit.UNMATCHED) or is_too_dear(line) for line in lines
+        line.outcome in (Outcome.INVALID, Outcome.UNMATCHED) or is_too_dear(line) for line in lines
     )
 
 
 def is_too_dear(line: PresetResult) -> bool:
     """Return whether a public order is withheld for its amount: a person decides about it."""
-    return line.exit is Exit.WITHHELD and line.reason.startswith(TOO_DEAR)
+    return line.outcome is Outcome.WITHHELD and line.reason.startswith(TOO_DEAR)
 
 
 def name_of(event: Event) -> str:

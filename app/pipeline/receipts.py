@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from app.core.consent import Answer
 from app.core.deliveries import Delivery, Enqueued, KnownOrder, NewDelivery, Withdrawal
-from app.core.events import MAX_LABEL_CHARACTERS, CounterRow, DroppedEvent, Event, Exit
+from app.core.events import MAX_LABEL_CHARACTERS, CounterRow, DroppedEvent, Event, Outcome
 from app.core.pages import Message
 from app.core.people import Ownership
 from app.core.receipts import EventReceipt, MemoryChange, PresetResult, Receipt
@@ -24,8 +24,8 @@ from app.pipeline.quarantine import QuarantineCandidate
 from app.source import Intake
 
 #: What the ledger keeps a note of; unmatched events that name no order are only counted.
-_NOTED = frozenset({Exit.REFUSED, Exit.MATCHED, Exit.WITHHELD, Exit.INVALID})
-_COUNTED_BY_REASON = frozenset({Exit.UNMATCHED, Exit.WITHHELD, Exit.INVALID})
+_NOTED = frozenset({Outcome.REFUSED, Outcome.MATCHED, Outcome.WITHHELD, Outcome.INVALID})
+_COUNTED_BY_REASON = frozenset({Outcome.UNMATCHED, Outcome.WITHHELD, Outcome.INVALID})
 
 #: Why an ad account gets nothing of an event that others take.
 BACKLOG_FULL = "its backlog is full: send the event again when it no longer is"
@@ -38,9 +38,9 @@ CANCELLED_LATE: Final = f"{CANCELLED} too late: none of its deliveries waits, it
 REFUNDED_IN_PART: Final = "is refunded in part: nothing of it is withdrawn"
 #: What is told of an order that was cancelled before it came.
 CANCELLED_BEFORE: Final = "its order was cancelled before: it is withdrawn"
-#: All of a Line but the event and what is known of its person: preset, destination, its ad account, exit, reason,
+#: All of a Line but the event and what is known of its person: preset, destination, its ad account, outcome, reason,
 #: warnings.
-_Told: TypeAlias = tuple[str | None, str, str, Exit, str, tuple[str, ...]]
+_Told: TypeAlias = tuple[str | None, str, str, Outcome, str, tuple[str, ...]]
 
 
 class Answered(NamedTuple):
@@ -118,7 +118,7 @@ class IntakeBatch:
         """
         told: tuple[PresetResult, ...] = ()
         for line in lines:
-            key = line.preset, line.destination, line.ad_account_id, line.exit, line.reason, line.warnings
+            key = line.preset, line.destination, line.ad_account_id, line.outcome, line.reason, line.warnings
             alike = self._alike.get(key)
             if alike is None:
                 alike = self._alike[key] = _Alike((_line(*key),))
@@ -128,7 +128,7 @@ class IntakeBatch:
             told += alike.told if line.memory is None or not self.intake.is_known else (replace(line, event=None),)
             for group in line.memory or ():
                 self._recalled[line.preset or "", line.ad_account_id, group] += 1
-            if line.exit is not Exit.ENQUEUED and self._is_kept(
+            if line.outcome is not Outcome.ENQUEUED and self._is_kept(
                 name, key, line, has_id=bool(message_id) and not is_made
             ):
                 (self.cancellations if CANCELLED_IN_TIME in line.reason else self.dropped).append(
@@ -151,7 +151,7 @@ class IntakeBatch:
         """Return whether a line gets a note; of equal lines without id and order only the first of each name does."""
         if line.order is not None and line.order.order_id is not None:
             return True
-        if line.exit not in _NOTED:
+        if line.outcome not in _NOTED:
             return False
         is_first = (name, told) not in self._noted
         self._noted.add((name, told))
@@ -173,7 +173,7 @@ class IntakeBatch:
         for place, event in enumerate(self.events):
             lines = [
                 _held_off(line, *next(deliveries), reasons)
-                if line.exit is Exit.ENQUEUED
+                if line.outcome is Outcome.ENQUEUED
                 else replace(line, order=self._orders.get((place, number)))
                 for number, line in enumerate(event.deliveries)
             ]
@@ -208,29 +208,29 @@ class IntakeBatch:
             ]
 
     def counters(self) -> list[CounterRow]:
-        """Return the counts of exits, save those that the outbox decides (see `counts`), and of warnings by field."""
+        """Return the counts of warnings by field, and of outcomes that the outbox does not decide (see `counts`)."""
         counts: defaultdict[tuple[str, str, str, str], int] = defaultdict(int)
         refused = 0
-        for (preset, _, account, exit_, reason, warnings), alike in self._alike.items():
+        for (preset, _, account, outcome, reason, warnings), alike in self._alike.items():
             count = alike.count
-            if exit_ is Exit.REFUSED:
+            if outcome is Outcome.REFUSED:
                 refused += count
             if preset:
-                counts[Exit.MATCHED.value, preset, account, ""] += count
-            if exit_ in _COUNTED_BY_REASON:
-                counts[exit_.value, preset or "", account, reason[:MAX_LABEL_CHARACTERS]] += count
+                counts[Outcome.MATCHED.value, preset, account, ""] += count
+            if outcome in _COUNTED_BY_REASON:
+                counts[outcome.value, preset or "", account, reason[:MAX_LABEL_CHARACTERS]] += count
             for warning in warnings:
                 counts["warning", preset or "", account, warning_label(warning)] += count
         for (preset, account, group), count in self._recalled.items():
             counts["memory", preset, account, group] += count
         counts["memory_full", "", "", "" if self.intake.is_proven else "key"] = int(self.memory_is_full)
-        counts[Exit.REFUSED.value, "", "", ""] = refused
-        counts[Exit.ACCEPTED.value, "", "", ""] = len(self.events) - refused
+        counts[Outcome.REFUSED.value, "", "", ""] = refused
+        counts[Outcome.ACCEPTED.value, "", "", ""] = len(self.events) - refused
         return [_counter(*key, self.intake.source, count) for key, count in counts.items() if count]
 
     def receipt(self, answers: Sequence[Enqueued]) -> Receipt:
         """Return what became of every event, by the outbox's answers to `deliveries`."""
-        if all(answer.exit is Exit.ENQUEUED and not answer.warnings for answer in answers):
+        if all(answer.outcome is Outcome.ENQUEUED and not answer.warnings for answer in answers):
             return receipt_of(self.events)
         left = iter(answers)
         return receipt_of(
@@ -238,7 +238,8 @@ class IntakeBatch:
                 replace(
                     event,
                     deliveries=tuple(
-                        _settled(line, next(left)) if line.exit is Exit.ENQUEUED else line for line in event.deliveries
+                        _settled(line, next(left)) if line.outcome is Outcome.ENQUEUED else line
+                        for line in event.deliveries
                     ),
                 )
                 for event in self.events
@@ -249,18 +250,18 @@ class IntakeBatch:
 def receipt_of_refusal(event: EventRefused) -> EventReceipt:
     """Return what is told of an event that could not be read, or that its source does not hand on."""
     message_id = event.message_id and unpersonal_id(event.message_id)
-    line = PresetResult(preset=None, exit=Exit(event.exit), reason=event.reason)
+    line = PresetResult(preset=None, outcome=Outcome(event.outcome), reason=event.reason)
     return EventReceipt(message_id=message_id, deliveries=(line,))
 
 
 def receipt_of(events: Sequence[EventReceipt]) -> Receipt:
-    """Make a receipt, which counts the exits of its events."""
-    counts: defaultdict[Exit, int] = defaultdict(int)
+    """Make a receipt, which counts the outcomes of its events."""
+    counts: defaultdict[Outcome, int] = defaultdict(int)
     for event in events:
         for line in event.deliveries:
-            counts[line.exit] += 1
-    accepted = len(events) - counts.get(Exit.REFUSED, 0)
-    return Receipt(events=tuple(events), counts={Exit.ACCEPTED: accepted, **counts})
+            counts[line.outcome] += 1
+    accepted = len(events) - counts.get(Outcome.REFUSED, 0)
+    return Receipt(events=tuple(events), counts={Outcome.ACCEPTED: accepted, **counts})
 
 
 def receipt_of_message(message: Message, names: Mapping[str, str]) -> EventReceipt:
@@ -270,13 +271,13 @@ def receipt_of_message(message: Message, names: Mapping[str, str]) -> EventRecei
     an order.
     """
 
-    def told(kept: Delivery | DroppedEvent, exit_: Exit, reason: str) -> PresetResult:
+    def told(kept: Delivery | DroppedEvent, outcome: Outcome, reason: str) -> PresetResult:
         account = kept.ad_account_id or ""
-        return _line(kept.preset, names.get(account, ""), account, exit_, reason, kept.warnings)
+        return _line(kept.preset, names.get(account, ""), account, outcome, reason, kept.warnings)
 
     own = (each for each in message.deliveries if each.message_id == message.message_id)
-    lines = [(each.enqueued_at, told(each, Exit.ENQUEUED, "")) for each in own]
-    lines += [(at, told(event, event.exit, event.reason)) for at, event in message.dropped_events]
+    lines = [(each.enqueued_at, told(each, Outcome.ENQUEUED, "")) for each in own]
+    lines += [(at, told(event, event.outcome, event.reason)) for at, event in message.dropped_events]
     lines.sort(key=itemgetter(0))
     told_lines = tuple(line for _, line in lines)
     return EventReceipt(message_id=message.message_id, deliveries=told_lines, is_proven=message.is_proven)
@@ -293,12 +294,12 @@ def _held_off(line: PresetResult, place: int, delivery: NewDelivery, reasons: Ma
         currency=delivery.currency,
         channel=delivery.channel,
     )
-    return replace(line, exit=Exit.WITHHELD, reason=reasons[place], warnings=(), order=order)
+    return replace(line, outcome=Outcome.WITHHELD, reason=reasons[place], warnings=(), order=order)
 
 
 def _settled(line: PresetResult, answer: Enqueued) -> PresetResult:
     warnings = (*line.warnings, *answer.warnings)
-    settled = _line(line.preset, line.destination, line.ad_account_id, answer.exit, answer.reason, warnings)
+    settled = _line(line.preset, line.destination, line.ad_account_id, answer.outcome, answer.reason, warnings)
     return settled if line.memory is None else replace(settled, memory=line.memory)
 
 
@@ -309,8 +310,8 @@ def _counter(name: str, preset: str, account: str, label: str, source: str, coun
 
 @lru_cache(4_096)
 def _line(
-    preset: str | None, destination: str, account: str, exit_: Exit, reason: str, warnings: tuple[str, ...]
+    preset: str | None, destination: str, account: str, outcome: Outcome, reason: str, warnings: tuple[str, ...]
 ) -> PresetResult:
     return PresetResult(
-        preset=preset, destination=destination, ad_account_id=account, exit=exit_, reason=reason, warnings=warnings
+        preset=preset, destination=destination, ad_account_id=account, outcome=outcome, reason=reason, warnings=warnings
     )

@@ -117,7 +117,7 @@ async def recorded(
 ) -> tuple[dict[str, dict[str, Any]], bool]:
     """Return a test for each preset that takes an event, by the preset's file, of the event with made-up data.
 
-    The second is whether the made-up event goes the same way as the event: same exits, same fields.
+    The second is whether the made-up event goes the same way as the event: same outcomes, same fields.
     """
     made = MadeUp(catalog, rng)(event)
     was, becomes = [
@@ -148,7 +148,7 @@ async def _report(explainer: Explainer, event: Event, catalog: Catalog, now: flo
 
 
 def _way(report: PresetReport) -> tuple[str, str, list[str]]:
-    return report.preset, report.exit.value, [field.field for field in report.fields if field.sent is not None]
+    return report.preset, report.outcome.value, [field.field for field in report.fields if field.sent is not None]
 
 
 def _expected(report: PresetReport) -> dict[str, Any]:
@@ -159,7 +159,7 @@ def _expected(report: PresetReport) -> dict[str, Any]:
         if field.sent is not None
     }
     if report.payload is None:
-        return {"exit": report.exit.value}
+        return {"outcome": report.outcome.value}
     return {"events": 1, "warnings": list(report.warnings), "fields": sent}
 
 

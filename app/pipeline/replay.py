@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any, Final, TypeAlias
 
 from app.catalog import Catalog
-from app.core.events import Event, Exit
+from app.core.events import Event, Outcome
 from app.core.pages import Quarantined, QuarantineFilter, QuarantineGroup
 from app.core.receipts import EventReceipt, PresetResult
 from app.errors import EventRefused
@@ -25,9 +25,9 @@ _Opened: TypeAlias = tuple[Quarantined, Event | EventRefused]
 #: So many events are opened, judged and accepted at once.
 _AT_ONCE: Final = 500
 #: What still makes nothing of an event: it stays where it is, whatever else is made of it.
-_UNMENDED: Final = frozenset({Exit.INVALID, Exit.UNMATCHED})
+_UNMENDED: Final = frozenset({Outcome.INVALID, Outcome.UNMATCHED})
 #: What is done for an event at once, also for one that stays. Done again, it changes nothing.
-_DONE_AT_ONCE: Final = frozenset({Exit.ENQUEUED, Exit.MATCHED})
+_DONE_AT_ONCE: Final = frozenset({Outcome.ENQUEUED, Outcome.MATCHED})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,15 +39,15 @@ class Replay:
     leaving: int = 0
     #: Sealed by another key than that of now: they cannot be read, and stay until their time is over.
     unreadable: int = 0
-    #: Of deliveries, by exit; and by preset, exit and reason.
-    exits: Counter[Exit] = field(default_factory=Counter)
-    reasons: Counter[tuple[str, Exit, str]] = field(default_factory=Counter)
+    #: Of deliveries, by outcome; and by preset, outcome and reason.
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    reasons: Counter[tuple[str, Outcome, str]] = field(default_factory=Counter)
 
     def add(self, receipt: EventReceipt) -> None:
         """Count what becomes of one event."""
         for line in receipt.deliveries:
-            self.exits[line.exit] += 1
-            self.reasons[line.preset or "", line.exit, line.reason] += 1
+            self.outcomes[line.outcome] += 1
+            self.reasons[line.preset or "", line.outcome, line.reason] += 1
 
 
 class Replaying:
@@ -164,25 +164,25 @@ def _leaves(receipt: EventReceipt) -> bool:
 
 def _waits(line: PresetResult) -> bool:
     """Return whether a delivery may still be made another time: by a mended mapping, with more room, or by a person."""
-    is_full = line.exit is Exit.WITHHELD and line.reason == BACKLOG_FULL
-    return line.exit in _UNMENDED or is_full or is_too_dear(line)
+    is_full = line.outcome is Outcome.WITHHELD and line.reason == BACKLOG_FULL
+    return line.outcome in _UNMENDED or is_full or is_too_dear(line)
 
 
 def _is_to_accept(receipt: EventReceipt) -> bool:
     """Return whether an event is to be accepted now: what only stays where it is would be noted and counted twice."""
-    return _leaves(receipt) or any(line.exit in _DONE_AT_ONCE for line in receipt.deliveries)
+    return _leaves(receipt) or any(line.outcome in _DONE_AT_ONCE for line in receipt.deliveries)
 
 
 def replay_json(replay: Replay) -> dict[str, Any]:
     """Return a replay as JSON-ready values, the same by every door."""
-    outcomes = [
-        {"preset": preset, "exit": exit_.value, "reason": reason, "count": count}
-        for (preset, exit_, reason), count in replay.reasons.most_common()
+    by_preset = [
+        {"preset": preset, "outcome": outcome.value, "reason": reason, "count": count}
+        for (preset, outcome, reason), count in replay.reasons.most_common()
     ]
     return {
         "events": replay.events,
         "leaving": replay.leaving,
         "unreadable": replay.unreadable,
-        "exits": {exit_.value: count for exit_, count in replay.exits.most_common()},
-        "outcomes": outcomes,
+        "outcomes": {outcome.value: count for outcome, count in replay.outcomes.most_common()},
+        "by_preset": by_preset,
     }

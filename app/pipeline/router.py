@@ -15,7 +15,7 @@ from app.catalog import Catalog, Preset
 from app.config.settings import ConversionSettings
 from app.core.consent import key_of
 from app.core.deliveries import NewDelivery
-from app.core.events import DEFAULT_SOURCE, Event, Exit
+from app.core.events import DEFAULT_SOURCE, Event, Outcome
 from app.core.receipts import PresetResult
 from app.core.trust import TOO_DEAR, SourceTraits
 from app.core.values.candidates import Resolvable
@@ -105,7 +105,7 @@ def routes(presets: Iterable[Preset], accounts: Sequence[AdAccount], source: str
     return [(preset, account) for preset in presets for account in accounts if account.takes(preset.name, source)]
 
 
-def not_sent(preset: Preset, account: AdAccount, exit_: Exit, reason: str) -> PresetResult:
+def not_sent(preset: Preset, account: AdAccount, outcome: Outcome, reason: str) -> PresetResult:
     """Return the line of a preset by which an ad account gets nothing.
 
     The reason is shortened, since it is kept of each event: a few bytes that are sent could have many faults.
@@ -114,7 +114,7 @@ def not_sent(preset: Preset, account: AdAccount, exit_: Exit, reason: str) -> Pr
         preset=preset.name,
         destination=account.name,
         ad_account_id=account.ad_account_id,
-        exit=exit_,
+        outcome=outcome,
         reason=reason if len(reason) <= _MAX_REASON else f"{reason[:_MAX_REASON]}…",
     )
 
@@ -131,7 +131,7 @@ def cancellations(event: Event, catalog: Catalog, accounts: Sequence[AdAccount],
                     preset=preset.name,
                     destination=account.name,
                     ad_account_id=account.ad_account_id,
-                    exit=Exit.MATCHED,
+                    outcome=Outcome.MATCHED,
                     reason=reason,
                     cancels=None if refund.is_part else order,
                     refunds=(refund.amount, refund.currency) if refund.amount else None,
@@ -165,13 +165,15 @@ WhyWithheld: TypeAlias = Callable[[Event], str | None]
 #: Returns why this preset sends nothing to this ad account now, None where it does: the switches.
 WhyOff: TypeAlias = Callable[[str, str], str | None]
 
-_OF_NO_PRESET = PresetResult(preset=None, exit=Exit.UNMATCHED, reason="no preset's trigger holds for this event")
+_OF_NO_PRESET = PresetResult(preset=None, outcome=Outcome.UNMATCHED, reason="no preset's trigger holds for this event")
 #: Why a `delete` of anybody erases nothing. An answer of success would be untrue.
 _NOT_ERASED = "nothing was erased: only a sender who is known by a secret may have somebody erased"
 NO_REGULATION = (
     "nothing was erased: `regulationType` is not known. Use DELETE_ONLY, SUPPRESS_WITH_DELETE or SUPPRESS_ONLY"
 )
-_OF_NO_ACCOUNT = PresetResult(preset=None, exit=Exit.UNMATCHED, reason="no ad account takes this source and preset")
+_OF_NO_ACCOUNT = PresetResult(
+    preset=None, outcome=Outcome.UNMATCHED, reason="no ad account takes this source and preset"
+)
 
 
 def _of_any_source(_: str) -> SourceTraits:
@@ -314,7 +316,7 @@ class Router:
     def mapped(self, event: Event, matched: Matched, now: float) -> list[PresetResult]:
         """Return what the event comes to by itself, without memory."""
         if matched.withheld is not None:
-            return [PresetResult(preset=None, exit=Exit.WITHHELD, reason=matched.withheld)]
+            return [PresetResult(preset=None, outcome=Outcome.WITHHELD, reason=matched.withheld)]
         return self._map_all(matched.ways, event, now) or [_OF_NO_ACCOUNT if matched.presets else _OF_NO_PRESET]
 
     def finished(
@@ -340,7 +342,7 @@ class Router:
             lines = [self._not_too_dear(line) for line in lines]
         if not catalog.cancellable or not (cancelled := cancellations(event, catalog, self._accounts, source)):
             return lines
-        return [*cancelled, *(line for line in lines if line.exit is not Exit.UNMATCHED)]
+        return [*cancelled, *(line for line in lines if line.outcome is not Outcome.UNMATCHED)]
 
     def _not_too_dear(self, line: PresetResult) -> PresetResult:
         """Return the line of a public event, or one that withholds its order, which is dearer than is allowed."""
@@ -352,14 +354,14 @@ class Router:
         if limit is None or Decimal(money.get("value", 0)) <= limit:
             return line
         reason = f"{TOO_DEAR} a public order of more than {limit} {currency}"
-        return replace(line, exit=Exit.WITHHELD, reason=reason, event=None, warnings=(), hold_s=0, memory=None)
+        return replace(line, outcome=Outcome.WITHHELD, reason=reason, event=None, warnings=(), hold_s=0, memory=None)
 
     def of_delete(self, results: list[PresetResult], event: Event, *, is_known: bool) -> list[PresetResult]:
         """Return the results of a `delete`: it is refused where it does nothing, and no preset takes it."""
         reason = NO_REGULATION if wish_of(event) is None else None if is_known else _NOT_ERASED
         if reason is None or any(each.event for each in results):
             return results
-        return [PresetResult(preset=None, exit=Exit.REFUSED, reason=reason)]
+        return [PresetResult(preset=None, outcome=Outcome.REFUSED, reason=reason)]
 
     def _map_all(self, ways: Sequence[tuple[Preset, AdAccount]], event: Event, now: float) -> list[PresetResult]:
         """Return a line for each way; what is made alike for several ad accounts is made once."""
@@ -387,7 +389,7 @@ class Router:
         reason = self._why_off(preset.name, account.ad_account_id)
         if reason is None and preset.overlapping and preset.overlaps and preset.overlaps.withheld.matches(event):
             reason = preset.overlap_reason
-        return None if reason is None else not_sent(preset, account, Exit.WITHHELD, reason)
+        return None if reason is None else not_sent(preset, account, Outcome.WITHHELD, reason)
 
     def _make(
         self, preset: Preset, account: AdAccount, event: Event, now: float, complete: Complete | None = None
@@ -398,18 +400,18 @@ class Router:
             fields = preset.mapping.under(making.content_id).of(event)
             built, warnings = making.action(fields, now, complete, platform)
         except EventInvalid as exc:
-            return not_sent(preset, account, Exit.INVALID, exc.reason)
+            return not_sent(preset, account, Outcome.INVALID, exc.reason)
         except MappingError as exc:
-            return not_sent(preset, account, Exit.INVALID, str(exc))
+            return not_sent(preset, account, Outcome.INVALID, str(exc))
         reason, about = making.why_filtered(event, built)
         if reason is not None:
-            return not_sent(preset, account, Exit.WITHHELD, reason)
+            return not_sent(preset, account, Outcome.WITHHELD, reason)
         warnings += about
         if built["event_name"] == "checkout":
             warnings += _about_app(event, built)
             fault, about = leave_out_staff(event, built)
             if fault is not None:
-                return not_sent(preset, account, Exit.INVALID, fault)
+                return not_sent(preset, account, Outcome.INVALID, fault)
             warnings += about
         message_id = event["messageId"]
         if built["event_id"] != message_id and is_long(message_id) and built["event_id"] != unpersonal_id(message_id):
@@ -418,7 +420,7 @@ class Router:
             preset=preset.name,
             destination=account.name,
             ad_account_id=account.ad_account_id,
-            exit=Exit.ENQUEUED,
+            outcome=Outcome.ENQUEUED,
             warnings=tuple(warnings),
             event=built,
             hold_s=preset.hold_s,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.catalog import Catalog
-from app.core.events import Event, Exit
+from app.core.events import Event, Outcome
 from app.core.receipts import EventReceipt, Receipt
 from app.core.values.times import DAY_S
 from app.errors import EventRefused
@@ -24,7 +24,7 @@ _TRIMMED_EVERY_S: Final = 1.0
 #: While a draft runs beside what arrives: how often, and the share of a core that it may take.
 _HURRIED_EVERY_S: Final = 0.1
 _SHARE: Final = 0.01
-_NEVER: Final = frozenset({Exit.REFUSED, Exit.WITHHELD})
+_NEVER: Final = frozenset({Outcome.REFUSED, Outcome.WITHHELD})
 
 
 @dataclass(slots=True)
@@ -101,12 +101,12 @@ class Samples:
     async def _commit(self, events: Iterable[tuple[Event, EventReceipt]], intake: Intake) -> None:
         kept = []
         for event, told in events:
-            if any(line.exit in _NEVER for line in told.deliveries) or self._reader.says_no(event, self._catalog()):
+            if any(line.outcome in _NEVER for line in told.deliveries) or self._reader.says_no(event, self._catalog()):
                 continue
             sealed = self._sealer.seal(event)
             if sealed is not None and len(sealed) <= _MAX_SEALED:
                 keys = self._reader.all_keys(event, self._catalog(), told.deliveries)
-                kept.append(quarantined(event, sealed, intake, keys=keys, lasts_s=DAY_S, exit_=Exit.ACCEPTED))
+                kept.append(quarantined(event, sealed, intake, keys=keys, lasts_s=DAY_S, outcome=Outcome.ACCEPTED))
         if kept:
             await self._sealed_events.keep(kept)
             if intake.now >= self._trim_at:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
 from app.core.deliveries import State
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import DroppedPage, Page, Query
 from app.destination import PersonReader
 from app.errors import UnknownName
@@ -141,8 +141,8 @@ def readings(text: str, digest: str | None) -> Iterator[Query]:
         yield Query(state="waiting")
     elif word in tuple(State):
         yield Query(state=State(word))
-    elif word in tuple(Exit):
-        yield Query(exit=Exit(word))
+    elif word in tuple(Outcome):
+        yield Query(outcome=Outcome(word))
     for name in (*_NAMES, *_PARTS):
         yield Query(**{name: text})  # type: ignore[arg-type] # these too
 

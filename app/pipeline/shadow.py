@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from app.catalog import Catalog
-from app.core.events import Event, Exit
+from app.core.events import Event, Outcome
 from app.core.pages import Quarantined, QuarantineFilter
 from app.core.receipts import PresetResult
 from app.core.values.hidden_emails import unpersonal_id
@@ -32,7 +32,7 @@ _PERSONAL: Final = frozenset({"user_data.client_ip_address", "user_data.client_u
 _Made: TypeAlias = tuple[Catalog, PresetResult | None]
 #: Returns the input of a hashed field, without personal data.
 _Describes: TypeAlias = Callable[[Catalog, PresetResult, str], str]
-#: By preset, field or exit, and kind of change.
+#: By preset, field or outcome, and kind of change.
 _Key: TypeAlias = tuple[str, str, str]
 
 
@@ -77,13 +77,13 @@ class Shadow:
     #: Events by preset, field and `gained`, `lost` or `changed`.
     fields: Counter[_Key] = field(default_factory=Counter)
     examples: dict[_Key, list[ChangeExample]] = field(default_factory=dict)
-    #: Events by preset, exit before and exit after.
-    exits: Counter[_Key] = field(default_factory=Counter)
+    #: Events by preset, outcome before and outcome after.
+    outcomes: Counter[_Key] = field(default_factory=Counter)
 
     @property
     def differs(self) -> bool:
         """Whether anything becomes otherwise."""
-        return bool(self.fields or self.exits)
+        return bool(self.fields or self.outcomes)
 
     def add(
         self,
@@ -97,7 +97,7 @@ class Shadow:
     ) -> list[_Key]:
         """Count what becomes of an event by what runs and by the draft, each with an empty memory.
 
-        Return under which keys of `fields` and `exits` it was counted.
+        Return under which keys of `fields` and `outcomes` it was counted.
         """
         self.events += 1
         keys: list[_Key] = []
@@ -117,10 +117,10 @@ class Shadow:
 
     def _compare(self, message_id: str, preset: str, sides: Sequence[_Made], describe: _Describes) -> Iterator[_Key]:
         """Count what becomes of one delivery, and yield what differs. Fields are compared where both would send it."""
-        exits = [Exit.UNMATCHED if line is None else line.exit for _, line in sides]
-        if exits[0] != exits[1]:
-            self.exits[preset, exits[0].value, exits[1].value] += 1
-            yield preset, exits[0].value, exits[1].value
+        outcomes = [Outcome.UNMATCHED if line is None else line.outcome for _, line in sides]
+        if outcomes[0] != outcomes[1]:
+            self.outcomes[preset, outcomes[0].value, outcomes[1].value] += 1
+            yield preset, outcomes[0].value, outcomes[1].value
         found: list[dict[str, Any]] = []
         inputs: list[Callable[[str], str]] = []
         for side, (catalog, line) in zip((self.before, self.after), sides, strict=True):
@@ -128,7 +128,7 @@ class Shadow:
                 found.append(dict(_leaves(line.event)))
                 inputs.append(partial(describe, catalog, line))
                 side.add(preset, line.event, found[-1])
-        if len(found) < len(exits):
+        if len(found) < len(outcomes):
             return
         old, new = found
         for name in {**old, **new}:
@@ -158,9 +158,9 @@ class Shadow:
         """Return everything as JSON-ready values."""
         return {
             "events": self.events,
-            "exits": [
+            "outcomes": [
                 {"preset": preset, "was": was, "becomes": becomes, "count": count}
-                for (preset, was, becomes), count in self.exits.most_common()
+                for (preset, was, becomes), count in self.outcomes.most_common()
             ],
             "fields": [
                 {
@@ -317,7 +317,7 @@ def _fields(kind: str, about: str, shadow: Shadow) -> list[tuple[Decimal, Decima
     side = shadow.after if kind == "gained" else shadow.before
     if about == "events":
         place = {"lost": 1, "gained": 2}.get(kind)
-        count = sum(count for key, count in shadow.exits.items() if place and key[place] == Exit.ENQUEUED)
+        count = sum(count for key, count in shadow.outcomes.items() if place and key[place] == Outcome.ENQUEUED)
         return [(Decimal(count), Decimal(side.sent.total()))]
     found = sum(count for (_, name, how), count in shadow.fields.items() if how == kind and _is(about, name))
     return [(Decimal(found), Decimal(sum(count for (_, name), count in side.having.items() if _is(about, name))))]

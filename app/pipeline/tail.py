@@ -13,7 +13,7 @@ from typing import Final
 import orjson
 
 from app.catalog import Catalog
-from app.core.events import Event, Exit
+from app.core.events import Event, Outcome
 from app.core.receipts import EventReceipt, PresetResult, Receipt
 from app.core.trust import public_share
 from app.errors import EventRefused
@@ -26,7 +26,7 @@ from app.source import Intake
 MAX_TAIL_S: Final = 900
 MAX_TAILED: Final = 200
 MAX_TAILED_BYTES: Final = 2_000_000
-_HIDDEN: Final = frozenset({Exit.REFUSED, Exit.WITHHELD})
+_HIDDEN: Final = frozenset({Outcome.REFUSED, Outcome.WITHHELD})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +120,7 @@ class Tail:
         shown: list[tuple[Event, EventReceipt]] = []
         is_erasure = False
         for event, told in arrived:
-            if isinstance(event, EventRefused) or any(line.exit in _HIDDEN for line in told.deliveries):
+            if isinstance(event, EventRefused) or any(line.outcome in _HIDDEN for line in told.deliveries):
                 self.hidden += 1
             elif event["type"] == "delete":
                 if intake.is_known:

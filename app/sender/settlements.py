@@ -80,9 +80,9 @@ def _dead(claimed: Claimed, reason: str) -> Settlement:
 
 
 def counters(settlements: Iterable[Settlement]) -> list[CounterRow]:
-    """Return the counts of exits by preset, ad account and status, and of Pinterest's warnings by their text.
+    """Return the counts of outcomes by preset, ad account and status, and of Pinterest's warnings by their text.
 
-    What was not tried is no exit.
+    What was not tried is no outcome.
     """
     alike = Counter((each.result, each.claimed.preset, each.claimed.ad_account_id) for each in settlements)
     counts: Counter[tuple[str, str, str, str]] = Counter()

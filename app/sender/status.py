@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeAlias
 
 from app.config import Settings
 from app.core.coordination import Switches
-from app.core.events import CounterRow, Exit
+from app.core.events import CounterRow, Outcome
 from app.core.log import logger
 from app.core.pages import AccountView, Backlog
 from app.core.shared_values import (
@@ -31,7 +31,12 @@ ON_ITS_WAY_S: Final = 60.0
 #: What a delivery that waits takes of the disk beside its payload: rows, keys, indexes (docs/scaling.md).
 ROW_BYTES: Final = 800
 
-_WAYS: Final[Mapping[str, int]] = {Exit.ENQUEUED: 1, Exit.DELIVERED: -1, Exit.REJECTED: -1, Exit.WITHDRAWN: -1}
+_WAYS: Final[Mapping[str, int]] = {
+    Outcome.ENQUEUED: 1,
+    Outcome.DELIVERED: -1,
+    Outcome.REJECTED: -1,
+    Outcome.WITHDRAWN: -1,
+}
 #: The names of all counts that tell of a rate.
 RATE_NAMES: Final = frozenset(map(str, _WAYS))
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 from fastapi import APIRouter, Request, Response
 
 from app.config.settings import ConsentSettings
-from app.core.events import Event, Exit
+from app.core.events import Event, Outcome
 from app.core.receipts import Receipt
 from app.core.refusals import FailedCheck
 from app.core.values.addresses import Network
@@ -240,8 +240,8 @@ class NamedWebhook:
     clock: Callable[[], float]
     #: That of all requests of the process.
     budget: MemoryBudget
-    #: Told the name of a source, and the exits of each request that was committed.
-    on_count: Callable[[str, Mapping[Exit, int]], None]
+    #: Told the name of a source, and the outcomes of each request that was committed.
+    on_count: Callable[[str, Mapping[Outcome, int]], None]
     trusted_proxies: tuple[Network, ...]
     #: Whether people are remembered: whoever proves nothing must learn nothing of them.
     remembers: bool

@@ -9,7 +9,7 @@ import orjson
 from fastapi import Request, Response
 from msgspec import structs
 
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.receipts import EventReceipt, PresetResult, Receipt
 from app.core.refusals import NO_SOURCE, FailedCheck
 from app.errors import EventError, OutboxUnavailable
@@ -141,7 +141,7 @@ SUCCESS: Final = b'{"success": true}'
 #: What `Content-Encoding` may say; any other is named where a body proves unreadable, not before: nobody pays for it.
 _ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate", "zstd"})
 _UNREAD: Final = (BROKEN_JSON, UNAUTHENTICATED)
-_UNUSABLE = frozenset({Exit.REFUSED, Exit.INVALID})
+_UNUSABLE = frozenset({Outcome.REFUSED, Outcome.INVALID})
 
 
 def answer(content: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -203,7 +203,7 @@ def refusal_json(code: str, message: str) -> bytes:
 def is_unusable(receipt: Receipt) -> bool:
     """Return whether nothing of the request can ever be used: every line is refused or invalid."""
     lines = [line for event in receipt.events for line in event.deliveries]
-    return bool(lines) and all(line.exit in _UNUSABLE for line in lines)
+    return bool(lines) and all(line.outcome in _UNUSABLE for line in lines)
 
 
 def without_memory(receipt: Receipt) -> Receipt:
@@ -212,25 +212,27 @@ def without_memory(receipt: Receipt) -> Receipt:
     What became of an accepted event would tell that memory has an identifier of its person, or that another event,
     completed by it, was alike.
     """
-    accepted = (PresetResult(preset=None, exit=Exit.ACCEPTED),)
+    accepted = (PresetResult(preset=None, outcome=Outcome.ACCEPTED),)
     events = tuple(
         event
-        if any(line.exit is Exit.REFUSED for line in event.deliveries)
+        if any(line.outcome is Outcome.REFUSED for line in event.deliveries)
         else EventReceipt(message_id=event.message_id, deliveries=accepted, is_proven=event.is_proven)
         for event in receipt.events
     )
-    counts = {exit_: receipt.counts[exit_] for exit_ in (Exit.ACCEPTED, Exit.REFUSED) if exit_ in receipt.counts}
+    counts = {
+        outcome: receipt.counts[outcome] for outcome in (Outcome.ACCEPTED, Outcome.REFUSED) if outcome in receipt.counts
+    }
     return Receipt(events=events, counts=counts)
 
 
 def receipt_json(receipt: Receipt, *, source: str | None = None) -> bytes:
     """Write a receipt, with the name of the `source` that sent it where one is given.
 
-    {"counts": {"accepted": 1, ...}, "events": [{"message_id": ..., "deliveries": [{"preset": ..., "exit": ...,
+    {"counts": {"accepted": 1, ...}, "events": [{"message_id": ..., "deliveries": [{"preset": ..., "outcome": ...,
     "reason": ..., "warnings": [...]}], "trust": "proven"}]}; a preview's lines also have the finished "event". An event
     that spoke to memory also has "to_memory": {"groups": [...], "linked": ..., "erased": ..., "marked": ...}.
     """
-    counts = {exit_.value: count for exit_, count in receipt.counts.items()}
+    counts = {outcome.value: count for outcome, count in receipt.counts.items()}
     named = {} if source is None else {"source": source}
     lines = {id(event.deliveries): event.deliveries for event in receipt.events}  # most events share theirs
     deliveries = {key: list(map(_line, its_lines)) for key, its_lines in lines.items()}
@@ -255,7 +257,7 @@ def _event(event: EventReceipt, deliveries: list[dict[str, Any]]) -> dict[str, A
 def _line(line: PresetResult) -> dict[str, Any]:
     told: dict[str, Any] = {
         "preset": line.preset,
-        "exit": line.exit,
+        "outcome": line.outcome,
         "reason": line.reason,
         "warnings": line.warnings,
     }

@@ -3,7 +3,7 @@
 Where every request comes in: the shortest way to the handlers that receive events, and a note of each answer.
 
 FastAPI knows and documents these routes like all others. But what it does around a handler (layers of middleware,
-matching the path against every route, dependencies, exit stacks) is a third of the time of receiving one event, and
+matching the path against every route, dependencies, outcome stacks) is a third of the time of receiving one event, and
 these handlers need none of it: they take a Request and return a Response. So a table has their paths, asked first.
 """
 

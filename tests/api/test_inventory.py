@@ -16,7 +16,7 @@ async def test_what_was_sent_is_found_by_its_name_once_the_process_has_written(t
         assert (await client.get("/api/v1/inventory")).json()["events"] == []
     async with client_of(tmp_path) as client:
         (event,) = (await client.get("/api/v1/inventory")).json()["events"]
-        assert (event["source"], event["name"], event["exits"]) == ("default", "order completed", {"unmatched": 1})
+        assert (event["source"], event["name"], event["outcomes"]) == ("default", "order completed", {"unmatched": 1})
         assert event["nearest"]["preset"] == "Order Completed"
         one = (await client.get("/api/v1/inventory", params={"name": "order completed"})).json()
         assert [each["path"] for each in one["properties"]] == ["properties.total"]

@@ -34,12 +34,12 @@ async def test_what_is_invalid_is_listed_judged_replayed_and_discarded(client: A
     event = {"type": "track", "event": "Order Completed", "messageId": "m-1", "timestamp": time.time()}
     assert (await client.post("/webhook", json=[event])).status_code == 200
     (group,) = (await client.get("/api/v1/quarantine")).json()["groups"]
-    assert (group["name"], group["exit"], group["count"]) == ("Order Completed", "invalid", 1)
+    assert (group["name"], group["outcome"], group["count"]) == ("Order Completed", "invalid", 1)
     preview = (await client.post("/api/v1/quarantine/preview", json={"name": "Order Completed"})).json()
-    assert (preview["events"], preview["leaving"], preview["exits"]) == (1, 0, {"invalid": 1})
-    assert preview["outcomes"][0]["reason"] == group["reason"]
+    assert (preview["events"], preview["leaving"], preview["outcomes"]) == (1, 0, {"invalid": 1})
+    assert preview["by_preset"][0]["reason"] == group["reason"]
     assert (await client.post("/api/v1/quarantine/replay", json=ALL)).json()["leaving"] == 0
-    assert (await client.post("/api/v1/quarantine/discard", json={"exit": "invalid"})).json() == {"discarded": 1}
+    assert (await client.post("/api/v1/quarantine/discard", json={"outcome": "invalid"})).json() == {"discarded": 1}
     assert (await client.get("/api/v1/quarantine")).json() == {"groups": []}
 
 
@@ -48,7 +48,7 @@ async def test_all_must_be_said(client: AsyncClient, body: dict[str, object]) ->
     assert (await client.post("/api/v1/quarantine/replay", json=body)).status_code == 400
 
 
-@pytest.mark.parametrize("body", [{"nmae": "x"}, {"exit": "lost"}, {"name": 5}])
+@pytest.mark.parametrize("body", [{"nmae": "x"}, {"outcome": "lost"}, {"name": 5}])
 async def test_an_unknown_filter_is_refused(client: AsyncClient, body: dict[str, object]) -> None:
     assert (await client.post("/api/v1/quarantine/discard", json=body)).status_code == 422
 

@@ -44,10 +44,10 @@ async def test_every_filter_is_in_the_description() -> None:
     ("query", "deliveries", "dropped"),
     [
         ("order_id=SO-1001", ["m-1"], ["m-2"]),
-        ("exit=invalid", [], ["m-3"]),
-        ("currency=eur&exit=enqueued", ["m-1"], []),
+        ("outcome=invalid", [], ["m-3"]),
+        ("currency=eur&outcome=enqueued", ["m-1"], []),
         ("cursor=99999999999999999999&order_id=SO-1001", ["m-1"], ["m-2"]),
-        ("exit=duplicate&order_id=SO-1001", [], ["m-2"]),
+        ("outcome=duplicate&order_id=SO-1001", [], ["m-2"]),
         ("event_name=checkout&limit=1", ["m-1"], ["m-3"]),
         ("source=default&since=2020-01-01&until=2021-01-01", [], []),
     ],

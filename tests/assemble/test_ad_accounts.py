@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from app import assemble
 from app.assemble import ad_accounts
 from app.assemble.ad_accounts import account_names, check_presets, check_sources, destinations
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.errors import CatalogError
 from app.main import create_app
 from app.pipeline.delivery_factory import drafted_delivery
@@ -166,9 +166,9 @@ def test_ad_accounts_with_the_same_settings_get_the_same_event_made_once(tmp_pat
 def test_an_event_that_no_ad_account_takes_is_told(tmp_path: Path) -> None:
     folder_of(tmp_path, a=SANDBOX + "sources: [shop]\n")
     (line,) = assemble.event_router(settings(destinations_dir=(tmp_path,))).lines(PAGE, shipped_catalog(), now=NOW)
-    assert (line.preset, line.exit, line.reason) == (
+    assert (line.preset, line.outcome, line.reason) == (
         None,
-        Exit.UNMATCHED,
+        Outcome.UNMATCHED,
         "no ad account takes this source and preset",
     )
 
@@ -177,7 +177,7 @@ def test_an_ad_account_that_is_switched_off_withholds_where_the_settings_refuse(
     folder_of(tmp_path, a=SANDBOX, b=EUR)
     mine = settings(destinations_dir=(tmp_path,), switched_off="refuse")
     walk = assemble.event_router(mine, lambda _, account: "off" if account == "3" else None)
-    assert [(line.destination, line.exit) for line in walk.lines(PAGE, shipped_catalog(), now=NOW)] == [
-        ("Trial", Exit.ENQUEUED),
-        ("FR", Exit.WITHHELD),
+    assert [(line.destination, line.outcome) for line in walk.lines(PAGE, shipped_catalog(), now=NOW)] == [
+        ("Trial", Outcome.ENQUEUED),
+        ("FR", Outcome.WITHHELD),
     ]

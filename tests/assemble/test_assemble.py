@@ -12,7 +12,7 @@ from app.assemble import ad_accounts
 from app.assemble.services import make_services
 from app.catalog import load_catalog
 from app.config import load_settings
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.destination import report_conversion_event
 from app.errors import EventRefused, MappingError, OutboxError, PinrelayError, TriggerError
 from app.mapping import compile_mapping
@@ -98,7 +98,7 @@ def test_a_pipeline_previews_events_maps_them_and_previews_requests_alike() -> N
     ((preset, sent),) = pipeline.map_event(PAGE, NOW)
     requested, refused = pipeline.preview_request("rudderstack", b"[" + PAGE + b", {}]", {}, now=NOW)
 
-    assert (line.preset, line.exit, line.event) == (preset, Exit.ENQUEUED, orjson.loads(sent))
+    assert (line.preset, line.outcome, line.event) == (preset, Outcome.ENQUEUED, orjson.loads(sent))
     assert requested == [line]
     assert isinstance(refused, EventRefused)
 
@@ -108,22 +108,24 @@ def test_errors_that_are_relied_on_from_outside_are_all_of_one_kind() -> None:
 
 
 @every_row(
-    ("settings", "event", "exits"),
+    ("settings", "event", "outcomes"),
     [
-        ({}, {}, [Exit.ENQUEUED]),
-        ({"consent_categories": ("ads",)}, {"consent": {"categoryPreferences": {}}}, [Exit.WITHHELD]),
-        ({"max_event_age_days": 0.0001}, {}, [Exit.INVALID]),
-        ({"honour_integrations": False}, {"integrations": {"All": False}}, [Exit.ENQUEUED]),
-        ({}, {"integrations": {"All": False}}, [Exit.WITHHELD]),
+        ({}, {}, [Outcome.ENQUEUED]),
+        ({"consent_categories": ("ads",)}, {"consent": {"categoryPreferences": {}}}, [Outcome.WITHHELD]),
+        ({"max_event_age_days": 0.0001}, {}, [Outcome.INVALID]),
+        ({"honour_integrations": False}, {"integrations": {"All": False}}, [Outcome.ENQUEUED]),
+        ({}, {"integrations": {"All": False}}, [Outcome.WITHHELD]),
     ],
     ids=str,
 )
-def test_the_pipeline_obeys_the_settings(settings: dict[str, Any], event: dict[str, Any], exits: list[Exit]) -> None:
+def test_the_pipeline_obeys_the_settings(
+    settings: dict[str, Any], event: dict[str, Any], outcomes: list[Outcome]
+) -> None:
     given = orjson.loads(PAGE)
     given |= {name: value for name, value in event.items() if name != "consent"}
     given["context"] |= {name: value for name, value in event.items() if name == "consent"}
     lines = assembled.pipeline(**settings).preview(given, now=NOW)
-    assert [line.exit for line in lines] == exits
+    assert [line.outcome for line in lines] == outcomes
 
 
 def test_event_names_of_the_advertisers_own_are_known_wherever_the_settings_are(tmp_path: Any) -> None:
@@ -133,11 +135,13 @@ def test_event_names_of_the_advertisers_own_are_known_wherever_the_settings_are(
     assert orjson.loads(sent)["event_name"] == "tasting"
 
 
-@pytest.mark.parametrize(("switched_off", "exits"), [("hold", [Exit.ENQUEUED]), ("refuse", [Exit.WITHHELD])])
-def test_switches_withhold_where_the_settings_refuse_what_is_switched_off(switched_off: str, exits: list[Exit]) -> None:
+@pytest.mark.parametrize(("switched_off", "outcomes"), [("hold", [Outcome.ENQUEUED]), ("refuse", [Outcome.WITHHELD])])
+def test_switches_withhold_where_the_settings_refuse_what_is_switched_off(
+    switched_off: str, outcomes: list[Outcome]
+) -> None:
     settings = assembled.settings(switched_off=switched_off)
     pipeline = assemble.pipeline(settings, assembled.shipped_catalog(), why_off=lambda name, _: f"{name} is off")
-    assert [line.exit for line in pipeline.preview(orjson.loads(PAGE), now=NOW)] == exits
+    assert [line.outcome for line in pipeline.preview(orjson.loads(PAGE), now=NOW)] == outcomes
 
 
 def test_an_action_source_may_replace_what_the_presets_say() -> None:

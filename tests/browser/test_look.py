@@ -179,7 +179,7 @@ def test_a_long_name_breaks_and_leaves_the_other_columns_their_room(
 ) -> None:
     long = {"type": "track", "messageId": "long", "event": "y" * 180, "properties": {"order_id": "O" * 100, "total": 1}}
     httpx.post(f"{fresh.url}/webhook", json=long, **PLAIN).raise_for_status()
-    page = open_page(f"{fresh.url}/console/deliveries?exit=unmatched")
+    page = open_page(f"{fresh.url}/console/deliveries?outcome=unmatched")
     row = page.get_by_role("row", name="yyy")
     expect(row).to_contain_text("OOO")
     assert page.locator(".scroller").evaluate("(each) => each.scrollWidth - each.clientWidth") == 0

@@ -81,7 +81,7 @@ def test_a_count_of_the_overview_leads_to_as_many_events(busy: Server, open_page
     "path",
     [
         "deliveries?state=dead",
-        "deliveries?exit=invalid",
+        "deliveries?outcome=invalid",
         "deliveries?order_id=SO-0",
         "deliveries?since=2026-01-01&source=default",
         "deliveries/dismiss?reason=currency",

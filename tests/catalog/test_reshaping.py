@@ -27,7 +27,7 @@ def reshaping(*events: dict[str, Any], **common: Any) -> Reshaping:
 
 
 def made(reshape: Reshaping, record: dict[str, Any]) -> list[Any]:
-    return [(each.exit, each.reason) if isinstance(each, EventRefused) else each for each in reshape(record)]
+    return [(each.outcome, each.reason) if isinstance(each, EventRefused) else each for each in reshape(record)]
 
 
 PAID = {"subscribe": 'headers.x-topic = "paid"', "mapping": {"event": "Order Completed"}}
@@ -61,7 +61,7 @@ def test_what_no_trigger_takes_is_named_as_the_triggers_ask(
     trigger: str, record: dict[str, Any], named: tuple[str, str] | None
 ) -> None:
     (untaken,) = reshaping({**PAID, "subscribe": trigger}, type="track")(record)
-    assert (untaken.exit, untaken.named) == ("unmatched", named)
+    assert (untaken.outcome, untaken.named) == ("unmatched", named)
 
 
 def test_a_list_gives_an_event_of_each_member_that_its_trigger_takes() -> None:
@@ -88,7 +88,7 @@ def test_a_record_without_what_its_event_requires_is_refused(record: dict[str, A
     if not lacks:
         assert found == {"type": "track", "event": "Order Completed"}
         return
-    assert found.exit == "refused"
+    assert found.outcome == "refused"
     assert found.reason.startswith(
         f'the record has not the form of "A payment": {lacks} does not hold; it was sent under'
     )
@@ -148,7 +148,7 @@ def test_a_member_that_its_triggers_ask_by_name_is_told_where_none_takes_it(
 ) -> None:
     record = {"headers": {"x-topic": "orders"}, "body": {"events": members}}
     told = [
-        (each.exit, each.reason, each.named) if isinstance(each, EventRefused) else each["event"]
+        (each.outcome, each.reason, each.named) if isinstance(each, EventRefused) else each["event"]
         for each in reshaping(*kinds, type="track")(record)
     ]
     assert told == [each if isinstance(each, str) else ("unmatched", UNTAKEN, each) for each in found], what
@@ -156,8 +156,8 @@ def test_a_member_that_its_triggers_ask_by_name_is_told_where_none_takes_it(
 
 def test_a_mapping_that_cannot_be_resolved_is_refused_by_its_place() -> None:
     template = {"subscribe": "body.id = 1", "mapping": {"event": {"@path": {"@path": "$.body.where"}}}}
-    ((exit_, reason),) = made(reshaping(template, type="track"), {"headers": {}, "body": {"id": 1}})
-    assert exit_ == "refused"
+    ((outcome, reason),) = made(reshaping(template, type="track"), {"headers": {}, "body": {"id": 1}})
+    assert outcome == "refused"
     assert reason.startswith("/events/0/mapping/event/@path")
 
 

@@ -55,7 +55,7 @@ def assert_read(run: Run, folder: Path, place: Place) -> None:
     for expected in ({"enqueued": 2}, {}):
         done = run(*rows, **settings)
         assert done.exit_code == 0, (done.output[-300:], done.exception)
-        assert json.loads(done.stdout.splitlines()[-1])["exits"] == expected
+        assert json.loads(done.stdout.splitlines()[-1])["outcomes"] == expected
     columns = ("--order-id", "id", "--total", "total", "--currency", "EUR", "--time", "made")
     done = run("reconcile", place.where, *query, *columns, "--json", **settings)
     assert done.exit_code == 0, (done.output[-300:], done.exception)

@@ -194,7 +194,7 @@ def test_mutants_are_listed_with_a_test_that_finds_each(run: Run, own: Path) -> 
         f'{own}/order_completed.yaml:3: the condition `type = "track"` can be removed from `subscribe`'
         in printed.stdout
     )
-    assert "expect: {exit: unmatched}" in printed.stdout
+    assert "expect: {outcome: unmatched}" in printed.stdout
     lines = [json.loads(line) for line in run("test", own, "--mutants", "--json").stdout.splitlines()]
     assert {line["is_found"] for line in lines} == {True, False}
     (suite,) = ET.fromstring(run("test", own, "--mutants", "--format", "junit").stdout)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.events import DroppedEvent, Exit
+from app.core.events import DroppedEvent, Outcome
 from app.outbox import SEARCH_FILTERS, Outbox
 from tests.commands.conftest import Run
 from tests.commands.stored import in_outbox
@@ -22,7 +22,7 @@ def events(tmp_path: Path) -> None:
 
     async def fill(outbox: Outbox) -> None:
         note = DroppedEvent(
-            message_id="n-1", preset="Checkout", exit=Exit.INVALID, reason="no identifier", order_id="SO-4"
+            message_id="n-1", preset="Checkout", outcome=Outcome.INVALID, reason="no identifier", order_id="SO-4"
         )
         orders = [new(message_id=f"m-{n}", order_id=f"SO-{n}", amount="10.00", currency="EUR") for n in (1, 2)]
         await At(outbox).enqueue(*orders, new(message_id="m-3", order_id="SO-3", payload=of_ann), dropped=(note,))
@@ -42,7 +42,7 @@ def _ids(output: str) -> list[tuple[str, str]]:
         (("SO-4",), [("dropped_event", "n-1")]),
         (("order_id=SO-1", "preset=checkout"), [("delivery", "m-1")]),
         (("preset=checkout", "--limit", "2"), [("delivery", "m-3"), ("delivery", "m-2")]),
-        (("exit=invalid",), [("dropped_event", "n-1")]),
+        (("outcome=invalid",), [("dropped_event", "n-1")]),
         ((), [("delivery", "m-3"), ("delivery", "m-2"), ("delivery", "m-1"), ("dropped_event", "n-1")]),
     ],
     ids=str,

@@ -51,7 +51,7 @@ def test_an_erasure_that_finds_nobody_fails_without_certificate_and_keeps_the_op
     assert run("import", file).exit_code == 0
     (delivery,) = [json.loads(line) for line in run("find", "7", "--json").stdout.splitlines()]
     assert delivery["kind"] == ("dropped_event" if suppress else "delivery")
-    assert delivery.get("exit") == ("withheld" if suppress else None)
+    assert delivery.get("outcome") == ("withheld" if suppress else None)
 
 
 @pytest.mark.parametrize(

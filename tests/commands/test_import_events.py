@@ -51,7 +51,7 @@ def summary(result: Result) -> dict[str, Any]:
 def test_events_are_read_in_every_form_that_files_have(run: Run, tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "events"
     file.write_bytes(content)
-    assert summary(run("import", file, "--json"))["exits"] == {"enqueued": 2}
+    assert summary(run("import", file, "--json"))["outcomes"] == {"enqueued": 2}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_events_of_a_file_are_as_proven_as_those_of_the_webhook_unless_an_option
     """What the webhook received before must be known again: a proven event repeats no public one."""
     file = tmp_path / "events"
     file.write_bytes(ndjson(page("a")))
-    assert summary(run("import", file, *authors, "--json", **settings))["exits"] == {"enqueued": 1}
+    assert summary(run("import", file, *authors, "--json", **settings))["outcomes"] == {"enqueued": 1}
     assert json.loads(run("message", "a", "--json").stdout)["trust"] == trust
 
 
@@ -82,7 +82,7 @@ def test_a_line_that_cannot_be_read_is_refused_with_its_place_and_the_others_are
     file.write_bytes(ndjson(page("a")) + b"{broken\n" + b"3\n" + ndjson(page("b"), {"messageId": "c"}))
     cut.write_bytes(gzip.compress(ndjson(page("y")))[:5])
     facts = summary(run("import", good, file, cut, "--json"))
-    assert facts["exits"] == {"enqueued": 3, "refused": 4}
+    assert facts["outcomes"] == {"enqueued": 3, "refused": 4}
     not_json, no_object, no_type, no_archive = facts["reasons"]
     assert not_json == f"{file}: line 2 is not JSON in UTF-8"
     assert no_object == f"{file}: line 3: the event is not a JSON object"
@@ -98,7 +98,7 @@ def test_a_file_that_was_imported_before_says_so_and_what_takes_it_again(run: Ru
 
     facts = summary(run("import", file, "--json"))
     (before,) = facts["before"]
-    assert facts["exits"] == {}
+    assert facts["outcomes"] == {}
     assert before == {"file": str(file), "at": before["at"], "events": 2, "whole": True}
     assert began <= before["at"] <= time.time()
     told = run("import", file).stdout
@@ -106,7 +106,7 @@ def test_a_file_that_was_imported_before_says_so_and_what_takes_it_again(run: Ru
     assert "use --again to read the file from the start" in told
 
     again = summary(run("import", file, "--again", "--json"))
-    assert (again["exits"], again["before"]) == ({"duplicate": 2}, [])
+    assert (again["outcomes"], again["before"]) == ({"duplicate": 2}, [])
     assert [each["whole"] for each in summary(run("import", file, "--json"))["before"]] == [True]
 
 
@@ -136,7 +136,7 @@ def test_the_same_event_in_another_file_is_a_duplicate(run: Run, tmp_path: Path)
     first, second = tmp_path / "first", tmp_path / "second"
     first.write_bytes(ndjson(page("a")))
     second.write_bytes(ndjson(page("a"), page("b")))
-    assert summary(run("import", first, second, "--json"))["exits"] == {"enqueued": 2, "duplicate": 1}
+    assert summary(run("import", first, second, "--json"))["outcomes"] == {"enqueued": 2, "duplicate": 1}
 
 
 @pytest.mark.parametrize(("options", "is_told"), [((), True), (("--dry-run",), False)])
@@ -151,9 +151,9 @@ def test_a_delete_has_live_tails_let_go(run: Run, tmp_path: Path, options: tuple
 def test_a_dry_run_stores_nothing(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "events"
     file.write_bytes(ndjson(page("a")))
-    assert summary(run("import", file, "--dry-run", "--json"))["exits"] == {"enqueued": 1}
-    assert summary(run("import", file, "--json"))["exits"] == {"enqueued": 1}
-    assert summary(run("import", file, "--dry-run", "--json"))["exits"] == {"duplicate": 1}
+    assert summary(run("import", file, "--dry-run", "--json"))["outcomes"] == {"enqueued": 1}
+    assert summary(run("import", file, "--json"))["outcomes"] == {"enqueued": 1}
+    assert summary(run("import", file, "--dry-run", "--json"))["outcomes"] == {"duplicate": 1}
 
 
 @pytest.mark.parametrize("since", ["2d", "48h", (datetime.now(UTC) - timedelta(days=2)).date().isoformat()])
@@ -162,7 +162,7 @@ def test_older_events_are_skipped(run: Run, tmp_path: Path, since: str) -> None:
     file.write_bytes(ndjson(page("new"), page("old", days_ago=4), {**page("odd"), "timestamp": "last week"}))
     facts = summary(run("import", file, "--since", since, "--json"))
     assert facts["skipped"] == 1
-    assert sum(facts["exits"].values()) == 2
+    assert sum(facts["outcomes"].values()) == 2
 
 
 def test_all_may_be_sent_as_offline(run: Run, tmp_path: Path) -> None:

@@ -24,12 +24,12 @@ def _arrived(tmp_path: Path) -> None:
     counts = counts_of(
         ORDER,
         1_200,
-        exits={"enqueued": 1_199, "duplicate": 1},
+        outcomes={"enqueued": 1_199, "duplicate": 1},
         presets={"Order Completed": 1_200},
         sampled=4,
         found={"value": 3},
         properties={"properties.total number": 3, "properties.shade text": 2},
-    ) + counts_of(ODD, 7, exits={"unmatched": 7})
+    ) + counts_of(ODD, 7, outcomes={"unmatched": 7})
     public = [InventoryCount(ORDER, Measure.PUBLIC, "", 200), InventoryCount(ODD, Measure.PUBLIC, "", 7)]
 
     async def fill(outbox: Outbox) -> None:
@@ -47,7 +47,7 @@ def test_all_names_are_listed(run: Run) -> None:
     assert (order["source"], order["received"], order["shares"]["value"]) == ("shop", 1_200, 0.75)
     assert order["public"] == 200
     assert order["nearest"] == {"preset": "Order Completed", "is_named": True, "why": ""}
-    assert odd["exits"] == {"unmatched": 7}
+    assert odd["outcomes"] == {"unmatched": 7}
     assert "upper and lower case" in odd["nearest"]["why"]
 
 
@@ -78,8 +78,8 @@ def test_one_name_is_shown_with_its_properties(run: Run) -> None:
     told = json.loads(line)
     carried = [(each["path"], each["share"], each["is_read"]) for each in told["properties"]]
     assert carried == [("properties.total", 0.75, True), ("properties.shade", 0.5, False)]
-    exits = {"enqueued": 1_199, "duplicate": 1}
-    assert [*told["by_day"].values()] == [{"received": 1_200, "exits": exits, "states": {"waiting": 1}}]
+    outcomes = {"enqueued": 1_199, "duplicate": 1}
+    assert [*told["by_day"].values()] == [{"received": 1_200, "outcomes": outcomes, "states": {"waiting": 1}}]
     shown = run("inventory", "Order Completed").stdout
     assert re.search(r"properties\.shade\W+text\W+50%\W+nothing", shown)
     for text in ("properties.total", "with currency", "1 waiting to be sent", "Order Completed (1,200)"):

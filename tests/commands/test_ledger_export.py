@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pyarrow import parquet
 
-from app.core.events import CounterRow, DroppedEvent, Exit
+from app.core.events import CounterRow, DroppedEvent, Outcome
 from app.core.people import Recalled
 from app.outbox import open_outbox
 from tests.commands.conftest import Run
@@ -25,7 +25,7 @@ NOTE = DroppedEvent(
     message_id="n",
     ad_account_id="7",
     preset="p",
-    exit=Exit.INVALID,
+    outcome=Outcome.INVALID,
     reason="no id",
     warnings=("w",),
     amount="1",
@@ -91,11 +91,11 @@ def test_each_day_that_is_over_is_a_file(run: Run, url: str, tmp_path: Path) -> 
         "order_id": "o", "amount": "12.50", "currency": "EUR", "source": "shop", "state": "delivered", "attempts": 1,
     }  # fmt: skip
     assert (first["enqueued_at"], (first["settled_at"] - then).seconds, first["warnings"]) == (then, 5, ["w"])
-    assert [(each["exit"], each["status"]) for each in first["history"]] == [("delivered", 200)]
+    assert [(each["result"], each["status"]) for each in first["history"]] == [("delivered", 200)]
     assert (dead["state"], dead["reason"]) == ("dead", "em is malformed")
     (note,) = rows(folder, "dropped_events")
     assert note == {
-        "message_id": "n", "ad_account_id": "7", "preset": "p", "exit": "invalid", "reason": "no id",
+        "message_id": "n", "ad_account_id": "7", "preset": "p", "outcome": "invalid", "reason": "no id",
         "event_name": None, "name": "", "channel": "", "order_id": None, "amount": "1", "currency": "EUR",
         "source": "default", "warnings": ["w"], "is_proven": False, "was_enqueued": False, "at": then,
     }  # fmt: skip

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.events import DroppedEvent, Exit
+from app.core.events import DroppedEvent, Outcome
 from app.outbox import Outbox
 from tests.commands.conftest import Run
 from tests.commands.stored import in_outbox
@@ -19,7 +19,7 @@ def one_message(tmp_path: Path) -> None:
 
     async def fill(outbox: Outbox) -> None:
         await At(outbox).dead_letter(new(message_id="m-1", preset="Checkout", warnings=("w: x",)), "bad currency")
-        note = DroppedEvent(message_id="m-1", preset="Checkout", exit=Exit.DUPLICATE, reason="the same event_id")
+        note = DroppedEvent(message_id="m-1", preset="Checkout", outcome=Outcome.DUPLICATE, reason="the same event_id")
         await At(outbox, NOW + 60).enqueue(dropped=(note,))
 
     in_outbox(tmp_path, fill)
@@ -37,7 +37,7 @@ def test_an_event_that_no_preset_took_leads_to_the_inventory_and_an_unknown_id_t
     run: Run, tmp_path: Path
 ) -> None:
     note = DroppedEvent(
-        message_id="m-2", preset=None, exit=Exit.UNMATCHED, reason="no preset's trigger holds for this event"
+        message_id="m-2", preset=None, outcome=Outcome.UNMATCHED, reason="no preset's trigger holds for this event"
     )
     in_outbox(tmp_path, lambda outbox: At(outbox).enqueue(dropped=(note,)))
     assert "`pinrelay inventory` names the nearest preset" in run("message", "m-2").stdout
@@ -71,7 +71,7 @@ def test_the_event_id_is_shown(run: Run) -> None:
 def test_programs_read_json_with_what_its_senders_were_told(run: Run) -> None:
     shown = json.loads(run("message", "m-1", "--json").stdout)
     assert shown["deliveries"][0]["state"] == "dead"
-    told = [(line["preset"], line["exit"]) for line in shown["receipt"]]
+    told = [(line["preset"], line["outcome"]) for line in shown["receipt"]]
     assert told == [("Checkout", "enqueued"), ("Checkout", "duplicate")]
 
 

@@ -65,7 +65,7 @@ class Case(NamedTuple):
     name: str
     steps: list[Any]
     sent: list[Sent]
-    exits: str
+    outcomes: str
     settings: dict[str, Any] = {}  # noqa: RUF012 - no case changes it
 
 
@@ -482,6 +482,6 @@ def test_stories_end_as_they_are_written(run: Run) -> None:
     for case, told in zip(CASES, map(json.loads, result.stdout.splitlines()), strict=True):
         sent = [told_of(each["event"], each["at"]) for each in told["sent"]]
         sent = [each for each in sent if each.order_id != "O-0" or each in case.sent]
-        if not is_as_written(sent, case.sent, case) or " ".join(told["exits"]) != case.exits:
-            failing[case.name] = (sent, told["exits"])
+        if not is_as_written(sent, case.sent, case) or " ".join(told["outcomes"]) != case.outcomes:
+            failing[case.name] = (sent, told["outcomes"])
     assert failing == {}

@@ -30,7 +30,9 @@ def facts(event: Event) -> dict[str, Any]:
 def differences(row: dict[str, Any], told: dict[str, Any]) -> list[str]:
     """Return where a story went otherwise than its row says."""
     expected = row["expected"]
-    found = [] if told["exits"] == expected["exits"] else [f"exits {told['exits']}, not {expected['exits']}"]
+    found = (
+        [] if told["outcomes"] == expected["outcomes"] else [f"outcomes {told['outcomes']}, not {expected['outcomes']}"]
+    )
     sent = [(each["at"], facts(each["event"])) for each in told["sent"]]
     mine = [(at, event) for at, event in sent if event["order_id"] == row["order_id"]]
     if len(mine) != len(expected["sent"]):

@@ -176,9 +176,9 @@ def test_check_shows_which_write_keys_are_proven(run: Run) -> None:
 )
 def test_preview_reads_events_in_every_form_that_files_have(run: Run, text: str) -> None:
     page, screen = lines(run("preview", "-", stdin=text))
-    assert (page["message_id"], page["deliveries"][0]["exit"]) == ("p-1", "enqueued")
+    assert (page["message_id"], page["deliveries"][0]["outcome"]) == ("p-1", "enqueued")
     assert page["deliveries"][0]["event"]["event_name"] == "page_visit"
-    assert (screen["message_id"], screen["deliveries"][0]["exit"]) == ("s-1", "unmatched")
+    assert (screen["message_id"], screen["deliveries"][0]["outcome"]) == ("s-1", "unmatched")
 
 
 def test_preview_reads_a_file_with_one_event(run: Run, tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_preview_reads_a_file_with_one_event(run: Run, tmp_path: Path) -> None:
 
 def test_preview_tells_what_is_no_event(run: Run) -> None:
     (line,) = lines(run("preview", "-", stdin="[3]"))
-    assert line["deliveries"][0]["exit"] == "refused"
+    assert line["deliveries"][0]["outcome"] == "refused"
 
 
 @pytest.mark.parametrize(
@@ -207,8 +207,8 @@ def test_preview_and_import_read_the_same_files(run: Run, tmp_path: Path, conten
     file = tmp_path / "events"
     file.write_bytes(content)
     (from_file,), (from_pipe,) = lines(run("preview", file)), lines(run("preview", "-", stdin=content))
-    assert from_file["deliveries"][0]["exit"] == from_pipe["deliveries"][0]["exit"] == "enqueued"
-    assert json.loads(run("import", file, "--json").stdout)["exits"] == {"enqueued": 1}
+    assert from_file["deliveries"][0]["outcome"] == from_pipe["deliveries"][0]["outcome"] == "enqueued"
+    assert json.loads(run("import", file, "--json").stdout)["outcomes"] == {"enqueued": 1}
 
 
 def test_a_file_that_cannot_be_read_is_named(run: Run, tmp_path: Path) -> None:
@@ -289,11 +289,11 @@ def test_preview_stores_nothing(run: Run, tmp_path: Path) -> None:
 def test_preview_tells_what_was_sent_before_and_since_when(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "events"
     file.write_text(json.dumps(PAGE), encoding="utf-8")
-    assert lines(run("preview", file))[0]["deliveries"][0]["exit"] == "enqueued"
+    assert lines(run("preview", file))[0]["deliveries"][0]["outcome"] == "enqueued"
     run("import", file)
 
     (line,) = lines(run("preview", file))
-    assert line["deliveries"][0]["exit"] == "duplicate"
+    assert line["deliveries"][0]["outcome"] == "duplicate"
     (line,) = lines(run("preview", file, "--explain", "--json"))
     (preset,) = (each for each in line["presets"] if each["matched"])
     assert preset["seen_at"] == json.loads(run("message", "p-1", "--json").stdout)["deliveries"][0]["enqueued_at"]
@@ -303,14 +303,14 @@ def test_preview_tells_what_was_sent_before_and_since_when(run: Run, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("switched_off", "exit_", "said"),
+    ("switched_off", "outcome", "said"),
     [
         ("hold", "enqueued", "Page Visit: would be sent, but held for now: the preset is switched off"),
         ("refuse", "withheld", "Page Visit: withheld: the preset is switched off"),
     ],
 )
 def test_preview_and_import_obey_the_switches_as_the_server_does(
-    run: Run, tmp_path: Path, switched_off: str, exit_: str, said: str
+    run: Run, tmp_path: Path, switched_off: str, outcome: str, said: str
 ) -> None:
     async def switch_off(outbox: Outbox) -> None:
         await PRESET_SWITCH.of("Page Visit").write(outbox, Switch(on=False))
@@ -321,7 +321,7 @@ def test_preview_and_import_obey_the_switches_as_the_server_does(
     assert said in explained(run, PAGE, SWITCHED_OFF=switched_off)
     for arguments in (("--dry-run",), ()):
         result = run("import", file, *arguments, "--json", SWITCHED_OFF=switched_off)
-        assert json.loads(result.stdout)["exits"] == {exit_: 1}
+        assert json.loads(result.stdout)["outcomes"] == {outcome: 1}
 
 
 def test_the_source_of_events_says_what_may_be_sent_on_and_to_which_ad_accounts(run: Run, tmp_path: Path) -> None:
@@ -339,7 +339,7 @@ def test_the_source_of_events_says_what_may_be_sent_on_and_to_which_ad_accounts(
 
     def told(event: Any, *arguments: str) -> list[tuple[str, str | None]]:
         (line,) = lines(run("preview", *arguments, stdin=json.dumps(event), **folders))
-        return [(each["exit"], each.get("destination")) for each in line["deliveries"]]
+        return [(each["outcome"], each.get("destination")) for each in line["deliveries"]]
 
     assert told(page) == told(page | said_no) == [("enqueued", "For default")]
     assert told(page, "--source", "strict") == [("enqueued", "For strict")]

@@ -24,12 +24,12 @@ def test_it_shows_the_event_that_is_made_and_what_would_become_of_it(run: Run, t
     result = run("preview-source", "shopify", file, *TOPIC)
     (line,) = lines(result.stdout)
     assert (line["made"]["event"], line["message_id"]) == ("Order Completed", "shopify-order-5471610093881")
-    assert [(each["preset"], each["exit"]) for each in line["deliveries"]] == [("Order Completed", "enqueued")]
+    assert [(each["preset"], each["outcome"]) for each in line["deliveries"]] == [("Order Completed", "enqueued")]
     assert line["deliveries"][0]["event"]["user_data"]["click_id"] == "dj0yJnU9abc"
 
 
 @pytest.mark.parametrize(
-    ("body", "arguments", "made", "exits"),
+    ("body", "arguments", "made", "outcomes"),
     [
         ("{}", ("-H", "X-Shopify-Topic: refunds/create"), [None], ["unmatched"]),
         (
@@ -41,11 +41,11 @@ def test_it_shows_the_event_that_is_made_and_what_would_become_of_it(run: Run, t
     ],
 )
 def test_what_gives_no_event_is_told_in_its_place(
-    run: Run, body: str, arguments: tuple[str, ...], made: list[str | None], exits: list[str]
+    run: Run, body: str, arguments: tuple[str, ...], made: list[str | None], outcomes: list[str]
 ) -> None:
     found = lines(run("preview-source", "shopify", "-", *arguments, "--query", "a=1", stdin=body).stdout)
     assert [line["made"] and line["made"]["event"] for line in found] == made
-    assert [line["deliveries"][0]["exit"] for line in found] == exits
+    assert [line["deliveries"][0]["outcome"] for line in found] == outcomes
 
 
 def test_a_mapping_without_a_type_is_told(run: Run, tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_mapping_without_a_type_is_told(run: Run, tmp_path: Path) -> None:
         encoding="utf-8",
     )
     (line,) = lines(run("preview-source", "odd", "-", stdin='{"id": 1}', SOURCES_DIR=str(tmp_path)).stdout)
-    assert (line["deliveries"][0]["exit"], line["message_id"]) == ("refused", None)
+    assert (line["deliveries"][0]["outcome"], line["message_id"]) == ("refused", None)
 
 
 def test_a_source_that_there_is_not_is_told(run: Run) -> None:
@@ -68,7 +68,7 @@ def test_a_source_of_segments_events_shows_each_as_it_came(run: Run) -> None:
         ("page", "p"),
         (None, None),
     ]
-    assert [line["deliveries"][0]["exit"] for line in found] == ["invalid", "refused"]
+    assert [line["deliveries"][0]["outcome"] for line in found] == ["invalid", "refused"]
 
 
 @pytest.mark.parametrize(

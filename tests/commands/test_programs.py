@@ -157,7 +157,7 @@ def test_explaining_in_json_names_the_paths(run: Run, events: Path) -> None:
     }
 
     (refused,) = map(json.loads, run("preview", "-", "--explain", "--json", stdin="[3]").stdout.splitlines())
-    assert (refused["deliveries"][0]["exit"], refused["presets"]) == ("refused", [])
+    assert (refused["deliveries"][0]["outcome"], refused["presets"]) == ("refused", [])
 
 
 def call(*arguments: str, **settings: object) -> subprocess.CompletedProcess[str]:

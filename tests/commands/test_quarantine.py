@@ -58,7 +58,7 @@ def shown(run: Run, *words: str, **more: str) -> list[dict[str, object]]:
 @pytest.mark.usefixtures("kept")
 def test_what_made_no_delivery_is_kept_and_listed(run: Run) -> None:
     groups = shown(run, "list")
-    assert [(each["name"], each["exit"], each["count"]) for each in groups] == [
+    assert [(each["name"], each["outcome"], each["count"]) for each in groups] == [
         ("Order Completed", "invalid", 1),
         ("Purchase", "unmatched", 1),
     ]
@@ -80,7 +80,7 @@ def test_a_new_preset_takes_what_is_kept_and_it_leaves(run: Run, kept: Path) -> 
 
 @pytest.mark.usefixtures("kept")
 def test_what_is_discarded_is_gone(run: Run) -> None:
-    assert run("quarantine", "discard", "--exit", "invalid", **ON).stdout == "1 discarded.\n"
+    assert run("quarantine", "discard", "--outcome", "invalid", **ON).stdout == "1 discarded.\n"
     assert shown(run, "discard", "--all") == [{"discarded": 1}]
     assert shown(run, "list") == []
     assert "discarded from quarantine" in run("audit").stdout

@@ -174,7 +174,7 @@ def test_what_is_missing_is_sent_where_its_buyer_permitted_it(run: Run, missing:
     assert "1 of 7 missing orders can be sent. None was sent." in declined.stderr
     assert "enqueued" not in declined.output
     preview = sent(run, missing, "--consent", "Consent", stdin="n\n")
-    assert preview["exits"] == []
+    assert preview["outcomes"] == []
     assert {why.split(":")[0]: orders for why, orders in preview["unsent"].items()} == {
         "no permission": ["#2", "#3", "#5", "#6", "6"],
         "older than Pinterest takes events, or its time cannot be read": ["#4"],
@@ -182,11 +182,11 @@ def test_what_is_missing_is_sent_where_its_buyer_permitted_it(run: Run, missing:
     assert "waiting" not in run("reconcile", missing).stdout
 
     done = sent(run, missing, "--consent", "Consent", stdin="y\n")
-    assert [(each["exit"], each["count"]) for each in done["exits"]] == [("enqueued", 1)]
+    assert [(each["outcome"], each["count"]) for each in done["outcomes"]] == [("enqueued", 1)]
     assert done["unsent"] == preview["unsent"]
     told = json.loads(run("reconcile", missing, "--json").stdout.splitlines()[-1])
     assert {each["fate"]: each["named"] for each in told["fates"]}["waiting"] == ["#1"]
-    assert sent(run, missing, "--consent", "Consent")["exits"] == []
+    assert sent(run, missing, "--consent", "Consent")["outcomes"] == []
     assert "sent missing orders" in run("audit").stdout
 
 
@@ -199,17 +199,17 @@ def test_a_missing_order_is_sent_by_the_id_by_which_the_ledger_knows_the_others(
     lines = [f"#{name},{id_},b@shop.example,Utrecht,paid,25,EUR,{made}" for name, id_ in ((7, 1001), (8, 5001))]
     file.write_text("\n".join((named, *lines)))
     words = ("--consent-not-needed", "these are test orders of our own", "--yes")
-    assert [each["exit"] for each in sent(run, file, *words)["exits"]] == ["enqueued"]
+    assert [each["outcome"] for each in sent(run, file, *words)["outcomes"]] == ["enqueued"]
     late = tmp_path / "late"
     late.write_text(json.dumps(order(5001)))
     done = run("import", late, "--json")
-    assert json.loads(done.stdout.splitlines()[-1])["exits"] == {"duplicate": 1}
+    assert json.loads(done.stdout.splitlines()[-1])["outcomes"] == {"duplicate": 1}
 
 
 def test_words_may_stand_for_a_column(run: Run, missing: Path) -> None:
     words = ("--consent-not-needed", "these are test orders of our own", "--yes")
-    first, again = sent(run, missing, *words)["exits"]
-    assert (first, again["exit"]) == ({"exit": "enqueued", "reason": "", "count": 5}, "duplicate")
+    first, again = sent(run, missing, *words)["outcomes"]
+    assert (first, again["outcome"]) == ({"outcome": "enqueued", "reason": "", "count": 5}, "duplicate")
     assert "missing: 1 not sent, older than" in run("reconcile", missing, "--send-missing", *words).stdout
     assert "these are test orders" in run("audit").stdout
 
@@ -228,7 +228,7 @@ def test_a_missing_order_is_sent_or_named(run: Run, tmp_path: Path, ids: str, to
             f"COPY (SELECT {ids}, 'Utrecht' AS \"Billing City\", 'b@shop.example' AS email, {rest}) TO '{file}'"
         )
     done = sent(run, file, "--consent-not-needed", "these are test orders of our own", "--yes")
-    assert [each["exit"] for each in done["exits"]] == ["enqueued"] * (told == "enqueued")
+    assert [each["outcome"] for each in done["outcomes"]] == ["enqueued"] * (told == "enqueued")
     assert [why.startswith(told) for why in done["unsent"]] == [True] * (told == "not found")
 
 

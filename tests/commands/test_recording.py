@@ -48,14 +48,14 @@ def added_to(folder: Path) -> list[Any]:
     return tests
 
 
-@pytest.mark.parametrize(("message_id", "exit_"), [("m-sample", "enqueued"), ("m-kept", "invalid")])
-def test_a_message_id_is_looked_up_among_samples_and_in_quarantine(filled: Run, message_id: str, exit_: str) -> None:
+@pytest.mark.parametrize(("message_id", "outcome"), [("m-sample", "enqueued"), ("m-kept", "invalid")])
+def test_a_message_id_is_looked_up_among_samples_and_in_quarantine(filled: Run, message_id: str, outcome: str) -> None:
     result = filled("test", "--record", message_id, **KEY)
     assert result.exit_code == 0, result.output
     first, _, text = result.stdout.partition("\n")
     assert first == "# presets/order_completed.yaml"
     (test,) = yaml.safe_load(text)["tests"]
-    assert test["expect"].get("exit", "enqueued") == exit_
+    assert test["expect"].get("outcome", "enqueued") == outcome
     assert test["event"]["messageId"] != message_id
 
 

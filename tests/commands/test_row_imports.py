@@ -53,7 +53,7 @@ def imported(run: Run, folder: Path, *options: str) -> dict[str, Any]:
     rows = ("--query", query, "--cursor", "seen", "--source", "crm", "--json")
     done = run("import", *rows, *options, SOURCES_DIR=str(folder / "sources"))
     assert done.exit_code == 0, done.output
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])["exits"]
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])["outcomes"]
     return told
 
 
@@ -169,7 +169,7 @@ async def test_a_crash_behind_the_commit_sends_nothing_twice(folder: Path) -> No
         with pytest.raises(KeyboardInterrupt):
             await _all(new_rows(and_crash))
         (receipt,) = await _all(new_rows(pipeline.accept))
-        assert {exit_.value: count for exit_, count in receipt.counts.items()} == {"accepted": 3, "duplicate": 3}
+        assert {outcome.value: count for outcome, count in receipt.counts.items()} == {"accepted": 3, "duplicate": 3}
         (last,) = await _all(new_rows(pipeline.accept))
         assert last.events == ()
     finally:

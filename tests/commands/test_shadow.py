@@ -55,7 +55,7 @@ def told(result: Result) -> dict[str, Any]:
 
 def test_it_shows_what_a_draft_changes_for_the_samples(filled: Run, drafts: Path) -> None:
     found = told(filled("shadow", drafts, "--json", **SETTINGS))
-    assert (found["events"], found["exits"]) == (4, [])
+    assert (found["events"], found["outcomes"]) == (4, [])
     (field,) = found["fields"]
     shown = field.pop("examples")
     assert field == {"preset": "Order Completed", "field": "custom_data.value", "change": "changed", "count": 3}
@@ -66,7 +66,7 @@ def test_it_shows_what_a_draft_changes_for_the_samples(filled: Run, drafts: Path
     printed = filled(*(drafts if word == "my-drafts" else word for word in shown_words[1:]), **SETTINGS).stdout
     for text in ("Fields that change", "custom_data.value", "Value", "EUR", "73.5", "4 events tried: these change"):
         assert text in printed
-    assert "Exits that move" not in printed
+    assert "Outcomes that move" not in printed
 
 
 def test_it_tries_the_quarantine_or_a_file_instead(filled: Run, drafts: Path, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_preset_that_is_off_moves_exits(filled: Run, drafts: Path) -> None:
     off = GROSS.replace("\naction:", "\nenabled: false\naction:")
     (drafts / "presets/order_completed.yaml").write_text(off, encoding="utf-8")
     printed = filled("shadow", drafts, **SETTINGS).stdout
-    for text in ("Exits that move", "enqueued", "unmatched", "Value", "-"):
+    for text in ("Outcomes that move", "enqueued", "unmatched", "Value", "-"):
         assert text in printed
     assert "Fields that change" not in printed
 

@@ -46,7 +46,7 @@ def test_each_story_has_a_clock_and_a_store_of_its_own(run: Run, tmp_path: Path)
     assert [(each["at"], each["event"]["custom_data"]["order_id"]) for each in first["sent"]] == [(0, "7"), (90.5, "8")]
     assert [each["warnings"] for each in first["sent"]] == [[], []]
     assert first["sent"][1]["event"]["event_time"] - first["sent"][0]["event"]["event_time"] == 90
-    assert first["exits"] == ["enqueued", "enqueued", "duplicate"]
+    assert first["outcomes"] == ["enqueued", "enqueued", "duplicate"]
     with closing(sqlite3.connect(tmp_path / "o.db")) as store:
         assert store.execute("SELECT count(*) FROM delivery").fetchone() == (0,)
 
@@ -63,13 +63,13 @@ def test_a_held_order_is_sent_when_its_hold_ends_unless_it_is_cancelled(run: Run
     (told,) = rows(run("preview", "--presets", tmp_path, "--story", "-", "--json", stdin=mine))
 
     assert [(each["at"], each["event"]["custom_data"]["order_id"]) for each in told["sent"]] == [(1805, "8")]
-    assert told["exits"] == ["enqueued", "enqueued", "matched"]
+    assert told["outcomes"] == ["enqueued", "enqueued", "matched"]
 
 
 def test_what_is_no_event_is_refused_in_its_place(run: Run) -> None:
     (told,) = rows(run("preview", "--story", "-", "--json", stdin=story((0, PAGE, {}), (0, PAGE, order(order_id="7")))))
 
-    assert told["exits"] == ["refused", "enqueued"]
+    assert told["outcomes"] == ["refused", "enqueued"]
 
 
 def test_the_settings_of_a_story_win(run: Run) -> None:
@@ -172,4 +172,4 @@ def test_a_story_plays_what_people_answer(run: Run) -> None:
     assert first == second
     sent = [each["event"].get("custom_data", {}).get("order_id") for each in first["sent"] if each["at"] > 500]
     assert sent == ["7"]
-    assert first["exits"] == ["enqueued"] * 5 + ["withheld"]
+    assert first["outcomes"] == ["enqueued"] * 5 + ["withheld"]

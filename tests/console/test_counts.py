@@ -13,7 +13,7 @@ import pytest
 
 from app.config.settings import AlertSettings
 from app.core.deliveries import Delivered, Rejected, Retry, Settlement, State
-from app.core.events import CounterRow, Exit
+from app.core.events import CounterRow, Outcome
 from app.core.pages import Query
 from app.errors import EventRefused
 from app.insights.alerts.by_name import NameReader, by_name
@@ -95,13 +95,13 @@ async def fill(world: World) -> None:
         ]
         await world.pipeline.accept(Intake(events, now=world.now))
         await world.outbox.inventory.add(names.take(), now=world.now, max_names=100)
-        for result, state, exit_ in (
-            (Delivered(), State.DELIVERED, Exit.DELIVERED),
-            (Delivered(), State.DELIVERED, Exit.DELIVERED),
-            (Rejected(reason="bad currency", status=422), State.DEAD, Exit.REJECTED),
-            (Retry(reason="busy", status=503), State.PENDING, Exit.RETRY),
+        for result, state, outcome in (
+            (Delivered(), State.DELIVERED, Outcome.DELIVERED),
+            (Delivered(), State.DELIVERED, Outcome.DELIVERED),
+            (Rejected(reason="bad currency", status=422), State.DEAD, Outcome.REJECTED),
+            (Retry(reason="busy", status=503), State.PENDING, Outcome.RETRY),
         ):
-            counted = CounterRow(name=exit_.value, preset="Checkout", ad_account_id=ACCOUNT)
+            counted = CounterRow(name=outcome.value, preset="Checkout", ad_account_id=ACCOUNT)
             due_at = world.now + 9_000 if state is State.PENDING else None
             await world.settle(result, state, counted, due_at=due_at)
     await world.outbox.claim(ACCOUNT, limit=3, max_bytes=10**9, max_wait_s=0, lease_s=60, now=NOW)
@@ -126,7 +126,7 @@ async def _refuse(world: World, delivery_id: str) -> None:
         else Settlement(claimed=each, result=untried, state=State.PENDING, due_at=world.now, give_back=True)
         for each in claims
     ]
-    counted = CounterRow(name=Exit.REJECTED, preset="Checkout", ad_account_id=ACCOUNT)
+    counted = CounterRow(name=Outcome.REJECTED, preset="Checkout", ad_account_id=ACCOUNT)
     await world.outbox.settle(settled, [counted], now=world.now)
 
 
@@ -181,7 +181,7 @@ async def test_the_number_of_an_alert_is_the_length_of_the_list_that_it_leads_to
     facts = await NameReader(world.outbox.inventory).read(world.now)
     alerts = by_name(facts, AlertSettings.model_construct(public_url="http://localhost:8080", alert_least_events=5))
     told = {path: int(count) for alert in alerts for count, path in _OF_ALERT.findall(alert.text)}
-    assert {parse_qs(path)["exit"][0] for path in told} == {"invalid", "duplicate"}
+    assert {parse_qs(path)["outcome"][0] for path in told} == {"invalid", "duplicate"}
     assert {path: await _length(world, path) for path in told} == told
 
 
@@ -203,8 +203,8 @@ async def _lead_to_as_many(world: World, of: Sequence[str] = PAGES, *, without: 
         links = _COUNT.findall(await _page(world, page))
         told |= {unescape(path): int(count) for path, count in links if f"?{without}" not in unescape(path)}
     assert len(told) > 20
-    for exit_ in ("matched", "enqueued", "invalid", "duplicate"):
-        assert any(f"exit={exit_}" in path for path in told)
+    for outcome in ("matched", "enqueued", "invalid", "duplicate"):
+        assert any(f"outcome={outcome}" in path for path in told)
     assert sum("name=" in path for path in told) > 20
     assert "/console/deliveries?state=dead" in told  # of the backlog
     for state in ("waiting", "dead"):  # of the picture of where events go

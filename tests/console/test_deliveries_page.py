@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 
 from app.core.deliveries import Delivered, Rejected, Retry, State
-from app.core.events import DroppedEvent, Exit
+from app.core.events import DroppedEvent, Outcome
 from app.core.pages import AccountView, Query
 from app.core.shared_values import SET_ASIDE, SetAside
 from tests.console.world import NOW, World, new_delivery, open_world
@@ -51,7 +51,7 @@ class TestSearch:
             ("?state=dead", {"m-1"}),
             ("?reason=CURRENCY", {"m-1"}),
             ("?order_id=order-m-2", {"m-2"}),
-            ("?event_name=checkout&exit=delivered", {"m-2"}),
+            ("?event_name=checkout&outcome=delivered", {"m-2"}),
             ("?status=422", {"m-1"}),
             ("?warning=phone", set()),
             ("?since=1795000000", {"m-1", "m-2"}),
@@ -69,7 +69,7 @@ class TestSearch:
 
     async def test_an_event_that_made_no_delivery_is_found_by_its_message_id(self, world: World) -> None:
         await world.enqueue(
-            notes=[DroppedEvent(message_id="m-9", preset="Lead", exit=Exit.INVALID, reason="no identifier")]
+            notes=[DroppedEvent(message_id="m-9", preset="Lead", outcome=Outcome.INVALID, reason="no identifier")]
         )
         page = await world.page("/console/deliveries?message_id=m-9")
         assert "Not sent" in page
@@ -77,15 +77,17 @@ class TestSearch:
 
     async def test_a_list_of_its_own_has_what_became_no_delivery(self, world: World) -> None:
         await one_dead_one_delivered(world)
-        note = DroppedEvent(message_id="m-9", preset="Lead", exit=Exit.INVALID, reason="no identifier", order_id="SO-9")
+        note = DroppedEvent(
+            message_id="m-9", preset="Lead", outcome=Outcome.INVALID, reason="no identifier", order_id="SO-9"
+        )
         await world.enqueue(notes=[note])
-        page = await world.page("/console/deliveries?exit=invalid")
+        page = await world.page("/console/deliveries?outcome=invalid")
         assert re.findall(r'message\?id=(m-\d)"', page) == ["m-9"]
         assert "SO-9" in page
         assert "Deliveries</h2>" not in page
 
     async def test_what_no_preset_takes_is_said_to_be_counted_only(self, world: World) -> None:
-        assert "counted, not kept" in await world.page("/console/deliveries?exit=unmatched")
+        assert "counted, not kept" in await world.page("/console/deliveries?outcome=unmatched")
 
     @pytest.mark.parametrize(
         ("query", "told"),
@@ -93,7 +95,7 @@ class TestSearch:
             ("state=nonsense", "delivered, dead"),
             ("order=SO-9", "order_id"),
             ("since=noon", "2026-03-04"),
-            ("exit=lost", "withheld"),
+            ("outcome=lost", "withheld"),
             ("status=99", "must be an HTTP status"),
         ],
     )
@@ -111,14 +113,18 @@ class TestSearch:
     async def test_a_typed_time_that_is_none_stays_in_its_field(self, world: World) -> None:
         assert 'name="since" value="noon"' in await world.page("/console/deliveries?since=noon", status=400)
 
-    @pytest.mark.parametrize("exit_", [Exit.REFUSED, Exit.WITHHELD, Exit.INVALID])
-    async def test_where_one_line_may_stand_for_many_events_the_list_says_so(self, exit_: Exit, world: World) -> None:
-        await world.enqueue(notes=[DroppedEvent(message_id="", preset=None, exit=exit_, reason="r")])
-        assert "Counts include each of them" in await world.page(f"/console/deliveries?exit={exit_}")
+    @pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.WITHHELD, Outcome.INVALID])
+    async def test_where_one_line_may_stand_for_many_events_the_list_says_so(
+        self, outcome: Outcome, world: World
+    ) -> None:
+        await world.enqueue(notes=[DroppedEvent(message_id="", preset=None, outcome=outcome, reason="r")])
+        assert "Counts include each of them" in await world.page(f"/console/deliveries?outcome={outcome}")
         assert "Counts include each of them" not in await world.page("/console/deliveries")
 
     async def test_either_list_is_paged_by_itself(self, world: World) -> None:
-        notes = [DroppedEvent(message_id=f"n-{n}", preset="Lead", exit=Exit.INVALID, reason="r") for n in range(35)]
+        notes = [
+            DroppedEvent(message_id=f"n-{n}", preset="Lead", outcome=Outcome.INVALID, reason="r") for n in range(35)
+        ]
         await world.enqueue(*(new_delivery(f"m-{n}") for n in range(35)), notes=notes)
         page = await world.page("/console/deliveries?source=default")
         older = re.findall(r'href="([^"]+)" rel="next"', page)
@@ -208,12 +214,12 @@ class TestDelivery:
         assert f"It is {word}: " in await world.page("/console/message?id=m-9")
 
     @pytest.mark.parametrize(
-        ("exit_", "preset", "is_led"), [(Exit.UNMATCHED, None, True), (Exit.INVALID, "Checkout", False)]
+        ("outcome", "preset", "is_led"), [(Outcome.UNMATCHED, None, True), (Outcome.INVALID, "Checkout", False)]
     )
     async def test_one_that_no_preset_took_leads_to_the_inventory(
-        self, world: World, exit_: Exit, preset: str | None, *, is_led: bool
+        self, world: World, outcome: Outcome, preset: str | None, *, is_led: bool
     ) -> None:
-        await world.enqueue(notes=[DroppedEvent(message_id="m-9", preset=preset, exit=exit_, reason="so")])
+        await world.enqueue(notes=[DroppedEvent(message_id="m-9", preset=preset, outcome=outcome, reason="so")])
         assert ("which preset is the nearest" in await world.page("/console/message?id=m-9")) is is_led
 
     async def test_one_that_waits_says_until_when(self, world: World) -> None:
@@ -245,7 +251,11 @@ class TestDelivery:
 class TestMessage:
     async def test_it_shows_deliveries_and_notes(self, world: World) -> None:
         note = DroppedEvent(
-            message_id="a/b?c", preset="Lead", exit=Exit.WITHHELD, reason="consent", warnings=("phone: no country",)
+            message_id="a/b?c",
+            preset="Lead",
+            outcome=Outcome.WITHHELD,
+            reason="consent",
+            warnings=("phone: no country",),
         )
         await world.enqueue(new_delivery("a/b?c"), notes=[note])
         page = await world.page("/console/message?id=a%2Fb%3Fc")
@@ -263,7 +273,7 @@ async def test_deliveries_and_notes_say_for_which_destination_they_are(tmp_path:
     )
     async with open_world(tmp_path, accounts=accounts) as world:
         refused = DroppedEvent(
-            message_id="m-1", ad_account_id="2", preset="Lead", exit=Exit.INVALID, reason="no identifier"
+            message_id="m-1", ad_account_id="2", preset="Lead", outcome=Outcome.INVALID, reason="no identifier"
         )
         await world.enqueue(new_delivery("m-1", ad_account_id="1"), notes=[refused])
         page = (await world.browser.get("/console/message?id=m-1")).text

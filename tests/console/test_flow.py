@@ -45,7 +45,7 @@ def test_each_bar_says_how_events_left() -> None:
     assert shown(sent.parts) == {"delivered": 41, "waiting": 6, "dead": 1, "dismissed": 2, "withdrawn": 0}
     assert [part.filters for part in sent.parts] == [
         *({"state": state} for state in ("delivered", "waiting", "dead", "dismissed")),
-        {"exit": "withdrawn"},
+        {"outcome": "withdrawn"},
     ]
 
 

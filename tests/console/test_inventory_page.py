@@ -22,7 +22,7 @@ async def arrived(world: World) -> World:
         counts = counts_of(
             CHECKOUT,
             1_000,
-            exits={"enqueued": 990, "invalid": 10},
+            outcomes={"enqueued": 990, "invalid": 10},
             presets={"Checkout": 1_000},
             sampled=40,
             found={"order id": 10},
@@ -30,7 +30,7 @@ async def arrived(world: World) -> World:
         )
         await add(counts, now=world.now - back * DAY_S, max_names=9)
     properties = {"properties.email text": 3, "properties.<b> number": 1}
-    counts = counts_of(ODD, 3, exits={"unmatched": 3}, sampled=3, properties=properties)
+    counts = counts_of(ODD, 3, outcomes={"unmatched": 3}, sampled=3, properties=properties)
     await add([*counts, *counts_of(EventKey("default", "", "*"), 1)], now=world.now, max_names=9)
     return world
 
@@ -53,13 +53,13 @@ async def test_names_stand_with_what_became_of_them_and_their_preset(arrived: Wo
 
 
 async def test_what_earlier_versions_counted_of_cancellations_is_told(world: World) -> None:
-    counts = counts_of(EventKey("shop", "track", "Order Cancelled"), 2, exits={"withdrawn": 2})
+    counts = counts_of(EventKey("shop", "track", "Order Cancelled"), 2, outcomes={"withdrawn": 2})
     await world.outbox.inventory.add(counts, now=world.now, max_names=9)
     assert re.search(r">2 cancellation</span>", await world.html("/console/inventory"))
 
 
 async def test_what_cancels_orders_is_told(world: World) -> None:
-    counts = counts_of(EventKey("shop", "track", "Order Cancelled"), 2, exits={"matched": 2})
+    counts = counts_of(EventKey("shop", "track", "Order Cancelled"), 2, outcomes={"matched": 2})
     await world.outbox.inventory.add(counts, now=world.now, max_names=9)
     assert re.search(r">2</a> cancelling an order</span>", await world.html("/console/inventory"))
 

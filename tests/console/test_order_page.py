@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from app.core.deliveries import Delivered, NewDelivery, OrderSide, Rejected, Retry, State
-from app.core.events import DroppedEvent, Exit
+from app.core.events import DroppedEvent, Outcome
 from app.core.pages import AccountView
 from tests.console.world import ACCOUNT, NOW, World, legible, new_delivery, open_world
 
@@ -46,9 +46,9 @@ def of_page(message_id: str, order_id: str, **changes: Any) -> NewDelivery:
     return order(message_id, order_id, **given | changes)
 
 
-def noted(exit_: Exit, **changes: Any) -> DroppedEvent:
+def noted(outcome: Outcome, **changes: Any) -> DroppedEvent:
     facts = {"message_id": "m-2", "preset": "Checkout", "ad_account_id": ACCOUNT, "reason": "", "source": "shop"}
-    return DroppedEvent(exit=exit_, **(facts | {"order_id": "SO-1", "event_name": "checkout"} | changes))
+    return DroppedEvent(outcome=outcome, **(facts | {"order_id": "SO-1", "event_name": "checkout"} | changes))
 
 
 async def test_the_question_whether_an_order_reached_pinterest_has_one_sentence(tmp_path: Path) -> None:
@@ -111,34 +111,34 @@ async def test_either_name_of_an_order_shows_the_events_of_both(asked: str, worl
 
 async def test_a_merged_event_leads_to_its_delivery_when_no_key_remembers_the_other_name(world: World) -> None:
     await world.enqueue(order("w-1", "5551001"))
-    await world.enqueue(notes=[noted(Exit.MERGED, order_id="77", reason="merged with delivery 1, message w-1")])
+    await world.enqueue(notes=[noted(Outcome.MERGED, order_id="77", reason="merged with delivery 1, message w-1")])
     assert "112.50 EUR, waits to be sent" in await world.page("/console/order/77")
 
 
 @pytest.mark.parametrize(
-    ("exit_", "said"),
+    ("outcome", "said"),
     [
-        (Exit.WITHHELD, "Order SO-1 was withheld from Pinterest: consent."),
-        (Exit.INVALID, "Order SO-1 could not be sent to Pinterest: consent."),
-        (Exit.WITHDRAWN, "Order SO-1 was withdrawn before it was sent to Pinterest: consent."),
-        (Exit.DUPLICATE, "Order SO-1 was sent before to Pinterest: consent."),
-        (Exit.MATCHED, "Order SO-1 was cancelled for Pinterest: consent."),
+        (Outcome.WITHHELD, "Order SO-1 was withheld from Pinterest: consent."),
+        (Outcome.INVALID, "Order SO-1 could not be sent to Pinterest: consent."),
+        (Outcome.WITHDRAWN, "Order SO-1 was withdrawn before it was sent to Pinterest: consent."),
+        (Outcome.DUPLICATE, "Order SO-1 was sent before to Pinterest: consent."),
+        (Outcome.MATCHED, "Order SO-1 was cancelled for Pinterest: consent."),
     ],
 )
-async def test_an_order_that_was_not_sent_says_why(exit_: Exit, said: str, world: World) -> None:
-    await world.enqueue(notes=[noted(exit_, reason="consent")])
+async def test_an_order_that_was_not_sent_says_why(outcome: Outcome, said: str, world: World) -> None:
+    await world.enqueue(notes=[noted(outcome, reason="consent")])
     assert said in await world.page("/console/order/SO-1")
 
 
 @pytest.mark.parametrize(
-    ("exit_", "said"),
+    ("outcome", "said"),
     [
-        (Exit.UNMATCHED, "Order SO-1, 5.00 EUR, matched no preset, so it was not sent to Pinterest."),
-        (Exit.WITHHELD, "Order SO-1, 5.00 EUR, was withheld from Pinterest."),
+        (Outcome.UNMATCHED, "Order SO-1, 5.00 EUR, matched no preset, so it was not sent to Pinterest."),
+        (Outcome.WITHHELD, "Order SO-1, 5.00 EUR, was withheld from Pinterest."),
     ],
 )
-async def test_an_order_that_reached_no_account_says_why(exit_: Exit, said: str, world: World) -> None:
-    note = noted(exit_, ad_account_id=None, preset=None, amount="5", currency="EUR")
+async def test_an_order_that_reached_no_account_says_why(outcome: Outcome, said: str, world: World) -> None:
+    note = noted(outcome, ad_account_id=None, preset=None, amount="5", currency="EUR")
     await world.enqueue(notes=[note])
     assert said in await world.page("/console/order/SO-1")
 

@@ -5,7 +5,7 @@ import pytest
 
 from app.console.labels import COMPONENT_LABELS, warning_advice
 from app.core.deliveries import Delivered, Rejected, State
-from app.core.events import CounterRow, Exit
+from app.core.events import CounterRow, Outcome
 from app.core.pages import AccountView
 from app.core.shared_values import TROUBLE
 from app.core.values.times import DAY_S, HOUR_S
@@ -69,7 +69,7 @@ async def test_with_traffic_it_says_what_was_sent_and_what_was_not(world: World)
         "user_data/phone",
         "<code>200</code> processed",
         "Pinterest: 422 some events refused",
-        '/console/deliveries?exit=rejected&status=422&since=1794916800">1</a>',
+        '/console/deliveries?outcome=rejected&status=422&since=1794916800">1</a>',
         "40 events</a> matched no preset",
         '<a href="/console/deliveries?state=dead" data-count="1">1</a>',
         '<a href="/console/deliveries?state=dead&since=1794916800" data-count="1">1</a>',
@@ -167,7 +167,7 @@ async def test_the_part_that_refreshes_is_the_same_without_its_frame(world: Worl
 
 @pytest.mark.slow
 async def test_every_count_of_the_chart_stands_in_the_table_too(world: World) -> None:
-    await world.enqueue(counters=[CounterRow(name=str(Exit.ACCEPTED), count=17)])
+    await world.enqueue(counters=[CounterRow(name=str(Outcome.ACCEPTED), count=17)])
     page = await world.page("/console")
     table = page[page.index('id="part-table"') :]
     first_row = table[table.index("<tbody>") : table.index("</tr>", table.index("<tbody>"))]

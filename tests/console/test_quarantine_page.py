@@ -20,7 +20,7 @@ EVENT = {
     "context": {},
     "properties": {"email": "ada@example.com", "order_id": "SO-1"},
 }
-ADDRESS = "/console/quarantine/preview?name=Checkout&exit=invalid"
+ADDRESS = "/console/quarantine/preview?name=Checkout&outcome=invalid"
 
 
 @pytest.fixture
@@ -43,14 +43,14 @@ async def test_what_is_kept_is_listed_with_why_and_shows_nothing_of_it(kept: Wor
 
 async def test_as_long_as_nothing_is_mended_nothing_can_be_replayed(kept: World) -> None:
     page = await kept.html(ADDRESS)
-    assert "Of 2 events with name “Checkout” and exit “invalid”" in page
+    assert "Of 2 events with name “Checkout” and outcome “invalid”" in page
     assert "<strong>0</strong>" in page
     assert "Discard 2 events" in page
     assert "Replay" not in page
 
 
 async def test_an_exit_is_told_in_the_words_of_the_list(kept: World) -> None:
-    assert "with exit “matched no preset”" in await kept.html("/console/quarantine/preview?exit=unmatched")
+    assert "with outcome “matched no preset”" in await kept.html("/console/quarantine/preview?outcome=unmatched")
 
 
 @pytest.mark.slow
@@ -60,7 +60,7 @@ async def test_what_is_mended_is_replayed_and_leaves(kept: World) -> None:
     page = await kept.html(ADDRESS)
     assert "Replay 2 events" in page
     assert "would be sent" in page
-    answer = await kept.browser.post("/console/quarantine/replay", data={"name": "Checkout", "exit": "invalid"})
+    answer = await kept.browser.post("/console/quarantine/replay", data={"name": "Checkout", "outcome": "invalid"})
     assert answer.headers["location"] == "/console/quarantine?left=2"
     page = await kept.html(answer.headers["location"])
     assert "2 events left the quarantine" in page
@@ -75,7 +75,7 @@ async def test_what_one_preset_can_send_now_is_replayed_though_another_cannot_an
     page = await kept.html(ADDRESS)
     assert "<strong>0</strong>" in page
     assert "Replay what can be sent" in page
-    answer = await kept.browser.post("/console/quarantine/replay", data={"name": "Checkout", "exit": "invalid"})
+    answer = await kept.browser.post("/console/quarantine/replay", data={"name": "Checkout", "outcome": "invalid"})
     assert answer.headers["location"] == "/console/quarantine?left=0"
     assert len((await kept.outbox.message("m-1")).deliveries) == 1
     assert "Replay" not in await kept.html(ADDRESS)
@@ -87,8 +87,8 @@ async def test_what_nobody_needs_is_discarded(kept: World) -> None:
 
 
 async def test_an_exit_that_nothing_is_kept_of_is_refused_and_means_not_all(kept: World) -> None:
-    asked = await kept.browser.get("/console/quarantine/preview?exit=nonsense")
-    done = await kept.browser.post("/console/quarantine/discard", data={"exit": "refused"})
+    asked = await kept.browser.get("/console/quarantine/preview?outcome=nonsense")
+    done = await kept.browser.post("/console/quarantine/discard", data={"outcome": "refused"})
     assert (asked.status_code, done.status_code) == (400, 400)
     assert "must be one of invalid, unmatched" in asked.text
     assert "Of 2 events," in await kept.html("/console/quarantine/preview")
@@ -98,7 +98,7 @@ async def test_a_filter_that_is_empty_means_not_all(kept: World) -> None:
     for name in ("name", "source", "reason"):
         answer = await kept.browser.post("/console/quarantine/discard", data={name: ""})
         assert answer.headers["location"] == "/console/quarantine?discarded=0"
-    assert (await kept.browser.post("/console/quarantine/discard", data={"exit": ""})).status_code == 400
+    assert (await kept.browser.post("/console/quarantine/discard", data={"outcome": ""})).status_code == 400
 
 
 async def test_viewers_look_and_change_nothing(tmp_path: Path) -> None:

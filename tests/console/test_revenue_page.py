@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.core.deliveries import Delivered, Rejected, State
-from app.core.events import DroppedEvent, Exit
+from app.core.events import DroppedEvent, Outcome
 from app.core.pages import Query
 from app.core.values.times import DAY_S
 from app.insights.orders.revenue import ORDERS_BECAME
@@ -30,7 +30,7 @@ async def sold(world: World) -> World:
         await world.outbox.enqueue(orders, [], [], now=now - back * DAY_S)
     yen = new(ad_account_id=ACCOUNT, preset="Checkout", order_id="SO-y", amount="1999", currency="JPY", source="tokyo")
     note = DroppedEvent(
-        message_id="n", ad_account_id=ACCOUNT, preset="Checkout", exit=Exit.WITHHELD, reason="no consent",
+        message_id="n", ad_account_id=ACCOUNT, preset="Checkout", outcome=Outcome.WITHHELD, reason="no consent",
         event_name="checkout", order_id="SO-n", amount="5", currency="EUR",
     )  # fmt: skip
     await world.enqueue(yen, notes=[note])
@@ -79,16 +79,16 @@ async def become_everything(world: World) -> None:
     """Let orders become whatever they may, beside events that are none."""
     of_preset = {"ad_account_id": ACCOUNT, "preset": "Checkout", "event_name": "checkout"}
     no_order = {"order_id": None, "amount": None}
-    rows: list[tuple[Exit, dict[str, Any]]] = [
-        *((exit_, {}) for exit_ in (Exit.REFUSED, Exit.UNMATCHED, Exit.WITHHELD)),
-        *((exit_, of_preset) for exit_ in (Exit.MERGED, Exit.DUPLICATE, Exit.INVALID, Exit.WITHDRAWN)),
-        (Exit.UNMATCHED, {"currency": None}),
-        (Exit.WITHHELD, no_order),
-        (Exit.INVALID, no_order | of_preset | {"currency": None}),
-        (Exit.INVALID, no_order | of_preset | {"event_name": "lead"}),
+    rows: list[tuple[Outcome, dict[str, Any]]] = [
+        *((outcome, {}) for outcome in (Outcome.REFUSED, Outcome.UNMATCHED, Outcome.WITHHELD)),
+        *((outcome, of_preset) for outcome in (Outcome.MERGED, Outcome.DUPLICATE, Outcome.INVALID, Outcome.WITHDRAWN)),
+        (Outcome.UNMATCHED, {"currency": None}),
+        (Outcome.WITHHELD, no_order),
+        (Outcome.INVALID, no_order | of_preset | {"currency": None}),
+        (Outcome.INVALID, no_order | of_preset | {"event_name": "lead"}),
     ]
     facts = {"message_id": "m", "reason": "r", "preset": None, "order_id": "SO-1", "currency": "EUR", "amount": "5"}
-    notes = [DroppedEvent(**facts | {"exit": exit_} | changes) for exit_, changes in rows]
+    notes = [DroppedEvent(**facts | {"outcome": outcome} | changes) for outcome, changes in rows]
     kinds: list[dict[str, Any]] = [
         {"currency": None},
         {"order_id": None, "event_name": "lead"},

@@ -120,7 +120,7 @@ class Writing:
         members |= {"description": self._text()} if rng.random() < 0.7 else {}
         members |= {"action": "report_conversion_event", "mapping": self._fields(ACTION.fields)}
         members |= {"hold": "30m"} if rng.random() < 0.2 else {}
-        members |= {"tests": [{"name": "One", "expect": {"exit": "enqueued"}}]} if rng.random() < 0.3 else {}
+        members |= {"tests": [{"name": "One", "expect": {"outcome": "enqueued"}}]} if rng.random() < 0.3 else {}
         return "".join(self._member(name, each, "") for name, each in members.items())
 
     def _fields(self, specs: Any) -> dict[str, Any]:

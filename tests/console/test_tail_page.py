@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import AuditAction
 from app.core.receipts import EventReceipt, PresetResult
 from app.core.shared_values import ERASED_AT, TAIL
@@ -58,7 +58,7 @@ async def test_an_event_is_listed_without_what_it_holds_and_opened_in_the_tester
 
 async def test_of_several_ad_accounts_each_line_names_its_own(world: World) -> None:
     await on(world)
-    lines = tuple(PresetResult(preset="Checkout", destination=name, exit=Exit.ENQUEUED) for name in ("US", "FR"))
+    lines = tuple(PresetResult(preset="Checkout", destination=name, outcome=Outcome.ENQUEUED) for name in ("US", "FR"))
     told = EventReceipt(message_id="m-1", deliveries=lines)
     await world.tail.take([(EVENT, told)], Intake([], NOW, is_proven=True))
     page = await world.page("/console/tail")

@@ -10,7 +10,7 @@ import pytest
 
 from app.catalog.sources import load_source
 from app.console.tester_page import NoEvent, Pasted, arriving
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.source import Intake, NamedSource
 from tests.console.world import CHECKOUT as PRESET
 from tests.console.world import LEAD, NOW, World, legible, open_world
@@ -42,7 +42,7 @@ async def receive(world: World, **changes: Any) -> None:
         each.deliveries
         for each in (await world.pipeline.accept(Intake([CHECKOUT | changes], now=world.now, is_proven=True))).events
     ]
-    assert line.exit is Exit.ENQUEUED
+    assert line.outcome is Outcome.ENQUEUED
 
 
 async def test_it_begins_with_an_example_and_its_result(world: World) -> None:

@@ -13,7 +13,7 @@ import pytest
 from app.console.labels import WARNING_ADVICE, warning_advice
 from app.console.pages import ROOM
 from app.core.deliveries import State
-from app.core.events import CounterRow, Exit, Measure
+from app.core.events import CounterRow, Measure, Outcome
 from app.core.pages import AuditAction
 from app.core.shared_values import TROUBLE
 from app.insights.inventory.counting import NameCounts, Sampler
@@ -29,7 +29,7 @@ PAGES = (
     "?period=month",
     "/deliveries",
     "/deliveries?state=dead",
-    "/deliveries?exit=unmatched",
+    "/deliveries?outcome=unmatched",
     "/message?id=sent-0-0",
     "/delivery?id=1",
     "/delivery?id=3",
@@ -47,7 +47,7 @@ PAGES = (
     "/revenue?period=week",
     "/tail",
 )
-NAMES: tuple[type[StrEnum], ...] = (State, Exit, Measure, AuditAction)
+NAMES: tuple[type[StrEnum], ...] = (State, Outcome, Measure, AuditAction)
 #: Names in the code that are words of everybody.
 PLAIN = {
     "delivered",
@@ -63,7 +63,18 @@ PLAIN = {
     "public",
     "merged",
 }
-PLAIN |= {"rejected", "withdrawn", "blocked", "preset", "property", "sampled", "found", "exit", "published", "switched"}
+PLAIN |= {
+    "rejected",
+    "withdrawn",
+    "blocked",
+    "preset",
+    "property",
+    "sampled",
+    "found",
+    "outcome",
+    "published",
+    "switched",
+}
 #: Where texts stand that are not ours, or are names on purpose; then all other tags.
 _NOT_OURS = re.compile(r"<(script|style|pre|textarea|code|svg|title)\b.*?</\1>|<(?:input|option)[^>]*>", re.DOTALL)
 _TAG = re.compile(r"<[^>]+>")

@@ -7,7 +7,7 @@ import pytest
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.core.events import CounterRow, EventKey, Exit, InventoryCount, Measure
+from app.core.events import CounterRow, EventKey, InventoryCount, Measure, Outcome
 from app.core.metrics import MAX_NAMED, AccountFigures, Metrics
 from app.core.pages import Backlog
 from tests.insights.inventory.build import counts_of
@@ -34,10 +34,10 @@ def one(**figures: Any) -> list[AccountFigures]:
 @pytest.mark.parametrize(
     ("counter", "sample"),
     [
-        (CounterRow(name="accepted", count=3), "pinrelay_events_total[('exit', 'accepted')]"),
+        (CounterRow(name="accepted", count=3), "pinrelay_events_total[('outcome', 'accepted')]"),
         (
             CounterRow(name="delivered", preset="Lead", label="200", count=3),
-            "pinrelay_deliveries_total[('exit', 'delivered'), ('preset', 'Lead')]",
+            "pinrelay_deliveries_total[('outcome', 'delivered'), ('preset', 'Lead')]",
         ),
         (
             CounterRow(name="warning", preset="Lead", label="phone", count=3),
@@ -64,7 +64,7 @@ def test_a_counter_is_counted_under_its_name(counter: CounterRow, sample: str) -
 
 def test_every_exit_is_counted_and_an_unknown_name_raises() -> None:
     metrics = Metrics()
-    metrics.count(CounterRow(name=name) for name in Exit)
+    metrics.count(CounterRow(name=name) for name in Outcome)
     with pytest.raises(ValueError, match="no metric counts 'deliverd'"):
         metrics.count([CounterRow(name="deliverd")])
 
@@ -122,8 +122,8 @@ def test_what_becomes_of_deliveries_to_a_named_destination_is_counted_by_exit_an
     found = {name: value for name, value in samples(metrics.render([], now=0)).items() if "_destination_" in name}
     told = {name: value for name, value in found.items() if "_total" in name}
     assert told == {
-        "pinrelay_destination_deliveries_total[('destination', 'US'), ('exit', 'invalid')]": 1,
-        "pinrelay_destination_deliveries_total[('destination', 'US'), ('exit', 'delivered')]": 3,
+        "pinrelay_destination_deliveries_total[('destination', 'US'), ('outcome', 'invalid')]": 1,
+        "pinrelay_destination_deliveries_total[('destination', 'US'), ('outcome', 'delivered')]": 3,
         "pinrelay_destination_calls_total[('destination', 'US'), ('status', '200')]": 2,
     }
 
@@ -149,7 +149,7 @@ def test_events_are_counted_by_name_and_invented_names_make_only_so_many_series(
         counts_of(
             order,
             9,
-            exits={"invalid": 2},
+            outcomes={"invalid": 2},
             presets={"Checkout": 9},
             sampled=9,
             found={"value": 8},
@@ -160,14 +160,14 @@ def test_events_are_counted_by_name_and_invented_names_make_only_so_many_series(
     text = metrics.render((), now=0)[0].decode()
     found = dict(re.findall(r"^(pinrelay_named_\w+_total\{.*\}) (\S+)$", text, re.MULTILINE))
     assert {line: value for line, value in found.items() if "Order Completed" in line} == {
-        named("events", "Order Completed", exit="invalid"): "2.0",
-        named("events", "Order Completed", exit="received"): "9.0",
+        named("events", "Order Completed", outcome="invalid"): "2.0",
+        named("events", "Order Completed", outcome="received"): "9.0",
         named("found", "Order Completed", found="sampled"): "9.0",
         named("found", "Order Completed", found="value"): "8.0",
     }
     assert sum("invented" in line for line in found) == MAX_NAMED // 2
-    assert found[named("events", "(other names)", exit="received")] == f"{MAX_NAMED // 2:.1f}"
-    assert found[named("events", "(other names)", type="", exit="received")] == "7.0"
+    assert found[named("events", "(other names)", outcome="received")] == f"{MAX_NAMED // 2:.1f}"
+    assert found[named("events", "(other names)", type="", outcome="received")] == "7.0"
 
 
 def named(metric: str, event: str, **labels: str) -> str:
@@ -185,7 +185,7 @@ def test_names_of_public_events_take_no_series_of_proven_ones() -> None:
     metrics.count_names(counts_of(EventKey("shop", "track", "Order Completed"), 1))
     text = metrics.render((), now=0)[0].decode()
     assert text.count('event="invented') == MAX_NAMED
-    assert f"{named('events', 'Order Completed', exit='received')} 1.0" in text
+    assert f"{named('events', 'Order Completed', outcome='received')} 1.0" in text
 
 
 _OPEN_METRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"

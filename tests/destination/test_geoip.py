@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app import assemble
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.destination.geoip import AddressDatabase
 from app.errors import SettingsError
 from tests.assembled import settings, shipped_catalog
@@ -92,7 +92,7 @@ def test_an_event_that_names_no_state_gets_ldp_by_its_address(
     with capture_logs() as logs:
         (line,) = walk.lines(event_of(address, **place), shipped_catalog(), now=NOW)
 
-    assert line.exit is Exit.ENQUEUED, what
+    assert line.outcome is Outcome.ENQUEUED, what
     assert line.event is not None
     assert (line.event.get("opt_out"), line.event.get("custom_data", {}).get("opt_out_type")) == (
         (True, "LDP") if ldp else (None, None)

@@ -23,7 +23,7 @@ from app.catalog.sources import load_source
 from app.cli import all_commands
 from app.config import load_settings
 from app.core.deliveries import State
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.metrics import Metrics
 from app.core.receipts import EventReceipt, MemoryChange, PresetResult
 from app.source.responses import event_json
@@ -61,14 +61,14 @@ def read_receipts(text: str, _: Path) -> None:
     """Every member of a receipt is there, and no other."""
     told = json.loads(text)
     given = MemoryChange(groups=(), linked=False, erased=0, marked=0)
-    line = PresetResult(preset=None, exit=Exit.UNMATCHED)
+    line = PresetResult(preset=None, outcome=Outcome.UNMATCHED)
     written = event_json(EventReceipt(message_id="", deliveries=(line,), given=given, is_proven=True))
     for event in told.get("events", [told]):
         assert event.get("to_memory", written["to_memory"]).keys() == written["to_memory"].keys()
         assert event.keys() | {"to_memory"} == written.keys()
         for each in event["deliveries"]:
             assert each.keys() == written["deliveries"][0].keys()
-            Exit(each["exit"])
+            Outcome(each["outcome"])
 
 
 def read_source(text: str, folder: Path) -> None:

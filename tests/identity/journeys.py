@@ -41,7 +41,7 @@ def first_rows(number: int) -> tuple[Row, ...]:
 
 def shown(delivery: Mapping[str, Any]) -> Any:
     """A delivery, as `preview --journey` or a receipt tells it, in the form of the cases."""
-    if delivery["exit"] == "invalid":
+    if delivery["outcome"] == "invalid":
         return "invalid"
     user_data = delivery["event"]["user_data"]
     return dict(_groups(user_data, delivery.get("memory", {})))

@@ -22,7 +22,7 @@ await noted('post /api/v1/switch', api.postApiV1Switch({ client, body: { on: fal
 const event = { type: 'track', event: 'Order Completed', context: { ip: '203.0.113.9', userAgent: 'x' } }
 const order = { ...event, messageId: 'm-1', userId: 'u-1', properties: { order_id: 'SO-1001', revenue: 25.5, currency: 'EUR' } }
 const received = await noted('post /webhook', api.postWebhook({ client, body: [order, { ...event, messageId: 'm-2', context: {} }] }))
-const exits: string[] = received.events.flatMap(each => each.deliveries.map(line => line.exit))
+const outcomes: string[] = received.events.flatMap(each => each.deliveries.map(line => line.outcome))
 
 const page = await noted('get /api/v1/deliveries', api.deliveriesList({ client, query: { order_id: 'SO-1001', limit: 1 } }))
 const id: string = page.deliveries[0]!.delivery_id
@@ -30,7 +30,7 @@ const delivery = await noted('get /api/v1/deliveries/{id}', api.deliveriesShow({
 const state: 'pending' | 'claimed' | 'delivered' | 'dead' | 'dismissed' = delivery.state
 const message = await noted('get /api/v1/messages/{message_id}', api.getApiV1MessagesMessageId({ client, path: { message_id: 'm-2' } }))
 const [droppedAt, dropped_event] = message.dropped_events[0]!
-const dropped_events = await noted('get /api/v1/dropped-events', api.getApiV1DroppedEvents({ client, query: { exit: 'invalid' } }))
+const dropped_events = await noted('get /api/v1/dropped-events', api.getApiV1DroppedEvents({ client, query: { outcome: 'invalid' } }))
 const found = await noted('post /api/v1/find', api.postApiV1Find({ client, body: { text: 'SO-1001' } }))
 const status = await noted('get /api/v1/status', api.getApiV1Status({ client }))
 const counts = await noted('get /api/v1/counts', api.getApiV1Counts({ client, query: { hours: 1 } }))
@@ -40,7 +40,7 @@ const causes = await noted('get /api/v1/deliveries/causes', api.deliveriesCauses
 const redriven = await noted('post /api/v1/deliveries/redrive', api.deliveriesRedrive({ client, body: { all: true } }))
 const dismissed = await noted('post /api/v1/deliveries/dismiss', api.deliveriesDismiss({ client, body: { all: true, because: 'a test' } }))
 const kept = await noted('get /api/v1/quarantine', api.getApiV1Quarantine({ client }))
-const preview = await noted('post /api/v1/quarantine/preview', api.postApiV1QuarantinePreview({ client, body: { exit: 'invalid' } }))
+const preview = await noted('post /api/v1/quarantine/preview', api.postApiV1QuarantinePreview({ client, body: { outcome: 'invalid' } }))
 const replay = await noted('post /api/v1/quarantine/replay', api.postApiV1QuarantineReplay({ client, body: { all: true } }))
 const discarded = await noted('post /api/v1/quarantine/discard', api.postApiV1QuarantineDiscard({ client, body: { all: true } }))
 await noted('post /api/v1/reload', api.postApiV1Reload({ client, body: {} }))
@@ -57,9 +57,9 @@ for (const { error } of [
 }
 
 const read = {
-  exits,
+  outcomes,
   state,
-  dropped_event: [typeof droppedAt, dropped_event.exit],
+  dropped_event: [typeof droppedAt, dropped_event.outcome],
   dropped_events: dropped_events.dropped_events.map(each => each.message_id),
   found: found.deliveries.map(each => each.order_id),
   problems: status.problems.map(each => each.state),
@@ -67,7 +67,7 @@ const read = {
   changes: 'changes' in inventory ? inventory.changes.length : -1,
   worth: revenue.currencies.map(each => [each.currency, each.received.amount]),
   dead: [causes.causes.length, redriven.redriven, dismissed.dismissed],
-  quarantine: [kept.groups.map(each => each.name), preview.outcomes.map(each => each.exit), replay.leaving, discarded.discarded],
+  quarantine: [kept.groups.map(each => each.name), preview.by_preset.map(each => each.outcome), replay.leaving, discarded.discarded],
   erased: erased.ids,
 }
 console.log(JSON.stringify({ asked: Object.keys(asked), read, refused }))

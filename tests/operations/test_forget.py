@@ -10,7 +10,7 @@ from app import assemble
 from app.access.audit import Audit
 from app.access.users import Person, UserRole
 from app.core.deliveries import Shared, State
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import Query
 from app.core.people import NamedPerson
 from app.errors import EventRefused, OutboxUnavailable
@@ -135,8 +135,8 @@ async def test_of_a_request_what_is_behind_the_last_delete_is_kept_and_all_befor
         for n, kind in enumerate(kinds)
     ]
     lines = await accept(configured, outbox, *events)
-    assert [line.exit for (line,) in lines] == [
-        {"page": Exit.ENQUEUED, "delete": Exit.UNMATCHED, "refused": Exit.REFUSED}[kind] for kind in kinds
+    assert [line.outcome for (line,) in lines] == [
+        {"page": Outcome.ENQUEUED, "delete": Outcome.UNMATCHED, "refused": Outcome.REFUSED}[kind] for kind in kinds
     ]
     kept = [f"m{n}" for n, kind in enumerate(kinds) if kind == "page" and "delete" not in kinds[n:]]
     assert await waiting(outbox) == kept
@@ -176,14 +176,14 @@ async def test_of_a_request_that_is_sent_once_more_nothing_is_lost_nor_sent_twic
     assert states == [State.DELIVERED if became == "delivered" else State.PENDING]
     await accept(configured, outbox, request[0])
     _, (alone,) = await accept(configured, outbox, request[0], request[1] | {"messageId": "another"})
-    assert (alone.exit, alone.reason) == (Exit.WITHHELD, "its person was erased on 15 January 2027")
+    assert (alone.outcome, alone.reason) == (Outcome.WITHHELD, "its person was erased on 15 January 2027")
 
 
 @pytest.mark.parametrize("settings", [{}, SETTINGS])
 async def test_a_delete_that_erases_nobody_is_refused(outbox: Outbox, settings: dict[str, Any]) -> None:
     events: list[dict[str, Any]] = [{"type": "delete", "userId": "ann"}, PAGE | {"userId": "ann"}]
     (line,), (page,) = await accept(assembled.settings(**settings), outbox, *events, is_proven=False)
-    assert (line.exit, page.exit) == (Exit.REFUSED, Exit.ENQUEUED)
+    assert (line.outcome, page.outcome) == (Outcome.REFUSED, Outcome.ENQUEUED)
     assert "known by a secret" in line.reason
 
 
@@ -216,15 +216,15 @@ async def test_an_erased_order_that_comes_again_is_withheld_with_that_reason(out
     again, other = order | {"messageId": "updated"}, order | {"messageId": "new"}
     other |= {"properties": {"order_id": "8", "revenue": 5, "currency": "EUR"}}
     (same,), (updated,), (new,) = await accept(mine, outbox, order, again, other)
-    assert (same.exit, same.reason) == (Exit.WITHHELD, "its person was erased on 15 January 2027")
-    assert updated.exit is Exit.WITHHELD
-    assert new.exit is Exit.ENQUEUED, "any other event is a new person's"
+    assert (same.outcome, same.reason) == (Outcome.WITHHELD, "its person was erased on 15 January 2027")
+    assert updated.outcome is Outcome.WITHHELD
+    assert new.outcome is Outcome.ENQUEUED, "any other event is a new person's"
     told = assemble.explainer(mine, outbox=outbox)
     receipt = await told.receipt(
         Intake([order | {"timestamp": NOW}], now=NOW, is_proven=True), assembled.shipped_catalog()
     )
-    assert [each.exit for each in receipt.events[0].deliveries] == [Exit.WITHHELD]
-    assert [event.exit for _, event in (await outbox.message("order")).dropped_events] == [Exit.WITHHELD]
+    assert [each.outcome for each in receipt.events[0].deliveries] == [Outcome.WITHHELD]
+    assert [event.outcome for _, event in (await outbox.message("order")).dropped_events] == [Outcome.WITHHELD]
     assert await outbox.owned((), messages=["order"]) == [], "nothing tells whose it was"
 
 
@@ -239,8 +239,8 @@ async def test_with_a_mark_later_events_of_the_person_are_withheld(outbox: Outbo
     assert any("said no" in each for each in told.kept) == suppress
     by_id, by_address, other = (PAGE | {"userId": "ann"}, PAGE | {"context": context}, PAGE | {"userId": "bob"})
     lines = await accept(mine, outbox, by_id, by_address, other)
-    expected = Exit.WITHHELD if suppress else Exit.ENQUEUED
-    assert [line.exit for (line,) in lines] == [expected, expected, Exit.ENQUEUED]
+    expected = Outcome.WITHHELD if suppress else Outcome.ENQUEUED
+    assert [line.outcome for (line,) in lines] == [expected, expected, Outcome.ENQUEUED]
 
 
 async def audited(outbox: Outbox) -> list[tuple[str, str, str, str]]:
@@ -250,27 +250,27 @@ async def audited(outbox: Outbox) -> list[tuple[str, str, str, str]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("said", "is_erased", "is_suppressed", "exit_"),
+    ("said", "is_erased", "is_suppressed", "outcome"),
     [
-        ({}, True, False, Exit.UNMATCHED),
-        ({"regulationType": "DELETE_ONLY"}, True, False, Exit.UNMATCHED),
-        ({"regulationType": "SUPPRESS_WITH_DELETE"}, True, True, Exit.UNMATCHED),
-        ({"properties": {"regulationType": "suppress_with_delete"}}, True, True, Exit.UNMATCHED),
-        ({"regulationType": "SUPPRESS_ONLY"}, False, True, Exit.UNMATCHED),
-        ({"regulationType": "suppress"}, False, True, Exit.UNMATCHED),
-        ({"regulationType": "UNSUPPRESS"}, False, False, Exit.REFUSED),
+        ({}, True, False, Outcome.UNMATCHED),
+        ({"regulationType": "DELETE_ONLY"}, True, False, Outcome.UNMATCHED),
+        ({"regulationType": "SUPPRESS_WITH_DELETE"}, True, True, Outcome.UNMATCHED),
+        ({"properties": {"regulationType": "suppress_with_delete"}}, True, True, Outcome.UNMATCHED),
+        ({"regulationType": "SUPPRESS_ONLY"}, False, True, Outcome.UNMATCHED),
+        ({"regulationType": "suppress"}, False, True, Outcome.UNMATCHED),
+        ({"regulationType": "UNSUPPRESS"}, False, False, Outcome.REFUSED),
     ],
 )
 async def test_an_event_asks_for_what_its_regulation_says(
-    outbox: Outbox, said: dict[str, Any], exit_: Exit, *, is_erased: bool, is_suppressed: bool
+    outbox: Outbox, said: dict[str, Any], outcome: Outcome, *, is_erased: bool, is_suppressed: bool
 ) -> None:
     mine = assembled.settings()
     delete = {"type": "delete", "messageId": "d", "userId": "ann", **said}
     (waiting_page,), (told,) = await accept(mine, outbox, PAGE | {"messageId": "p", "userId": "ann"}, delete)
-    assert (waiting_page.exit, told.exit) == (Exit.ENQUEUED, exit_)
+    assert (waiting_page.outcome, told.outcome) == (Outcome.ENQUEUED, outcome)
     assert ((await outbox.message("p")).deliveries == ()) is is_erased
     ((later,),) = await accept(mine, outbox, PAGE | {"userId": "ann"})
-    assert later.exit is (Exit.WITHHELD if is_suppressed else Exit.ENQUEUED)
+    assert later.outcome is (Outcome.WITHHELD if is_suppressed else Outcome.ENQUEUED)
     lines = [(what, target.partition("reference ")[2]) for _, what, target, _ in await audited(outbox)]
     erased, kept = ("forgot a person", "d"), ("kept a person's no", "d")
     assert lines == [erased] * is_erased + [kept] * (is_suppressed and not is_erased)
@@ -341,12 +341,12 @@ async def test_a_yes_ends_with_an_erasure(outbox: Outbox) -> None:
     yes = {"context": PERSON | {"consent": {}}, "properties": {"opt_out": False}}
     pages = [PAGE | {"userId": "ann", "anonymousId": "x"} | each for each in (yes, {})]
     lines = await accept(mine, outbox, *pages)
-    assert [line.exit for (line,) in lines] == [Exit.ENQUEUED] * 2
+    assert [line.outcome for (line,) in lines] == [Outcome.ENQUEUED] * 2
     acts = assemble.forget_acts(mine, outbox, Audit(outbox, lambda: NOW), nothing)
     done = await acts.forget(EVA, NamedPerson(user_id="ann"))
     assert done.erased["answers"] == 2
     ((line,),) = await accept(mine, outbox, PAGE | {"userId": "ann"})
-    assert line.exit is Exit.WITHHELD
+    assert line.outcome is Outcome.WITHHELD
 
 
 @pytest.mark.slow

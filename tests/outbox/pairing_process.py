@@ -1,7 +1,7 @@
 """A process that receives one half of many orders' events and sends what is due: it is killed at random moments.
 
 `main` reads the URL of the store, a folder, its number, the number of processes and that of orders. It appends to files
-of its own in the folder: each event that was answered with its exit, and each that a Pinterest in the process took.
+of its own in the folder: each event that was answered with its outcome, and each that a Pinterest in the process took.
 """
 
 import asyncio
@@ -73,7 +73,7 @@ async def _receive(outbox: Outbox, events: list[NewDelivery], answered: Path) ->
             except OutboxUnavailable:
                 await asyncio.sleep(0.05)
         with answered.open("a") as file:
-            file.write(f"{event.message_id} {answer.exit}\n")
+            file.write(f"{event.message_id} {answer.outcome}\n")
 
 
 async def _send(outbox: Outbox, taken: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from app.core.deliveries import Blocked, Delivered, NewDelivery, Rejected, Retry, State, Withdrawal
-from app.core.events import CounterRow, DroppedEvent, EventKey, Exit, InventoryCount, Measure
+from app.core.events import CounterRow, DroppedEvent, EventKey, InventoryCount, Measure, Outcome
 from app.core.pages import Quarantined, Query, Session
 from app.core.people import Ownership, PeopleChanges, PeopleFound, PersonChange, Recalled, SuppressionChange
 from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, marked, payload
@@ -81,7 +81,7 @@ def note(rng: Random, number: int) -> DroppedEvent:
         message_id=rng.choice([f"n{number}", *IDS]),
         ad_account_id=rng.choice([None, *ACCOUNTS]),
         preset=rng.choice([None, *PRESETS]),
-        exit=rng.choice([Exit.REFUSED, Exit.UNMATCHED, Exit.WITHHELD, Exit.DUPLICATE, Exit.INVALID]),
+        outcome=rng.choice([Outcome.REFUSED, Outcome.UNMATCHED, Outcome.WITHHELD, Outcome.DUPLICATE, Outcome.INVALID]),
         reason=rng.choice(TEXTS),
         warnings=tuple(rng.choices(TEXTS, k=rng.randrange(3))),
         event_name=rng.choice([None, "checkout", "lead"]),
@@ -121,7 +121,7 @@ def query(rng: Random) -> Query:
         currency=maybe(rng, rng.choice(["", "EUR"])),
         is_order=maybe(rng, rng.random() < 0.5),
         state=maybe(rng, rng.choice([*State, "waiting"]), 0.3),
-        exit=maybe(rng, rng.choice(list(Exit))),
+        outcome=maybe(rng, rng.choice(list(Outcome))),
         taken=maybe(rng, rng.random() < 0.5),
         status=maybe(rng, rng.choice([422, 503]), 0.1),
         reason=maybe(rng, rng.choice(TEXTS)),
@@ -212,7 +212,7 @@ def sealed(rng: Random, now: float) -> Quarantined:
         source=rng.choice(SOURCES),
         is_proven=rng.random() < 0.5,
         name=rng.choice(TEXTS),
-        exit=Exit.INVALID,
+        outcome=Outcome.INVALID,
         reason=rng.choice(TEXTS),
         message_id=rng.choice(IDS),
         keys=(rng.choice(KEYS),),

@@ -15,7 +15,7 @@ import pytest
 from app import assemble
 from app.config import Settings
 from app.core.deliveries import State
-from app.core.events import DEFAULT_SOURCE, CounterRow, Event, Exit
+from app.core.events import DEFAULT_SOURCE, CounterRow, Event, Outcome
 from app.core.pages import QuarantineFilter, Query
 from app.errors import BacklogFull
 from app.outbox import Outbox, open_outbox
@@ -61,18 +61,18 @@ class Shop:
             on_count=self.counted.extend,
         )
 
-    async def server(self, *events: Event) -> list[Exit]:
+    async def server(self, *events: Event) -> list[Outcome]:
         return await self._send(events, is_proven=True)
 
-    async def stranger(self, *events: Event) -> list[Exit]:
+    async def stranger(self, *events: Event) -> list[Outcome]:
         return await self._send(events, is_proven=False)
 
-    async def segment(self, *events: Event) -> list[Exit]:
+    async def segment(self, *events: Event) -> list[Outcome]:
         """Receive signed requests of Segment at `/webhook`, with events of pages and servers."""
         is_proven = proves_authors(self._settings, DEFAULT_SOURCE)
         return await self._send(events, is_proven=is_proven, source=DEFAULT_SOURCE)
 
-    async def _send(self, events: tuple[Event, ...], *, is_proven: bool, source: str = "") -> list[Exit]:
+    async def _send(self, events: tuple[Event, ...], *, is_proven: bool, source: str = "") -> list[Outcome]:
         known = {"type": "track", "timestamp": self.now - 60, "context": PERSON}
         complete = [known | {"messageId": f"m-{next(self._numbers)}"} | event for event in events]
         read = [read_event(each, Arrival.at(self.now)) for each in complete]
@@ -80,7 +80,7 @@ class Shop:
         receipt = await self._pipeline.accept(Intake(read, self.now, source=source, is_proven=is_proven))
         lines = [line for event in receipt.events for line in event.deliveries]
         self.warnings += [warning for line in lines for warning in line.warnings]
-        return [line.exit for line in lines]
+        return [line.outcome for line in lines]
 
     async def sent(self, source: str = "shop") -> list[dict[str, Any]]:
         """Return what Pinterest would get by now, or waits for it, of the shop's server."""
@@ -116,9 +116,9 @@ async def shop(request: pytest.FixtureRequest, outbox_url: str, tmp_path: Path) 
 async def test_claimed_order_numbers_make_no_order_a_duplicate(shop: Shop) -> None:
     """5,000 orders over 0.01 USD took 0.7 s, and the shop's own orders were duplicates of them for 30 days."""
     await shop.stranger(*(order(number, 0.01) for number in range(1, 60)))
-    assert await shop.server(*(order(number) for number in range(1, 60))) == [Exit.ENQUEUED] * 59
+    assert await shop.server(*(order(number) for number in range(1, 60))) == [Outcome.ENQUEUED] * 59
     assert [each["custom_data"]["value"] for each in await shop.sent()] == ["249"] * 59
-    assert await shop.stranger(order(1, 0.01, messageId="again")) == [Exit.DUPLICATE]
+    assert await shop.stranger(order(1, 0.01, messageId="again")) == [Outcome.DUPLICATE]
 
 
 async def test_a_cancellation_by_a_stranger_withdraws_no_order(shop: Shop) -> None:
@@ -126,7 +126,7 @@ async def test_a_cancellation_by_a_stranger_withdraws_no_order(shop: Shop) -> No
     cancelled = {"event": "Order Cancelled", "properties": {"order_id": "SO-1"}}
     refunded = {"event": "Order Cancelled", "properties": {"order_id": "SO-2", "financial_status": "refunded"}}
     await shop.server(order(1))
-    assert await shop.stranger(cancelled, refunded) == [Exit.MATCHED] * 2
+    assert await shop.stranger(cancelled, refunded) == [Outcome.MATCHED] * 2
     await shop.server(order(2))
     assert len(await shop.sent()) == 2
     await shop.server(cancelled)
@@ -162,7 +162,7 @@ async def test_memory_of_a_strangers_events_fills_no_order_of_the_shop_that_is_b
     own = order(1, userId=None, context=PERSON | {"traits": {"firstName": "Ann"}})
     tell = {"page": lambda: shop.stranger(page), "shop": lambda: shop.server(own)}
     second = "shop" if first == "page" else "page"
-    assert (await tell[first](), await tell[second]()) == ([Exit.ENQUEUED], [Exit.MERGED])
+    assert (await tell[first](), await tell[second]()) == ([Outcome.ENQUEUED], [Outcome.MERGED])
     source = await shop.outbox.search(Query(order_id="SO-1"), limit=9)
     (found,) = [await shop.outbox.delivery(each.delivery_id) for each in source.deliveries]
     user_data = orjson.loads(found.payload if found and found.payload else b"")["user_data"]
@@ -216,7 +216,7 @@ async def test_a_flood_leaves_room_for_orders_of_the_shop(shop: Shop) -> None:
         await fill()
     orders = [order(number) for number in range(5_000, 5_000 + (next(flood) - 1_000) // 10)]
     assert len(orders) > 5
-    assert await shop.server(*orders) == [Exit.ENQUEUED] * len(orders)
+    assert await shop.server(*orders) == [Outcome.ENQUEUED] * len(orders)
     with pytest.raises(BacklogFull):
         await shop.server(*(order(number) for number in range(9_000, 9_000 + len(orders))))
 
@@ -224,11 +224,11 @@ async def test_a_flood_leaves_room_for_orders_of_the_shop(shop: Shop) -> None:
 async def test_the_shop_withdraws_an_order_before_it_comes_and_no_order_that_it_pays_back_in_part(shop: Shop) -> None:
     cancelled = {"event": "Order Cancelled", "properties": {"order_id": "SO-1"}}
     part = {"event": "Order Cancelled", "properties": {"order_id": "SO-2", "financial_status": "partially_refunded"}}
-    assert await shop.server(cancelled, order(2), part) == [Exit.MATCHED, Exit.ENQUEUED, Exit.MATCHED]
-    assert await shop.server(order(1)) == [Exit.ENQUEUED]
+    assert await shop.server(cancelled, order(2), part) == [Outcome.MATCHED, Outcome.ENQUEUED, Outcome.MATCHED]
+    assert await shop.server(order(1)) == [Outcome.ENQUEUED]
     assert shop.warnings[-1] == "its order was cancelled before: it is withdrawn"
     assert [each["custom_data"]["order_id"] for each in await shop.sent()] == ["SO-2"]
-    assert sum(each.count for each in shop.counted if each.name == Exit.WITHDRAWN) == 1
+    assert sum(each.count for each in shop.counted if each.name == Outcome.WITHDRAWN) == 1
 
 
 def _guess(total: float = 249, email: str = "", **properties: Any) -> Event:
@@ -253,10 +253,10 @@ BUYER: Any = {"properties": {**order(1)["properties"], "email": "ann@shop.exampl
 @pytest.mark.parametrize("guess", GUESSES)
 async def test_a_visitor_can_claim_an_order_number_of_a_shop_that_sends_by_segment_only(shop: Shop, guess: str) -> None:
     reported, is_stored = GUESSES[guess]
-    assert await shop.segment(reported) == [Exit.ENQUEUED]
-    assert await shop.segment(order(1, **BUYER)) == [Exit.ENQUEUED if is_stored else Exit.DUPLICATE]
+    assert await shop.segment(reported) == [Outcome.ENQUEUED]
+    assert await shop.segment(order(1, **BUYER)) == [Outcome.ENQUEUED if is_stored else Outcome.DUPLICATE]
     # the setting that helps: a webhook of the shop with a secret
-    assert set(await shop.server(order(1, **BUYER))) <= {Exit.ENQUEUED, Exit.MERGED}
+    assert set(await shop.server(order(1, **BUYER))) <= {Outcome.ENQUEUED, Outcome.MERGED}
     sent = [*await shop.sent(), *await shop.sent(DEFAULT_SOURCE)]
     of_shop = [each for each in sent if each["user_data"].get("em") == [sha256(b"ann@shop.example").hexdigest()]]
     assert "249" in {each["custom_data"]["value"] for each in of_shop}
@@ -266,9 +266,9 @@ async def test_a_visitor_can_claim_an_order_number_of_a_shop_that_sends_by_segme
 @pytest.mark.parametrize("guess", GUESSES)
 async def test_a_visitor_changes_no_stored_order_of_a_shop_that_sends_by_segment_only(shop: Shop, guess: str) -> None:
     reported, is_stored = GUESSES[guess]
-    assert await shop.segment(order(1, **BUYER)) == [Exit.ENQUEUED]
+    assert await shop.segment(order(1, **BUYER)) == [Outcome.ENQUEUED]
     (before,) = await shop.sent(DEFAULT_SOURCE)
-    assert await shop.segment(reported) == [Exit.ENQUEUED if is_stored else Exit.DUPLICATE]
+    assert await shop.segment(reported) == [Outcome.ENQUEUED if is_stored else Outcome.DUPLICATE]
     assert before in await shop.sent(DEFAULT_SOURCE)
 
 
@@ -310,5 +310,5 @@ async def test_signed_orders_of_segment_are_proven_only_if_a_setting_names_serve
     indirect=True,
 )
 async def test_an_invented_order_of_segment_above_the_limit_of_public_orders_is_withheld(shop: Shop) -> None:
-    assert await shop.segment(order(1, 1_001)) == [Exit.WITHHELD]
-    assert await shop.segment(order(2, 999)) == [Exit.ENQUEUED]
+    assert await shop.segment(order(1, 1_001)) == [Outcome.WITHHELD]
+    assert await shop.segment(order(2, 999)) == [Outcome.ENQUEUED]

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from app.core.deliveries import State
-from app.core.events import DEFAULT_SOURCE, Exit
+from app.core.events import DEFAULT_SOURCE, Outcome
 from app.core.pages import Backlog, Query, Redrive
 from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, new, payload
 
@@ -25,7 +25,7 @@ async def test_what_a_replay_overtook_is_dismissed_when_the_replay_is_delivered(
     assert overtaken.state is State.DISMISSED
     assert overtaken.reason == f"em is malformed; the same event was delivered as delivery {replay.delivery_id}"
     assert (overtaken.payload, overtaken.settled_at) == (None, NOW)
-    assert [attempt.exit for attempt in overtaken.history] == [Exit.REJECTED]
+    assert [attempt.result for attempt in overtaken.history] == [Outcome.REJECTED]
     assert (await at.delivery(other)).state is State.DEAD
     assert await at.outbox.backlog(ACCOUNT, now=NOW) == Backlog(dead=1)
 
@@ -88,7 +88,7 @@ async def test_a_redrive_dismisses_what_was_delivered_meanwhile_in_whatever_way(
         (Query(reason="MALFORMED"), ["m1", "m2"]),
         (Query(warning="phone"), ["m3"]),
         (Query(source="till", event_name="checkout"), ["m3"]),
-        (Query(exit=Exit.REJECTED, status=422, until=NOW + 1), ["m1", "m2", "m3"]),
+        (Query(outcome=Outcome.REJECTED, status=422, until=NOW + 1), ["m1", "m2", "m3"]),
         (Query(since=NOW + 1), []),
         (Query(person=("0" * 64,), preset="p3"), ["m3"]),
         (Query(state=State.DELIVERED), []),
@@ -116,7 +116,7 @@ async def test_what_is_dismissed_is_never_sent_and_may_come_again_as_a_new_deliv
     assert await at.outbox.dead_letters.redrive(Query(delivery_id=dead), now=NOW) == Redrive()
     assert await at.claim() == []
     assert (await at.delivery(dead)).payload is None
-    assert (await at.enqueue(new(event_id="e")))[0].exit is Exit.ENQUEUED
+    assert (await at.enqueue(new(event_id="e")))[0].outcome is Outcome.ENQUEUED
 
 
 async def test_what_is_dismissed_is_forgotten_like_what_is_dead(at: At) -> None:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.core.deliveries import State
-from app.core.events import DroppedEvent, Exit
+from app.core.events import DroppedEvent, Outcome
 from app.core.pages import Query
 from app.errors import BacklogFull, OutboxUnavailable
 from app.outbox import open_outbox
@@ -21,7 +21,12 @@ from tests.rounds import examples
 async def test_every_delivery_is_answered_in_order(at: At) -> None:
     twice = new()
     answers = await at.enqueue(new(), twice, twice, new())
-    assert [answer.exit for answer in answers] == [Exit.ENQUEUED, Exit.ENQUEUED, Exit.DUPLICATE, Exit.ENQUEUED]
+    assert [answer.outcome for answer in answers] == [
+        Outcome.ENQUEUED,
+        Outcome.ENQUEUED,
+        Outcome.DUPLICATE,
+        Outcome.ENQUEUED,
+    ]
 
 
 async def test_what_is_enqueued_can_be_claimed_as_it_was_given(at: At) -> None:
@@ -67,14 +72,14 @@ async def test_what_was_answered_is_there_after_opening_again(at: At, open_at: C
 async def test_the_same_event_for_the_same_preset_is_a_duplicate_within_the_window(at: At) -> None:
     await at.enqueue(new(event_id="e"))
     (answer,) = await at.later(DAY_S - 1).enqueue(new(event_id="e"))
-    assert answer.exit is Exit.DUPLICATE
+    assert answer.outcome is Outcome.DUPLICATE
     assert "same event_id" in answer.reason
 
 
 async def test_the_same_event_is_new_after_the_window(at: At) -> None:
     await at.enqueue(new(event_id="e"))
     (answer,) = await at.later(DAY_S).enqueue(new(event_id="e"))
-    assert answer.exit is Exit.ENQUEUED
+    assert answer.outcome is Outcome.ENQUEUED
 
 
 @pytest.mark.parametrize(
@@ -85,19 +90,19 @@ async def test_the_same_event_is_new_after_the_window(at: At) -> None:
 async def test_a_delivery_that_differs_in_one_part_of_the_key_is_new(at: At, change: dict[str, str]) -> None:
     await at.enqueue(new(event_id="e"))
     (answer,) = await at.enqueue(new(**({"event_id": "e"} | change)))
-    assert answer.exit is Exit.ENQUEUED
+    assert answer.outcome is Outcome.ENQUEUED
 
 
 async def test_parts_of_the_key_do_not_run_into_each_other(at: At) -> None:
     await at.enqueue(new(event_name="ab", event_id="c"))
     (answer,) = await at.enqueue(new(event_name="a", event_id="bc"))
-    assert answer.exit is Exit.ENQUEUED
+    assert answer.outcome is Outcome.ENQUEUED
 
 
 async def test_a_second_checkout_of_an_order_is_a_duplicate_from_any_preset(at: At) -> None:
     await at.enqueue(new(order_id="o"))
     (answer,) = await at.enqueue(new(order_id="o", preset="order_completed"))
-    assert answer.exit is Exit.DUPLICATE
+    assert answer.outcome is Outcome.DUPLICATE
     assert "same order_id" in answer.reason
 
 
@@ -105,13 +110,13 @@ async def test_a_duplicate_by_order_takes_no_key_of_its_own(at: At) -> None:
     await at.enqueue(new(order_id="o"))
     await at.enqueue(new(order_id="o", event_id="e"))
     (answer,) = await at.enqueue(new(order_id="other", event_id="e"))
-    assert answer.exit is Exit.ENQUEUED
+    assert answer.outcome is Outcome.ENQUEUED
 
 
 async def test_orders_are_not_compared_where_the_rules_say_so(open_at: Callable[..., At]) -> None:
     at = open_at(dedup_orders=False)
     answers = await at.enqueue(new(order_id="o"), new(order_id="o"))
-    assert [answer.exit for answer in answers] == [Exit.ENQUEUED, Exit.ENQUEUED]
+    assert [answer.outcome for answer in answers] == [Outcome.ENQUEUED, Outcome.ENQUEUED]
 
 
 async def test_duplicates_are_seen_across_processes_and_restarts(at: At, open_at: Callable[..., At]) -> None:
@@ -120,7 +125,7 @@ async def test_duplicates_are_seen_across_processes_and_restarts(at: At, open_at
     (in_other,) = await other.enqueue(new(event_id="e"))
     await at.outbox.close()
     (after_restart,) = await open_at().enqueue(new(event_id="e"))
-    assert {in_other.exit, after_restart.exit} == {Exit.DUPLICATE}
+    assert {in_other.outcome, after_restart.outcome} == {Outcome.DUPLICATE}
 
 
 async def test_the_ledger_notes_duplicates(at: At) -> None:
@@ -131,7 +136,7 @@ async def test_the_ledger_notes_duplicates(at: At) -> None:
         message_id="again",
         ad_account_id=ACCOUNT,
         preset="checkout",
-        exit=Exit.DUPLICATE,
+        outcome=Outcome.DUPLICATE,
         reason=answer.reason,
         warnings=("w",),
         event_name="checkout",
@@ -142,9 +147,9 @@ async def test_the_ledger_notes_duplicates(at: At) -> None:
 
 async def test_simultaneous_calls_agree_on_which_is_the_duplicate(at: At) -> None:
     answers = await asyncio.gather(*(at.enqueue(new(event_id="e")) for _ in range(50)))
-    exits = [answer.exit for (answer,) in answers]
-    assert exits.count(Exit.ENQUEUED) == 1
-    assert exits.count(Exit.DUPLICATE) == 49
+    outcomes = [answer.outcome for (answer,) in answers]
+    assert outcomes.count(Outcome.ENQUEUED) == 1
+    assert outcomes.count(Outcome.DUPLICATE) == 49
 
 
 async def test_a_call_that_cannot_be_stored_fails_alone(at: At) -> None:
@@ -163,14 +168,14 @@ async def test_a_call_that_cannot_be_stored_fails_alone(at: At) -> None:
 async def test_beyond_the_backlog_nothing_is_kept_of_a_call(open_at: Callable[..., At]) -> None:
     at = open_at(room_for=3)
     await at.enqueue(new(), new())
-    note = DroppedEvent(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
+    note = DroppedEvent(message_id="noted", preset=None, outcome=Outcome.REFUSED, reason="r")
     with pytest.raises(
         OutboxUnavailable, match=f"{2 * len(payload()):,} bytes wait, of {3 * len(payload()):,} that may"
     ):
         await at.enqueue(new(event_id="e"), new(), dropped=(note,))
     assert (await at.outbox.message("noted")).dropped_events == ()
     (answer,) = await at.enqueue(new(event_id="e"))
-    assert answer.exit is Exit.ENQUEUED
+    assert answer.outcome is Outcome.ENQUEUED
 
 
 async def test_the_backlog_is_bounded_in_bytes_of_payload_too(open_at: Callable[..., At]) -> None:
@@ -197,7 +202,7 @@ async def test_a_tenth_of_the_backlog_is_kept_for_proven_events(open_at: Callabl
     await at.enqueue(flood[17])
     with pytest.raises(BacklogFull):
         await at.enqueue(new(leaves_room=True))
-    assert [each.exit for each in await at.enqueue(flood[0])] == [Exit.DUPLICATE]  # it takes no room
+    assert [each.outcome for each in await at.enqueue(flood[0])] == [Outcome.DUPLICATE]  # it takes no room
     await at.enqueue(new(is_proven=True), new(is_proven=True))
     with pytest.raises(BacklogFull):
         await at.enqueue(new(is_proven=True))
@@ -298,9 +303,9 @@ async def test_the_bytes_of_each_ad_account_are_bounded_by_themselves(open_at: C
 async def test_notes_and_duplicates_pass_a_full_backlog(open_at: Callable[..., At]) -> None:
     at = open_at(room_for=1)
     await at.enqueue(new(event_id="e"))
-    note = DroppedEvent(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
+    note = DroppedEvent(message_id="noted", preset=None, outcome=Outcome.REFUSED, reason="r")
     (answer,) = await at.enqueue(new(event_id="e"), dropped=(note,))
-    assert answer.exit is Exit.DUPLICATE
+    assert answer.outcome is Outcome.DUPLICATE
     assert len((await at.outbox.message("noted")).dropped_events) == 1
 
 

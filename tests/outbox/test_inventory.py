@@ -23,8 +23,8 @@ def received(key: EventKey = ORDER, count: int = 1) -> InventoryCount:
     return InventoryCount(key, Measure.RECEIVED, "", count)
 
 
-def exits(label: str, key: EventKey = ORDER, count: int = 1) -> InventoryCount:
-    return InventoryCount(key, Measure.EXIT, label, count)
+def outcomes(label: str, key: EventKey = ORDER, count: int = 1) -> InventoryCount:
+    return InventoryCount(key, Measure.OUTCOME, label, count)
 
 
 async def days(at: At, *counted: Measure, key: EventKey | None = None) -> list[tuple[int, InventoryCount]]:
@@ -34,8 +34,8 @@ async def days(at: At, *counted: Measure, key: EventKey | None = None) -> list[t
 async def test_counts_are_summed_by_hour_and_by_day(at: At) -> None:
     inventory = at.outbox.inventory
     for later_s in (0, 59, HOUR_S):
-        await inventory.add([received(), exits("enqueued", count=2)], now=NOW + later_s, max_names=MANY)
-    assert await days(at) == [(DAY, exits("enqueued", count=6)), (DAY, received(count=3))]
+        await inventory.add([received(), outcomes("enqueued", count=2)], now=NOW + later_s, max_names=MANY)
+    assert await days(at) == [(DAY, outcomes("enqueued", count=6)), (DAY, received(count=3))]
     hours = await inventory.read(since=NOW, by_hour=True, counted=[Measure.RECEIVED])
     assert hours == [(int(NOW), received(count=2)), (int(NOW + HOUR_S), received())]
     assert await inventory.read(since=NOW + 1, by_hour=True, counted=[Measure.RECEIVED]) == [hours[1]]
@@ -73,7 +73,7 @@ async def test_the_counts_of_all_processes_add_up(outbox_url: str) -> None:
     try:
         await asyncio.gather(
             *(
-                outbox.inventory.add([received(key, 2), exits("unmatched", key, 2)], now=NOW, max_names=MANY)
+                outbox.inventory.add([received(key, 2), outcomes("unmatched", key, 2)], now=NOW, max_names=MANY)
                 for outbox in opened
                 for key in (ORDER, ODD) * 3
             )
@@ -108,18 +108,18 @@ async def test_names_that_a_stranger_invents_cost_no_proven_name_its_place(at: A
 
 async def test_of_too_many_names_the_frequent_stay_and_nothing_is_lost_of_what_became_of_events(at: At) -> None:
     inventory = at.outbox.inventory
-    await inventory.add([received(ORDER, 5), exits("enqueued", ORDER, 5)], now=NOW, max_names=3)
+    await inventory.add([received(ORDER, 5), outcomes("enqueued", ORDER, 5)], now=NOW, max_names=3)
     for n in range(20):
         invented = EventKey("shop", "track", f"invented {n}")
         label = InventoryCount(invented, Measure.PROPERTY, "properties.x text", 1)
-        await inventory.add([received(invented), exits("unmatched", invented), label], now=NOW, max_names=3)
+        await inventory.add([received(invented), outcomes("unmatched", invented), label], now=NOW, max_names=3)
     totals = [count for _, count in await days(at, Measure.RECEIVED)]
     names = {count.key.name: count.number for count in totals}
     assert names["Order Completed"] == 5
     assert len(names) == 4
     assert names[OTHERS] == 18
     others = EventKey("shop", "", OTHERS)
-    assert await days(at, key=others) == [(DAY, exits("unmatched", others, 18)), (DAY, received(others, 18))]
+    assert await days(at, key=others) == [(DAY, outcomes("unmatched", others, 18)), (DAY, received(others, 18))]
     hours = await inventory.read(since=0, by_hour=True, counted=[Measure.RECEIVED], key=others)
     assert hours == [(int(NOW), received(others, 18))]
 

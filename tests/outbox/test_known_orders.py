@@ -1,4 +1,4 @@
-"""The ledger can account for every order, by whatever exit it left: its id, amount and currency are kept."""
+"""The ledger can account for every order, by whatever outcome it left: its id, amount and currency are kept."""
 
 from collections import Counter
 from hashlib import sha256
@@ -17,7 +17,7 @@ PERSON = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0 (X11; Linux x86_64)"}
 REFUSED = {"consent": {"categoryPreferences": {"ads": False}}}
 ADDRESS = "order of ann@shop.example"
 DIGEST = sha256(ADDRESS.encode()).hexdigest()
-#: How an order differs from the plain one of 25 EUR, by which exit it leaves, and what is kept of its id and total.
+#: How an order differs from the plain one of 25 EUR, by which outcome it leaves, and what is kept of its id and total.
 EXITS: list[tuple[dict[str, Any], str, tuple[str | None, ...]]] = [
     ({}, "delivered", ("checkout", "SO-0", "25", "EUR")),
     ({"properties": {"revenue": "1,299.50"}}, "dead", ("checkout", "SO-1", "1299.5", "EUR")),
@@ -57,13 +57,13 @@ def order(number: int, changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def known(message: Message) -> tuple[str, tuple[str | None, ...]]:
-    """By which exit, or in which state, a message left, and what is kept of its order; nothing where none is."""
+    """By which outcome, or in which state, a message left, and what is kept of its order; nothing where none is."""
     kept = [(each.state.value, each) for each in message.deliveries]
-    noted = [(note.exit.value, note) for _, note in message.dropped_events]
+    noted = [(note.outcome.value, note) for _, note in message.dropped_events]
     if not (found := kept + noted):
         return "", ()
-    ((exit_, one),) = found
-    return exit_, (one.event_name, one.order_id, one.amount, one.currency)
+    ((outcome, one),) = found
+    return outcome, (one.event_name, one.order_id, one.amount, one.currency)
 
 
 @pytest.mark.slow
@@ -82,10 +82,10 @@ async def test_an_order_is_known_by_every_exit(at: At) -> None:
 
     listed = [row async for rows in at.outbox.orders_since(NOW - 60) for row in rows]
     assert Counter(row[1:2] + row[:1] + row[3:5] for row in listed) == Counter(
-        (exit_, *told[1:]) for _, exit_, told in EXITS if told[:1] == ("checkout",) or exit_ == "unmatched"
+        (outcome, *told[1:]) for _, outcome, told in EXITS if told[:1] == ("checkout",) or outcome == "unmatched"
     )
     assert {(row.source, row.at) for row in listed} == {("default", NOW)}
     assert [rows async for rows in at.outbox.orders_since(NOW + 60)] == [[], []]
 
     found = [known(await at.outbox.message(f"m-{number}")) for number in range(len(EXITS))]
-    assert found == [(exit_, told) for _, exit_, told in EXITS]
+    assert found == [(outcome, told) for _, outcome, told in EXITS]

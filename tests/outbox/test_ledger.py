@@ -3,7 +3,7 @@
 import pytest
 
 from app.core.deliveries import State
-from app.core.events import DroppedEvent, Exit
+from app.core.events import DroppedEvent, Outcome
 from app.core.pages import Backlog, Message, Page, Query
 from tests.outbox.build import ACCOUNT, NOW, At, new, payload, retry
 
@@ -110,11 +110,11 @@ async def test_there_is_no_delivery_of_an_unknown_id(at: At) -> None:
 
 
 async def test_a_message_shows_its_notes_and_its_deliveries_oldest_first(at: At) -> None:
-    refused = DroppedEvent(message_id="m", preset=None, exit=Exit.REFUSED, reason="no type")
+    refused = DroppedEvent(message_id="m", preset=None, outcome=Outcome.REFUSED, reason="no type")
     invalid = DroppedEvent(
-        message_id="m", preset="lead", exit=Exit.INVALID, reason="no id", warnings=("w",), ad_account_id="1"
+        message_id="m", preset="lead", outcome=Outcome.INVALID, reason="no id", warnings=("w",), ad_account_id="1"
     )
-    other = DroppedEvent(message_id="other", preset=None, exit=Exit.REFUSED, reason="no type")
+    other = DroppedEvent(message_id="other", preset=None, outcome=Outcome.REFUSED, reason="no type")
     await at.enqueue(new(message_id="m", preset="a"), new(message_id="m", preset="b"), dropped=(refused, other))
     await at.later(1).enqueue(new(), dropped=(invalid,))
     message = await at.outbox.message("m")

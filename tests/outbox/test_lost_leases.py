@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from app.core.deliveries import LEASE_LOST, Attempt, Claimed, Delivery, Settlement
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import Query
 from tests.outbox.build import At, blocked, given_back, new, retry
 from tests.waiting import until_async
@@ -25,8 +25,8 @@ async def _claim(at: At) -> Claimed:
     return claimed
 
 
-def _numbers(delivery: Delivery) -> list[tuple[int, Exit, str]]:
-    return [(attempt.number, attempt.exit, attempt.message) for attempt in delivery.history]
+def _numbers(delivery: Delivery) -> list[tuple[int, Outcome, str]]:
+    return [(attempt.number, attempt.result, attempt.message) for attempt in delivery.history]
 
 
 @pytest.mark.slow
@@ -38,7 +38,7 @@ async def test_the_next_claim_learns_of_it_and_the_history_tells(at: At, open_at
     assert (first.attempt, first.lease_was_lost) == (1, False)
     assert (second.attempt, second.lease_was_lost) == (2, True)
     (lost,) = (await other.delivery(second.delivery_id)).history
-    assert lost == Attempt(number=1, at=lost.at, exit=Exit.RETRY, status=None, message=LEASE_LOST)
+    assert lost == Attempt(number=1, at=lost.at, result=Outcome.RETRY, status=None, message=LEASE_LOST)
     assert abs(lost.at - time.time()) < 60
 
 
@@ -48,7 +48,9 @@ async def test_each_lost_lease_is_an_attempt(at: At) -> None:
     attempts = [(await _claim(at)).attempt for _ in range(3)]
     last = await _claim(at)
     assert [*attempts, last.attempt] == [1, 2, 3, 4]
-    assert _numbers(await at.delivery(last.delivery_id)) == [(number, Exit.RETRY, LEASE_LOST) for number in (1, 2, 3)]
+    assert _numbers(await at.delivery(last.delivery_id)) == [
+        (number, Outcome.RETRY, LEASE_LOST) for number in (1, 2, 3)
+    ]
 
 
 @pytest.mark.parametrize("settle", [given_back, retry, blocked], ids=["given back", "retry", "blocked"])
@@ -67,7 +69,7 @@ async def test_after_a_word_the_loss_is_over(at: At) -> None:
     await _now(at).settle(retry(await _claim(at), time.time()))
     last = await _claim(at)
     assert (last.attempt, last.lease_was_lost) == (3, False)
-    assert _numbers(await at.delivery(last.delivery_id)) == [(1, Exit.RETRY, LEASE_LOST), (2, Exit.RETRY, "503")]
+    assert _numbers(await at.delivery(last.delivery_id)) == [(1, Outcome.RETRY, LEASE_LOST), (2, Outcome.RETRY, "503")]
 
 
 @pytest.mark.slow
@@ -77,7 +79,7 @@ async def test_a_redriven_delivery_begins_without_its_loss(at: At) -> None:
     lost = await _claim(at)
     await _now(at).kill(lost)
     shown = await at.delivery(lost.delivery_id)
-    assert [attempt.exit for attempt in shown.history] == [Exit.RETRY, Exit.REJECTED]
+    assert [attempt.result for attempt in shown.history] == [Outcome.RETRY, Outcome.REJECTED]
     query = Query(delivery_id=lost.delivery_id)
     assert (await at.outbox.dead_letters.redrive(query, now=time.time())).redriven == 1
     again = await _claim(at)

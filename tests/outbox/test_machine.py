@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from app.core.deliveries import Claimed, Settlement, State
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import Backlog, Query, Redrive
 from app.outbox import open_outbox
 from tests.outbox.build import ACCOUNT, NOW, At, dead, delivered, given_back, new, payload, retry, rules
@@ -41,7 +41,7 @@ class Expected:
     state: State = State.PENDING
     attempts: int = 0
     claim: str | None = None
-    exits: list[Exit] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
 
     def claimable(self, now: float) -> bool:
         return self.state in {State.PENDING, State.CLAIMED} and self.due_at <= now
@@ -84,7 +84,7 @@ class OutboxMachine(RuleBasedStateMachine):
         keys = [f"event {event_id}"] + ([f"order {order_id}"] if order_id else [])
         duplicate = any(map(self.held, keys))
         (answer,) = self.run(self.at.enqueue(delivery))
-        assert answer.exit is (Exit.DUPLICATE if duplicate else Exit.ENQUEUED)
+        assert answer.outcome is (Outcome.DUPLICATE if duplicate else Outcome.ENQUEUED)
         if duplicate:
             self.learn(keys)
         else:
@@ -100,7 +100,7 @@ class OutboxMachine(RuleBasedStateMachine):
             expected = self.expected[each.message_id]
             assert expected in due
             assert each.lease_was_lost is (expected.state is State.CLAIMED)
-            expected.exits += [Exit.RETRY] if each.lease_was_lost else []
+            expected.outcomes += [Outcome.RETRY] if each.lease_was_lost else []
             expected.state, expected.claim = State.CLAIMED, each.claim
             expected.attempts += 1
             expected.due_at = self.at.now + LEASE_S
@@ -120,7 +120,11 @@ class OutboxMachine(RuleBasedStateMachine):
             return
         expected.claim, expected.state, expected.due_at = None, settlement.state, due_at
         expected.attempts -= settlement.give_back
-        expected.exits += {"delivered": [Exit.DELIVERED], "dead": [Exit.REJECTED], "retry": [Exit.RETRY]}.get(how, [])
+        expected.outcomes += {
+            "delivered": [Outcome.DELIVERED],
+            "dead": [Outcome.REJECTED],
+            "retry": [Outcome.RETRY],
+        }.get(how, [])
         if how == "dead":
             self.keys = {key: held for key, held in self.keys.items() if held[0] != claimed.message_id}
             self.overtake([expected])
@@ -193,7 +197,7 @@ class OutboxMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         for message_id, expected in self.expected.items():
             (delivery,) = self.run(self.at.outbox.message(message_id)).deliveries
-            assert [attempt.exit for attempt in delivery.history] == expected.exits
+            assert [attempt.result for attempt in delivery.history] == expected.outcomes
             assert (delivery.payload is None) == (expected.state in {State.DELIVERED, State.DISMISSED})
         self.run(self.at.outbox.close())
         self.runner.close()

@@ -8,7 +8,7 @@ import pytest
 
 from app.core.consent import order_key
 from app.core.deliveries import State, Withdrawal
-from app.core.events import CounterRow, Exit
+from app.core.events import CounterRow, Outcome
 from app.core.pages import Query
 from tests.outbox.build import ACCOUNT, DAY_S, NOW, At, new
 
@@ -26,46 +26,46 @@ def of_ben(**changes: Any) -> Any:
     return order(**({"buyer": (BEN,), "amount": "30"} | changes))
 
 
-async def exits(at: At, *deliveries: Any) -> list[Exit]:
+async def outcomes(at: At, *deliveries: Any) -> list[Outcome]:
     """Enqueue them, one call each."""
-    return [(await at.enqueue(delivery))[0].exit for delivery in deliveries]
+    return [(await at.enqueue(delivery))[0].outcome for delivery in deliveries]
 
 
 async def test_an_order_is_sent_once_whatever_source_and_preset_send_it(at: At) -> None:
     again = order(source="server", preset="order_completed")
-    assert await exits(at, order(), again) == [Exit.ENQUEUED, Exit.DUPLICATE]
+    assert await outcomes(at, order(), again) == [Outcome.ENQUEUED, Outcome.DUPLICATE]
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "exit_"),
+    ("first", "second", "outcome"),
     [
-        ("#1001", "1001", Exit.DUPLICATE),
-        ("1001", "#1001", Exit.DUPLICATE),
-        ("# 1001", "1001", Exit.DUPLICATE),
-        ("#1001", "#1001", Exit.DUPLICATE),
-        ("#1001", "1002", Exit.ENQUEUED),
-        ("1001", "1001.0", Exit.DUPLICATE),
-        ("1001.0", "#1001", Exit.DUPLICATE),
-        ("1001.0", "1001.5", Exit.ENQUEUED),
-        ("SO-1", "SO-1.0", Exit.ENQUEUED),
-        ("A#1", "A1", Exit.ENQUEUED),
+        ("#1001", "1001", Outcome.DUPLICATE),
+        ("1001", "#1001", Outcome.DUPLICATE),
+        ("# 1001", "1001", Outcome.DUPLICATE),
+        ("#1001", "#1001", Outcome.DUPLICATE),
+        ("#1001", "1002", Outcome.ENQUEUED),
+        ("1001", "1001.0", Outcome.DUPLICATE),
+        ("1001.0", "#1001", Outcome.DUPLICATE),
+        ("1001.0", "1001.5", Outcome.ENQUEUED),
+        ("SO-1", "SO-1.0", Outcome.ENQUEUED),
+        ("A#1", "A1", Outcome.ENQUEUED),
     ],
 )
-async def test_the_sign_before_a_number_makes_no_other_order(at: At, first: str, second: str, exit_: Exit) -> None:
+async def test_the_sign_before_a_number_makes_no_other_order(at: At, first: str, second: str, outcome: Outcome) -> None:
     """A tag writes `#1001` where the shop's webhook has 1001."""
-    assert await exits(at, order(order_id=first), order(order_id=second)) == [Exit.ENQUEUED, exit_]
+    assert await outcomes(at, order(order_id=first), order(order_id=second)) == [Outcome.ENQUEUED, outcome]
 
 
 async def test_another_order_behind_such_a_sign_is_told_once(at: At) -> None:
     await at.enqueue(order(order_id="#1001"))
     (answer,) = await at.enqueue(of_ben(order_id="#1001"))
-    assert (answer.exit, len(answer.warnings)) == (Exit.ENQUEUED, 1)
+    assert (answer.outcome, len(answer.warnings)) == (Outcome.ENQUEUED, 1)
 
 
 async def test_a_dead_order_behind_such_a_sign_lets_go_of_its_number(at: At) -> None:
     await at.enqueue(order(order_id="#1001"))
     await at.kill(*await at.claim())
-    assert await exits(at, order(order_id="1001")) == [Exit.ENQUEUED]
+    assert await outcomes(at, order(order_id="1001")) == [Outcome.ENQUEUED]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ async def test_a_difference_is_told_with_the_duplicate(at: At, changes: dict[str
     (first,) = (await at.outbox.search(Query(), limit=1)).deliveries
     (answer,) = await at.enqueue(order(message_id="again", **changes))
 
-    assert answer.exit is Exit.DUPLICATE
+    assert answer.outcome is Outcome.DUPLICATE
     assert answer.reason == f"the same order_id was taken before, as delivery {first.delivery_id}{told}"
     ((_, note),) = (await at.outbox.message("again")).dropped_events
     assert note.reason == answer.reason
@@ -91,7 +91,7 @@ async def test_another_buyer_with_another_total_is_another_order_with_a_warning(
     await at.enqueue(order())
     (answer,) = await at.enqueue(of_ben(message_id="ben", warnings=("currency: guessed",)))
 
-    assert answer.exit is Exit.ENQUEUED
+    assert answer.outcome is Outcome.ENQUEUED
     (warning,) = answer.warnings
     assert warning.startswith("another order: its order_id came before, as delivery ")
     assert warning.endswith("(25 USD then, 30 USD now); both are sent")
@@ -106,14 +106,19 @@ async def test_another_buyer_with_another_total_is_another_order_with_a_warning(
 
 async def test_each_order_of_an_id_is_known_again_in_one_call_or_several(at: At) -> None:
     answers = await at.enqueue(order(), of_ben(), order(), of_ben())
-    assert [answer.exit for answer in answers] == [Exit.ENQUEUED, Exit.ENQUEUED, Exit.DUPLICATE, Exit.DUPLICATE]
-    assert await exits(at, of_ben(), order()) == [Exit.DUPLICATE, Exit.DUPLICATE]
+    assert [answer.outcome for answer in answers] == [
+        Outcome.ENQUEUED,
+        Outcome.ENQUEUED,
+        Outcome.DUPLICATE,
+        Outcome.DUPLICATE,
+    ]
+    assert await outcomes(at, of_ben(), order()) == [Outcome.DUPLICATE, Outcome.DUPLICATE]
 
 
 async def test_sources_with_ids_of_their_own_do_not_meet(open_at: Callable[..., At]) -> None:
     at = open_at(order_scope="source")
     south = [order(source="south"), order(source="south")]
-    assert await exits(at, order(source="north"), *south) == [Exit.ENQUEUED, Exit.ENQUEUED, Exit.DUPLICATE]
+    assert await outcomes(at, order(source="north"), *south) == [Outcome.ENQUEUED, Outcome.ENQUEUED, Outcome.DUPLICATE]
 
 
 @pytest.mark.parametrize(
@@ -133,26 +138,26 @@ async def test_a_checkout_id_joins_events_of_one_order(
     in_one_call: bool,  # noqa: FBT001 - a case
 ) -> None:
     deliveries = [new(**event) for event in events]
-    found = [each.exit for each in await at.enqueue(*deliveries)] if in_one_call else await exits(at, *deliveries)
-    assert found == [Exit.ENQUEUED] + [Exit.DUPLICATE] * (len(events) - 1)
+    found = [each.outcome for each in await at.enqueue(*deliveries)] if in_one_call else await outcomes(at, *deliveries)
+    assert found == [Outcome.ENQUEUED] + [Outcome.DUPLICATE] * (len(events) - 1)
 
 
 async def test_what_two_of_one_call_tell_of_one_key_is_learned_as_the_last_of_them_says_it(at: At) -> None:
     """The first tells of which checkout the order is, the second of which order that checkout is."""
     await at.enqueue(order(event_id="e"))
     told = [new(event_id="e", checkout_id="c"), order(checkout_id="c")]
-    assert {answer.exit for answer in await at.enqueue(*told)} == {Exit.DUPLICATE}
-    assert await exits(at, new(checkout_id="c"), order(order_id="SO-2", checkout_id="c")) == [
-        Exit.DUPLICATE,
-        Exit.ENQUEUED,
+    assert {answer.outcome for answer in await at.enqueue(*told)} == {Outcome.DUPLICATE}
+    assert await outcomes(at, new(checkout_id="c"), order(order_id="SO-2", checkout_id="c")) == [
+        Outcome.DUPLICATE,
+        Outcome.ENQUEUED,
     ]
 
 
 async def test_a_checkout_id_says_nothing_between_two_orders(at: At) -> None:
     first, second = new(checkout_id="c", order_id="SO-1"), new(checkout_id="c", order_id="SO-2")
-    assert await exits(at, first, second) == [Exit.ENQUEUED, Exit.ENQUEUED]
+    assert await outcomes(at, first, second) == [Outcome.ENQUEUED, Outcome.ENQUEUED]
     joined = [new(checkout_id="d"), new(checkout_id="d", order_id="SO-3"), new(checkout_id="d", order_id="SO-4")]
-    assert await exits(at, *joined) == [Exit.ENQUEUED, Exit.DUPLICATE, Exit.ENQUEUED]
+    assert await outcomes(at, *joined) == [Outcome.ENQUEUED, Outcome.DUPLICATE, Outcome.ENQUEUED]
 
 
 async def test_orders_are_remembered_as_long_as_the_ledger_and_events_for_the_window(at: At) -> None:
@@ -172,8 +177,8 @@ async def test_retention_forgets_one_order_of_an_id_and_keeps_the_other(at: At) 
     await late.retain_all()
 
     assert [seen is not None for seen in await late.seen(order(), of_ben())] == [True, True]
-    assert await exits(late, of_ben(), order()) == [Exit.DUPLICATE, Exit.ENQUEUED]
-    assert await exits(late, of_ben(), order()) == [Exit.DUPLICATE, Exit.DUPLICATE]
+    assert await outcomes(late, of_ben(), order()) == [Outcome.DUPLICATE, Outcome.ENQUEUED]
+    assert await outcomes(late, of_ben(), order()) == [Outcome.DUPLICATE, Outcome.DUPLICATE]
 
 
 @pytest.mark.parametrize(
@@ -182,7 +187,7 @@ async def test_retention_forgets_one_order_of_an_id_and_keeps_the_other(at: At) 
 )
 async def test_a_dead_order_is_forgotten(at: At, event: Any, changes: dict[str, Any]) -> None:
     await at.dead_letter(event)
-    assert await exits(at, order(**changes)) == [Exit.ENQUEUED]
+    assert await outcomes(at, order(**changes)) == [Outcome.ENQUEUED]
 
 
 async def test_a_dead_order_lets_go_of_what_it_was_taught(at: At) -> None:
@@ -190,13 +195,13 @@ async def test_a_dead_order_lets_go_of_what_it_was_taught(at: At) -> None:
     await at.enqueue(new(checkout_id="c", order_id="SO-1"))
     await at.kill(*await at.claim())
 
-    assert await exits(at, new(order_id="SO-1"), new(checkout_id="c")) == [Exit.ENQUEUED, Exit.ENQUEUED]
+    assert await outcomes(at, new(order_id="SO-1"), new(checkout_id="c")) == [Outcome.ENQUEUED, Outcome.ENQUEUED]
 
 
 async def test_the_death_of_one_order_of_an_id_leaves_the_other(at: At) -> None:
     await at.dead_letter(order())
     await at.enqueue(of_ben())
-    assert await exits(at, of_ben(), order(), order()) == [Exit.DUPLICATE, Exit.ENQUEUED, Exit.DUPLICATE]
+    assert await outcomes(at, of_ben(), order(), order()) == [Outcome.DUPLICATE, Outcome.ENQUEUED, Outcome.DUPLICATE]
 
 
 async def test_a_dead_order_is_redriven_beside_another_of_its_id_and_not_beside_itself(at: At) -> None:
@@ -206,17 +211,17 @@ async def test_a_dead_order_is_redriven_beside_another_of_its_id_and_not_beside_
     assert (await at.outbox.dead_letters.redrive(Query(state=State.DEAD), now=NOW)).redriven == 1
     states = [(await at.delivery(each)).state for each in (ann, ben)]
     assert states == [State.DEAD, State.PENDING]
-    assert await exits(at, of_ben(), order()) == [Exit.DUPLICATE, Exit.DUPLICATE]
+    assert await outcomes(at, of_ben(), order()) == [Outcome.DUPLICATE, Outcome.DUPLICATE]
 
 
 async def test_orders_are_known_across_processes_and_restarts(at: At, open_at: Callable[..., At]) -> None:
     other = open_at()
     await at.enqueue(order(), of_ben())
-    in_other = await exits(other, order(), of_ben())
+    in_other = await outcomes(other, order(), of_ben())
     await at.outbox.close()
-    after_restart = await exits(open_at(), order(), of_ben())
+    after_restart = await outcomes(open_at(), order(), of_ben())
 
-    assert {*in_other, *after_restart} == {Exit.DUPLICATE}
+    assert {*in_other, *after_restart} == {Outcome.DUPLICATE}
 
 
 async def test_simultaneous_calls_agree_on_what_is_one_order(at: At, open_at: Callable[..., At]) -> None:
@@ -224,7 +229,7 @@ async def test_simultaneous_calls_agree_on_what_is_one_order(at: At, open_at: Ca
     sent = [make() for _ in range(20) for make in (order, of_ben)]
     found = await asyncio.gather(*(each.enqueue(delivery) for delivery in sent for each in (at, other)))
 
-    assert [answer.exit for (answer,) in found].count(Exit.ENQUEUED) == 2
+    assert [answer.outcome for (answer,) in found].count(Outcome.ENQUEUED) == 2
 
 
 async def test_seen_warns_as_enqueue_will(at: At) -> None:
@@ -238,15 +243,15 @@ async def test_seen_warns_as_enqueue_will(at: At) -> None:
 
 async def test_any_other_order_of_a_worn_out_id_is_sent_and_the_first_stay_known(at: At) -> None:
     many = [order(buyer=(f"{n:02}" * 32,), amount=str(n)) for n in range(40)]
-    assert {answer.exit for answer in await at.enqueue(*many)} == {Exit.ENQUEUED}
-    assert await exits(at, order(buyer=("00" * 32,), amount="0")) == [Exit.DUPLICATE]
+    assert {answer.outcome for answer in await at.enqueue(*many)} == {Outcome.ENQUEUED}
+    assert await outcomes(at, order(buyer=("00" * 32,), amount="0")) == [Outcome.DUPLICATE]
 
 
 @pytest.mark.parametrize("name", ["initiate_checkout", "custom"])
 async def test_events_that_name_an_order_are_found_by_it_and_are_no_copies_of_it(at: At, name: str) -> None:
     """Neither of it nor of each other: only a `checkout` is the order."""
     named = [order(event_name=name, is_proven=is_proven) for is_proven in (False, True, True)]
-    assert await exits(at, *named, order(), named[0]) == [Exit.ENQUEUED] * 4 + [Exit.DUPLICATE]
+    assert await outcomes(at, *named, order(), named[0]) == [Outcome.ENQUEUED] * 4 + [Outcome.DUPLICATE]
     page = await at.outbox.search(Query(order_id="SO-1"), limit=9)
     assert sorted(each.event_name for each in page.deliveries) == sorted([name] * 3 + ["checkout"])
     again = await at.outbox.search_dropped(Query(order_id="SO-1"), limit=9)

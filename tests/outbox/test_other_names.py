@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from app.core.deliveries import NewDelivery, OrderSide
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.outbox.dedup import order_digests
 from tests.outbox.build import NOW, At, new
 
@@ -69,15 +69,15 @@ TABLE: list[tuple[str, NewDelivery, NewDelivery, bool]] = [
 @pytest.mark.parametrize(("first", "then", "is_same"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
 async def test_orders_are_the_same_by_either_name(at: At, first: NewDelivery, then: NewDelivery, is_same: bool) -> None:  # noqa: FBT001 - a column
     ((one,), (other,)) = [await at.enqueue(each) for each in (first, then)]
-    assert one.exit is Exit.ENQUEUED
-    assert other.exit in ({Exit.DUPLICATE, Exit.MERGED} if is_same else {Exit.ENQUEUED})
+    assert one.outcome is Outcome.ENQUEUED
+    assert other.outcome in ({Outcome.DUPLICATE, Outcome.MERGED} if is_same else {Outcome.ENQUEUED})
     assert other.warnings == ()
 
 
 async def test_a_page_that_waits_is_merged_with_the_order_of_its_number_and_no_other(at: At) -> None:
     await at.enqueue(page("1001", "7", message_id="other", wait_s=600), page("1001", message_id="same", wait_s=600))
     (told,) = await at.enqueue(shop("1500", "1001", message_id="shop"))
-    assert told.exit is Exit.MERGED
+    assert told.outcome is Outcome.MERGED
     assert (await at.outbox.message("other")).deliveries
     (merged,) = (await at.outbox.message("same")).deliveries
     assert (merged.order_id, merged.amount, merged.is_proven) == ("1500", "80", True)
@@ -104,4 +104,4 @@ async def test_an_order_that_died_lets_go_of_both_names(at: At) -> None:
     await at.dead_letter(shop("1500", "1001"))
     assert await at.outbox.order_ids(["1001"]) == {}
     (told,) = await at.enqueue(page("1001"))
-    assert told.exit is Exit.ENQUEUED
+    assert told.outcome is Outcome.ENQUEUED

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from app import assemble
 from app.core.deliveries import NewDelivery, Withdrawal
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import Query
 from app.core.people import (
     Link,
@@ -423,11 +423,11 @@ async def test_what_is_to_be_stored_again_lets_go_of_its_keys_where_it_was_erase
     await at.enqueue(new(event_id=again.event_id, order_id="A-2"))  # learned of it
     assert await outbox.forget([ANN], again=["unknown", again.message_id]) == 2
     later = [again, other, new(order_id="A", event_id="e-2"), new(order_id="A-2", event_id="e-3")]
-    exits = [each.exit for each in await at.enqueue(*later)]
+    outcomes = [each.outcome for each in await at.enqueue(*later)]
     if became == "delivered":
-        assert exits == [Exit.WITHHELD] * 4
+        assert outcomes == [Outcome.WITHHELD] * 4
     else:
-        assert exits == [Exit.ENQUEUED, Exit.WITHHELD, Exit.DUPLICATE, Exit.ENQUEUED]
+        assert outcomes == [Outcome.ENQUEUED, Outcome.WITHHELD, Outcome.DUPLICATE, Outcome.ENQUEUED]
     await outbox.close()
 
 
@@ -619,7 +619,7 @@ async def test_the_journeys_pass_with_two_processes_and_restarts(outbox_url: str
             if row.expected is not None:
                 (delivery,) = told["deliveries"]
                 event = await stored(outbox, told["message_id"])
-                if event is None and delivery["exit"] == "enqueued":
+                if event is None and delivery["outcome"] == "enqueued":
                     erased.append(row.event)
                     continue
                 found = shown(delivery | {"event": event})

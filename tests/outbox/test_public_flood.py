@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app import assemble
-from app.core.events import CounterRow, Exit
+from app.core.events import CounterRow, Outcome
 from app.outbox import open_outbox
 from app.outbox.people import added_by_key
 from app.source import Arrival, Intake, read_event
@@ -45,7 +45,7 @@ async def test_a_flood_of_new_ids_stops_what_its_key_remembers_and_nothing_else(
         await sent(source, SOMEBODY | {"anonymousId": name}, at=at)
         order = {"properties": {"order_id": f"{name} {at}", "revenue": 20, "currency": "USD"}}
         (told,) = await sent(source, ORDER | order | {"anonymousId": name}, at=at)
-        return told.deliveries[0].exit is Exit.ENQUEUED
+        return told.deliveries[0].outcome is Outcome.ENQUEUED
 
     assert await remembers("tag", "before")
     for _ in range(added_by_key(settings) // 500):

@@ -3,7 +3,7 @@
 import pytest
 
 from app.core.deliveries import State
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import Query, Redrive
 from tests.outbox.build import DAY_S, HOUR_S, NOW, At, new
 
@@ -17,12 +17,12 @@ async def test_a_redriven_delivery_begins_again_and_keeps_its_history(at: At) ->
     delivery = await at.delivery(delivery_id)
     assert (delivery.state, delivery.attempts, delivery.reason) == (State.PENDING, 0, "")
     assert (delivery.enqueued_at, delivery.due_at, delivery.settled_at) == (later.now, later.now, None)
-    assert [attempt.exit for attempt in delivery.history] == [Exit.REJECTED]
+    assert [attempt.result for attempt in delivery.history] == [Outcome.REJECTED]
     (claimed,) = await later.claim()
     assert (claimed.message_id, claimed.attempt, claimed.enqueued_at) == ("m", 1, later.now)
     await later.deliver(claimed)
     history = (await at.outbox.message("m")).deliveries[0].history
-    assert [(attempt.number, attempt.exit) for attempt in history] == [(1, Exit.REJECTED), (1, Exit.DELIVERED)]
+    assert [(attempt.number, attempt.result) for attempt in history] == [(1, Outcome.REJECTED), (1, Outcome.DELIVERED)]
 
 
 async def test_redriving_twice_changes_nothing_more(at: At) -> None:
@@ -73,7 +73,7 @@ async def test_a_redriven_delivery_takes_its_keys_again(at: At, key: dict[str, s
     await at.outbox.dead_letters.redrive(ALL, now=later.now)
     (within,) = await later.later(remembered_s - 1).enqueue(new(**key))
     (after,) = await later.later(remembered_s).enqueue(new(**key))
-    assert (within.exit, after.exit) == (Exit.DUPLICATE, Exit.ENQUEUED)
+    assert (within.outcome, after.outcome) == (Outcome.DUPLICATE, Outcome.ENQUEUED)
 
 
 @pytest.mark.parametrize("key", [{"event_id": "e"}, {"order_id": "o"}], ids=["event", "order"])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.core.events import CounterRow, DroppedEvent, Exit
+from app.core.events import CounterRow, DroppedEvent, Outcome
 from app.core.log import log_error
 from app.core.pages import FileImported, Query, RowsImported, Session
 from app.core.people import Ownership, PeopleChanges, PersonChange, SuppressionChange
@@ -24,7 +24,7 @@ from tests.waiting import until_async
 #: What belongs to the ledger goes when its day is over, so up to a day later than it must be kept.
 LEDGER_S = 30 * DAY_S
 LEDGER_END_S = LEDGER_S + DAY_S
-NOTE = DroppedEvent(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
+NOTE = DroppedEvent(message_id="noted", preset=None, outcome=Outcome.REFUSED, reason="r")
 
 
 async def _all(at: At) -> int:
@@ -125,7 +125,7 @@ async def test_a_key_outlives_a_ledger_that_is_shorter_than_its_window(open_at: 
     (within,) = await at.later(DAY_S - 1).enqueue(new(event_id="e"))
     await at.later(DAY_S).retain_all()
     (after,) = await at.later(DAY_S).enqueue(new(event_id="e"))
-    assert (within.exit, after.exit) == (Exit.DUPLICATE, Exit.ENQUEUED)
+    assert (within.outcome, after.outcome) == (Outcome.DUPLICATE, Outcome.ENQUEUED)
 
 
 async def test_the_id_of_a_forgotten_delivery_is_not_given_again(open_at: Callable[..., At]) -> None:

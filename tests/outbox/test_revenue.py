@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.core.deliveries import Withdrawal
-from app.core.events import DroppedEvent, Exit
+from app.core.events import DroppedEvent, Outcome
 from app.core.pages import Query
 from app.core.people import Ownership, PeopleChanges
 from app.core.values.times import DAY_S
@@ -16,7 +16,7 @@ from app.outbox import Outbox
 from tests.outbox.build import ACCOUNT, NOW, At, new
 
 TODAY = int(NOW // DAY_S)
-DROPPED_EXITS = (Exit.REFUSED, Exit.WITHHELD, Exit.DUPLICATE, Exit.INVALID, Exit.WITHDRAWN)
+DROPPED_OUTCOMES = (Outcome.REFUSED, Outcome.WITHHELD, Outcome.DUPLICATE, Outcome.INVALID, Outcome.WITHDRAWN)
 
 
 def order(amount: str | None = "19.99", **changes: Any) -> Any:
@@ -24,7 +24,7 @@ def order(amount: str | None = "19.99", **changes: Any) -> Any:
     return new(order_id=f"SO-{number}", amount=amount, **({"currency": "EUR", "is_proven": True} | changes))
 
 
-def note(exit_: Exit, **changes: Any) -> DroppedEvent:
+def note(outcome: Outcome, **changes: Any) -> DroppedEvent:
     standard = {
         "order_id": "SO-n",
         "amount": "5",
@@ -33,7 +33,7 @@ def note(exit_: Exit, **changes: Any) -> DroppedEvent:
         "ad_account_id": ACCOUNT,
     }
     return DroppedEvent(
-        message_id=f"n-{exit_}", exit=exit_, reason="r", **({"preset": "checkout"} | standard | changes)
+        message_id=f"n-{outcome}", outcome=outcome, reason="r", **({"preset": "checkout"} | standard | changes)
     )
 
 
@@ -70,10 +70,10 @@ async def test_what_made_no_delivery_is_counted_where_it_is_an_order(at: At) -> 
         order("3", number=1),
         order("3", number=1),
         dropped=(
-            note(Exit.WITHHELD, event_name=None, ad_account_id=None),
-            note(Exit.INVALID),
-            note(Exit.REFUSED, order_id=None, event_name=None),
-            note(Exit.WITHHELD, order_id=None, event_name="lead"),
+            note(Outcome.WITHHELD, event_name=None, ad_account_id=None),
+            note(Outcome.INVALID),
+            note(Outcome.REFUSED, order_id=None, event_name=None),
+            note(Outcome.WITHHELD, order_id=None, event_name="lead"),
         ),
     )
     rows = await at.outbox.revenue(first_day=TODAY, last_day=TODAY)
@@ -97,18 +97,18 @@ async def test_each_sum_is_the_length_of_the_list_of_its_orders(at: At) -> None:
     old = await at.later(-DAY_S).dead_letter(order("1", number="old"))
     await at.later(-DAY_S).enqueue(order("2", number="of yesterday"))
     some = [order("3"), order("4", currency=None), order("5", source="shop"), new(event_name="lead", currency="EUR")]
-    dropped = [note(exit_, **of) for exit_ in DROPPED_EXITS for of in ({}, before, no_order)]
-    await at.enqueue(*some, dropped=(*dropped, note(Exit.UNMATCHED, **before)))
+    dropped = [note(outcome, **of) for outcome in DROPPED_OUTCOMES for of in ({}, before, no_order)]
+    await at.enqueue(*some, dropped=(*dropped, note(Outcome.UNMATCHED, **before)))
     await at.outbox.dead_letters.redrive(Query(delivery_id=old), now=at.now)
     rows = await at.outbox.revenue(first_day=TODAY, last_day=TODAY)
-    assert {row.became for row in rows} == {"waiting", "unmatched", *DROPPED_EXITS}
+    assert {row.became for row in rows} == {"waiting", "unmatched", *DROPPED_OUTCOMES}
     for row in rows:
-        stands: dict[str, Any] = {"state": "waiting"} if row.became == "waiting" else {"exit": Exit(row.became)}
-        is_order = None if row.became == Exit.UNMATCHED else True
+        stands: dict[str, Any] = {"state": "waiting"} if row.became == "waiting" else {"outcome": Outcome(row.became)}
+        is_order = None if row.became == Outcome.UNMATCHED else True
         by = {"preset": row.preset, "ad_account_id": row.ad_account_id} if row.preset else {"taken": False}
         asked = {**stands, **by, "source": row.source, "currency": row.currency, "is_order": is_order}
         assert await listed(at.outbox, **asked) == row.orders, asked
-    received = sum(row.orders for row in rows if row.became != Exit.UNMATCHED)
+    received = sum(row.orders for row in rows if row.became != Outcome.UNMATCHED)
     assert await listed(at.outbox, is_order=True) == received
     assert await listed(at.outbox, is_order=False) == len([old, *some, *dropped, "unmatched"]) - received
 

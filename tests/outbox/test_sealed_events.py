@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import Quarantined, QuarantineFilter
 from tests.outbox.build import HOUR_S, NOW, At
 
@@ -18,7 +18,7 @@ def sealed(number: int, **changes: Any) -> Quarantined:
         "source": "default",
         "is_proven": True,
         "name": "Order Completed",
-        "exit": Exit.INVALID,
+        "outcome": Outcome.INVALID,
         "reason": "event_name: missing",
         "message_id": f"m-{number}",
         "keys": (f"key-{number}",),
@@ -33,11 +33,16 @@ async def messages(at: At, wanted: QuarantineFilter = ALL, *, later: float = 0) 
 
 
 async def test_what_is_kept_is_found_as_it_was(at: At) -> None:
-    one = sealed(1, keys=("user", "browser"), is_proven=False, exit=Exit.UNMATCHED, reason="no \u0000 preset")
+    one = sealed(1, keys=("user", "browser"), is_proven=False, outcome=Outcome.UNMATCHED, reason="no \u0000 preset")
     two = sealed(2, keys=())
     await at.outbox.sealed_events.keep([one, two])
     first, second = await at.outbox.sealed_events.find(ALL, now=NOW, after=0, limit=10)
-    assert (first.keys, first.is_proven, first.exit, first.sealed) == (one.keys, False, Exit.UNMATCHED, one.sealed)
+    assert (first.keys, first.is_proven, first.outcome, first.sealed) == (
+        one.keys,
+        False,
+        Outcome.UNMATCHED,
+        one.sealed,
+    )
     assert (second.at, second.ends_at, second.keys, second.is_proven) == (two.at, two.ends_at, (), True)
     assert await at.outbox.sealed_events.find(ALL, now=NOW, after=first.id, limit=10) == [second]
 
@@ -52,14 +57,14 @@ async def test_what_is_sent_again_is_kept_once(at: At) -> None:
     "wanted",
     [
         QuarantineFilter(name="Purchase"),
-        QuarantineFilter(exit=Exit.UNMATCHED),
+        QuarantineFilter(outcome=Outcome.UNMATCHED),
         QuarantineFilter(source="shop"),
         QuarantineFilter(reason="no preset"),
-        QuarantineFilter(name="Purchase", exit=Exit.UNMATCHED, source="shop", reason="no preset"),
+        QuarantineFilter(name="Purchase", outcome=Outcome.UNMATCHED, source="shop", reason="no preset"),
     ],
 )
 async def test_a_filter_means_what_is_equal_in_all_that_it_names(at: At, wanted: QuarantineFilter) -> None:
-    other = sealed(2, name="Purchase", exit=Exit.UNMATCHED, source="shop", reason="no preset")
+    other = sealed(2, name="Purchase", outcome=Outcome.UNMATCHED, source="shop", reason="no preset")
     await at.outbox.sealed_events.keep([sealed(1), other, sealed(3, name="Purchase and more")])
     assert await messages(at, wanted) == ["m-2"]
 
@@ -68,10 +73,10 @@ async def test_groups_count_what_is_alike_the_most_first(at: At) -> None:
     await at.outbox.sealed_events.keep([sealed(1, name="Purchase"), sealed(2), sealed(3)])
     first, second = await at.outbox.sealed_events.groups(now=NOW, limit=10)
     assert (first.name, first.count, first.first_at, first.last_at) == ("Order Completed", 2, NOW + 2, NOW + 3)
-    assert (second.name, second.count, second.exit, second.reason) == (
+    assert (second.name, second.count, second.outcome, second.reason) == (
         "Purchase",
         1,
-        Exit.INVALID,
+        Outcome.INVALID,
         "event_name: missing",
     )
     assert await at.outbox.sealed_events.groups(now=NOW, limit=1) == [first]
@@ -134,7 +139,7 @@ SAMPLES = QuarantineFilter(samples=True)
 
 
 def sample(number: int, **changes: Any) -> Quarantined:
-    return sealed(number, **({"exit": Exit.ACCEPTED, "reason": ""} | changes))
+    return sealed(number, **({"outcome": Outcome.ACCEPTED, "reason": ""} | changes))
 
 
 async def test_samples_stand_apart_from_the_quarantine(at: At) -> None:
@@ -142,7 +147,7 @@ async def test_samples_stand_apart_from_the_quarantine(at: At) -> None:
     await at.outbox.sealed_events.keep([sample(1)])
     assert (await messages(at), await messages(at, SAMPLES)) == (["m-1"], ["m-1", "m-2"])
     assert [each.count for each in await at.outbox.sealed_events.groups(now=NOW, limit=9)] == [1]
-    assert await messages(at, QuarantineFilter(exit=Exit.ACCEPTED)) == []
+    assert await messages(at, QuarantineFilter(outcome=Outcome.ACCEPTED)) == []
     assert await at.outbox.sealed_events.trim(0) == 1
     assert await messages(at, SAMPLES) == ["m-1", "m-2"]
     assert await at.outbox.sealed_events.forget(["key-1"]) == 1

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.core.deliveries import State
-from app.core.events import DroppedEvent, Exit
+from app.core.events import DroppedEvent, Outcome
 from app.core.pages import Query
 from app.core.people import Recalled
 from app.outbox import search
@@ -52,16 +52,27 @@ async def _fill(at: At) -> None:
     shop: dict[str, Any] = {"source": "shop", "ad_account_id": "1", "preset": "Order", "event_name": "checkout"}
     await at.later(HOUR_S).enqueue(
         dropped=(
-            DroppedEvent(message_id="n1", exit=Exit.DUPLICATE, reason="the same order_id", order_id="SO-1001", **shop),
             DroppedEvent(
-                message_id="n2", exit=Exit.INVALID, reason="no identifier", warnings=("phone: no country",), **shop
+                message_id="n1", outcome=Outcome.DUPLICATE, reason="the same order_id", order_id="SO-1001", **shop
             ),
             DroppedEvent(
-                message_id="n3", exit=Exit.WITHHELD, reason="consent", preset=None, source="till", name="page Cart"
+                message_id="n2",
+                outcome=Outcome.INVALID,
+                reason="no identifier",
+                warnings=("phone: no country",),
+                **shop,
             ),
-            DroppedEvent(message_id="n4", exit=Exit.REFUSED, reason="no type", preset=None),
             DroppedEvent(
-                message_id="n5", exit=Exit.WITHDRAWN, reason="withdrawn by message n9", order_id="SO-7", **shop
+                message_id="n3",
+                outcome=Outcome.WITHHELD,
+                reason="consent",
+                preset=None,
+                source="till",
+                name="page Cart",
+            ),
+            DroppedEvent(message_id="n4", outcome=Outcome.REFUSED, reason="no type", preset=None),
+            DroppedEvent(
+                message_id="n5", outcome=Outcome.WITHDRAWN, reason="withdrawn by message n9", order_id="SO-7", **shop
             ),
         )
     )
@@ -91,27 +102,27 @@ ASKED: list[tuple[Query, list[str], list[str]]] = [
     (Query(warning='A "NUMBER"'), ["m2"], []),
     (Query(warning='","'), [], []),
     (Query(warning="identify"), [], []),
-    (Query(exit=Exit.ENQUEUED), ["m3", "m2", "m1"], ["n5"]),
-    (Query(exit=Exit.MATCHED), ["m3", "m2", "m1"], ["n5", "n2", "n1"]),
-    (Query(exit=Exit.ACCEPTED), ["m3", "m2", "m1"], ["n5", "n3", "n2", "n1"]),
-    (Query(exit=Exit.DELIVERED), ["m1"], []),
-    (Query(exit=Exit.REJECTED), ["m2"], []),
-    (Query(exit=Exit.RETRY), ["m3"], []),
-    (Query(exit=Exit.BLOCKED), [], []),
+    (Query(outcome=Outcome.ENQUEUED), ["m3", "m2", "m1"], ["n5"]),
+    (Query(outcome=Outcome.MATCHED), ["m3", "m2", "m1"], ["n5", "n2", "n1"]),
+    (Query(outcome=Outcome.ACCEPTED), ["m3", "m2", "m1"], ["n5", "n3", "n2", "n1"]),
+    (Query(outcome=Outcome.DELIVERED), ["m1"], []),
+    (Query(outcome=Outcome.REJECTED), ["m2"], []),
+    (Query(outcome=Outcome.RETRY), ["m3"], []),
+    (Query(outcome=Outcome.BLOCKED), [], []),
     (Query(status=422), ["m2"], []),
-    (Query(status=503, exit=Exit.RETRY, until=NOW + 1), ["m3"], []),
-    (Query(status=422, exit=Exit.RETRY), [], []),
+    (Query(status=503, outcome=Outcome.RETRY, until=NOW + 1), ["m3"], []),
+    (Query(status=422, outcome=Outcome.RETRY), [], []),
     (Query(status=503, since=NOW + 1), [], []),
-    (Query(exit=Exit.DUPLICATE), [], ["n1"]),
-    (Query(exit=Exit.INVALID, source="till"), [], []),
-    (Query(exit=Exit.UNMATCHED), [], []),
-    (Query(exit=Exit.REFUSED, state=State.DEAD), [], []),
+    (Query(outcome=Outcome.DUPLICATE), [], ["n1"]),
+    (Query(outcome=Outcome.INVALID, source="till"), [], []),
+    (Query(outcome=Outcome.UNMATCHED), [], []),
+    (Query(outcome=Outcome.REFUSED, state=State.DEAD), [], []),
     (Query(since=NOW + 1), [], ["n5", "n4", "n3", "n2", "n1"]),
     (Query(until=NOW + 1), ["m3", "m2", "m1"], []),
     (Query(since=NOW, until=NOW), [], []),
-    (Query(exit=Exit.REJECTED, since=NOW, until=NOW + 1), ["m2"], []),
-    (Query(exit=Exit.REJECTED, since=NOW + 1), [], []),
-    (Query(exit=Exit.REJECTED, until=NOW), [], []),
+    (Query(outcome=Outcome.REJECTED, since=NOW, until=NOW + 1), ["m2"], []),
+    (Query(outcome=Outcome.REJECTED, since=NOW + 1), [], []),
+    (Query(outcome=Outcome.REJECTED, until=NOW), [], []),
     (Query(person=(DIGEST,)), ["m3", "m2"], []),
     (Query(person=("1" * 64, DIGEST), state=State.DEAD), ["m2"], []),
     (Query(person=("1" * 64,)), [], []),
@@ -129,13 +140,17 @@ async def test_what_an_event_is_known_by_leads_to_it(at: At) -> None:
 
 async def test_a_cancellation_is_among_what_was_accepted_and_what_presets_took(at: At) -> None:
     note = DroppedEvent(
-        message_id="c-1", preset="Order", ad_account_id=ACCOUNT, exit=Exit.MATCHED, reason="order SO-1 is cancelled"
+        message_id="c-1",
+        preset="Order",
+        ad_account_id=ACCOUNT,
+        outcome=Outcome.MATCHED,
+        reason="order SO-1 is cancelled",
     )
     await at.enqueue(dropped=(note,))
-    found = {exit_: await _dropped(at, Query(exit=exit_)) for exit_ in (None, *Exit)}
-    assert {exit_ for exit_, told in found.items() if told == ["c-1"]} == {None, Exit.ACCEPTED, Exit.MATCHED}
+    found = {outcome: await _dropped(at, Query(outcome=outcome)) for outcome in (None, *Outcome)}
+    assert {outcome for outcome, told in found.items() if told == ["c-1"]} == {None, Outcome.ACCEPTED, Outcome.MATCHED}
     assert [told for told in found.values() if told not in ([], ["c-1"])] == []
-    assert [exit_ for exit_ in found if await _dropped(at, Query(exit=exit_, is_order=True))] == []
+    assert [outcome for outcome in found if await _dropped(at, Query(outcome=outcome, is_order=True))] == []
 
 
 @pytest.mark.parametrize(
@@ -158,7 +173,7 @@ async def test_a_cancellation_is_among_what_was_accepted_and_what_presets_took(a
 async def test_a_part_of_a_text_is_found_in_the_same_cases_by_every_engine(
     at: At, told: str, asked: str, found: int
 ) -> None:
-    note = DroppedEvent(message_id="n", preset=None, exit=Exit.REFUSED, reason=told)
+    note = DroppedEvent(message_id="n", preset=None, outcome=Outcome.REFUSED, reason=told)
     await at.enqueue(new(message_id="m", warnings=(told,)), dropped=(note,))
     await at.dead_letter(new(message_id="d"), reason=told)
     assert await _deliveries(at, Query(warning=asked)) == ["m"] * found
@@ -178,13 +193,13 @@ async def test_what_has_a_text_with_u_0000_is_known_by_it_in_every_way(at: At) -
     assert (await at.outbox.message("m\0")).deliveries
     assert [each.reason for each in await at.outbox.dead_letters.causes(limit=9)] == ["a\ufffd; b"]
     (again,) = await at.enqueue(new(**ids | {"message_id": "again"}))
-    assert (again.exit, again.reason) == (Exit.ENQUEUED, "")
+    assert (again.outcome, again.reason) == (Outcome.ENQUEUED, "")
     assert (await at.outbox.dead_letters.redrive(Query(cause="a\0; b"), now=at.now)).waiting == 1
 
 
 async def test_notes_are_found_though_the_clock_stepped_back_after_them(at: At) -> None:
     for place, after_s in enumerate((0, 10, -700)):
-        note = DroppedEvent(message_id=f"n{place}", preset=None, exit=Exit.REFUSED, reason="r")
+        note = DroppedEvent(message_id=f"n{place}", preset=None, outcome=Outcome.REFUSED, reason="r")
         await at.later(after_s).enqueue(dropped=(note,))
     assert await _dropped(at, Query()) == ["n2", "n1", "n0"]
     assert await _dropped(at, Query(since=NOW - 1_000)) == ["n2", "n1", "n0"]
@@ -193,7 +208,8 @@ async def test_notes_are_found_though_the_clock_stepped_back_after_them(at: At) 
 
 async def test_notes_are_paged_without_gap_or_overlap(at: At) -> None:
     dropped = (
-        DroppedEvent(message_id=f"{n}", preset=None, exit=Exit.REFUSED, reason="r", order_id="o") for n in range(5)
+        DroppedEvent(message_id=f"{n}", preset=None, outcome=Outcome.REFUSED, reason="r", order_id="o")
+        for n in range(5)
     )
     await at.enqueue(dropped=tuple(dropped))
     first = await at.outbox.search_dropped(Query(), limit=2)
@@ -211,17 +227,17 @@ async def test_a_store_without_notes_shows_an_empty_page(at: At) -> None:
 
 async def test_an_order_found_however_many_deliveries_came_after_it(at: At, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "SCAN_ROWS", 2)
-    note = DroppedEvent(message_id="n", preset="p", exit=Exit.DUPLICATE, reason="r", order_id="o")
+    note = DroppedEvent(message_id="n", preset="p", outcome=Outcome.DUPLICATE, reason="r", order_id="o")
     await at.enqueue(new(message_id="m", order_id="o"), dropped=(note,))
-    others = tuple(DroppedEvent(message_id=f"{n}", preset="p", exit=Exit.REFUSED, reason="r") for n in range(5))
+    others = tuple(DroppedEvent(message_id=f"{n}", preset="p", outcome=Outcome.REFUSED, reason="r") for n in range(5))
     await at.enqueue(*(new(order_id=f"o{n}") for n in range(5)), dropped=others)
     assert (await _deliveries(at, Query(order_id="o")), await _dropped(at, Query(order_id="o"))) == (["m"], ["n"])
 
 
 async def test_what_no_index_leads_to_is_looked_for_step_by_step(at: At, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "SCAN_ROWS", 2)
-    rare = DroppedEvent(message_id="n", preset="p", exit=Exit.INVALID, reason="rare")
-    others = tuple(DroppedEvent(message_id=f"{n}", preset="p", exit=Exit.REFUSED, reason="r") for n in range(4))
+    rare = DroppedEvent(message_id="n", preset="p", outcome=Outcome.INVALID, reason="rare")
+    others = tuple(DroppedEvent(message_id=f"{n}", preset="p", outcome=Outcome.REFUSED, reason="r") for n in range(4))
     await at.enqueue(dropped=(rare, *others))
     steps: list[tuple[list[str], int | None]] = []
     cursor: str | None = None
@@ -238,7 +254,7 @@ async def test_since_a_moment_means_the_same_as_counting_one_by_one(
 ) -> None:
     """No more than that is looked at: however little a page may look at, there is no next one."""
     for hour in range(8):
-        note = DroppedEvent(message_id=f"{hour}", preset=None, exit=Exit.REFUSED, reason="r")
+        note = DroppedEvent(message_id=f"{hour}", preset=None, outcome=Outcome.REFUSED, reason="r")
         await at.later(hour * HOUR_S).enqueue(new(message_id=f"{hour}"), dropped=(note,))
     expected = [f"{hour}" for hour in range(8) if NOW + hour * HOUR_S >= since]
     monkeypatch.setattr(search, "SCAN_ROWS", max(1, len(expected)))
@@ -263,11 +279,11 @@ async def test_what_began_again_since_a_moment_found_though_younger_ones_are_old
 
 
 async def test_a_message_that_was_noted_under_many_exits_shows_them_oldest_first(at: At) -> None:
-    exits = (Exit.REFUSED, Exit.INVALID, Exit.DUPLICATE)
+    outcomes = (Outcome.REFUSED, Outcome.INVALID, Outcome.DUPLICATE)
     await at.enqueue(
-        dropped=tuple(DroppedEvent(message_id="m", preset=None, exit=exit_, reason="r") for exit_ in exits)
+        dropped=tuple(DroppedEvent(message_id="m", preset=None, outcome=outcome, reason="r") for outcome in outcomes)
     )
-    assert [note.exit for _, note in (await at.outbox.message("m")).dropped_events] == list(exits)
+    assert [note.outcome for _, note in (await at.outbox.message("m")).dropped_events] == list(outcomes)
 
 
 @pytest.mark.slow
@@ -275,7 +291,7 @@ async def test_pages_lead_on_and_back_without_gap_or_overlap(at: At, monkeypatch
     """In either order, also where only some rows are looked at for a page."""
     for second in range(40):
         of: dict[str, Any] = {"name": "Odd" if second % 7 == 3 else "Even", "order_id": "SO-1" if second % 3 else None}
-        note = DroppedEvent(message_id=f"n{second}", preset=None, exit=Exit.INVALID, reason="r", **of)
+        note = DroppedEvent(message_id=f"n{second}", preset=None, outcome=Outcome.INVALID, reason="r", **of)
         await at.later(second).enqueue(new(event_name="lead", **of), dropped=(note,))
     await at.kill(*(await at.claim())[::5])
     queries = Query(), Query(state=State.DEAD), Query(name="Odd"), Query(order_id="SO-1"), Query(since=NOW + 30)

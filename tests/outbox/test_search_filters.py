@@ -5,7 +5,7 @@ from dataclasses import fields
 import pytest
 
 from app.core.deliveries import State
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import Query
 from app.errors import FilterError
 from app.outbox import SEARCH_FILTERS, read_filters
@@ -23,7 +23,7 @@ def test_whatever_a_query_has_is_a_filter_but_what_only_pinrelay_asks_for() -> N
     [
         ({}, Query()),
         ({"order_id": " SO-1001 "}, Query(order_id="SO-1001")),
-        ({"state": "dead", "exit": "rejected"}, Query(state=State.DEAD, exit=Exit.REJECTED)),
+        ({"state": "dead", "outcome": "rejected"}, Query(state=State.DEAD, outcome=Outcome.REJECTED)),
         ({"since": "2026-11-26T10:00:00Z", "until": "1795000000.5"}, Query(since=1795687200.0, until=1795000000.5)),
         ({"state": "waiting"}, Query(state="waiting")),
         ({"status": "422"}, Query(status=422)),
@@ -45,7 +45,7 @@ def test_texts_are_read_as_what_is_asked_for(texts: dict[str, str], query: Query
         ({"order": "SO-1001"}, f'There is no filter "order". There are: {", ".join(SEARCH_FILTERS)}.'),
         ({"person": "ann"}, f'There is no filter "person". There are: {", ".join(SEARCH_FILTERS)}.'),
         ({"state": "Dead"}, f'The filter "state" must be one of {", ".join(State)}, waiting.'),
-        ({"exit": "lost"}, f'The filter "exit" must be one of {", ".join(Exit)}.'),
+        ({"outcome": "lost"}, f'The filter "outcome" must be one of {", ".join(Outcome)}.'),
         ({"preset": ""}, 'The filter "preset" is empty: leave it out, or give it a value.'),
         ({"order_id": "1", "since": " "}, 'The filter "since" is empty: leave it out, or give it a value.'),
         ({"status": "99"}, 'The filter "status" must be an HTTP status, such as 422.'),

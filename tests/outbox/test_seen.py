@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from app.core.deliveries import Enqueued, Seen
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import Query
 from app.outbox import open_outbox
 from tests.outbox.build import DAY_S, NOW, At, new, rules
@@ -69,7 +69,7 @@ async def test_what_was_redriven_is_seen_since_then(at: At) -> None:
 async def test_asking_stores_nothing(at: At) -> None:
     await at.seen(new(event_id="e"))
     assert (await at.outbox.search(Query(), limit=10)).deliveries == ()
-    assert [answer.exit for answer in await at.enqueue(new(event_id="e"))] == [Exit.ENQUEUED]
+    assert [answer.outcome for answer in await at.enqueue(new(event_id="e"))] == [Outcome.ENQUEUED]
 
 
 deliveries = st.lists(
@@ -99,7 +99,9 @@ async def test_it_tells_what_enqueue_will_answer(
 
 def as_answered(seen: Seen | None) -> Enqueued:
     return (
-        Enqueued(exit=seen.exit, reason=seen.reason, warnings=seen.warnings) if seen else Enqueued(exit=Exit.ENQUEUED)
+        Enqueued(outcome=seen.outcome, reason=seen.reason, warnings=seen.warnings)
+        if seen
+        else Enqueued(outcome=Outcome.ENQUEUED)
     )
 
 
@@ -148,9 +150,9 @@ async def test_what_would_be_merged_is_told_with_its_warnings_and_when_the_other
     await at.deliver(*await at.claim())
     await at.enqueue(page("100.00"))
     later = at.later(60)
-    for told, exit_ in ((shop("119.00", "USD 100.00"), Exit.MERGED), (page("0.01"), Exit.DUPLICATE)):
+    for told, outcome in ((shop("119.00", "USD 100.00"), Outcome.MERGED), (page("0.01"), Outcome.DUPLICATE)):
         (seen,) = await later.seen(told)
         (answer,) = await later.enqueue(told)
-        assert (as_answered(seen).exit, as_answered(seen)) == (exit_, replace(answer, superseded=()))
-        if seen and seen.exit is Exit.MERGED:
+        assert (as_answered(seen).outcome, as_answered(seen)) == (outcome, replace(answer, superseded=()))
+        if seen and seen.outcome is Outcome.MERGED:
             assert seen.at == NOW

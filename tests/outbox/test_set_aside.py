@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from app.core.deliveries import Claimed, Settlement, State
-from app.core.events import CounterRow, DroppedEvent, Exit
+from app.core.events import CounterRow, DroppedEvent, Outcome
 from app.core.pages import Query
 from app.core.shared_values import SET_ASIDE, SetAside
 from app.errors import OutboxUnavailable, RowRefused
@@ -281,7 +281,9 @@ async def test_what_cannot_be_forgotten_keeps_nothing_else_and_is_forgotten_when
                 names = [f"n{number}" for number in range(20)]
                 await at.enqueue(
                     *(new() for _ in names),
-                    dropped=tuple(DroppedEvent(message_id=n, preset=None, exit=Exit.INVALID, reason=n) for n in names),
+                    dropped=tuple(
+                        DroppedEvent(message_id=n, preset=None, outcome=Outcome.INVALID, reason=n) for n in names
+                    ),
                 )
                 claimed = await at.claim()
                 await at.settle(*(dead(each, n) for each, n in zip(claimed[:10], names, strict=False)))

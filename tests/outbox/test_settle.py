@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from app.core.deliveries import Attempt, Delivered, Retry, Settlement, State
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import Query
 from app.core.shared_values import SET_ASIDE
 from tests.outbox.build import (
@@ -31,7 +31,9 @@ async def test_a_delivered_event_is_final(at: At) -> None:
     await at.later(2).settle(delivered(claimed, warning="em looks odd"))
     shown = await at.delivery(claimed.delivery_id)
     assert (shown.state, shown.reason, shown.due_at, shown.settled_at) == (State.DELIVERED, "", None, NOW + 2)
-    assert shown.history == (Attempt(number=1, at=NOW + 2, exit=Exit.DELIVERED, status=200, message="em looks odd"),)
+    assert shown.history == (
+        Attempt(number=1, at=NOW + 2, result=Outcome.DELIVERED, status=200, message="em looks odd"),
+    )
     assert await at.later(DAY_S).claim() == []
 
 
@@ -41,7 +43,7 @@ async def test_a_dead_event_shows_the_words_of_pinterest(at: At) -> None:
     await at.settle(dead(claimed, "em is malformed"))
     shown = await at.delivery(claimed.delivery_id)
     assert (shown.state, shown.reason, shown.settled_at) == (State.DEAD, "em is malformed", NOW)
-    assert shown.history == (Attempt(number=1, at=NOW, exit=Exit.REJECTED, status=422, message="em is malformed"),)
+    assert shown.history == (Attempt(number=1, at=NOW, result=Outcome.REJECTED, status=422, message="em is malformed"),)
     assert await at.later(DAY_S).claim() == []
 
 
@@ -60,7 +62,7 @@ async def test_a_retry_that_was_the_last_is_dead(at: At) -> None:
     await at.settle(settlement(claimed, Retry(reason="no answer"), State.DEAD))
     shown = await at.delivery(claimed.delivery_id)
     assert (shown.state, shown.reason) == (State.DEAD, "no answer")
-    assert shown.history == (Attempt(number=1, at=NOW, exit=Exit.RETRY, status=None, message="no answer"),)
+    assert shown.history == (Attempt(number=1, at=NOW, result=Outcome.RETRY, status=None, message="no answer"),)
 
 
 async def test_the_history_holds_every_try_and_no_more(at: At) -> None:
@@ -69,10 +71,10 @@ async def test_the_history_holds_every_try_and_no_more(at: At) -> None:
         (claimed,) = await at.claim()
         await at.later(moment).settle(settle(claimed, NOW))
     history = (await at.delivery(claimed.delivery_id)).history
-    assert [(attempt.number, attempt.at - NOW, attempt.exit) for attempt in history] == [
-        (1, 0, Exit.RETRY),
-        (2, 1, Exit.BLOCKED),
-        (2, 3, Exit.RETRY),
+    assert [(attempt.number, attempt.at - NOW, attempt.result) for attempt in history] == [
+        (1, 0, Outcome.RETRY),
+        (2, 1, Outcome.BLOCKED),
+        (2, 3, Outcome.RETRY),
     ]
 
 
@@ -85,19 +87,19 @@ async def test_the_attempt_that_delivered_is_in_the_history_and_found(at: At, re
     (claimed,) = await at.claim()
     await at.later(5).settle(settlement(claimed, result, State.DELIVERED))
     *earlier, last = (await at.delivery(claimed.delivery_id)).history
-    assert [each.exit for each in earlier] == [Exit.RETRY] * tries
+    assert [each.result for each in earlier] == [Outcome.RETRY] * tries
     assert last == Attempt(
-        number=tries + 1, at=NOW + 5, exit=Exit.DELIVERED, status=result.status, message=result.warning
+        number=tries + 1, at=NOW + 5, result=Outcome.DELIVERED, status=result.status, message=result.warning
     )
     asked = {
-        Query(exit=Exit.DELIVERED): True,
-        Query(exit=Exit.DELIVERED, status=200): result.status == 200,
+        Query(outcome=Outcome.DELIVERED): True,
+        Query(outcome=Outcome.DELIVERED, status=200): result.status == 200,
         Query(status=422): result.status == 422,
-        Query(exit=Exit.DELIVERED, since=NOW + 5, until=NOW + 6): True,
-        Query(exit=Exit.DELIVERED, since=NOW + 6): False,
-        Query(exit=Exit.DELIVERED, until=NOW + 5): False,
-        Query(exit=Exit.RETRY): tries > 0,
-        Query(exit=Exit.REJECTED): False,
+        Query(outcome=Outcome.DELIVERED, since=NOW + 5, until=NOW + 6): True,
+        Query(outcome=Outcome.DELIVERED, since=NOW + 6): False,
+        Query(outcome=Outcome.DELIVERED, until=NOW + 5): False,
+        Query(outcome=Outcome.RETRY): tries > 0,
+        Query(outcome=Outcome.REJECTED): False,
     }
     found = {query: bool((await at.outbox.search(query, limit=9)).deliveries) for query in asked}
     assert found == asked
@@ -201,7 +203,7 @@ async def test_the_payload_of_a_dead_event_is_kept_whole_for_its_redrive(at: At)
 async def test_a_dead_delivery_releases_its_keys(at: At, key: dict[str, str]) -> None:
     await at.dead_letter(new(**key))
     (answer,) = await at.enqueue(new(**key))
-    assert answer.exit is Exit.ENQUEUED
+    assert answer.outcome is Outcome.ENQUEUED
 
 
 async def test_a_dead_delivery_releases_no_key_that_another_holds(at: At) -> None:
@@ -211,14 +213,14 @@ async def test_a_dead_delivery_releases_no_key_that_another_holds(at: At) -> Non
     await after_window.enqueue(new(event_id="e"))
     await after_window.kill(old)
     (answer,) = await after_window.enqueue(new(event_id="e"))
-    assert answer.exit is Exit.DUPLICATE
+    assert answer.outcome is Outcome.DUPLICATE
 
 
 async def test_a_delivered_event_keeps_its_keys(at: At) -> None:
     await at.enqueue(new(event_id="e"))
     await at.deliver(*await at.claim())
     (answer,) = await at.later(1).enqueue(new(event_id="e"))
-    assert answer.exit is Exit.DUPLICATE
+    assert answer.outcome is Outcome.DUPLICATE
 
 
 async def test_nothing_at_all_can_be_settled(at: At) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.core.deliveries import Delivery
-from app.core.events import DroppedEvent, Exit
+from app.core.events import DroppedEvent, Outcome
 from app.core.pages import Query
 from app.outbox import open_outbox, open_store
 from tests.outbox.build import HOUR_S, NOW, At, new, rules
@@ -44,7 +44,7 @@ HISTORIES: dict[str, list[Step]] = {
 
 async def _take(at: At, url: str, kind: str, number: int) -> None:
     if kind in ("come", "held"):
-        note = DroppedEvent(message_id=f"{number}", preset=None, exit=Exit.REFUSED, reason="r")
+        note = DroppedEvent(message_id=f"{number}", preset=None, outcome=Outcome.REFUSED, reason="r")
         await at.enqueue(new(order_id=f"{number}", hold_s=HELD_S if kind == "held" else 0), dropped=(note,))
     elif kind == "die":
         await at.enqueue(new(order_id=f"{number}"))

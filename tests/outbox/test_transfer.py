@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from app.core.consent import Answer
-from app.core.events import CounterRow, DroppedEvent, EventKey, Exit, InventoryCount, Measure
+from app.core.events import CounterRow, DroppedEvent, EventKey, InventoryCount, Measure, Outcome
 from app.core.pages import Query
 from app.core.people import Ownership, PeopleChanges, PersonChange, Recalled, SuppressionChange
 from app.errors import OutboxUnavailable
@@ -23,7 +23,7 @@ NOTE = DroppedEvent(
     message_id="noted",
     ad_account_id="1",
     preset="p",
-    exit=Exit.INVALID,
+    outcome=Outcome.INVALID,
     reason="r\u00e9",
     warnings=("w",),
     amount="1",

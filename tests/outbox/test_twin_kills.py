@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import Query
 from tests.forked import Forked, bare_environment
 from tests.outbox.build import At
@@ -82,7 +82,7 @@ async def _check_counts(open_at: Callable[..., At], orders: int) -> int:
         counts[row.name] += row.count
     assert (counts["enqueued"], counts["withdrawn"]) == (orders, 0)
     messages: Counter[str] = Counter()
-    page = await open_at().outbox.search_dropped(Query(exit=Exit.MERGED), limit=50_000)
+    page = await open_at().outbox.search_dropped(Query(outcome=Outcome.MERGED), limit=50_000)
     messages.update(event.message_id for _, event in page.events)
     assert set(messages.values()) == {1}, "an event was merged twice"
     assert {int(message.rpartition("-")[2]) for message in messages} == set(range(1, orders + 1))

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from app.core.deliveries import Claimed, Delivery, NewDelivery, Retry, Settlement, State, Withdrawal
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import Quarantined, QuarantineFilter, Query
 from app.core.people import Ownership, PeopleChanges
 from app.insights.orders.revenue import OrderTrust, read_revenue
@@ -44,10 +44,10 @@ class Sent:
 
 
 def _exits(answers: Any) -> list[str]:
-    return [each.exit.value for each in answers]
+    return [each.outcome.value for each in answers]
 
 
-#: Moments and events, what is sent as (event id, value), and the exits. A moment is in seconds.
+#: Moments and events, what is sent as (event id, value), and the outcomes. A moment is in seconds.
 TABLE: list[tuple[str, list[tuple[float, NewDelivery]], list[tuple[str, str | None]], list[str]]] = [
     ("page, shop: one", [(0, page()), (60, shop())], [("tag-1", "249.00")], ["enqueued", "merged"]),
     (
@@ -221,9 +221,9 @@ async def test_a_merged_order_has_the_channel_of_the_shop(at: At, steps: list[Ne
     assert order.channel == "pos"
 
 
-@pytest.mark.parametrize(("steps", "sent", "exits"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+@pytest.mark.parametrize(("steps", "sent", "outcomes"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
 async def test_an_order_of_two_sides_becomes(
-    at: At, steps: list[tuple[float, NewDelivery]], sent: list[tuple[str, str | None]], exits: list[str]
+    at: At, steps: list[tuple[float, NewDelivery]], sent: list[tuple[str, str | None]], outcomes: list[str]
 ) -> None:
     outbox = at.outbox
     seen, told, last = Sent(outbox), [], 0.0
@@ -233,7 +233,7 @@ async def test_an_order_of_two_sides_becomes(
         last = moment
     await seen.until(last, last + 700)
 
-    assert _exits(told) == exits
+    assert _exits(told) == outcomes
     known = {each.event_id for _, each in steps}
     assert [(id_ if id_ in known else "another", value) for _, id_, value in seen.events] == sent
     assert (await outbox.backlog(ACCOUNT, now=NOW)).pending == 0
@@ -270,7 +270,7 @@ EARLY: dict[str, Any] = {"at": int(NOW) - 61}
 NO: dict[str, Any] = {"opt_out": True}
 HELD: dict[str, Any] = {"hold_s": 1_800}
 Steps = list[tuple[float, NewDelivery]]
-#: Moments and events; of what is sent: event id, whose click id, opt-out; the exits.
+#: Moments and events; of what is sent: event id, whose click id, opt-out; the outcomes.
 STRANGERS: list[tuple[str, Steps, list[tuple[str, str | None, bool]], str]] = [
     ("a strong one wins", [(0, eve(**NO)), (1, buyer()), (60, paid())], [("tag-buyer", "buyer", False)], "eem"),
     ("by token", [(0, eve(**NO)), (1, mallory(token="t")), (60, paid(token="t"))],
@@ -324,13 +324,15 @@ STRANGERS: list[tuple[str, Steps, list[tuple[str, str | None, bool]], str]] = [
     ("30 guesses alone: the first that is left",
      [(n, eve(f"x-{n}", amount=f"{n}.00")) for n in range(1, 31)], [("x-11", "x-11", False)], "e" * 30),
 ]  # fmt: skip
-_EXITS = {"e": "enqueued", "m": "merged", "d": "duplicate"}
+_OUTCOMES = {"e": "enqueued", "m": "merged", "d": "duplicate"}
 
 
-@pytest.mark.parametrize(("steps", "sent", "exits"), [row[1:] for row in STRANGERS], ids=[row[0] for row in STRANGERS])
+@pytest.mark.parametrize(
+    ("steps", "sent", "outcomes"), [row[1:] for row in STRANGERS], ids=[row[0] for row in STRANGERS]
+)
 @pytest.mark.parametrize("is_array", [False, True])
 async def test_an_order_of_the_shop_meets_page_orders_of_strangers(
-    at: At, steps: Steps, sent: list[tuple[str, str | None, bool]], exits: str, *, is_array: bool
+    at: At, steps: Steps, sent: list[tuple[str, str | None, bool]], outcomes: str, *, is_array: bool
 ) -> None:
     """With `is_array` all events that come without a pause for the sender are one call."""
     seen, told, last = Sent(at.outbox), [], 0.0
@@ -347,7 +349,7 @@ async def test_an_order_of_the_shop_meets_page_orders_of_strangers(
         last = moment
     await seen.until(last, last + 2_000)
 
-    assert _exits(told) == [_EXITS[each] for each in exits]
+    assert _exits(told) == [_OUTCOMES[each] for each in outcomes]
     known = {each.event_id for _, each in steps}
     found = [
         (id_ if id_ in known else "another", event["user_data"].get("click_id"), event.get("opt_out", False))
@@ -391,7 +393,7 @@ async def _behind(at: At) -> tuple[Claimed, Delivery]:
     await at.enqueue(page(wait_s=0))
     (claimed,) = await at.claim(lease_s=HOUR_S)
     (told,) = await at.later(60).enqueue(shop(message_id="s"))
-    assert told.exit is Exit.ENQUEUED
+    assert told.outcome is Outcome.ENQUEUED
     return claimed, await at.only_delivery("s")
 
 
@@ -406,7 +408,7 @@ async def test_a_shop_order_behind_an_accepted_one_is_a_duplicate(at: At) -> Non
 
     assert await _ids(at.later(500)) == []
     ((_, dropped),) = (await at.outbox.message("s")).dropped_events
-    assert (dropped.exit, "Pinterest accepted" in dropped.reason) == (Exit.DUPLICATE, True)
+    assert (dropped.outcome, "Pinterest accepted" in dropped.reason) == (Outcome.DUPLICATE, True)
     assert await at.outbox.delivery(waiting.delivery_id) is None
 
 
@@ -423,7 +425,7 @@ async def test_a_shop_order_behind_one_with_its_id_keeps_the_id(at: At) -> None:
     (told,) = await at.enqueue(shop(event_id="tag-1", message_id="s"))
     await at.kill(claimed)
 
-    assert (told.exit, told.warnings) == (Exit.ENQUEUED, ())
+    assert (told.outcome, told.warnings) == (Outcome.ENQUEUED, ())
     assert await _ids(at.later(100)) == ["tag-1"]
 
 
@@ -444,7 +446,7 @@ async def test_a_tried_order_takes_nothing_in(at: At) -> None:
 
     (told,) = await at.later(60).enqueue(shop())
 
-    assert told.exit is Exit.ENQUEUED
+    assert told.outcome is Outcome.ENQUEUED
     assert {each.event_id for each in (await at.outbox.search(Query(order_id="SO-1"), limit=9)).deliveries} == {
         "tag-1",
         "shop-1",
@@ -461,7 +463,7 @@ def given_back_after_trying(claimed: Claimed, due_at: float) -> Settlement:
 
 LEAD: dict[str, Any] = {"event_name": "lead", "order_id": None}
 ID_TABLE = [
-    # what came before, what comes, its exit
+    # what came before, what comes, its outcome
     (new(**LEAD, event_id="e"), new(**LEAD, event_id="e"), "duplicate"),
     (new(**LEAD, event_id="e"), new(**LEAD, event_id="e", is_proven=True), "enqueued"),
     (new(**LEAD, event_id="e", is_proven=True), new(**LEAD, event_id="e"), "duplicate"),
@@ -477,17 +479,17 @@ ID_TABLE = [
 ]
 
 
-@pytest.mark.parametrize(("before", "then", "exit_"), ID_TABLE)
+@pytest.mark.parametrize(("before", "then", "outcome"), ID_TABLE)
 async def test_what_is_proven_repeats_nothing_public_by_an_id(
-    at: At, before: NewDelivery, then: NewDelivery, exit_: str
+    at: At, before: NewDelivery, then: NewDelivery, outcome: str
 ) -> None:
     await at.enqueue(before)
     (seen,) = await at.seen(then)
     answers = await at.enqueue(then, then)
 
-    assert _exits(answers)[0] == exit_
-    assert answers[1].exit is not Exit.ENQUEUED
-    assert bool(seen and seen.reason) == (exit_ == "duplicate")
+    assert _exits(answers)[0] == outcome
+    assert answers[1].outcome is not Outcome.ENQUEUED
+    assert bool(seen and seen.reason) == (outcome == "duplicate")
 
 
 async def test_an_order_whose_id_left_before_is_sent_under_the_same_new_id_each_time(at: At) -> None:
@@ -499,7 +501,7 @@ async def test_an_order_whose_id_left_before_is_sent_under_the_same_new_id_each_
 
     (sent,) = await at.claim()
     assert sent.event_id == own_event_id("shop", "shop-7", "SO-1") == orjson.loads(sent.payload)["event_id"]
-    assert repeated.exit is Exit.DUPLICATE
+    assert repeated.outcome is Outcome.DUPLICATE
     warned = [(await at.only_delivery(each.message_id)).warnings for each in (page("0.01", event_id="shop-7"), order)]
     assert [any("differs" in text for text in each) for each in warned] == [True, True]
     assert told.warnings
@@ -520,7 +522,7 @@ async def test_a_page_that_waits_with_the_id_of_a_shop_is_not_sent(at: At) -> No
 
     assert await _ids(at.later(700)) == ["shop-1"]
     ((_, dropped),) = (await at.outbox.message("web-shop-1-249.00")).dropped_events
-    assert dropped.exit is Exit.DUPLICATE
+    assert dropped.outcome is Outcome.DUPLICATE
 
 
 async def test_a_named_id_that_another_delivery_has_is_not_taken(at: At) -> None:
@@ -529,7 +531,7 @@ async def test_a_named_id_that_another_delivery_has_is_not_taken(at: At) -> None
     await at.enqueue(shop())
     (told,) = await at.enqueue(page(message_id="other"))
 
-    assert told.exit is Exit.MERGED
+    assert told.outcome is Outcome.MERGED
     assert await _ids(at) == ["shop-1"]
 
 
@@ -589,8 +591,8 @@ async def test_claims_that_are_dropped_count_as_withdrawn(at: At) -> None:
 
     assert told.superseded == (("checkout", "web"),)
     assert await _counts(at) == {"enqueued": 2, "withdrawn": 1}
-    (dropped,) = (await at.outbox.search_dropped(Query(exit=Exit.WITHDRAWN), limit=9)).events
-    assert (dropped[1].exit, dropped[1].reason) == (Exit.DUPLICATE, "the shop's own order differs")
+    (dropped,) = (await at.outbox.search_dropped(Query(outcome=Outcome.WITHDRAWN), limit=9)).events
+    assert (dropped[1].outcome, dropped[1].reason) == (Outcome.DUPLICATE, "the shop's own order differs")
     assert (dropped[1].was_enqueued, dropped[1].is_proven) == (True, False)
 
 
@@ -613,11 +615,11 @@ async def test_each_exit_lists_as_many_as_are_counted_whatever_becomes_of_what_w
 
     counts = await _counts(at)
     listed: Counter[str] = Counter()
-    for exit_ in (Exit.ENQUEUED, Exit.MERGED, Exit.DUPLICATE, Exit.WITHHELD, Exit.WITHDRAWN):
-        found = (await at.outbox.search(Query(exit=exit_), limit=99)).deliveries
-        dropped = (await at.outbox.search_dropped(Query(exit=exit_), limit=99)).events
+    for outcome in (Outcome.ENQUEUED, Outcome.MERGED, Outcome.DUPLICATE, Outcome.WITHHELD, Outcome.WITHDRAWN):
+        found = (await at.outbox.search(Query(outcome=outcome), limit=99)).deliveries
+        dropped = (await at.outbox.search_dropped(Query(outcome=outcome), limit=99)).events
         if held := len(found) + len(dropped):
-            listed[exit_] = held
+            listed[outcome] = held
     assert listed == counts
     assert counts == {"enqueued": 7, "merged": 2, "duplicate": 3, "withdrawn": 4}
     days = {"first_day": int(NOW // DAY_S), "last_day": int(NOW // DAY_S)}
@@ -688,7 +690,7 @@ async def test_an_event_that_comes_again_is_merged_once(at: At) -> None:
 async def test_a_message_of_a_page_that_comes_again_is_merged_once(at: At, event_id: str) -> None:
     second = page(message_id="w-2", event_id=event_id)
     assert _exits(await at.enqueue(page(), second, second)) == ["enqueued", "merged", "duplicate"]
-    assert [seen.exit for seen in await at.seen(second, page(message_id="w-3")) if seen] == ["duplicate", "merged"]
+    assert [seen.outcome for seen in await at.seen(second, page(message_id="w-3")) if seen] == ["duplicate", "merged"]
     assert _exits(await at.enqueue(second)) == ["duplicate"]
     assert _exits(await at.enqueue(shop(), second)) == ["merged", "duplicate"]
     assert _exits(await at.enqueue(page(message_id="w-2", order_id="SO-2", event_id="tag-9"))) == ["enqueued"]
@@ -705,7 +707,7 @@ async def test_a_search_for_either_message_finds_the_delivery(at: At) -> None:
         found = await at.outbox.search(Query(message_id=message_id), limit=9)
         assert [each.delivery_id for each in found.deliveries] == [one.delivery_id]
     lines = [receipt_of_message(each, {}).deliveries for each in (await at.outbox.message("w"), both)]
-    assert [[line.exit for line in each] for each in lines] == [[Exit.ENQUEUED], [Exit.MERGED]]
+    assert [[line.outcome for line in each] for each in lines] == [[Outcome.ENQUEUED], [Outcome.MERGED]]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -719,7 +721,7 @@ def _sealed(message_id: str) -> Quarantined:
         source="web",
         is_proven=False,
         name="Order Completed",
-        exit=Exit.WITHHELD,
+        outcome=Outcome.WITHHELD,
         reason="not confirmed by the shop",
         message_id=message_id,
         keys=(),
@@ -733,7 +735,7 @@ async def test_an_order_that_the_shop_does_not_confirm_is_withheld(at: At) -> No
 
     assert await _ids(at.later(700)) == []
     ((_, dropped),) = (await at.outbox.message("w")).dropped_events
-    assert (dropped.exit, dropped.reason) == (Exit.WITHHELD, "not confirmed by the shop")
+    assert (dropped.outcome, dropped.reason) == (Outcome.WITHHELD, "not confirmed by the shop")
     assert _exits(await at.later(800).enqueue(page(message_id="w", wait_s=0))) == ["enqueued"]
 
 

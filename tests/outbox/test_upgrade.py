@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import Query
 from app.errors import OutboxVersionError
 from app.outbox import open_outbox
@@ -162,8 +162,8 @@ async def _loses_nothing(url: str, *, now: float) -> None:
         assert sent["old-1"]["custom_data"]["order_id"] == "SO-1"
         again = new(ad_account_id=account, preset="Order Completed", event_name="checkout", event_id="old-1")
         (checked,) = await outbox.enqueue([again], [], [], now=now)
-        assert checked.exit is Exit.DUPLICATE
-        assert {note.exit for _, note in (await outbox.message("old-3")).dropped_events} == {Exit.INVALID}
+        assert checked.outcome is Outcome.DUPLICATE
+        assert {note.outcome for _, note in (await outbox.message("old-3")).dropped_events} == {Outcome.INVALID}
         assert (await outbox.backlog(account, now=now)).claimed == 2
     finally:
         await outbox.close()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.core.deliveries import State, Withdrawal
-from app.core.events import CounterRow, Exit
+from app.core.events import CounterRow, Outcome
 from app.core.pages import Query
 from app.core.people import Recalled
 from tests.outbox.build import ACCOUNT, DAY_S, HOUR_S, NOW, At, new, retry
@@ -38,7 +38,7 @@ async def test_what_is_pending_of_a_cancelled_order_is_erased_noted_and_counted(
     assert await at.outbox.withdraw([cancelled()], now=NOW + 5) == [1]
     assert await states(at) == {"other": State.PENDING}
     ((when, note),) = (await at.outbox.message("m-1")).dropped_events
-    assert (when, note.exit, note.reason) == (NOW + 5, Exit.WITHDRAWN, "withdrawn by message cancel-1")
+    assert (when, note.outcome, note.reason) == (NOW + 5, Outcome.WITHDRAWN, "withdrawn by message cancel-1")
     assert (note.preset, note.order_id, note.amount) == ("checkout", "SO-1", "20")
     backlog = await at.outbox.backlog(ACCOUNT, now=NOW)
     assert (backlog.pending, backlog.claimed, backlog.dead) == (1, 0, 0)
@@ -73,11 +73,14 @@ async def test_an_order_keeps_its_channel_wherever_it_ends(at: At) -> None:
     await at.enqueue(new(message_id="m-3", order_id="SO-3", hold_s=HOLD_S, **order))
     assert await at.outbox.withdraw([cancelled("SO-3", is_proven=True)], now=NOW) == [1]
     (again,) = await at.enqueue(new(message_id="m-4", order_id="SO-1", **order))
-    assert again.exit is Exit.DUPLICATE
+    assert again.outcome is Outcome.DUPLICATE
     found = (await at.outbox.search(Query(channel="pos"), limit=9)).deliveries
     noted = (await at.outbox.search_dropped(Query(channel="pos"), limit=9)).events
     assert {each.state for each in found} == {"delivered", "dead"}
-    assert {(note.exit, note.channel) for _, note in noted} == {(Exit.WITHDRAWN, "pos"), (Exit.DUPLICATE, "pos")}
+    assert {(note.outcome, note.channel) for _, note in noted} == {
+        (Outcome.WITHDRAWN, "pos"),
+        (Outcome.DUPLICATE, "pos"),
+    }
     rows = [row async for page in at.outbox.orders_since(0) for row in page]
     assert {row.channel for row in rows} == {"pos"}
     assert len(rows) == 4
@@ -91,7 +94,7 @@ async def test_twice_is_as_good_as_once_and_the_order_is_known_again(at: At) -> 
     await at.enqueue(order)
     assert [await at.outbox.withdraw([cancelled()], now=NOW) for _ in range(2)] == [[1], [0]]
     (again,) = await at.enqueue(new(message_id="m-2", order_id="SO-1"))
-    assert again.exit is Exit.DUPLICATE
+    assert again.outcome is Outcome.DUPLICATE
     assert await at.later(HOLD_S).claim() == []
 
 

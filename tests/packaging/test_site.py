@@ -67,7 +67,7 @@ def test_a_reader_finds_a_setting_by_search_and_no_other_host_is_asked(served: s
         ("commands", "pinrelay quarantine replay"),
         ("api", "POST /api/v1/deliveries/redrive"),
         ("metrics", "pinrelay_request_seconds"),
-        ("exits", "Its order was cancelled before it left."),
+        ("outcomes", "Its order was cancelled before it left."),
     ],
 )
 def test_the_reference_is_made_of_the_code(site: Path, page: str, held: str) -> None:

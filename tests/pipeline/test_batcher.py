@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from app.catalog import Catalog
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import Query
 from app.core.receipts import Receipt
 from app.errors import BacklogFull, EventRefused
@@ -85,8 +85,8 @@ def event(message_id: str, **changes: Any) -> dict[str, Any]:
     }
 
 
-def exits(receipt: Receipt) -> list[tuple[str | None, list[Exit]]]:
-    return [(each.message_id, [line.exit for line in each.deliveries]) for each in receipt.events]
+def outcomes(receipt: Receipt) -> list[tuple[str | None, list[Outcome]]]:
+    return [(each.message_id, [line.outcome for line in each.deliveries]) for each in receipt.events]
 
 
 async def test_each_request_gets_the_receipt_of_its_own_events(turns: RequestBatcher, watched: Watched) -> None:
@@ -98,15 +98,15 @@ async def test_each_request_gets_the_receipt_of_its_own_events(turns: RequestBat
         [event("a")],
     ]
     receipts = await asyncio.gather(*[turns.accept(Intake(request, now=NOW)) for request in requests])
-    assert [exits(receipt) for receipt in receipts] == [
-        [("a", [Exit.ENQUEUED])],
-        [("b", [Exit.UNMATCHED]), ("c", [Exit.ENQUEUED])],
+    assert [outcomes(receipt) for receipt in receipts] == [
+        [("a", [Outcome.ENQUEUED])],
+        [("b", [Outcome.UNMATCHED]), ("c", [Outcome.ENQUEUED])],
         [],
-        [(None, [Exit.REFUSED])],
-        [("a", [Exit.DUPLICATE])],
+        [(None, [Outcome.REFUSED])],
+        [("a", [Outcome.DUPLICATE])],
     ]
-    assert receipts[1].counts == {Exit.ACCEPTED: 2, Exit.UNMATCHED: 1, Exit.ENQUEUED: 1}
-    assert receipts[3].counts == {Exit.ACCEPTED: 0, Exit.REFUSED: 1}
+    assert receipts[1].counts == {Outcome.ACCEPTED: 2, Outcome.UNMATCHED: 1, Outcome.ENQUEUED: 1}
+    assert receipts[3].counts == {Outcome.ACCEPTED: 0, Outcome.REFUSED: 1}
     assert watched.calls == [5]
 
 
@@ -151,7 +151,7 @@ async def test_what_arrives_while_groups_are_under_way_is_gathered(
             await asyncio.sleep(0)
     watched.may_begin.set()
     receipts = await asyncio.gather(*waiting)
-    assert all(exit_ == [Exit.ENQUEUED] for receipt in receipts for _, exit_ in exits(receipt))
+    assert all(outcome == [Outcome.ENQUEUED] for receipt in receipts for _, outcome in outcomes(receipt))
     assert watched.calls == calls
 
 
@@ -219,10 +219,15 @@ async def test_of_requests_that_go_together_only_what_goes_nowhere_else_is_turne
     assert isinstance(app, Receipt)
     assert isinstance(shop, BacklogFull)
     assert list(shop.full) == ["us"]
-    exits = [[(line.destination, line.exit) for line in each.events[0].deliveries] for each in (till, app)]
-    assert exits == [[("us", Exit.WITHHELD), ("fr", Exit.ENQUEUED)], [("fr", Exit.ENQUEUED)]]
+    outcomes = [[(line.destination, line.outcome) for line in each.events[0].deliveries] for each in (till, app)]
+    assert outcomes == [[("us", Outcome.WITHHELD), ("fr", Outcome.ENQUEUED)], [("fr", Outcome.ENQUEUED)]]
     ((_, note),) = (await outbox.message("request-000b")).dropped_events
-    assert (note.ad_account_id, note.exit, note.reason, note.source) == ("us", Exit.WITHHELD, BACKLOG_FULL, "till")
+    assert (note.ad_account_id, note.outcome, note.reason, note.source) == (
+        "us",
+        Outcome.WITHHELD,
+        BACKLOG_FULL,
+        "till",
+    )
     counted: Counter[tuple[str, str]] = Counter()
     for _, each in await outbox.counters(since=NOW - 60, step_s=0):
         counted[each.name, each.ad_account_id] += each.count
@@ -269,7 +274,7 @@ async def test_a_client_that_has_gone_leaves_the_others_their_answer(turns: Requ
     gone, stays = (asyncio.create_task(turns.accept(Intake([event(message_id)], now=NOW))) for message_id in ("a", "b"))
     await asyncio.sleep(0)
     gone.cancel()
-    assert exits(await stays) == [("b", [Exit.ENQUEUED])]
+    assert outcomes(await stays) == [("b", [Outcome.ENQUEUED])]
     assert len((await outbox.message("a")).deliveries) == 1
 
 

@@ -13,7 +13,7 @@ import pytest
 from app import assemble
 from app.assemble.ad_accounts import destinations
 from app.catalog import Catalog, compile_catalog
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.people import Recalled
 from app.core.receipts import PresetResult
 from app.core.trust import SourceTraits
@@ -64,7 +64,7 @@ def lines(*events: dict[str, Any], catalog: Catalog | None = None, **changes: An
 
 def filled(*events: dict[str, Any], **changes: Any) -> set[str]:
     (line,) = lines(*events, **changes)
-    assert line.exit is Exit.ENQUEUED
+    assert line.outcome is Outcome.ENQUEUED
     return set(line.memory or ())
 
 
@@ -85,7 +85,7 @@ def test_a_delete_reaches_a_user_of_another_name_by_a_link_that_is_too_old_to_be
         complete = {"messageId": f"m-{day}", "timestamp": at, **event}
         told = walk.lines(complete, shipped_catalog(), now=at, memory=memory)
 
-    assert [(line.exit, line.memory) for line in told] == [(Exit.ENQUEUED, None)]
+    assert [(line.outcome, line.memory) for line in told] == [(Outcome.ENQUEUED, None)]
 
 
 def test_without_memory_nothing_is_remembered() -> None:
@@ -109,7 +109,7 @@ def test_an_event_without_an_identifier_is_sent_where_memory_has_one() -> None:
 )
 def test_what_is_invalid_besides_stays_so(order: dict[str, Any]) -> None:
     (line,) = lines(IDENTIFY, order)
-    assert (line.exit, line.memory) == (Exit.INVALID, None)
+    assert (line.outcome, line.memory) == (Outcome.INVALID, None)
 
 
 NO_PURCHASE = {"properties": {"order_id": "7", "status": "cancelled", "email": "bob@shop.example"}}
@@ -148,7 +148,7 @@ def test_nor_is_what_a_switch_withholds() -> None:
     memory = HeldMemory()
     order = ORDER | {"messageId": "m", "timestamp": NOW, "properties": {"email": "ann@shop.example"}}
     (line,) = walk.lines(order, shipped_catalog(), now=NOW, memory=memory)
-    assert line.exit is Exit.WITHHELD
+    assert line.outcome is Outcome.WITHHELD
     assert vars(memory) == vars(HeldMemory())
 
 
@@ -200,14 +200,14 @@ def test_a_preset_decides_for_the_groups_that_it_names(mapping: str, expected: s
 def test_an_opt_out_that_a_preset_finds_itself_holds_for_a_delivery_made_valid_by_memory_too() -> None:
     catalog = mine("mapping: {event_name: lead, opt_out: {'@path': $.properties.no_ads}}")
     (line,) = lines(IDENTIFY, ORDER | {"context": {}, "properties": {"no_ads": True}}, catalog=catalog)
-    assert line.exit is Exit.INVALID
+    assert line.outcome is Outcome.INVALID
 
 
 def test_a_delivery_made_valid_by_memory_may_be_withheld() -> None:
     catalog = mine("mapping: {event_name: lead, event_source_url: {'@path': $.properties.where}}")
     order = ORDER | {"context": {}, "properties": {"where": "http://localhost/"}}
     (line,) = lines(IDENTIFY, order, catalog=catalog, **LIVE)
-    assert line.exit is Exit.WITHHELD
+    assert line.outcome is Outcome.WITHHELD
 
 
 def test_the_person_is_what_the_defaults_find_whatever_a_preset_maps() -> None:

@@ -16,7 +16,7 @@ from app import assemble
 from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
 from app.catalog.catalog import compile_catalog
 from app.core.coordination import Switches
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.receipts import EventReceipt, PresetResult, Receipt
 from app.destination.normalise import hashed
 from app.errors import EventRefused
@@ -61,9 +61,9 @@ async def test_a_matched_preset_shows_each_field_from_path_to_digest() -> None:
     explanation = await explain(order())
     report = of(explanation, "Order Completed")
     email = next(row for row in report.fields if row.field == "user_data/email")
-    assert (report.matched, report.exit, report.reason, report.seen_at, report.kept) == (
+    assert (report.matched, report.outcome, report.reason, report.seen_at, report.kept) == (
         True,
-        Exit.ENQUEUED,
+        Outcome.ENQUEUED,
         "",
         None,
         "",
@@ -81,14 +81,17 @@ async def test_a_matched_preset_shows_each_field_from_path_to_digest() -> None:
     ("hold_s", "text"), [(0, "A, B."), (1_800, "A, B. Held for 30m first."), (90, "A, B. Held for 90s first.")]
 )
 def test_what_is_held_says_so_and_for_how_long_at_most(hold_s: float, text: str) -> None:
-    lines = PresetResult(preset="A", exit=Exit.ENQUEUED), PresetResult(preset="B", exit=Exit.ENQUEUED, hold_s=hold_s)
+    lines = (
+        PresetResult(preset="A", outcome=Outcome.ENQUEUED),
+        PresetResult(preset="B", outcome=Outcome.ENQUEUED, hold_s=hold_s),
+    )
     assert EventReport(receipt=EventReceipt(message_id="m", deliveries=lines)).headline.text == text
 
 
 async def test_an_unmatched_preset_shows_which_condition_is_to_blame_and_what_was_found() -> None:
     report = of(await explain(order()), "Page Visit")
     (condition,) = report.conditions
-    assert (report.matched, report.exit, report.reason) == (False, Exit.UNMATCHED, "the trigger does not hold")
+    assert (report.matched, report.outcome, report.reason) == (False, Outcome.UNMATCHED, "the trigger does not hold")
     assert (condition.held, condition.blamed, condition.found) == (False, True, '"track"')
 
 
@@ -259,7 +262,7 @@ async def test_nothing_is_said_of_a_field_that_finds_something_or_that_is_fixed(
 @pytest.mark.slow
 async def test_an_invalid_event_shows_its_fields_and_the_reason() -> None:
     report = of(await explain(order(context={})), "Order Completed")
-    assert (report.exit, report.payload) == (Exit.INVALID, None)
+    assert (report.outcome, report.payload) == (Outcome.INVALID, None)
     assert "hashed_maids" in report.reason
     assert any(row.field == "custom_data/value" and row.value == "20" and row.sent is None for row in report.fields)
 
@@ -267,10 +270,10 @@ async def test_an_invalid_event_shows_its_fields_and_the_reason() -> None:
 async def test_a_withheld_event_shows_what_would_be_sent_otherwise_and_that_nothing_is() -> None:
     explanation = await explain(order(integrations={"All": False}))
     assert explanation.receipt.deliveries == (
-        PresetResult(preset=None, exit=Exit.WITHHELD, reason="integrations: All is off"),
+        PresetResult(preset=None, outcome=Outcome.WITHHELD, reason="integrations: All is off"),
     )
     report = of(explanation, "Order Completed")
-    assert (report.exit, report.reason, report.payload) == (Exit.WITHHELD, "integrations: All is off", None)
+    assert (report.outcome, report.reason, report.payload) == (Outcome.WITHHELD, "integrations: All is off", None)
     assert report.fields
     assert all(row.sent is None for row in report.fields)
 
@@ -313,7 +316,9 @@ async def test_the_headline_says_it_all(event: Any, level: str, title: str, text
 async def test_what_is_no_event_is_refused_as_in_the_receipt_and_no_preset_is_asked() -> None:
     explanation = await explain(EventRefused("it has no type", message_id="m-7"))
     assert explanation.receipt.message_id == "m-7"
-    assert explanation.receipt.deliveries == (PresetResult(preset=None, exit=Exit.REFUSED, reason="it has no type"),)
+    assert explanation.receipt.deliveries == (
+        PresetResult(preset=None, outcome=Outcome.REFUSED, reason="it has no type"),
+    )
     assert explanation.presets == ()
 
 
@@ -325,7 +330,7 @@ async def test_an_event_name_of_the_advertisers_own_is_no_problem(tmp_path: Path
     mine = settings(presets_dir=(tmp_path,), custom_event_names=("tasting",))
     catalog = assemble.running_catalog(mine).catalog
     report = of(await assemble.explainer(mine).explain(order(), catalog, now=NOW), "Only")
-    assert (report.exit, report.schema_problems) == (Exit.ENQUEUED, ())
+    assert (report.outcome, report.schema_problems) == (Outcome.ENQUEUED, ())
 
 
 @pytest.mark.slow
@@ -340,7 +345,7 @@ async def test_a_mapping_without_a_result_is_invalid_and_has_no_fields(tmp_path:
     report = of(
         await assemble.explainer(mine).explain(order(properties={"deep": nested(100_000)}), catalog, now=NOW), "Only"
     )
-    assert (report.exit, report.fields) == (Exit.INVALID, ())
+    assert (report.outcome, report.fields) == (Outcome.INVALID, ())
     assert "nested too deeply" in report.reason
 
 
@@ -374,7 +379,7 @@ async def test_a_field_shows_the_value_that_was_taken_where_the_first_is_of_no_u
     )
     refused = of(await explain(event | {"context": {}}), "Order Completed")
     email = next(row for row in refused.fields if row.field == "user_data/email")
-    assert (refused.exit, email.paths, email.value) == (Exit.INVALID, ("properties.email",), '"no address"')
+    assert (refused.outcome, email.paths, email.value) == (Outcome.INVALID, ("properties.email",), '"no address"')
 
 
 async def test_a_field_of_which_no_value_was_taken_shows_the_first() -> None:
@@ -382,8 +387,8 @@ async def test_a_field_of_which_no_value_was_taken_shows_the_first() -> None:
     event["properties"]["email"] = "no address"
     report = of(await explain(event), "Order Completed")
     email = next(row for row in report.fields if row.field == "user_data/email")
-    assert (report.exit, email.paths, email.value, email.sent) == (
-        Exit.ENQUEUED,
+    assert (report.outcome, email.paths, email.value, email.sent) == (
+        Outcome.ENQUEUED,
         ("properties.email",),
         '"no address"',
         None,
@@ -393,7 +398,7 @@ async def test_a_field_of_which_no_value_was_taken_shows_the_first() -> None:
 async def test_a_refund_shows_the_amount_that_was_given_not_the_one_that_was_computed() -> None:
     report = of(await explain(order(properties={"total": -25, "tax": 2, "shipping": 3})), "Order Completed")
     value = next(row for row in report.fields if row.field == "custom_data/value")
-    assert (report.exit, report.reason) == (Exit.INVALID, "a refund, not a purchase")
+    assert (report.outcome, report.reason) == (Outcome.INVALID, "a refund, not a purchase")
     assert (value.paths, value.value, value.sent) == (("properties.total",), "-25", None)
 
 
@@ -420,19 +425,19 @@ async def both(folder: Path, switches: Switches, **changes: Any) -> AsyncIterato
         await outbox.close()
 
 
-def told(receipt: Receipt) -> list[tuple[str | None, list[tuple[str | None, Exit, str, tuple[str, ...]]]]]:
+def told(receipt: Receipt) -> list[tuple[str | None, list[tuple[str | None, Outcome, str, tuple[str, ...]]]]]:
     """Return all of a receipt but the finished events, which only explanations have."""
     return [
-        (each.message_id, [(line.preset, line.exit, line.reason, line.warnings) for line in each.deliveries])
+        (each.message_id, [(line.preset, line.outcome, line.reason, line.warnings) for line in each.deliveries])
         for each in receipt.events
     ]
 
 
 async def assert_equal(
     explainer: Explainer, pipeline: Pipeline, events: list[Any], *, source: str = "default", is_proven: bool = True
-) -> set[Exit]:
-    """Check that each event, one after the other, becomes what was said before; return the exits that occurred."""
-    exits: set[Exit] = set()
+) -> set[Outcome]:
+    """Check that each event, one after the other, becomes what was said before; return the outcomes that occurred."""
+    outcomes: set[Outcome] = set()
     for event in events:
         intake = Intake([event], NOW, source=source, is_proven=is_proven)
         explanation = await explainer.explain(event, shipped_catalog(), now=NOW, source=source)
@@ -440,15 +445,15 @@ async def assert_equal(
         done = await pipeline.accept(intake)
         assert told(Receipt(events=(explanation.receipt,))) == told(done) == told(foreseen)
         assert foreseen.counts == done.counts
-        lines = {line.preset: line.exit for line in explanation.receipt.deliveries}
-        assert {each.preset: each.exit for each in explanation.presets if each.preset in lines} == {
-            preset: exit_ for preset, exit_ in lines.items() if preset
+        lines = {line.preset: line.outcome for line in explanation.receipt.deliveries}
+        assert {each.preset: each.outcome for each in explanation.presets if each.preset in lines} == {
+            preset: outcome for preset, outcome in lines.items() if preset
         }
-        assert all(each.exit is not Exit.ENQUEUED for each in explanation.presets if each.preset not in lines)
+        assert all(each.outcome is not Outcome.ENQUEUED for each in explanation.presets if each.preset not in lines)
         for report in explanation.presets:
             assert_every_digest_is_shown_with_what_was_hashed(report)
-        exits |= set(done.counts)
-    return exits
+        outcomes |= set(done.counts)
+    return outcomes
 
 
 def assert_every_digest_is_shown_with_what_was_hashed(report: PresetReport) -> None:
@@ -466,8 +471,8 @@ def assert_every_digest_is_shown_with_what_was_hashed(report: PresetReport) -> N
 async def test_of_every_realistic_event_it_says_what_becomes_of_it(tmp_path: Path) -> None:
     async with both(tmp_path, Switches()) as (explainer, pipeline, _):
         events = [read_event(deepcopy(event), Arrival.at(NOW)) for event in some_of(EVENTS)]
-        exits = await assert_equal(explainer, pipeline, events)
-    assert exits >= {Exit.ENQUEUED, Exit.UNMATCHED}
+        outcomes = await assert_equal(explainer, pipeline, events)
+    assert outcomes >= {Outcome.ENQUEUED, Outcome.UNMATCHED}
 
 
 consents: st.SearchStrategy[Any] = st.sampled_from(
@@ -567,7 +572,7 @@ async def test_a_no_that_the_person_said_before_is_foreseen(
         report = of(await explainer.explain(events[-1], shipped_catalog(), now=NOW), "Order Completed")
         await assert_equal(explainer, pipeline, events[-1:])
     if suppress == "withhold":
-        assert (report.exit, report.reason) == (Exit.WITHHELD, "the person said no on 4 March, in the browser")
+        assert (report.outcome, report.reason) == (Outcome.WITHHELD, "the person said no on 4 March, in the browser")
     assert orjson.loads(report.payload or "{}").get("opt_out") is (
         True if "properties" in said and suppress == "per_event" else None
     )
@@ -624,12 +629,12 @@ async def test_an_order_says_that_it_would_wait_and_its_other_side_that_both_are
     page, shop = (order(messageId=message_id) for message_id in ("page-1", "shop-1"))
     async with both(tmp_path, Switches(), **TWO_SIDES) as (explainer, pipeline, _):
         before = await explainer.explain(page, shipped_catalog(), now=NOW, source="page")
-        assert await assert_equal(explainer, pipeline, [page], source="page", is_proven=False) >= {Exit.ENQUEUED}
+        assert await assert_equal(explainer, pipeline, [page], source="page", is_proven=False) >= {Outcome.ENQUEUED}
         explanation = await explainer.explain(shop, shipped_catalog(), now=NOW + 60, source="shop")
-        assert await assert_equal(explainer, pipeline, [shop], source="shop") >= {Exit.MERGED}
+        assert await assert_equal(explainer, pipeline, [shop], source="shop") >= {Outcome.MERGED}
     assert before.headline.text == "Order Completed. Waits up to 10m for the other side of its order."
     report = of(explanation, "Order Completed")
-    assert (report.exit, report.reason) == (Exit.MERGED, "merged with delivery 1, message page-1")
+    assert (report.outcome, report.reason) == (Outcome.MERGED, "merged with delivery 1, message page-1")
     headline = explanation.headline
     assert (headline.level, headline.title) == ("good", "One event with the other side of its order.")
     assert (headline.text, explanation.wait_s) == (report.reason, 0)
@@ -648,7 +653,7 @@ async def test_what_was_sent_before_is_a_duplicate_and_since_when(tmp_path: Path
         await pipeline.accept(Intake([order()], now=NOW, is_proven=True))
         explanation = await explainer.explain(order(), shipped_catalog(), now=NOW + 60)
     report = of(explanation, "Order Completed")
-    assert (report.exit, report.seen_at) == (Exit.DUPLICATE, NOW)
+    assert (report.outcome, report.seen_at) == (Outcome.DUPLICATE, NOW)
     assert report.reason == "the same event_id was taken before, as delivery 1"
     assert explanation.headline.title == "Sent before."
     assert report.payload, "what it would have sent is shown"
@@ -664,7 +669,7 @@ async def test_another_order_with_the_id_of_an_earlier_one_is_foreseen_with_its_
         done = await pipeline.accept(Intake([ben], now=NOW, is_proven=True))
 
     (line,) = done.events[0].deliveries
-    assert line.exit is Exit.ENQUEUED
+    assert line.outcome is Outcome.ENQUEUED
     assert line.warnings[-1] == (
         "another order: its order_id came before, as delivery 1, of another buyer and another total "
         "(20 USD then, 30 USD now); both are sent"
@@ -678,7 +683,7 @@ async def test_asking_stores_nothing(tmp_path: Path) -> None:
         for _ in range(2):
             assert (await explainer.explain(order(), shipped_catalog(), now=NOW)).headline.level == "good"
             assert (await explainer.receipt(Intake([order()], NOW, is_proven=True), shipped_catalog())).counts[
-                Exit.ENQUEUED
+                Outcome.ENQUEUED
             ] == 1
         assert (await outbox.message("m-1")).deliveries == ()
         assert await outbox.counters(since=0, step_s=0) == []
@@ -690,25 +695,25 @@ async def test_of_many_events_the_repeated_ones_are_foreseen(tmp_path: Path) -> 
         foreseen = await explainer.receipt(Intake(events, NOW, is_proven=True), shipped_catalog())
         done = await pipeline.accept(Intake(events, now=NOW, is_proven=True))
     assert foreseen.counts == done.counts
-    assert [[line.exit for line in each.deliveries] for each in foreseen.events] == [
-        [Exit.ENQUEUED],
-        [Exit.REFUSED],
-        [Exit.DUPLICATE],
-        [Exit.UNMATCHED],
+    assert [[line.outcome for line in each.deliveries] for each in foreseen.events] == [
+        [Outcome.ENQUEUED],
+        [Outcome.REFUSED],
+        [Outcome.DUPLICATE],
+        [Outcome.UNMATCHED],
     ]
 
 
 @pytest.mark.parametrize(
-    ("switched_off", "exit_", "kept"),
-    [("hold", Exit.ENQUEUED, "the preset is switched off"), ("refuse", Exit.WITHHELD, "")],
+    ("switched_off", "outcome", "kept"),
+    [("hold", Outcome.ENQUEUED, "the preset is switched off"), ("refuse", Outcome.WITHHELD, "")],
 )
 async def test_a_switch_keeps_or_withholds_as_the_settings_say(
-    tmp_path: Path, switched_off: str, exit_: Exit, kept: str
+    tmp_path: Path, switched_off: str, outcome: Outcome, kept: str
 ) -> None:
     switches = Switches(presets_off=frozenset({"Order Completed"}))
     async with both(tmp_path, switches, switched_off=switched_off) as (explainer, _, _):
         report = of(await explainer.explain(order(), shipped_catalog(), now=NOW), "Order Completed")
-    assert (report.exit, report.kept) == (exit_, kept)
+    assert (report.outcome, report.kept) == (outcome, kept)
 
 
 def every_text(explanation: EventReport) -> Iterator[str]:

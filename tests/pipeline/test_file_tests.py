@@ -55,7 +55,7 @@ def field(path: str, value: Any) -> dict[str, Any]:
     "test",
     [
         {},
-        expect(exit="enqueued", events=1, warnings=[]),
+        expect(outcome="enqueued", events=1, warnings=[]),
         field("custom_data.value", "20.5"),
         field("custom_data.contents", [{"id": "P-1"}]),
         field("custom_data.contents.0.id", "P-1"),
@@ -67,17 +67,17 @@ def field(path: str, value: Any) -> dict[str, Any]:
         field("user_data.em", {"present": True}),
         field("user_data.em", {"absent": False}),
         field("user_data.ph", {"present": False}),
-        {"now": "2026-12-25T10:15:00", **expect(exit="invalid")},
-        {"now": None, "file": None, **expect(exit="enqueued")},
-        {"now": "2026-11-25T11:15:00+00:00", **expect(exit="enqueued")},
+        {"now": "2026-12-25T10:15:00", **expect(outcome="invalid")},
+        {"now": None, "file": None, **expect(outcome="enqueued")},
+        {"now": "2026-11-25T11:15:00+00:00", **expect(outcome="enqueued")},
         {"event": [ORDER, {**ORDER, "messageId": "m-2"}], **expect(events=2)},
-        {"event": {**ORDER, "event": "Other"}, **expect(exit="unmatched", events=0)},
-        {"event": {"properties": {}}, **expect(exit="refused")},
-        {"event": {**ORDER, "type": "delete", "userId": "u"}, "trust": "public", **expect(exit="refused")},
+        {"event": {**ORDER, "event": "Other"}, **expect(outcome="unmatched", events=0)},
+        {"event": {"properties": {}}, **expect(outcome="refused")},
+        {"event": {**ORDER, "type": "delete", "userId": "u"}, "trust": "public", **expect(outcome="refused")},
         {
             "event": {**ORDER, "context": {"consent": {"categoryPreferences": {"Ads": False}}}},
             "settings": {"CONSENT_CATEGORIES": "Ads"},
-            **expect(exit="withheld"),
+            **expect(outcome="withheld"),
         },
         {
             "event": {**ORDER, "context": {"traits": {"email": "a@b.example", "phone": "415-555-0100"}}},
@@ -106,7 +106,7 @@ def test_what_is_as_expected_passes(test: dict[str, Any]) -> None:
         (field("user_data.em", {"digest": "bob@example.com"}), "expected the digest of 'bob@example.com', got"),
         (field("user_data.em", {"digest": "nobody"}), "'nobody' can have no digest here"),
         (field("event_id", {"digest": "m-1"}), "expected the digest of 'm-1', got \"m-1\" (from messageId)"),
-        (expect(exit="invalid"), "exit: expected invalid, got enqueued"),
+        (expect(outcome="invalid"), "outcome: expected invalid, got enqueued"),
         (expect(events=2), "events: expected 2, got 1"),
         (expect(warnings=["currency"]), "warnings: missing 'currency'"),
         (
@@ -115,12 +115,15 @@ def test_what_is_as_expected_passes(test: dict[str, Any]) -> None:
         ),
         (
             {"event": {**ORDER, "event": "order completed"}},
-            'exit: expected enqueued, got unmatched: event = "Order Completed" does not hold, found "order completed"',
+            (
+                'outcome: expected enqueued, got unmatched: event = "Order Completed" does not hold, '
+                'found "order completed"'
+            ),
         ),
-        ({"event": {"properties": {}}}, "exit: expected enqueued, got refused: "),
-        ({"event": {"properties": {}}, **field("event_id", "1")}, "exit: expected enqueued, got refused: "),
+        ({"event": {"properties": {}}}, "outcome: expected enqueued, got refused: "),
+        ({"event": {"properties": {}}, **field("event_id", "1")}, "outcome: expected enqueued, got refused: "),
         ({"event": []}, "there is no event"),
-        ({"now": "2027-01-01"}, "exit: expected enqueued, got invalid: "),
+        ({"now": "2027-01-01"}, "outcome: expected enqueued, got invalid: "),
         ({"settings": {"PORT": 1}}, "PORT: a test can only change settings about events, such as DEFAULT_COUNTRY"),
         ({"settings": {"DEFAULT_COUNTRY": "Germany"}}, "it cannot be run: DEFAULT_COUNTRY: 'Germany' is not"),
         ({"event": None, "file": "none.json"}, "it cannot be run: [Errno 2] No such file"),
@@ -135,7 +138,7 @@ def test_what_differs_is_said_with_where_it_came_from(test: dict[str, Any], told
 
 
 def test_an_invalid_event_is_told_with_where_its_fields_came_from() -> None:
-    test = {"event": {**ORDER, "context": {}}, **expect(exit="invalid", fields={"custom_data.value": "1"})}
+    test = {"event": {**ORDER, "context": {}}, **expect(outcome="invalid", fields={"custom_data.value": "1"})}
     assert differences(test) == ('custom_data.value: expected "1", got nothing (from properties.revenue)',)
 
 
@@ -164,7 +167,7 @@ def test_an_example_of_a_shipped_source_is_what_that_source_makes() -> None:
         ({"now": "yesterday"}, "'yesterday' is no time: write it as 2026-11-25T10:15:05Z"),
         ({"example": "shopify"}, "must be a source and one of its tests, such as shopify/A paid order"),
         ({"expct": {}}, "unknown key: did you mean 'expect'?"),
-        (expect(exit="sent"), "'enqueued'"),
+        (expect(outcome="sent"), "'enqueued'"),
     ],
     ids=str,
 )
@@ -192,12 +195,12 @@ def test_the_mapping_is_tested_without_a_preset() -> None:
         ([{"set": {"properties.opt_out": True, "properties.revenue": 1}, "fields": {"opt_out": True}}], ()),
         ([{"set": {"properties.products.0.product_id": "P-9"}, "fields": {"custom_data.content_ids": ["P-9"]}}], ()),
         ([{"set": {"properties.products.1.product_id": "Q"}, "fields": {"custom_data.content_ids.1": "Q"}}], ()),
-        ([{"set": {"event": "Other"}, "exit": "unmatched"}], ()),
+        ([{"set": {"event": "Other"}, "outcome": "unmatched"}], ()),
         (
             [{"set": {"properties.coupon": "X"}}, {"set": {"properties.currency": None}, "fields": {"user_data": 1}}],
             ("row 2 (properties.currency): user_data: expected 1, got ",),
         ),
-        ([{"set": {"event": "Other"}}], ("row 1 (event): exit: expected enqueued, got unmatched: ",)),
+        ([{"set": {"event": "Other"}}], ("row 1 (event): outcome: expected enqueued, got unmatched: ",)),
     ],
     ids=str,
 )
@@ -281,9 +284,9 @@ SOURCE: dict[str, Any] = {
     [
         ({"headers": {"X-Topic": "lead"}, "expect": {"events": 1, "fields": {"messageId": "1"}}}, []),
         ({"headers": {"X-Topic": "lead"}, **field("event", "Sale")}, ['event: expected "Sale", got "Lead"']),
-        ({}, ["exit: expected accepted, got unmatched: no trigger of the source matches it"]),
-        (expect(exit="unmatched", events=0), []),
-        ({"event": [], **expect(exit="unmatched")}, []),
+        ({}, ["outcome: expected accepted, got unmatched: no trigger of the source matches it"]),
+        (expect(outcome="unmatched", events=0), []),
+        ({"event": [], **expect(outcome="unmatched")}, []),
         ({"event": None, "file": "none.json"}, ["it cannot be run: [Errno 2] No such file or directory: 'none.json'"]),
     ],
     ids=str,

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from app.catalog import Catalog, load_catalog
-from app.core.events import CounterRow, Exit
+from app.core.events import CounterRow, Outcome
 from app.core.log import configure_logging
 from app.core.pages import Query
 from app.errors import EventError, EventRefused
@@ -107,23 +107,23 @@ def test_what_is_no_event_is_refused(catalog: Catalog, raw: bytes) -> None:
 
 def test_an_event_that_no_preset_takes_is_unmatched(catalog: Catalog) -> None:
     (line,) = Pipeline(catalog, Router()).preview(event(type="screen"), now=NOW)
-    assert (line.preset, line.exit) == (None, Exit.UNMATCHED)
+    assert (line.preset, line.outcome) == (None, Outcome.UNMATCHED)
 
 
 def test_an_event_without_an_identifier_is_invalid_and_says_so(catalog: Catalog) -> None:
     (line,) = Pipeline(catalog, Router()).preview(event(context={}), now=NOW)
-    assert line.exit is Exit.INVALID
+    assert line.outcome is Outcome.INVALID
     assert "hashed_maids" in line.reason
 
 
 def test_an_event_without_consent_is_withheld_before_anything_is_mapped(catalog: Catalog) -> None:
     (line,) = Pipeline(catalog, Router(withheld=lambda _: "consent: not granted")).preview(event(), now=NOW)
-    assert (line.preset, line.exit, line.reason) == (None, Exit.WITHHELD, "consent: not granted")
+    assert (line.preset, line.outcome, line.reason) == (None, Outcome.WITHHELD, "consent: not granted")
 
 
 def test_a_preset_that_is_switched_off_withholds(catalog: Catalog) -> None:
     (line,) = Pipeline(catalog, Router(why_off=lambda name, _: f"{name} is off")).preview(event(), now=NOW)
-    assert (line.preset, line.exit, line.reason) == ("Page Visit", Exit.WITHHELD, "Page Visit is off")
+    assert (line.preset, line.outcome, line.reason) == ("Page Visit", Outcome.WITHHELD, "Page Visit is off")
 
 
 async def test_a_receipt_tells_each_event_in_its_place(catalog: Catalog, outbox: Outbox) -> None:
@@ -139,19 +139,25 @@ async def test_a_receipt_tells_each_event_in_its_place(catalog: Catalog, outbox:
 
     receipt = await pipeline.accept(Intake(events, now=NOW))
 
-    exits = [[line.exit for line in each.deliveries] for each in receipt.events]
-    assert exits == [[Exit.ENQUEUED], [Exit.REFUSED], [Exit.INVALID], [Exit.DUPLICATE], [Exit.UNMATCHED]]
+    outcomes = [[line.outcome for line in each.deliveries] for each in receipt.events]
+    assert outcomes == [
+        [Outcome.ENQUEUED],
+        [Outcome.REFUSED],
+        [Outcome.INVALID],
+        [Outcome.DUPLICATE],
+        [Outcome.UNMATCHED],
+    ]
     assert receipt.counts == {
-        Exit.ACCEPTED: 4,
-        Exit.ENQUEUED: 1,
-        Exit.REFUSED: 1,
-        Exit.INVALID: 1,
-        Exit.DUPLICATE: 1,
-        Exit.UNMATCHED: 1,
+        Outcome.ACCEPTED: 4,
+        Outcome.ENQUEUED: 1,
+        Outcome.REFUSED: 1,
+        Outcome.INVALID: 1,
+        Outcome.DUPLICATE: 1,
+        Outcome.UNMATCHED: 1,
     }
     told = CounterRow(name="quality", preset="Page Visit", label="ip_address", ad_account_id="1", source="default")
     assert told in counted
-    assert (await outbox.message("p-2")).dropped_events[0][1].exit is Exit.INVALID
+    assert (await outbox.message("p-2")).dropped_events[0][1].outcome is Outcome.INVALID
 
 
 async def test_counting_that_fails_does_not_hide_that_events_were_kept(
@@ -164,14 +170,14 @@ async def test_counting_that_fails_does_not_hide_that_events_were_kept(
     receipt = await Pipeline(catalog, Router([AdAccount(ad_account_id="1")]), outbox=outbox, on_count=fail).accept(
         Intake([event()], now=NOW)
     )
-    assert receipt.counts[Exit.ENQUEUED] == 1
+    assert receipt.counts[Outcome.ENQUEUED] == 1
     assert "OSError" in capsys.readouterr().err
 
 
 async def test_one_order_is_one_checkout_from_whatever_preset(catalog: Catalog, outbox: Outbox) -> None:
     pipeline = Pipeline(catalog, Router([AdAccount(ad_account_id="1")]), outbox=outbox)
     receipt = await pipeline.accept(Intake([order("m-1", "Order Completed"), order("m-2", "Checkout")], now=NOW))
-    assert [each.deliveries[0].exit for each in receipt.events] == [Exit.ENQUEUED, Exit.DUPLICATE]
+    assert [each.deliveries[0].outcome for each in receipt.events] == [Outcome.ENQUEUED, Outcome.DUPLICATE]
     (delivery,) = (await outbox.search(Query(), limit=10)).deliveries
     assert (delivery.event_name, delivery.order_id, delivery.amount) == ("checkout", "SO-1", "20")
     assert (delivery.currency, delivery.source) == (None, "default")
@@ -180,7 +186,7 @@ async def test_one_order_is_one_checkout_from_whatever_preset(catalog: Catalog, 
 async def test_a_long_array_lets_other_requests_have_their_turn(catalog: Catalog, outbox: Outbox) -> None:
     pipeline = Pipeline(catalog, Router([AdAccount(ad_account_id="1")]), outbox=outbox)
     receipt = await pipeline.accept(Intake([event(messageId=f"p-{number}") for number in range(120)], now=NOW))
-    assert receipt.counts[Exit.ENQUEUED] == 120
+    assert receipt.counts[Outcome.ENQUEUED] == 120
 
 
 async def test_without_an_outbox_it_only_previews(catalog: Catalog) -> None:
@@ -216,7 +222,7 @@ def test_a_new_catalog_is_used_from_the_next_event_on(catalog: Catalog, tmp_path
         encoding="utf-8",
     )
     pipeline.use(load_catalog(tmp_path, ROOT / "mappings"))
-    assert [line.exit for line in pipeline.preview(event(), now=NOW)] == [Exit.UNMATCHED]
+    assert [line.outcome for line in pipeline.preview(event(), now=NOW)] == [Outcome.UNMATCHED]
 
 
 @pytest.mark.parametrize("count", [1, EVENTS_A_TURN, MAX_BATCH])
@@ -235,6 +241,6 @@ async def test_a_small_request_waits_for_no_array(catalog: Catalog, outbox: Outb
     await asyncio.sleep(0)
     events = [event(messageId=f"p-{number}") for number in range(count)]
     small = asyncio.create_task(pipeline.accept(Intake(events, now=NOW)))
-    assert (await small).counts[Exit.ENQUEUED] == count
+    assert (await small).counts[Outcome.ENQUEUED] == count
     assert not large.done()
     assert len((await large).events) < 1_000_000

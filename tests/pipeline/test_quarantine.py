@@ -51,7 +51,7 @@ async def accept(settings: Any, outbox: Outbox, *events: dict[str, Any], is_prov
 
 async def test_an_invalid_event_is_kept_with_why(url: str) -> None:
     (one,) = await kept(url, ORDER | {"userId": None}, is_proven=False)
-    assert (one.name, one.exit.value, one.source, one.is_proven) == ("Order Completed", "invalid", "default", False)
+    assert (one.name, one.outcome.value, one.source, one.is_proven) == ("Order Completed", "invalid", "default", False)
     assert "user_data" in one.reason
     assert one.ends_at == NOW + 72 * 3_600
 
@@ -77,7 +77,7 @@ async def test_a_public_order_that_is_too_dear_is_withheld_and_kept(
 ) -> None:
     event = DEAR | {"properties": {"order_id": "SO-1"} | money}
     found = await kept(url, event, is_proven=is_proven, public_order_max=("USD:1000", "EUR:900.5"))
-    assert [(each.exit.value, each.is_proven) for each in found] == ([("withheld", False)] if is_kept else [])
+    assert [(each.outcome.value, each.is_proven) for each in found] == ([("withheld", False)] if is_kept else [])
     if is_kept:
         assert found[0].reason.startswith("PUBLIC_ORDER_MAX: a public order of more than ")
 
@@ -90,7 +90,7 @@ async def test_only_orders_are_too_dear(url: str) -> None:
 async def test_an_unmatched_event_is_kept_where_its_name_was_chosen(url: str) -> None:
     other = UNKNOWN | {"event": "Sign Up For Nothing"}
     found = await kept(url, UNKNOWN, other, quarantine_names=("Purchase",))
-    assert [(each.name, each.exit.value) for each in found] == [("Purchase", "unmatched")]
+    assert [(each.name, each.outcome.value) for each in found] == [("Purchase", "unmatched")]
 
 
 async def test_a_name_is_kept_without_personal_data(url: str) -> None:
@@ -135,7 +135,7 @@ async def test_a_no_that_only_a_preset_finds_is_a_no(url: str, tmp_path: Path) -
     receipt = await pipeline.accept(Intake(events, now=NOW))
     found = await outbox.sealed_events.find(QuarantineFilter(), now=NOW, after=0, limit=9)
     await outbox.close()
-    assert [each.deliveries[0].exit.value for each in receipt.events] == ["invalid", "invalid"]
+    assert [each.deliveries[0].outcome.value for each in receipt.events] == ["invalid", "invalid"]
     assert [each.message_id for each in found] == ["False"]
 
 
@@ -243,5 +243,5 @@ async def test_an_order_that_waits_for_the_shop_is_kept_where_it_would_be_withhe
     finally:
         await outbox.close()
 
-    assert (one.message_id, one.reason, one.exit.value) == ("m-1", "not confirmed by the shop", "withheld")
+    assert (one.message_id, one.reason, one.outcome.value) == ("m-1", "not confirmed by the shop", "withheld")
     assert (waiting.is_held, replayed.is_held) == (True, False)

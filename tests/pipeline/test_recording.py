@@ -139,7 +139,7 @@ async def test_a_recorded_test_passes_and_goes_the_same_way_as_the_event() -> No
 
 async def test_an_invalid_event_is_recorded_as_that_and_one_that_no_preset_takes_gives_no_test() -> None:
     ((_, made),) = (await record({**ORDER, "userId": None, "context": {}}))[0].items()
-    assert made["expect"] == {"exit": "invalid"}
+    assert made["expect"] == {"outcome": "invalid"}
     assert "source" not in made
     assert "trust" not in made
     assert await record({**ORDER, "event": "Other"}) == ({}, True)

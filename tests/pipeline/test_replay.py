@@ -11,7 +11,7 @@ import pytest
 
 from app import assemble
 from app.config import Settings
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import QuarantineFilter
 from app.core.values.times import DAY_S
 from app.outbox import Outbox, open_outbox
@@ -53,7 +53,7 @@ class Shop:
         self.now = NOW
         self.running = assemble.running_catalog(settings)
 
-    async def receive(self, *events: dict[str, Any], source: str = "default", is_proven: bool = True) -> list[Exit]:
+    async def receive(self, *events: dict[str, Any], source: str = "default", is_proven: bool = True) -> list[Outcome]:
         pipeline = assemble.pipeline(
             self.settings,
             self.running.catalog,
@@ -62,7 +62,7 @@ class Shop:
         )
         complete = [{"type": "track", "timestamp": NOW - 60, "context": PERSON, **event} for event in events]
         receipt = await pipeline.accept(Intake(complete, now=self.now, source=source, is_proven=is_proven))
-        return [line.exit for event in receipt.events for line in event.deliveries]
+        return [line.outcome for event in receipt.events for line in event.deliveries]
 
     async def reopen(self, **changes: Any) -> None:
         """Open the store anew, by changed settings."""
@@ -112,11 +112,11 @@ def folder_in(folder: Path, **texts: str) -> Path:
 
 @pytest.mark.slow
 async def test_what_is_mended_is_delivered_with_its_own_id_and_time_and_leaves(shop: Shop) -> None:
-    assert await shop.receive(purchase("m-1")) == [Exit.INVALID]
+    assert await shop.receive(purchase("m-1")) == [Outcome.INVALID]
     shop.now += 7_200
     shop.mend()
     done = await shop.replaying().replay(ALL)
-    assert (done.events, done.leaving, dict(done.exits)) == (1, 1, {Exit.ENQUEUED: 1})
+    assert (done.events, done.leaving, dict(done.outcomes)) == (1, 1, {Outcome.ENQUEUED: 1})
     assert await shop.left() == []
     (delivery,) = (await shop.outbox.message("m-1")).deliveries
     assert (delivery.event_id, delivery.event_time, delivery.order_id) == ("m-1", int(NOW) - 60, "o-m-1")
@@ -125,10 +125,10 @@ async def test_what_is_mended_is_delivered_with_its_own_id_and_time_and_leaves(s
 async def test_a_preview_says_the_same_and_changes_nothing(shop: Shop) -> None:
     await shop.receive(purchase("m-1"), purchase("m-2"))
     before = await shop.replaying().preview(ALL)
-    assert (before.events, before.leaving, dict(before.exits)) == (2, 0, {Exit.INVALID: 2})
+    assert (before.events, before.leaving, dict(before.outcomes)) == (2, 0, {Outcome.INVALID: 2})
     shop.mend()
     after = await shop.replaying().preview(ALL)
-    assert (after.leaving, dict(after.exits)) == (2, {Exit.ENQUEUED: 2})
+    assert (after.leaving, dict(after.outcomes)) == (2, {Outcome.ENQUEUED: 2})
     assert await shop.left() == ["m-1", "m-2"]
     assert (await shop.outbox.message("m-1")).deliveries == ()
 
@@ -137,27 +137,27 @@ async def test_a_preview_says_the_same_and_changes_nothing(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("source", "context", "becomes"),
     [
-        (STRICT, DENIED, Exit.WITHHELD),
-        (STRICT, GRANTED, Exit.ENQUEUED),
-        (STRICT + "enabled: false\n", GRANTED, Exit.WITHHELD),
+        (STRICT, DENIED, Outcome.WITHHELD),
+        (STRICT, GRANTED, Outcome.ENQUEUED),
+        (STRICT + "enabled: false\n", GRANTED, Outcome.WITHHELD),
     ],
     ids=["denied", "granted", "switched off"],
 )
 @pytest.mark.parametrize("remember_days", [90, 0], ids=["memory", "no memory"])
 async def test_what_its_source_may_not_send_on_now_is_withheld_and_leaves(
-    shop: Shop, tmp_path: Path, remember_days: int, source: str, context: dict[str, Any], becomes: Exit
+    shop: Shop, tmp_path: Path, remember_days: int, source: str, context: dict[str, Any], becomes: Outcome
 ) -> None:
     folder = folder_in(tmp_path / "sources", kiosk=source)
     await shop.reopen(sources_dir=(folder,), remember_days=remember_days)
     await shop.receive(purchase("m-1") | {"context": PERSON | context}, source="kiosk")
     await shop.receive(purchase("m-2"))
     shop.mend()
-    assert (await shop.replaying().preview(QuarantineFilter(source="kiosk"))).exits == {becomes: 1}
+    assert (await shop.replaying().preview(QuarantineFilter(source="kiosk"))).outcomes == {becomes: 1}
     done = await shop.replaying().replay(ALL)
-    assert (done.leaving, done.exits) == (2, Counter([becomes, Exit.ENQUEUED]))
+    assert (done.leaving, done.outcomes) == (2, Counter([becomes, Outcome.ENQUEUED]))
     assert await shop.left() == []
     sent = len((await shop.outbox.message("m-1")).deliveries)
-    assert (sent, len((await shop.outbox.message("m-2")).deliveries)) == (becomes is Exit.ENQUEUED, 1)
+    assert (sent, len((await shop.outbox.message("m-2")).deliveries)) == (becomes is Outcome.ENQUEUED, 1)
 
 
 async def test_a_source_is_asked_as_its_last_reload_has_it(shop: Shop, tmp_path: Path) -> None:
@@ -172,15 +172,15 @@ async def test_a_source_is_asked_as_its_last_reload_has_it(shop: Shop, tmp_path:
     await shop.receive(purchase("m-1") | {"context": PERSON | GRANTED}, source="kiosk")
     shop.mend()
     folder_of(folder, kiosk=STRICT + "enabled: false\n")
-    assert (await replaying.preview(ALL)).exits == {Exit.ENQUEUED: 1}
+    assert (await replaying.preview(ALL)).outcomes == {Outcome.ENQUEUED: 1}
     sources.use(sources.load())
-    assert (await replaying.preview(ALL)).exits == {Exit.WITHHELD: 1}
+    assert (await replaying.preview(ALL)).outcomes == {Outcome.WITHHELD: 1}
 
 
 async def test_what_is_not_mended_stays_and_is_not_noted_again(shop: Shop) -> None:
     await shop.receive(purchase("m-1"))
     done = await shop.replaying().replay(ALL)
-    assert (done.leaving, dict(done.exits)) == (0, {Exit.INVALID: 1})
+    assert (done.leaving, dict(done.outcomes)) == (0, {Outcome.INVALID: 1})
     assert await shop.left() == ["m-1"]
     assert len((await shop.outbox.message("m-1")).dropped_events) == 1
 
@@ -188,16 +188,16 @@ async def test_what_is_not_mended_stays_and_is_not_noted_again(shop: Shop) -> No
 @pytest.mark.slow
 async def test_what_one_preset_has_and_another_cannot_use_yet_stays_for_the_other(shop: Shop) -> None:
     shop.mend(second=SECOND)
-    assert await shop.receive(purchase("m-1")) == [Exit.ENQUEUED, Exit.INVALID]
+    assert await shop.receive(purchase("m-1")) == [Outcome.ENQUEUED, Outcome.INVALID]
     for _ in range(2):
         done = await shop.replaying().replay(ALL)
-        assert (done.events, done.leaving, dict(done.exits)) == (1, 0, {Exit.DUPLICATE: 1, Exit.INVALID: 1})
+        assert (done.events, done.leaving, dict(done.outcomes)) == (1, 0, {Outcome.DUPLICATE: 1, Outcome.INVALID: 1})
         assert (await shop.replaying().preview(ALL)).leaving == 0
     assert await shop.left() == ["m-1"]
     assert len((await shop.outbox.message("m-1")).dropped_events) == 1
     shop.mend(second=SECOND_MENDED)
     done = await shop.replaying().replay(ALL)
-    assert (done.leaving, dict(done.exits)) == (1, {Exit.DUPLICATE: 1, Exit.ENQUEUED: 1})
+    assert (done.leaving, dict(done.outcomes)) == (1, {Outcome.DUPLICATE: 1, Outcome.ENQUEUED: 1})
     assert await shop.left() == []
     assert [each.preset for each in (await shop.outbox.message("m-1")).deliveries] == ["Purchase", "Second"]
 
@@ -205,10 +205,14 @@ async def test_what_one_preset_has_and_another_cannot_use_yet_stays_for_the_othe
 @pytest.mark.slow
 async def test_what_only_one_of_two_presets_makes_is_sent_once_and_stays_for_the_other(shop: Shop) -> None:
     shop.mend(BROKEN, second=SECOND)
-    assert await shop.receive(purchase("m-1")) == [Exit.INVALID, Exit.INVALID]
+    assert await shop.receive(purchase("m-1")) == [Outcome.INVALID, Outcome.INVALID]
     shop.mend()
     done = await asyncio.gather(shop.replaying().replay(ALL), shop.replaying().replay(ALL))
-    assert sum((each.exits for each in done), Counter()) == {Exit.ENQUEUED: 1, Exit.DUPLICATE: 1, Exit.INVALID: 2}
+    assert sum((each.outcomes for each in done), Counter()) == {
+        Outcome.ENQUEUED: 1,
+        Outcome.DUPLICATE: 1,
+        Outcome.INVALID: 2,
+    }
     assert [each.leaving for each in done] == [0, 0]
     assert await shop.left() == ["m-1"]
     shop.mend(second=SECOND_MENDED)
@@ -222,23 +226,23 @@ async def test_what_a_full_ad_account_has_no_room_for_stays_and_is_sent_there_on
 ) -> None:
     accounts = folder_in(tmp_path / "accounts", a=ACCOUNT_A, b=ACCOUNT_B)
     await shop.reopen(destinations_dir=(accounts,), outbox_max_backlog_bytes=20 * len(payload()))
-    assert await shop.receive(purchase("m-1")) == [Exit.INVALID, Exit.INVALID]
+    assert await shop.receive(purchase("m-1")) == [Outcome.INVALID, Outcome.INVALID]
     await shop.outbox.enqueue([new(ad_account_id="002") for _ in range(20)], [], [], now=NOW)
     shop.mend()
-    for first in (Exit.ENQUEUED, Exit.DUPLICATE):
+    for first in (Outcome.ENQUEUED, Outcome.DUPLICATE):
         done = await shop.replaying().replay(ALL)
-        assert (done.leaving, dict(done.exits)) == (0, {first: 1, Exit.WITHHELD: 1})
-        assert ("Purchase", Exit.WITHHELD, BACKLOG_FULL) in done.reasons
+        assert (done.leaving, dict(done.outcomes)) == (0, {first: 1, Outcome.WITHHELD: 1})
+        assert ("Purchase", Outcome.WITHHELD, BACKLOG_FULL) in done.reasons
         assert await shop.left() == ["m-1"]
     await shop.reopen(outbox_max_backlog_bytes=10_000)
     done = await shop.replaying().replay(ALL)
-    assert (done.leaving, dict(done.exits)) == (1, {Exit.DUPLICATE: 1, Exit.ENQUEUED: 1})
+    assert (done.leaving, dict(done.outcomes)) == (1, {Outcome.DUPLICATE: 1, Outcome.ENQUEUED: 1})
     assert await shop.left() == []
     assert [each.ad_account_id for each in (await shop.outbox.message("m-1")).deliveries] == ["001", "002"]
 
 
 async def test_an_unmatched_event_is_replayed_by_a_new_preset(shop: Shop) -> None:
-    assert await shop.receive({"event": "Refund", "messageId": "r-1"}) == [Exit.UNMATCHED]
+    assert await shop.receive({"event": "Refund", "messageId": "r-1"}) == [Outcome.UNMATCHED]
     shop.mend(MENDED.replace('"Purchase"', '"Refund"').replace("checkout", "lead"))
     assert (await shop.replaying().replay(QuarantineFilter(name="Refund"))).leaving == 1
     assert len((await shop.outbox.message("r-1")).deliveries) == 1
@@ -247,9 +251,9 @@ async def test_an_unmatched_event_is_replayed_by_a_new_preset(shop: Shop) -> Non
 async def test_what_has_been_sent_meanwhile_is_a_duplicate_and_leaves(shop: Shop) -> None:
     await shop.receive(purchase("m-1"))
     shop.mend()
-    assert await shop.receive(purchase("m-1")) == [Exit.ENQUEUED]
+    assert await shop.receive(purchase("m-1")) == [Outcome.ENQUEUED]
     done = await shop.replaying().replay(ALL)
-    assert (done.leaving, dict(done.exits)) == (1, {Exit.DUPLICATE: 1})
+    assert (done.leaving, dict(done.outcomes)) == (1, {Outcome.DUPLICATE: 1})
     assert await shop.left() == []
 
 
@@ -272,7 +276,7 @@ async def test_more_than_fit_into_one_step_are_all_replayed(shop: Shop) -> None:
     await shop.receive(*(purchase(f"m-{number}") for number in range(1_100)))
     shop.mend()
     done = await shop.replaying().replay(ALL)
-    assert (done.events, done.leaving, dict(done.exits)) == (1_100, 1_100, {Exit.ENQUEUED: 1_100})
+    assert (done.events, done.leaving, dict(done.outcomes)) == (1_100, 1_100, {Outcome.ENQUEUED: 1_100})
     assert await shop.left() == []
 
 
@@ -322,7 +326,7 @@ async def test_what_was_judged_otherwise_than_it_was_accepted_is_not_lost(shop: 
     replaying = assemble.replaying(shop.settings, shop.running, shop.outbox, why_off=lambda *_: None, clock=clock)
     assert replaying is not None
     done = await replaying.replay(ALL)
-    assert (done.events, done.leaving, dict(done.exits)) == (1, 0, {Exit.INVALID: 1})
+    assert (done.events, done.leaving, dict(done.outcomes)) == (1, 0, {Outcome.INVALID: 1})
     assert await shop.left() == ["m-1"]
 
 
@@ -341,8 +345,8 @@ async def test_an_order_that_was_too_dear_stays_until_the_amount_is_raised(shop:
         "messageId": "m-1",
         "properties": {"order_id": "1", "total": 2_000, "currency": "USD"},
     }
-    assert await shop.receive(order, is_proven=False) == [Exit.WITHHELD]
+    assert await shop.receive(order, is_proven=False) == [Outcome.WITHHELD]
     still = await shop.replaying().replay(ALL)
-    assert (still.events, still.leaving, still.exits) == (1, 0, {Exit.WITHHELD: 1})
+    assert (still.events, still.leaving, still.outcomes) == (1, 0, {Outcome.WITHHELD: 1})
     now = await shop.replaying(public_order_max=("USD:3000",)).replay(ALL)
-    assert (now.events, now.leaving, now.exits) == (1, 1, {Exit.ENQUEUED: 1})
+    assert (now.events, now.leaving, now.outcomes) == (1, 1, {Outcome.ENQUEUED: 1})

@@ -7,7 +7,7 @@ import pytest
 from app.catalog import Catalog, compile_catalog
 from app.config.settings import BotFilterSettings
 from app.core.deliveries import Withdrawal
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.receipts import PresetResult
 from app.pipeline.delivery_factory import drafted_delivery, drafted_withdrawal
 from app.pipeline.router import AdAccount, BuildProfile, Router
@@ -66,7 +66,7 @@ def test_what_is_of_nobody_is_withheld_for_the_preset_that_takes_it(
     walk = built_as(why_filtered=bot_filter(BotFilterSettings.model_construct(), is_live=True))
     line = the_line(catalog, walk, context=context, **properties)
 
-    assert (line.preset, line.exit, line.reason, line.event) == ("Order Completed", Exit.WITHHELD, reason, None)
+    assert (line.preset, line.outcome, line.reason, line.event) == ("Order Completed", Outcome.WITHHELD, reason, None)
 
 
 @pytest.mark.parametrize(("properties", "context", "reason"), WITHHELD[1:])
@@ -76,7 +76,7 @@ def test_the_sandbox_takes_it_with_a_warning(
     walk = built_as(why_filtered=bot_filter(BotFilterSettings.model_construct(), is_live=False))
     line = the_line(catalog, walk, context=context, **properties)
 
-    assert (line.exit, line.warnings) == (Exit.ENQUEUED, (f"{reason}; withheld if Pinterest is live",))
+    assert (line.outcome, line.warnings) == (Outcome.ENQUEUED, (f"{reason}; withheld if Pinterest is live",))
 
 
 APPS = [
@@ -177,7 +177,7 @@ def test_many_faults_of_one_event_are_a_reason_of_bounded_length(catalog: Catalo
     event = {"type": "track", "event": "Order Completed", "messageId": "m-1", "timestamp": [[]] * 500, "properties": {}}
     event["properties"] = {"user_data": {"email": [{}] * 500}}
     (line,) = Router().lines(event, catalog, now=NOW)
-    assert line.exit is Exit.INVALID
+    assert line.outcome is Outcome.INVALID
     assert len(line.reason) <= 1_001
 
 
@@ -203,7 +203,7 @@ def test_a_cancellation_names_the_order_that_it_withdraws_of_each_ad_account_tha
         [AdAccount(name="US", ad_account_id="1"), AdAccount(name="FR", ad_account_id="2", sources=frozenset())]
     )
     (line,) = walk.lines(CANCELLED, cancellable(), now=NOW)
-    assert (line.preset, line.destination, line.exit, line.cancels) == ("Order", "US", Exit.MATCHED, "SO-1")
+    assert (line.preset, line.destination, line.outcome, line.cancels) == ("Order", "US", Outcome.MATCHED, "SO-1")
     assert drafted_withdrawal("c-1", line, source="default") == Withdrawal(
         ad_account_id="1", preset="Order", order_id="SO-1", message_id="c-1"
     )
@@ -223,7 +223,7 @@ def test_a_cancellation_without_an_order_or_preset_withdraws_nothing(
     catalog: Catalog, properties: dict[str, Any]
 ) -> None:
     (line,) = Router().lines(CANCELLED | {"properties": properties}, catalog, now=NOW)
-    assert line.exit is Exit.UNMATCHED
+    assert line.outcome is Outcome.UNMATCHED
 
 
 def test_what_is_held_says_for_how_long() -> None:

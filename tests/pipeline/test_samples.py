@@ -65,7 +65,7 @@ async def test_a_few_of_each_name_are_kept_sealed_for_a_day(shop: Shop) -> None:
     await shop.accept(*[ORDER] * 9, {"type": "page"})
     kept = await shop.kept()
     assert sorted(each.name for each in kept) == ["Order Completed"] * 4 + ["page"]
-    assert {(each.exit.value, each.is_proven, each.ends_at) for each in kept} == {("accepted", True, NOW + DAY_S)}
+    assert {(each.outcome.value, each.is_proven, each.ends_at) for each in kept} == {("accepted", True, NOW + DAY_S)}
     assert "SO-1" not in "".join(each.sealed for each in kept)
     assert await shop.kept(now=NOW + DAY_S) == []
     assert await shop.outbox.sealed_events.find(QuarantineFilter(), now=NOW, after=0, limit=9) == []

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from app import assemble
 from app.core.deliveries import OrderSide
-from app.core.events import DroppedEvent, Exit
+from app.core.events import DroppedEvent, Outcome
 from app.core.pages import Query
 from app.outbox import Outbox, open_outbox
 from app.pipeline.search import MAX_FOUND_BY, Finder
@@ -29,7 +29,7 @@ async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
         new(message_id="m1", event_id="e1", order_id="SO-1", preset="Order", event_name="checkout", payload=of_ann),
         reason="currency is unknown",
     )
-    note = DroppedEvent(message_id="n1", preset="Lead", exit=Exit.INVALID, reason="no identifier", source="till")
+    note = DroppedEvent(message_id="n1", preset="Lead", outcome=Outcome.INVALID, reason="no identifier", source="till")
     more = new(
         message_id="m2", event_id="m1", order_id="14155551234", preset="Order", event_name="custom", warnings=("w: x",)
     )
@@ -56,7 +56,7 @@ def finder(outbox: Outbox) -> Finder:
         (EMAIL.upper(), "person", ["m1"]),
         ("dead", "state", ["m1"]),
         ("Waiting", "state", ["m2"]),
-        ("Invalid", "exit", ["n1"]),
+        ("Invalid", "outcome", ["n1"]),
         ("Order", "preset", ["m2", "m1"]),
         ("checkout", "event_name", ["m1"]),
         ("till", "source", ["n1"]),

@@ -134,7 +134,7 @@ class Fault:
 
     name: str
     plant: Callable[[dict[str, Any]], dict[str, Any]]
-    #: By field and change, or by exit before and after: whether it is so of an event with these facts.
+    #: By field and change, or by outcome before and after: whether it is so of an event with these facts.
     expected: dict[tuple[str, str], Callable[[Facts], bool]]
     #: Of money: what becomes of the amount and the currency; None: nothing.
     money: Callable[[Facts], tuple[str, Decimal] | None] | None = None
@@ -257,9 +257,11 @@ def test_each_planted_fault_is_found_with_the_right_amount(fault: Fault) -> None
     for event in events:
         shadow = drafted(event, json.dumps(fault.plant(preset(event))))
         expected = Counter({key: sum(map(is_so, FACTS[event])) for key, is_so in fault.expected.items()})
-        found = Counter({(name, change): count for (_, name, change), count in (shadow.fields + shadow.exits).items()})
+        found = Counter(
+            {(name, change): count for (_, name, change), count in (shadow.fields + shadow.outcomes).items()}
+        )
         assert (event, found) == (event, +expected)
-        assert {key[0] for key in (*shadow.fields, *shadow.exits)} <= {event}
+        assert {key[0] for key in (*shadow.fields, *shadow.outcomes)} <= {event}
         assert money_of(shadow, event) == (sums(worth(), event), sums(fault.money or worth(), event))
 
 
@@ -313,7 +315,7 @@ def test_no_neutral_edit_is_reported(number: int) -> None:
     assert len(NEUTRAL) * len(events) >= 50
     for event in events:
         shadow = drafted(event, NEUTRAL[number](preset(event)))
-        assert (event, shadow.differs, shadow.fields, shadow.exits) == (event, False, Counter(), Counter())
+        assert (event, shadow.differs, shadow.fields, shadow.outcomes) == (event, False, Counter(), Counter())
         assert all(before == after for _, _, before, after in shadow.money())
         assert all(before == after for _, before, after in shadow.scores())
 
@@ -342,7 +344,7 @@ def test_scores_are_components_an_event() -> None:
     assert round(before - after, 2) == pytest.approx(clicks / len(FACTS[event]), abs=0.011)
     off = drafted(event, json.dumps(preset(event, enabled=False)))
     assert [row[2] for row in off.scores() if row[0] == event] == [None]
-    assert json.loads(json.dumps(off.as_json()))["exits"] == [
+    assert json.loads(json.dumps(off.as_json()))["outcomes"] == [
         {"preset": event, "was": "enqueued", "becomes": "unmatched", "count": 12}
     ]
 

@@ -14,7 +14,7 @@ from app import assemble
 from app.access.audit import Audit
 from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
 from app.core.coordination import Coordination
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import Query
 from app.errors import EventRefused, OutboxUnavailable
 from app.operations.acts import TailActs
@@ -59,11 +59,11 @@ class Door:
     coordination: Coordination
     acts: TailActs
 
-    async def send(self, *events: Any, now: float = NOW, is_proven: bool = True, agreed: bool = True) -> list[Exit]:
+    async def send(self, *events: Any, now: float = NOW, is_proven: bool = True, agreed: bool = True) -> list[Outcome]:
         """Send these in one request; return what became of them."""
         complete = [each if isinstance(each, EventRefused) else self._complete(each, agreed=agreed) for each in events]
         receipt = await self.accepts.accept(Intake(complete, now=now, source="shop", is_proven=is_proven))
-        return [line.exit for event in receipt.events for line in event.deliveries]
+        return [line.outcome for event in receipt.events for line in event.deliveries]
 
     def _complete(self, event: dict[str, Any], *, agreed: bool) -> dict[str, Any]:
         context = event.get("context", {}) | (YES if agreed and "consent" not in event.get("context", {}) else {})
@@ -105,7 +105,7 @@ async def test_an_event_stands_there_with_what_became_of_it_and_as_it_was_receiv
     await door.send(ORDER | {"messageId": "m-7", "idIsMade": True}, ORDER | {"event": "Basket Emptied"})
     unknown, order = door.tail.events(now=NOW)
     assert (order.source, order.at, order.lines[0].preset) == ("shop", NOW, "Order Completed")
-    assert [each.lines[0].exit for each in (order, unknown)] == [Exit.ENQUEUED, Exit.UNMATCHED]
+    assert [each.lines[0].outcome for each in (order, unknown)] == [Outcome.ENQUEUED, Outcome.UNMATCHED]
     text = orjson.loads(order.text)
     assert text["context"]["traits"] == PERSON["traits"]
     assert "idIsMade" not in text
@@ -282,7 +282,7 @@ async def test_what_cannot_be_written_is_not_held_and_nothing_is_lost(door: Door
     nested: Any = []
     for _ in range(300):
         nested = [nested]
-    assert await door.send(ORDER | {"properties": ORDER["properties"] | {"deep": nested}}) == [Exit.ENQUEUED]
+    assert await door.send(ORDER | {"properties": ORDER["properties"] | {"deep": nested}}) == [Outcome.ENQUEUED]
     assert (door.names(), door.tail.hidden) == ([], 1)
 
 
@@ -292,5 +292,5 @@ async def test_a_fault_of_the_tail_does_not_reach_who_sent_the_event(door: Door)
             raise OSError
 
     door.tail._memory = cast("Outbox", Away())
-    assert await door.send(ORDER) == [Exit.ENQUEUED]
+    assert await door.send(ORDER) == [Outcome.ENQUEUED]
     assert door.names() == []

@@ -21,7 +21,7 @@ import orjson
 from app import assemble
 from app.catalog.fields import merge_mappings
 from app.catalog.yaml_files import parse_yaml
-from app.core.events import Event, Exit
+from app.core.events import Event, Outcome
 from app.core.receipts import PresetResult
 from app.outbox import Outbox, open_outbox
 from app.source import Intake
@@ -101,7 +101,7 @@ async def _remember(earlier: Iterable[Mapping[str, Any]], outbox: Outbox) -> Non
     for case in earlier:
         intake = Intake([await _received(case)], now=NOW - 60 * case["minutes_ago"], is_proven=True)
         receipt = await pipeline.accept(intake)
-        assert receipt.counts[Exit.ENQUEUED] == 1
+        assert receipt.counts[Outcome.ENQUEUED] == 1
 
 
 async def _received(case: Mapping[str, Any]) -> Event:
@@ -157,8 +157,8 @@ def _given(case: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _becomes(line: PresetResult, plain: Event) -> str:
-    if line.event is None or line.exit is not Exit.ENQUEUED:
-        return f"**{line.exit}**: {_cell(line.reason)}"
+    if line.event is None or line.outcome is not Outcome.ENQUEUED:
+        return f"**{line.outcome}**: {_cell(line.reason)}"
     before, now = dict(_flat(plain)), dict(_flat(line.event))
     told = [f"`{path}`: {_sent(value)}" for path, value in now.items() if before.get(path) != value]
     told += [f"no `{path}`" for path in before if path not in now]

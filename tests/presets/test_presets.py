@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from app.catalog import Catalog, Preset
-from app.core.events import Exit
+from app.core.events import Outcome
 from tests.assembled import pipeline, shipped_catalog
 from tests.destination.pinterest_schema import event_judge
 from tests.rows import every_row
@@ -116,7 +116,7 @@ def test_a_preset_that_comes_switched_off_takes_nothing(name: str, catalog: Cata
 
     (line,) = pipeline(catalog).preview(event, now=time_of(event))
 
-    assert (line.preset, line.exit) == (None, Exit.UNMATCHED)
+    assert (line.preset, line.outcome) == (None, Outcome.UNMATCHED)
 
 
 @every_row(("name", "expected"), SWITCHED_OFF.items(), ids=SWITCHED_OFF)
@@ -141,7 +141,7 @@ def test_the_example_is_taken_by_its_preset_alone_and_sent_without_a_warning(pre
 
     (line,) = pipeline(all_on).preview(event, now=time_of(event))
 
-    assert (line.preset, line.exit, line.warnings) == (preset.name, Exit.ENQUEUED, ())
+    assert (line.preset, line.outcome, line.warnings) == (preset.name, Outcome.ENQUEUED, ())
     assert line.event is not None
     assert (line.event["event_name"], line.event["action_source"]) == SENT_AS[preset.name]
 
@@ -161,7 +161,7 @@ def test_realistic_events_are_sent_as_pinterests_schema_wants_them(catalog: Cata
     lines = [line for event in EVENTS for line in shipped.preview(event, now=time_of(event))]
     sent = [line.event for line in lines if line.event is not None]
 
-    assert Counter(line.exit for line in lines) == {Exit.ENQUEUED: 1877, Exit.UNMATCHED: 123}
+    assert Counter(line.outcome for line in lines) == {Outcome.ENQUEUED: 1877, Outcome.UNMATCHED: 123}
     assert [fault for event in sent for fault in judge(event)] == []
 
 

@@ -42,7 +42,7 @@ class Shop:
         self.at = NOW
 
     async def send(self, *events: dict[str, Any], proven: bool = False) -> list[tuple[str, str]]:
-        """The exits of some events, with their reasons."""
+        """The outcomes of some events, with their reasons."""
         read = []
         for given in events:
             self.count += 1
@@ -52,7 +52,7 @@ class Shop:
             read.append(read_event({"timestamp": self.at, **event, "context": context}, Arrival.at(self.at)))
         source = "shop" if proven else "page"
         receipt = await self.pipeline.accept(Intake(read, now=self.at, source=source, is_proven=proven))
-        return [(line.exit.value, line.reason) for event in receipt.events for line in event.deliveries]
+        return [(line.outcome.value, line.reason) for event in receipt.events for line in event.deliveries]
 
     async def orders(self) -> list[str]:
         """The orders that are delivered now, by their ids."""

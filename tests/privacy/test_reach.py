@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from app.core.deliveries import Retry, Settlement, State
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.outbox.postgres.connections import SQL, Connection
 from app.pipeline import consent
 from tests.outbox.new_store import new_store
@@ -94,8 +94,8 @@ async def test_a_refused_category_withholds_later_events_of_the_person(shop: Sho
 async def test_a_proven_no_holds_for_everybody(shop: Shop, said: dict[str, Any]) -> None:
     await shop.send(said, proven=True)
     told = [await shop.send(order(number, userId="ann"), proven=proven) for number, proven in ((1, True), (2, False))]
-    reasons = {exits[0] for exits in told}
-    assert {exit_ for exit_, _ in reasons} == {"withheld"}
+    reasons = {outcomes[0] for outcomes in told}
+    assert {outcome for outcome, _ in reasons} == {"withheld"}
     where = "in the browser" if "anonymousId" in said else "by the source shop"
     assert {reason for _, reason in reasons} == {f"the person said no on 3 November, {where}"}
 
@@ -143,7 +143,7 @@ async def test_what_waits_is_withheld_or_marked_when_it_is_claimed(shop: Shop) -
     left = {each["custom_data"]["order_id"]: each.get("opt_out") for each in sent}
     assert left == {"o1": True, "o2": None}
     message = await shop.outbox.message("m1")
-    assert [(event.exit, event.reason) for _, event in message.dropped_events] == [(Exit.WITHHELD, SAID)]
+    assert [(event.outcome, event.reason) for _, event in message.dropped_events] == [(Outcome.WITHHELD, SAID)]
     assert message.deliveries == ()
     backlog = await shop.outbox.backlog(ACCOUNT, now=shop.at)
     assert (backlog.pending, backlog.claimed) == (0, 3)  # two orders, and the page on which the person opted out
@@ -167,7 +167,7 @@ async def test_the_reason_says_if_a_withheld_event_may_have_reached_pinterest(sh
 
     assert await shop.sent() == []
     ((_, dropped),) = (await shop.outbox.message("m1")).dropped_events
-    assert dropped.exit is Exit.WITHHELD
+    assert dropped.outcome is Outcome.WITHHELD
     assert dropped.reason.endswith("; an earlier attempt may have reached Pinterest") == (before != "never tried")
     assert dropped.reason.startswith("the person said no on 3 November, in the browser")
 
@@ -199,7 +199,7 @@ async def test_a_newer_yes_lifts_what_the_same_browser_or_user_said(
     told = [
         await shop.send(order(number, **who)) for number, who in ((1, {"userId": "ann"}), (2, {"anonymousId": "x"}))
     ]
-    assert [exits[0][0] for exits in told] == ["enqueued" if is_sent else "withheld"] * 2
+    assert [outcomes[0][0] for outcomes in told] == ["enqueued" if is_sent else "withheld"] * 2
 
 
 async def test_a_proven_no_is_lifted_by_a_proven_yes_only(shop: Shop) -> None:
@@ -218,7 +218,7 @@ async def test_events_of_one_request_count_in_their_order(shop: Shop) -> None:
         order(3, anonymousId="x", **GRANTED),
         order(4, anonymousId="x"),
     )
-    assert [exit_ for exit_, _ in told] == ["enqueued", "withheld", "withheld", "enqueued", "enqueued"]
+    assert [outcome for outcome, _ in told] == ["enqueued", "withheld", "withheld", "enqueued", "enqueued"]
 
 
 async def test_a_no_holds_for_a_user_whom_a_proven_event_linked_since(shop: Shop) -> None:
@@ -455,7 +455,7 @@ async def test_where_it_is_off_nothing_is_asked_or_written(outbox_url: str) -> N
     shop = await opened(outbox_url, suppress="fill")
     await shop.send({"anonymousId": "x", "userId": "ann", **REFUSED})
     assert await shop.outbox.consent_keys("0") == ([], (await shop.outbox.consent_keys("0"))[1])
-    assert await shop.send(order(anonymousId="x")) == [(Exit.ENQUEUED.value, "")]
+    assert await shop.send(order(anonymousId="x")) == [(Outcome.ENQUEUED.value, "")]
     await shop.outbox.close()
 
 

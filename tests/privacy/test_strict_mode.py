@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import Query
 from tests.privacy.shop import GRANTED, NOW, PAIRED, REFUSED, opened, order
 from tests.rounds import LEVEL
@@ -91,7 +91,9 @@ async def test_over_a_week_an_order_is_sent_where_its_person_said_yes_in_time(ou
     dropped: Counter[str] = Counter()
     for number in range(ORDERS):
         page = await shop.outbox.search_dropped(Query(order_id=f"o{number}"), limit=20, cursor=None)
-        dropped[f"o{number}"] = sum(each.exit is Exit.WITHHELD and each.source == "shop" for _, each in page.events)
+        dropped[f"o{number}"] = sum(
+            each.outcome is Outcome.WITHHELD and each.source == "shop" for _, each in page.events
+        )
     assert dropped == Counter({id_: int(not is_sent) for id_, is_sent in may.items()})
     print(f"{ORDERS} orders in a week: {len(sent)} sent, {ORDERS - len(sent)} withheld")  # noqa: T201 - the figures
     await shop.outbox.close()

@@ -48,7 +48,7 @@ def test_every_operation_is_asked_by_a_generated_client(tmp_path: Path) -> None:
     }
     assert set(told["asked"]) == operations | {"post /webhook"}
     assert told["read"] == {
-        "exits": ["enqueued", "invalid"],
+        "outcomes": ["enqueued", "invalid"],
         "state": "pending",
         "dropped_event": ["number", "invalid"],
         "dropped_events": ["m-2"],

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.core.deliveries import State
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.shared_values import TROUBLE
 from tests.sender.passing_time import PAUSE_S, REFUSING, SLOW, Time, is_quiet, pass_in_steps, well_again
 from tests.sender.stage import Stage, ids
@@ -36,7 +36,7 @@ async def test_an_outage_of_hours_in_a_small_shop_kills_nothing(stage: Stage, cl
         waiting = await stage.one()
         assert waiting.state in {State.PENDING, State.CLAIMED}
         assert waiting.attempts <= 1  # of a call under way
-        assert {attempt.exit for attempt in waiting.history} == {Exit.RETRY}
+        assert {attempt.result for attempt in waiting.history} == {Outcome.RETRY}
         await well_again(stage, clock)
 
     assert (await stage.one()).state is State.DELIVERED

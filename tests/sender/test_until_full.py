@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.core.events import CounterRow, Exit
+from app.core.events import CounterRow, Outcome
 from app.core.pages import Backlog
 from app.sender.status import RATE_NAMES, full_in_s
 from tests.rows import every_row
@@ -50,7 +50,7 @@ def test_all_ad_accounts_together_fill_the_disk_and_each_its_own_limit() -> None
     assert full_in_s(backlogs, happened) == pytest.approx({"1": 10 * HOUR, "2": HOUR})
 
 
-@every_row("name", [*Exit, "accepted", "refused", "calls"])
+@every_row("name", [*Outcome, "accepted", "refused", "calls"])
 def test_no_count_that_tells_of_a_rate_is_left_out_where_only_those_are_asked_for(name: str) -> None:
     waits = {"1": Backlog(pending=5, size_bytes=500, room_bytes=1e6)}
     alone, beside = full_in_s(waits, counts(enqueued=1_000)), [*counts(enqueued=1_000), *counts(**{name: 10})]

@@ -9,7 +9,7 @@ import pytest
 
 from app.core.coordination import Switches
 from app.core.deliveries import LEASE_LOST, State
-from app.core.events import CounterRow, Exit
+from app.core.events import CounterRow, Outcome
 from app.core.shared_values import RATE, TROUBLE
 from tests.sender.faulty import Faulty, unavailable
 from tests.sender.stage import Stage, a_stage, ids
@@ -112,12 +112,12 @@ async def test_a_failure_is_tried_again_and_the_history_tells(stage: Stage) -> N
         await stage.settled()
 
     delivery = await stage.one()
-    assert [(attempt.exit, attempt.status) for attempt in delivery.history] == [
-        (Exit.RETRY, 503),
-        (Exit.RETRY, None),
-        (Exit.RETRY, None),
-        (Exit.RETRY, 200),
-        (Exit.DELIVERED, 200),
+    assert [(attempt.result, attempt.status) for attempt in delivery.history] == [
+        (Outcome.RETRY, 503),
+        (Outcome.RETRY, None),
+        (Outcome.RETRY, None),
+        (Outcome.RETRY, 200),
+        (Outcome.DELIVERED, 200),
     ]
     assert (await stage.state())["duplicates"] == 1  # the half answer's: what may have arrived is sent again
 

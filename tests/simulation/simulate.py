@@ -18,7 +18,7 @@ from unittest.mock import patch
 from app import assemble
 from app.config.settings import DeliverySettings, OutboxSettings
 from app.core.consent import ConsentBook
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import Query
 from app.core.receipts import Receipt
 from app.errors import OutboxUnavailable
@@ -366,9 +366,9 @@ class _Run:
     def _answered(self, post: _Post, receipt: Receipt) -> None:
         for event in receipt.events:
             for line in event.deliveries:
-                may_be_withheld = self._answers and line.exit is Exit.WITHHELD
-                if line.exit not in {Exit.ENQUEUED, Exit.DUPLICATE} and not may_be_withheld:
-                    self.history.failures.append(f"{event.message_id} left by {line.exit}: {line.reason}")
+                may_be_withheld = self._answers and line.outcome is Outcome.WITHHELD
+                if line.outcome not in {Outcome.ENQUEUED, Outcome.DUPLICATE} and not may_be_withheld:
+                    self.history.failures.append(f"{event.message_id} left by {line.outcome}: {line.reason}")
             self.history.acknowledged.setdefault(str(event.message_id), self._universe.now)
         post.is_answered = post.is_answered or self._chance.random() > 0.1  # else the answer is lost on its way
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from app.core.consent import ConsentBook
 from app.core.deliveries import Blocked, Claimed, Delivered, Enqueued, Rejected, Retry
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.destination import results
 from app.outbox.sqlite import SqliteOutbox
 from app.sender import batch, settlements
@@ -123,7 +123,7 @@ _ENQUEUE = SqliteOutbox.enqueue
 async def _acknowledged_before_it_is_kept(self: SqliteOutbox, deliveries: Any, *rest: Any, **options: Any) -> Any:
     task = asyncio.get_running_loop().create_task(_ENQUEUE(self, deliveries, *rest, **options))
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
-    return [Enqueued(exit=Exit.ENQUEUED)] * len(deliveries)
+    return [Enqueued(outcome=Outcome.ENQUEUED)] * len(deliveries)
 
 
 _numbers = count()

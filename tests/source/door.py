@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from app.config.settings import SenderSettings
-from app.core.events import Event, Exit
+from app.core.events import Event, Outcome
 from app.core.receipts import EventReceipt, PresetResult, Receipt
 from app.errors import EventRefused, OutboxUnavailable
 from app.source import Intake
@@ -50,26 +50,26 @@ class Ledger:
         before = len(self.kept)
         receipts = tuple(map(self._keep, intake.events))
         accepted = len(self.kept) - before
-        return Receipt(events=receipts, counts={Exit.ACCEPTED: accepted, Exit.REFUSED: len(receipts) - accepted})
+        return Receipt(events=receipts, counts={Outcome.ACCEPTED: accepted, Outcome.REFUSED: len(receipts) - accepted})
 
     def _keep(self, event: Event | EventRefused) -> EventReceipt:
         if isinstance(event, EventRefused):
             self.refused.append(event)
-            line = PresetResult(preset=None, exit=Exit.REFUSED, reason=event.reason)
+            line = PresetResult(preset=None, outcome=Outcome.REFUSED, reason=event.reason)
             return EventReceipt(message_id=event.message_id, deliveries=(line,))
         self.kept.append(event)
         return EventReceipt(message_id=event["messageId"], deliveries=_LINES.get(str(event.get("event")), ()))
 
 
-_INVALID = PresetResult(preset="Checkout", exit=Exit.INVALID, reason="no user", warnings=())
-_ENQUEUED = PresetResult(preset="Page Visit", exit=Exit.ENQUEUED, warnings=("currency: left out",))
+_INVALID = PresetResult(preset="Checkout", outcome=Outcome.INVALID, reason="no user", warnings=())
+_ENQUEUED = PresetResult(preset="Page Visit", outcome=Outcome.ENQUEUED, warnings=("currency: left out",))
 _LINES: dict[str, tuple[PresetResult, ...]] = {
     "Broken": (_INVALID, _INVALID),
     "Half Broken": (_INVALID, _ENQUEUED),
     "Order Completed": (_ENQUEUED,),
-    "Unknown": (PresetResult(preset=None, exit=Exit.UNMATCHED, reason="no trigger"),),
-    "Again": (PresetResult(preset="Checkout", exit=Exit.DUPLICATE, reason="event id"),),
-    "Private": (PresetResult(preset=None, exit=Exit.WITHHELD, reason="consent"),),
+    "Unknown": (PresetResult(preset=None, outcome=Outcome.UNMATCHED, reason="no trigger"),),
+    "Again": (PresetResult(preset="Checkout", outcome=Outcome.DUPLICATE, reason="event id"),),
+    "Private": (PresetResult(preset=None, outcome=Outcome.WITHHELD, reason="consent"),),
 }
 
 

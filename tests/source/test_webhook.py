@@ -42,8 +42,8 @@ async def test_a_single_event_is_answered_by_its_receipt(http: AsyncClient, ledg
             {
                 "message_id": "m-1",
                 "deliveries": [
-                    {"preset": "Checkout", "exit": "invalid", "reason": "no user", "warnings": []},
-                    {"preset": "Page Visit", "exit": "enqueued", "reason": "", "warnings": ["currency: left out"]},
+                    {"preset": "Checkout", "outcome": "invalid", "reason": "no user", "warnings": []},
+                    {"preset": "Page Visit", "outcome": "enqueued", "reason": "", "warnings": ["currency: left out"]},
                 ],
             }
         ],
@@ -86,7 +86,7 @@ async def test_an_array_keeps_its_order_and_its_good_events(http: AsyncClient) -
     assert answer.status_code == 200
     assert [told["message_id"] for told in answer.json()["events"]] == ["m-1", None, "m-3", "m-4"]
     assert answer.json()["events"][1]["deliveries"] == [
-        {"preset": None, "exit": "refused", "reason": "the event is not a JSON object", "warnings": []}
+        {"preset": None, "outcome": "refused", "reason": "the event is not a JSON object", "warnings": []}
     ]
 
 

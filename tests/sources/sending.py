@@ -106,7 +106,7 @@ def told_of(events: Iterable[list[PresetResult] | EventRefused]) -> list[dict[st
     for event in events:
         if isinstance(event, EventRefused):
             (line,) = receipt_of_refusal(event).deliveries
-            told.append({"exit": line.exit.value, "reason": line.reason})
+            told.append({"outcome": line.outcome.value, "reason": line.reason})
         else:
             told += [_told(line) for line in event]
     return told
@@ -118,5 +118,5 @@ def content_of(request: dict[str, Any]) -> bytes:
 
 
 def _told(line: PresetResult) -> dict[str, Any]:
-    told: dict[str, Any] = {"preset": line.preset, "exit": line.exit.value}
+    told: dict[str, Any] = {"preset": line.preset, "outcome": line.outcome.value}
     return told | ({"event": line.event, "warnings": list(line.warnings)} if line.event else {"reason": line.reason})

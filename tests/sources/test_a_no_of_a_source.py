@@ -8,7 +8,7 @@ import pytest
 
 from app.catalog.reshaping import compile_reshaping
 from app.catalog.source_files import SourceFile
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.source import Arrival
 from app.source.event import read_or_refuse
 from tests.rounds import LEVEL
@@ -90,7 +90,7 @@ def flags_of(case: str, said: dict[str, Any]) -> list[Any]:
     answers: list[Any] = []
     for line in lines_of(case, said):
         if line.event is None:
-            answers += [True] if line.exit is Exit.WITHHELD else []
+            answers += [True] if line.outcome is Outcome.WITHHELD else []
         else:
             is_ldp = "LDP" in line.event.get("custom_data", {}).get("opt_out_type", "")
             answers.append(is_ldp or line.event.get("opt_out"))

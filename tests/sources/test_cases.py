@@ -75,7 +75,7 @@ def test_the_table_names_the_origin_of_each_recorded_case() -> None:
 @every_row("source", SOURCES)
 def test_every_source_has_a_case_whose_event_is_sent(source: str) -> None:
     told = [each for case in CASES.values() if case["source"] == source for each in case["told"]]
-    assert any(each["exit"] == "enqueued" for each in told)
+    assert any(each["outcome"] == "enqueued" for each in told)
 
 
 @pytest.mark.slow

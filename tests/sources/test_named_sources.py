@@ -48,7 +48,7 @@ async def ask(folder: Path, spec: dict[str, Any], heard: Any = None, method: str
 
 
 def reasons(heard: Heard) -> list[tuple[str, str]]:
-    return [(each.exit, each.reason) for each in heard.events if isinstance(each, EventRefused)]
+    return [(each.outcome, each.reason) for each in heard.events if isinstance(each, EventRefused)]
 
 
 async def test_a_receipt_names_the_source_and_what_was_made(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ async def test_a_receipt_names_the_source_and_what_was_made(tmp_path: Path) -> N
     assert answer.json()["counts"] == {"accepted": 2, "unmatched": 2}
     assert [each["message_id"] for each in answer.json()["events"]] == ["m-1", None]
     assert answer.json()["events"][1]["deliveries"] == [
-        {"preset": None, "exit": "unmatched", "reason": "no trigger of the source matches it", "warnings": []}
+        {"preset": None, "outcome": "unmatched", "reason": "no trigger of the source matches it", "warnings": []}
     ]
 
 
@@ -200,7 +200,7 @@ async def test_a_mapped_source_is_answered_200_whatever_becomes_of_its_event(tmp
     spec = MAPPED | {"mapping": {"type": {"@path": "$.body.kind"}}}
     answer = await ask(tmp_path, spec, heard, json={"what": "Ping"})
     assert answer.status_code == 200
-    assert [exit_ for exit_, _ in reasons(heard)] == ["refused"]
+    assert [outcome for outcome, _ in reasons(heard)] == ["refused"]
 
 
 @pytest.mark.parametrize(

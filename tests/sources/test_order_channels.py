@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from app.assemble import running_catalog
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import Query
 from app.core.values.order_channels import order_channel
 from app.insights.orders.reconcile import reconciled
@@ -140,7 +140,7 @@ def test_a_shop_says_how_an_order_was_placed(case: str, said: dict[str, Any], ch
 def test_each_channel_is_sent_as_what_it_is(case: str, said: dict[str, Any], channel: str) -> None:
     (line,) = lines_of(case, {"email": "jon@example.com"} | said)
     if channel == "renewal":
-        assert line.exit is Exit.UNMATCHED
+        assert line.outcome is Outcome.UNMATCHED
         assert made_of(case, said)["event"] == "Subscription Renewal Payment"
         return
     assert line.event
@@ -174,7 +174,7 @@ def test_an_opt_out_of_an_order_without_a_browser_counts() -> None:
 
 
 @every_row(
-    ("source_name", "channels", "exits"),
+    ("source_name", "channels", "outcomes"),
     [
         ("pos", "[pos, renewal]", ["withheld"]),
         ("pos", "[POS]", ["withheld"]),
@@ -184,24 +184,24 @@ def test_an_opt_out_of_an_order_without_a_browser_counts() -> None:
         (None, "[pos]", ["enqueued"]),
     ],
 )
-def test_a_source_withholds_channels(tmp_path: Path, source_name: Any, channels: str, exits: list[str]) -> None:
+def test_a_source_withholds_channels(tmp_path: Path, source_name: Any, channels: str, outcomes: list[str]) -> None:
     text = (ROOT / "sources" / "shopify.yaml").read_text(encoding="utf-8")
     changed = text.replace("kind: mapped", f"kind: mapped\nwithheld_channels: {channels}")
     (tmp_path / "shopify.yaml").write_text(changed, encoding="utf-8")
     request = CASES[SHOPIFY]["request"]
     asked = pipeline(sources_dir=(tmp_path,))
 
-    def exits_of(body: dict[str, Any], topic: str) -> list[str]:
+    def outcomes_of(body: dict[str, Any], topic: str) -> list[str]:
         headers = request["headers"] | {"X-Shopify-Topic": topic}
         return [
-            each["exit"] for each in told_of(asked.preview_request("shopify", orjson.dumps(body), headers, now=NOW))
+            each["outcome"] for each in told_of(asked.preview_request("shopify", orjson.dumps(body), headers, now=NOW))
         ]
 
     body = request["body"] | shopify(source_name)
-    assert exits_of(body, "orders/paid") == exits
+    assert outcomes_of(body, "orders/paid") == outcomes
     # an order that was taken before may be cancelled
     cancelled = body | {"cancelled_at": "2026-11-25T05:14:55-05:00"}
-    assert exits_of(cancelled, "orders/cancelled") != ["withheld"]
+    assert outcomes_of(cancelled, "orders/cancelled") != ["withheld"]
 
 
 #: Three orders of one shop: how each was placed, its number, its amount and its channel.
@@ -242,7 +242,7 @@ async def test_ledger_and_comparison_show_the_channel_of_a_trusted_order(tmp_pat
 UNTIL_2025 = {"api_version": "2025-02-24.acacia"}
 REFERENCE = "data.object.payment_details"
 INTENTS: list[tuple[dict[str, Any], str, str]] = [
-    # what the payment says; its exit with the preset of intents alone, and with a preset of invoices
+    # what the payment says; its outcome with the preset of intents alone, and with a preset of invoices
     ({}, "enqueued", "withheld"),
     ({REFERENCE: None}, "enqueued", "withheld"),
     ({REFERENCE: {"order_reference": None}}, "enqueued", "withheld"),
@@ -274,7 +274,7 @@ def test_a_payment_that_may_be_of_an_invoice_counts_once(tmp_path: Path, invoice
     for said, exit_alone, exit_beside in INTENTS:
         body = orjson.dumps(changed(request["body"], said))
         found = [told_of(each.preview_request("stripe", body, request["headers"], now=NOW)) for each in (alone, beside)]
-        assert [line["exit"] for told in found for line in told] == [exit_alone, exit_beside]
+        assert [line["outcome"] for told in found for line in told] == [exit_alone, exit_beside]
         if exit_beside == "withheld":
             assert found[1][0]["reason"].endswith(
                 "may count the same events as 'Stripe Payment Succeeded': switch off one of these presets"

@@ -59,8 +59,8 @@ async def test_a_shopify_order_is_in_the_ledger_with_its_source_and_once(tmp_pat
     assert again.json()["counts"] == {"accepted": 1, "duplicate": 1}
     assert [each["source"] for each in found["deliveries"]] == ["shopify"]
     assert '<dt>Source</dt><dd><code>shopify</code> <span class="hint">proven</span></dd>' in shown
-    assert 'pinrelay_source_events_total{exit="duplicate",source="shopify"} 1.0' in metrics
-    assert 'pinrelay_source_events_total{exit="accepted",source="shopify"} 2.0' in metrics
+    assert 'pinrelay_source_events_total{outcome="duplicate",source="shopify"} 1.0' in metrics
+    assert 'pinrelay_source_events_total{outcome="accepted",source="shopify"} 2.0' in metrics
 
 
 HELD = """
@@ -182,23 +182,23 @@ async def test_a_reload_takes_up_the_files_of_sources_all_or_nothing(
     app = app_of(tmp_path, sources_dir=(folder,))
     async with app.router.lifespan_context(app), client(app) as http:
 
-        async def exits() -> Any:
+        async def outcomes() -> Any:
             answer = await http.post("/webhook/shop", headers={"x-key": SECRET}, json={"what": "Ping"})
             return answer.json()["counts"]
 
         async def generation() -> Any:
             return (await http.get("/readyz")).json()["generation"]
 
-        assert await exits() == {"accepted": 1, "unmatched": 1}
+        assert await outcomes() == {"accepted": 1, "unmatched": 1}
         before = await generation()
         write(MAPPED | {"kind": "odd"})
         kept = await http.post("/api/v1/reload", json={})
-        assert (kept.status_code, await exits()) == (400, {"accepted": 1, "unmatched": 1})
+        assert (kept.status_code, await outcomes()) == (400, {"accepted": 1, "unmatched": 1})
         assert "shop.yaml: /kind" in kept.text
         assert await generation() == before
         write(MAPPED | {"enabled": False})
         assert (await http.post("/api/v1/reload", json={})).status_code == 200
-        assert await exits() == {"accepted": 1, "withheld": 1}
+        assert await outcomes() == {"accepted": 1, "withheld": 1}
         assert await generation() != before, "so that other processes read the files too"
 
 

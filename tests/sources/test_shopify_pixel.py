@@ -55,7 +55,7 @@ async def test_an_event_of_shopify_becomes_the_event_of_pinterest(name: str) -> 
     assert (made["messageId"], made["anonymousId"]) == (row.event["id"], CLIENT)
     (told,) = lines
     if row.sent is None:
-        assert told.exit == "unmatched"
+        assert told.outcome == "unmatched"
         return
     assert told.event, told
     assert (told.event["event_name"], told.event["event_id"]) == (row.sent, row.event["id"])

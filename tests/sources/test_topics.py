@@ -7,7 +7,7 @@ import orjson
 import yaml
 
 from app import assemble
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.errors import EventRefused
 from app.pipeline.pipeline import Pipeline
 from tests.assembled import settings, shipped_catalog
@@ -56,7 +56,7 @@ def test_a_body_of_shopify_under_another_topic_changes_nothing(signed_as: str, t
         assert not isinstance(found, EventRefused), found
     elif (signed_as, topic) in HARMLESS:
         assert not isinstance(found, EventRefused)
-        assert {line.exit for line in found} <= {Exit.WITHHELD, Exit.INVALID, Exit.UNMATCHED}
+        assert {line.outcome for line in found} <= {Outcome.WITHHELD, Outcome.INVALID, Outcome.UNMATCHED}
     else:
         assert isinstance(found, EventRefused)
         assert "the record has not the form of" in found.reason
@@ -77,7 +77,7 @@ def test_the_error_names_the_event_and_what_the_body_lacks() -> None:
 def test_a_body_of_woocommerce_says_itself_what_became_of_the_order(body: dict[str, Any], topic: str) -> None:
     """No topic makes a paid order a cancelled one, or the other way round: the signed status decides."""
     (found,) = told("woocommerce", {"X-WC-Webhook-Topic": topic}, body)
-    is_sent = not isinstance(found, EventRefused) and any(line.exit is Exit.ENQUEUED for line in found)
+    is_sent = not isinstance(found, EventRefused) and any(line.outcome is Outcome.ENQUEUED for line in found)
     assert not (is_sent and body["status"] not in {"processing", "completed"})
     cancelled = topic == "order.updated" and body["status"] in {"cancelled", "refunded"}
     paid = topic in {"order.created", "order.updated"} and body["status"] in {"processing", "completed"}

@@ -71,7 +71,7 @@ async def test_what_a_process_counts_and_logs_arrives_at_the_collector(
         figures, lines = metrics_of(collector), lines_in(collector)  # the end exports what is left
 
     (accepted,) = figures["pinrelay_events"].sum.data_points
-    assert (plain(accepted.attributes), accepted.as_double) == ({"exit": "accepted"}, 1)
+    assert (plain(accepted.attributes), accepted.as_double) == ({"outcome": "accepted"}, 1)
     assert figures["pinrelay_events"].sum.is_monotonic
     assert figures["pinrelay_events"].unit == "{event}"
     durations = figures["http.server.request.duration"]

@@ -165,7 +165,7 @@ def texts() -> list[dict[str, Any]]:
 
 
 def events() -> list[Any]:
-    """Events that leave by every exit; those named `reject-...` and `delivered-...` are sent."""
+    """Events that leave by every outcome; those named `reject-...` and `delivered-...` are sent."""
     in_context = {**WHO, "device": DEVICE, "traits": PERSON}
     search = {"query": f"order of {EMAIL}, {PHONE}", "name": f"{FIRST_NAME} {LAST_NAME}"}
     unknown = {**USER_DATA, EMAIL: PHONE, "nick": FIRST_NAME}

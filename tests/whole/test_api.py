@@ -33,7 +33,7 @@ def test_a_dead_letter_is_listed_shown_and_redriven_once(
     assert shown["reason"]
     nothing = {"redriven": 0, "overtaken": 0, "waiting": 0, "too_old": 0, "is_complete": True}
     assert (first, second) == (nothing | {"redriven": 1}, nothing)
-    assert [attempt["exit"] for attempt in message["deliveries"][0]["history"]] == ["rejected", "delivered"]
+    assert [attempt["result"] for attempt in message["deliveries"][0]["history"]] == ["rejected", "delivered"]
     assert pinterest.counts()["received"] == 1
 
 

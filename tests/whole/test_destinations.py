@@ -80,7 +80,7 @@ async def test_one_order_goes_to_two_ad_accounts_each_with_its_own_currency(tmp_
     async with serving(tmp_path) as client:
         receipt = (await client.post("/webhook", json=order(1))).json()
         (event,) = receipt["events"]
-        told = [(line["preset"], line["destination"], line["exit"]) for line in event["deliveries"]]
+        told = [(line["preset"], line["destination"], line["outcome"]) for line in event["deliveries"]]
         assert sorted(told) == sorted(("Order Completed", name, "enqueued") for name in ("FR", "US"))
 
         await all_delivered(client, 2)
@@ -90,7 +90,7 @@ async def test_one_order_goes_to_two_ad_accounts_each_with_its_own_currency(tmp_
         assert currencies == {"1001": "USD", "1002": "EUR"}
 
         again = (await client.post("/webhook", json=order(1))).json()["events"][0]["deliveries"]
-        assert {line["exit"] for line in again} == {"duplicate"}
+        assert {line["outcome"] for line in again} == {"duplicate"}
 
 
 async def test_a_switch_of_one_ad_account_holds_its_deliveries_and_no_others(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ async def test_a_switch_of_one_ad_account_holds_its_deliveries_and_no_others(tmp
         assert "FR: Sending is switched off." in overview
         assert "Switch on<span" in mappings
 
-        assert 'pinrelay_destination_deliveries_total{destination="US",exit="delivered"} 1.0' in metrics
+        assert 'pinrelay_destination_deliveries_total{destination="US",outcome="delivered"} 1.0' in metrics
         await client.post("/api/v1/switch", json={"on": True, "ad_account_id": "1002"})
         await all_delivered(client, 2)
 
@@ -173,9 +173,9 @@ async def test_a_full_ad_account_is_told_and_takes_nothing_from_the_other(tmp_pa
         answer = await client.post("/webhook", json=order(2))
         assert answer.status_code == 200
         (event,) = answer.json()["events"]
-        exits = {line["destination"]: (line["exit"], line["reason"]) for line in event["deliveries"]}
-        assert exits["US"][0] == "enqueued"
-        assert exits["FR"] == ("withheld", BACKLOG_FULL)
+        outcomes = {line["destination"]: (line["outcome"], line["reason"]) for line in event["deliveries"]}
+        assert outcomes["US"][0] == "enqueued"
+        assert outcomes["FR"] == ("withheld", BACKLOG_FULL)
         await all_delivered(client, 2)
 
         ready = (await client.get("/readyz")).json()
@@ -185,6 +185,6 @@ async def test_a_full_ad_account_is_told_and_takes_nothing_from_the_other(tmp_pa
         assert f"FR: The backlog is full: {told}." in (await client.get("/console")).text
         metrics = (await client.get("/metrics")).text
         assert 'pinrelay_delivery_state{destination="FR",state="full"} 1.0' in metrics
-        assert 'pinrelay_destination_deliveries_total{destination="FR",exit="withheld"} 1.0' in metrics
+        assert 'pinrelay_destination_deliveries_total{destination="FR",outcome="withheld"} 1.0' in metrics
         ((_, note),) = (await client.get("/api/v1/messages/order-2")).json()["dropped_events"]
-        assert (note["ad_account_id"], note["exit"], note["source"]) == ("1002", "withheld", "default")
+        assert (note["ad_account_id"], note["outcome"], note["source"]) == ("1002", "withheld", "default")

@@ -59,7 +59,7 @@ def test_a_sender_killed_in_a_call_leaves_offline_events_to_the_setting(
     until_settled(server)
 
     assert sorted(pinterest.event_ids()) == arrive
-    history = [(each["number"], each["exit"], each["message"]) for each in _shown(server, "on-a-page")["history"]]
+    history = [(each["number"], each["result"], each["message"]) for each in _shown(server, "on-a-page")["history"]]
     assert history == [(1, "retry", LEASE_LOST), (2, "delivered", "")]
     in_the_shop = _shown(server, "in-the-shop")
     assert in_the_shop["state"] == ("delivered" if resend else "dead")

@@ -27,7 +27,10 @@ def arrays(events: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 def enqueued_ids(receipt: dict[str, Any]) -> list[str]:
     return [
-        event["message_id"] for event in receipt["events"] for line in event["deliveries"] if line["exit"] == "enqueued"
+        event["message_id"]
+        for event in receipt["events"]
+        for line in event["deliveries"]
+        if line["outcome"] == "enqueued"
     ]
 
 

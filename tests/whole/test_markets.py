@@ -85,7 +85,7 @@ async def accounts_of(client: httpx.AsyncClient, path: str, content: bytes, **he
     answer = await client.post(path, content=content, headers=headers)
     assert answer.status_code == 200, answer.text
     return {
-        event["message_id"]: [line["destination"] for line in event["deliveries"] if line["exit"] == "enqueued"]
+        event["message_id"]: [line["destination"] for line in event["deliveries"] if line["outcome"] == "enqueued"]
         for event in answer.json()["events"]
     }
 

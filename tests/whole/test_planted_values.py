@@ -23,7 +23,7 @@ from tests.whole.planted import EMAIL, EXTERNAL_ID, PHONE, PLANTED, events, form
 HASHED = ("em", "ph", "ge", "db", "ln", "fn", "ct", "st", "zp", "country", "external_id", "hashed_maids")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 EMAIL_DIGEST = hashlib.sha256(EMAIL.lower().encode()).hexdigest()
-#: Every exit of an event must occur, or the test would prove less than it says.
+#: Every outcome of an event must occur, or the test would prove less than it says.
 EXITS = {"accepted", "refused", "unmatched", "withheld", "enqueued", "duplicate", "invalid"}
 PAGES = (
     "/console", "/console?part=live", "/console/deliveries", "/console/mappings", "/console/tester",

@@ -34,7 +34,7 @@ def test_two_workers_share_one_file_and_send_everything_once(
     assert pinterest.counts()["received"] == 400
     assert pinterest.counts()["duplicates"] == 0
     metrics = httpx.get(f"{server.url}/metrics", **PLAIN).text
-    assert 'pinrelay_events_total{exit="accepted"} 400.0' in metrics
+    assert 'pinrelay_events_total{outcome="accepted"} 400.0' in metrics
 
 
 def test_a_receiver_keeps_what_a_sender_sends(pinterest: Pinterest, start_server: Callable[..., Server]) -> None:
@@ -66,7 +66,7 @@ def screen_exit(server: Server) -> str:
     """Tell what the process that answers makes of a screen event."""
     receipt = post(server, [{**EVENT, "type": "screen"}])
     (line,) = receipt["events"][0]["deliveries"]
-    return str(line["exit"])
+    return str(line["outcome"])
 
 
 def test_sighup_takes_up_changed_presets_in_every_process_and_keeps_the_old_ones_where_a_file_is_faulty(

@@ -13,7 +13,7 @@ from tests.whole.test_withdrawn import serving, track
 
 #: What members of a batch may be that are no events.
 _ODD: Final[list[Any]] = [None, 3, "text", True, [], {}, {"type": ""}, {"json": 3}, {"batch": []}, [{"type": "track"}]]
-_COUNTED: Final = re.compile(r'^pinrelay_(?:deliveries|events)_total\{exit="(\w+)".*\} (\S+)$', re.MULTILINE)
+_COUNTED: Final = re.compile(r'^pinrelay_(?:deliveries|events)_total\{outcome="(\w+)".*\} (\S+)$', re.MULTILINE)
 
 
 def member(chance: Random, number: int) -> Any:
@@ -35,14 +35,14 @@ def member(chance: Random, number: int) -> Any:
 
 
 async def told_by_receipts(client: httpx.AsyncClient, chance: Random) -> Counter[str]:
-    """Send requests, and return the exits that their receipts tell; by the Tracking API there is none."""
+    """Send requests, and return the outcomes that their receipts tell; by the Tracking API there is none."""
     told: Counter[str] = Counter()
     for request in range(12):
         members = [member(chance, 100 * request + each) for each in range(chance.choice([0, 1, 4, 30]))]
         body = chance.choice([members, {"batch": members, "context": {"locale": "de-DE"}}])
         receipt = (await client.post("/webhook", json=body)).json()
         assert len(receipt["events"]) == len(members)
-        counted = Counter(line["exit"] for event in receipt["events"] for line in event["deliveries"])
+        counted = Counter(line["outcome"] for event in receipt["events"] for line in event["deliveries"])
         counted["accepted"] = len(members) - counted["refused"]
         assert +counted == +Counter(receipt["counts"])
         told += counted
@@ -58,15 +58,15 @@ async def told_by_counts(client: httpx.AsyncClient) -> Counter[str]:
 
 async def told_by_metrics(client: httpx.AsyncClient) -> Counter[str]:
     told: Counter[str] = Counter()
-    for exit_, count in _COUNTED.findall((await client.get("/metrics")).text):
-        told[exit_] += int(float(count))
+    for outcome, count in _COUNTED.findall((await client.get("/metrics")).text):
+        told[outcome] += int(float(count))
     return told
 
 
 async def told_by_inventory(client: httpx.AsyncClient) -> Counter[str]:
     told: Counter[str] = Counter()
     for each in (await client.get("/api/v1/inventory")).json()["events"]:
-        told.update(each["exits"])
+        told.update(each["outcomes"])
         told["received"] += each["received"]
     return told
 
@@ -89,10 +89,10 @@ async def test_the_sums_are_the_same_wherever_they_are_told(seed: int, tmp_path:
         for name in ("matched", "withdrawn"):
             assert counts[name] == metrics[name], name
         for name in ("unmatched", "withheld", "enqueued", "duplicate", "invalid", "matched", "withdrawn"):
-            assert await listed(client, exit=name) == counts[name], name
+            assert await listed(client, outcome=name) == counts[name], name
         # presets took what they made something of, and cancellations
         made = counts["enqueued"] + counts["duplicate"] + counts["invalid"]
-        withheld = await listed(client, exit="withheld", taken="yes")
+        withheld = await listed(client, outcome="withheld", taken="yes")
         assert counts["matched"] == made + withheld + told["matched"]
         status = (await client.get("/api/v1/status")).json()
         assert status["pending"] == counts["enqueued"] - counts["withdrawn"]

@@ -52,41 +52,41 @@ async def serving(folder: Path, hold: str) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def exits(client: httpx.AsyncClient, *events: dict[str, Any]) -> list[list[str]]:
+async def outcomes(client: httpx.AsyncClient, *events: dict[str, Any]) -> list[list[str]]:
     receipt = (await client.post("/webhook", json=list(events))).json()
-    return [[line["exit"] for line in event["deliveries"]] for event in receipt["events"]]
+    return [[line["outcome"] for line in event["deliveries"]] for event in receipt["events"]]
 
 
 async def test_an_order_that_is_cancelled_within_its_hold_is_withdrawn_and_told_everywhere(tmp_path: Path) -> None:
     async with serving(tmp_path, "30m") as client:
         order, other = track("Order Completed", "m-1", "SO-1"), track("Order Completed", "m-2", "SO-2")
-        assert await exits(client, order, other) == [["enqueued"], ["enqueued"]]
+        assert await outcomes(client, order, other) == [["enqueued"], ["enqueued"]]
         assert (await client.get("/api/v1/status")).json()["pending"] == 2
 
         tried = await client.get("/console/tester")
         assert tried.status_code == 200
-        assert await exits(client, track("Order Cancelled", "c-1", "SO-1")) == [["matched"]]
+        assert await outcomes(client, track("Order Cancelled", "c-1", "SO-1")) == [["matched"]]
 
         status = (await client.get("/api/v1/status")).json()
         assert (status["pending"], status["oldest_age_s"]) == (1, 0)
         message = (await client.get("/api/v1/messages/m-1")).json()
         ((_, note),) = message["dropped_events"]
-        assert (note["exit"], note["reason"]) == ("withdrawn", "withdrawn by message c-1")
+        assert (note["outcome"], note["reason"]) == ("withdrawn", "withdrawn by message c-1")
         assert message["deliveries"] == []
         assert "withdrawn by message c-1" in (await client.get("/console/message", params={"id": "m-1"})).text
-        assert await exits(client, order) == [["duplicate"]]
-        assert 'exit="withdrawn",preset="Order Completed"} 1.0' in (await client.get("/metrics")).text
+        assert await outcomes(client, order) == [["duplicate"]]
+        assert 'outcome="withdrawn",preset="Order Completed"} 1.0' in (await client.get("/metrics")).text
 
 
 async def test_a_cancellation_is_known_by_its_message_id_whether_it_withdrew_anything_or_came_too_late(
     tmp_path: Path,
 ) -> None:
     async with serving(tmp_path, "30m") as client:
-        await exits(client, track("Order Completed", "m-1", "SO-1"))
+        await outcomes(client, track("Order Completed", "m-1", "SO-1"))
         for message_id, order_id in ("c-1", "SO-1"), ("c-2", "SO-1"), ("c-3", "SO-9"):
-            await exits(client, track("Order Cancelled", message_id, order_id))
+            await outcomes(client, track("Order Cancelled", message_id, order_id))
             ((_, note),) = (await client.get(f"/api/v1/messages/{message_id}")).json()["dropped_events"]
-            assert (note["exit"], note["preset"], note["name"]) == ("matched", "Order Completed", "Order Cancelled")
+            assert (note["outcome"], note["preset"], note["name"]) == ("matched", "Order Completed", "Order Cancelled")
             late = " too late: none of its deliveries waits, it was sent before or never came"
             told = ": its waiting deliveries are not sent" if message_id == "c-1" else late
             assert note["reason"] == f"order {order_id} is cancelled{told}"
@@ -99,14 +99,14 @@ async def test_a_cancellation_is_known_by_its_message_id_whether_it_withdrew_any
 async def test_order_and_cancellation_in_one_request_leave_nothing(tmp_path: Path) -> None:
     async with serving(tmp_path, "30m") as client:
         both = track("Order Completed", "m-1", "SO-1"), track("Order Cancelled", "c-1", "SO-1")
-        assert await exits(client, *both) == [["enqueued"], ["matched"]]
+        assert await outcomes(client, *both) == [["enqueued"], ["matched"]]
         assert (await client.get("/api/v1/status")).json()["pending"] == 0
-        assert await exits(client, track("Order Cancelled", "c-2", "")) == [["unmatched"]]
+        assert await outcomes(client, track("Order Cancelled", "c-2", "")) == [["unmatched"]]
 
 
 async def test_what_is_held_is_delivered_when_nobody_cancels_it(tmp_path: Path) -> None:
     async with serving(tmp_path, "1s") as client:
-        await exits(client, track("Order Completed", "m-1", "SO-1"))
+        await outcomes(client, track("Order Completed", "m-1", "SO-1"))
 
         async def delivered() -> bool:
             found = (await client.get("/api/v1/deliveries", params={"state": "delivered"})).json()["deliveries"]

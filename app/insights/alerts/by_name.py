@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from urllib.parse import urlencode
 
 from app.config.settings import AlertSettings
-from app.core.events import EventKey, Exit, Measure
+from app.core.events import EventKey, Measure, Outcome
 from app.core.values.event_names import CHECKOUT
 from app.core.values.times import DAY_S, HOUR_S
 from app.insights.alerts.overall import LEAST_DAYS, MOST_DAYS, Alert
@@ -67,7 +67,7 @@ class NameReader:
         if self._read_at != running_at:
             await self._read_past(now, running_at)
             self._read_at = running_at
-        measures = [Measure.RECEIVED, Measure.EXIT, Measure.SAMPLED, Measure.FOUND, Measure.CATALOGUE]
+        measures = [Measure.RECEIVED, Measure.OUTCOME, Measure.SAMPLED, Measure.FOUND, Measure.CATALOGUE]
         rows = await self._inventory.read(since=running_at - HOUR_S, by_hour=True, counted=measures)
         lately: defaultdict[EventKey, defaultdict[int, Counter[tuple[Measure, str]]]] = defaultdict(
             lambda: defaultdict(Counter)
@@ -86,7 +86,7 @@ class NameReader:
         days = await self._inventory.read(
             since=today - MOST_DAYS * DAY_S,
             by_hour=False,
-            counted=[Measure.EXIT, Measure.SAMPLED, Measure.FOUND, Measure.CATALOGUE],
+            counted=[Measure.OUTCOME, Measure.SAMPLED, Measure.FOUND, Measure.CATALOGUE],
         )
         self._changes = await read_changes(self._inventory, now=now)
         self._history, self._before = {}, {}
@@ -113,11 +113,11 @@ _CEASED: Final = 12
 _LEAST_SAMPLED: Final = 10
 #: Of one kind of alert so many names are told one by one.
 MOST_TOLD: Final = 5
-_EXITS: Final = {
-    Exit.UNMATCHED: "matched no preset",
-    Exit.INVALID: "were invalid",
-    Exit.DUPLICATE: "were duplicates",
-    Exit.WITHHELD: "were withheld",
+_OUTCOMES: Final = {
+    Outcome.UNMATCHED: "matched no preset",
+    Outcome.INVALID: "were invalid",
+    Outcome.DUPLICATE: "were duplicates",
+    Outcome.WITHHELD: "were withheld",
 }
 _LACKING: Final = ("value", "currency")
 
@@ -164,7 +164,7 @@ def _of_name(key: EventKey, facts: NameFacts, settings: AlertSettings) -> Iterat
         return
     if (silent := _ceased(key, history, facts) or _fell(key, history, facts, settings)) is not None:
         yield silent
-    yield from _exits(key, facts, settings)
+    yield from _outcomes(key, facts, settings)
     yield from _lacking(key, facts, settings)
     if (off := _in_no_feed(key, facts, settings)) is not None:
         yield off
@@ -235,27 +235,27 @@ def _surged(key: EventKey, history: Mapping[int, int], facts: NameFacts, setting
 # Shares
 
 
-def _exits(key: EventKey, facts: NameFacts, settings: AlertSettings) -> Iterator[_Found]:
+def _outcomes(key: EventKey, facts: NameFacts, settings: AlertSettings) -> Iterator[_Found]:
     before = facts.before.get(key, NOTHING_COUNTED)
-    for exit_, words in _EXITS.items():
+    for outcome, words in _OUTCOMES.items():
         for hour_at in (facts.running_at - HOUR_S, facts.running_at):
             counts = facts.counts(key, hour_at)
             judged = _share(
-                counts, before, (Measure.EXIT, exit_.value), settings.alert_least_events, settings.alert_share
+                counts, before, (Measure.OUTCOME, outcome.value), settings.alert_least_events, settings.alert_share
             )
             if judged is not None:
                 share, was, whole = judged
-                number = counts[Measure.EXIT, exit_.value]
+                number = counts[Measure.OUTCOME, outcome.value]
                 told = f"{number} of {whole} ({share:.0%}) {words} in {_hour(hour_at, facts)}, usually {was:.0%}."
-                link = list_link(settings.base_url, key, exit_, hour_at)
-                yield _Found(exit_.value, key, f"{_shown(key)}: {told}", whole, link)
+                link = list_link(settings.base_url, key, outcome, hour_at)
+                yield _Found(outcome.value, key, f"{_shown(key)}: {told}", whole, link)
                 break
 
 
 def _share(
     counts: Counts, before: Counts, what: tuple[Measure, str], least: int, margin: float
 ) -> tuple[float, float, int] | None:
-    """Return share, usual share and whole of an exit where it lies too high; None where not, or nobody can say."""
+    """Return share, usual share and whole of an outcome where it lies too high; None where not, or nobody can say."""
     whole, whole_before = (_exits_of(each) for each in (counts, before))
     if min(whole, whole_before) < least:
         return None
@@ -264,7 +264,7 @@ def _share(
 
 
 def _exits_of(counts: Counts) -> int:
-    return sum(number for (measure, _), number in counts.items() if measure is Measure.EXIT)
+    return sum(number for (measure, _), number in counts.items() if measure is Measure.OUTCOME)
 
 
 def _is_above(share: float, was: float, whole: int, margin: float) -> bool:
@@ -340,11 +340,11 @@ def link(base_url: str, key: EventKey) -> str:
     return _address(base_url, "inventory/name", key._asdict())
 
 
-def list_link(base_url: str, key: EventKey, exit_: Exit, hour_at: int) -> str:
-    """Return likewise the address of the list of its events that left by an exit in an hour, if there is one."""
-    if exit_ is Exit.UNMATCHED:
+def list_link(base_url: str, key: EventKey, outcome: Outcome, hour_at: int) -> str:
+    """Return likewise the address of the list of its events that left by an outcome in an hour, if there is one."""
+    if outcome is Outcome.UNMATCHED:
         return link(base_url, key)
-    filters = {"name": title_of(key), "source": key.source, "exit": exit_.value}
+    filters = {"name": title_of(key), "source": key.source, "outcome": outcome.value}
     return _address(base_url, "deliveries", {**filters, "since": hour_at, "until": hour_at + HOUR_S})
 
 

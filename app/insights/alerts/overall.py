@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 
-from app.core.events import DEFAULT_SOURCE, Exit
+from app.core.events import DEFAULT_SOURCE, Outcome
 from app.core.pages import PinterestView
 from app.core.refusals import NO_SOURCE, RefusedRequest
 from app.core.shared_values import FeedState, TagCounts
@@ -197,10 +197,10 @@ def _dead(account: AccountStatus, facts: Facts) -> Alert | None:
 def _drop(facts: Facts) -> Alert | None:
     first_at = min(facts.hours, default=facts.hour_at)
     earlier = [facts.hour_at - day * DAY_S for day in range(1, MOST_DAYS + 1)]
-    counts = [facts.count(Exit.ACCEPTED, hour_at) for hour_at in earlier if hour_at >= first_at]
+    counts = [facts.count(Outcome.ACCEPTED, hour_at) for hour_at in earlier if hour_at >= first_at]
     if len(counts) < LEAST_DAYS or (usual := median(counts)) < LEAST_EVENTS:
         return None
-    if (count := facts.count(Exit.ACCEPTED, facts.hour_at)) >= DROP_BELOW * usual:
+    if (count := facts.count(Outcome.ACCEPTED, facts.hour_at)) >= DROP_BELOW * usual:
         return None
     return Alert(
         key="volume", text=f"Too few events: {count} in the last full hour, usually {usual:g}. Check the senders."
@@ -209,10 +209,10 @@ def _drop(facts: Facts) -> Alert | None:
 
 def _warnings(facts: Facts) -> Alert | None:
     count, before = facts.count("warning", facts.hour_at), [facts.hour_at - n * HOUR_S for n in range(1, 25)]
-    enqueued_before = sum(facts.count(Exit.ENQUEUED, hour_at) for hour_at in before)
+    enqueued_before = sum(facts.count(Outcome.ENQUEUED, hour_at) for hour_at in before)
     if count < LEAST_EVENTS or not enqueued_before:
         return None
-    share = count / max(1, facts.count(Exit.ENQUEUED, facts.hour_at))
+    share = count / max(1, facts.count(Outcome.ENQUEUED, facts.hour_at))
     usual = sum(facts.count("warning", hour_at) for hour_at in before) / enqueued_before
     if share <= max(WARNINGS_SHARE, WARNINGS_TIMES * usual):
         return None

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from app.config import Settings
 from app.core.coordination import Switches
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.log import log_error, logger
 from app.core.pages import AccountView
 from app.core.shared_values import FEED, OPEN_ALERTS, PINTEREST_VIEWS, RETENTION_BEHIND
@@ -149,7 +149,7 @@ class Conditions:
                 full.add((counter.source if counter.label else "", int(at)))
             if counter.label in {PAGE_DIFFERS, PAGE_SENT_TOO} and at >= now - DAY_S:
                 sent_twice += counter.count
-            if counter.name == Exit.REJECTED:
+            if counter.name == Outcome.REJECTED:
                 rejected[counter.ad_account_id, int(at)] += counter.count
         switches = await Switches.read(self._outbox)
         accounts = await read_accounts(self._outbox, self.accounts, self._settings, switches=switches, now=now)

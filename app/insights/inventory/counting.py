@@ -11,7 +11,7 @@ from random import Random
 from typing import Any, Final, TypeAlias
 
 from app.catalog import Catalog
-from app.core.events import Event, EventKey, Exit, InventoryCount, Measure
+from app.core.events import Event, EventKey, InventoryCount, Measure, Outcome
 from app.core.log import log_error
 from app.core.receipts import PresetResult, Receipt
 from app.core.trust import public_share
@@ -116,8 +116,8 @@ ONE_IN: Final = 128
 
 #: As an event names itself: source, type, name; and whether its author is proven.
 _Given: TypeAlias = tuple[str, str, str, bool]
-#: What was counted: an exit with its preset; None counts events.
-_Counts: TypeAlias = dict[tuple[Exit, str | None] | None, int]
+#: What was counted: an outcome with its preset; None counts events.
+_Counts: TypeAlias = dict[tuple[Outcome, str | None] | None, int]
 
 
 class NameCounted:
@@ -144,7 +144,7 @@ class NameCounted:
         counts = self.counts
         counts[None] = counts.get(None, 0) + number
         for line in lines:
-            way = line.exit, line.preset
+            way = line.outcome, line.preset
             counts[way] = counts.get(way, 0) + number
 
     def lose_place(self, others: "NameCounted") -> None:
@@ -155,20 +155,20 @@ class NameCounted:
 
     def take(self) -> Iterator[InventoryCount]:
         """Yield what was counted since the last time, and begin anew."""
-        exits: Counter[tuple[Measure, str]] = Counter()
+        outcomes: Counter[tuple[Measure, str]] = Counter()
         for way, number in self.counts.items():
             if way is None:
-                exits[Measure.RECEIVED, ""] += number
+                outcomes[Measure.RECEIVED, ""] += number
                 if not self.is_proven:
-                    exits[Measure.PUBLIC, ""] += number
+                    outcomes[Measure.PUBLIC, ""] += number
                 continue
-            exit_, preset = way
-            exits[Measure.EXIT, exit_.value] += number
+            outcome, preset = way
+            outcomes[Measure.OUTCOME, outcome.value] += number
             if preset:
-                exits[Measure.PRESET, preset] += number
+                outcomes[Measure.PRESET, preset] += number
         if self.sampled:
-            exits[Measure.SAMPLED, ""] = self.sampled
-        yield from (InventoryCount(self.key, counted, label, number) for (counted, label), number in exits.items())
+            outcomes[Measure.SAMPLED, ""] = self.sampled
+        yield from (InventoryCount(self.key, counted, label, number) for (counted, label), number in outcomes.items())
         yield from (InventoryCount(self.key, Measure.FOUND, label, number) for label, number in self.found.items())
         yield from (InventoryCount(self.key, Measure.PROPERTY, at, number) for at, number in self.properties.items())
         yield from (InventoryCount(self.key, Measure.CATALOGUE, as_, number) for as_, number in self.products.items())

@@ -7,7 +7,7 @@ from math import inf
 from typing import Any, Final, Literal
 
 from app.core.deliveries import State
-from app.core.events import EventKey, Exit, InventoryCount, Measure
+from app.core.events import EventKey, InventoryCount, Measure, Outcome
 from app.core.values.event_names import RECORD
 from app.core.values.times import DAY_S
 from app.insights.inventory.counting import KINDS, LOOKED_FOR
@@ -20,15 +20,15 @@ DAYS: Final = 7
 SHOWN: Final = ("value", "currency", "order id", "e-mail")
 #: What became of events, behind a count, in the order of their way.
 BECAME: Final[Mapping[str, str]] = {
-    Exit.ENQUEUED: "taken to be sent",
-    Exit.MERGED: "merged with another",
-    Exit.DUPLICATE: "duplicate",
-    Exit.INVALID: "invalid",
-    Exit.WITHHELD: "withheld",
-    Exit.MATCHED: "cancelling an order",
-    Exit.WITHDRAWN: "cancellation",  # as earlier versions counted it
-    Exit.UNMATCHED: "matched no preset",
-    Exit.REFUSED: "refused",
+    Outcome.ENQUEUED: "taken to be sent",
+    Outcome.MERGED: "merged with another",
+    Outcome.DUPLICATE: "duplicate",
+    Outcome.INVALID: "invalid",
+    Outcome.WITHHELD: "withheld",
+    Outcome.MATCHED: "cancelling an order",
+    Outcome.WITHDRAWN: "cancellation",  # as earlier versions counted it
+    Outcome.UNMATCHED: "matched no preset",
+    Outcome.REFUSED: "refused",
 }
 #: Labels of the states of deliveries, which follow a count.
 STANDS: Final[Mapping[str, str]] = {
@@ -51,8 +51,8 @@ class NameFigures:
     last_at: int
     #: Events in the days that were asked for, by the start of the day (UTC).
     days: dict[int, int] = field(default_factory=dict)
-    #: What became of them, by the start of the day and by exit; an event that two presets took counts twice.
-    exits_by_day: defaultdict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    #: What became of them, by the start of the day and by outcome; an event that two presets took counts twice.
+    outcomes_by_day: defaultdict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     #: Where the deliveries stand that were made of them, by the start of the day on which they came and by state.
     states_by_day: defaultdict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     #: How many of them anyone could have sent.
@@ -75,8 +75,8 @@ class NameFigures:
         return "public" if self.public >= self.received else f"{self.public:,} public"
 
     @property
-    def exits(self) -> Counter[str]:
-        return sum(self.exits_by_day.values(), Counter[str]())
+    def outcomes(self) -> Counter[str]:
+        return sum(self.outcomes_by_day.values(), Counter[str]())
 
     @property
     def told_days(self) -> list[int]:
@@ -86,9 +86,10 @@ class NameFigures:
     @property
     def by_day(self) -> dict[int, dict[str, Any]]:
         """What was received on each of these days, what became of it, and where its deliveries stand."""
-        exits, states = self.exits_by_day, self.states_by_day
+        outcomes, states = self.outcomes_by_day, self.states_by_day
         return {
-            at: {"received": self.days.get(at, 0), "exits": exits[at], "states": states[at]} for at in self.told_days
+            at: {"received": self.days.get(at, 0), "outcomes": outcomes[at], "states": states[at]}
+            for at in self.told_days
         }
 
     @property
@@ -148,7 +149,7 @@ async def read_figures(
     """
     span = span_of(now, days, last_day)
     ever = await inventory.read(since=0, by_hour=False, counted=[Measure.RECEIVED], key=only)
-    counted = [Measure.PUBLIC, Measure.EXIT, Measure.PRESET, Measure.SAMPLED, Measure.FOUND]
+    counted = [Measure.PUBLIC, Measure.OUTCOME, Measure.PRESET, Measure.SAMPLED, Measure.FOUND]
     counts = await inventory.read(since=span.start, by_hour=False, counted=counted, key=only)
     hours = await inventory.read(since=now - _HOURS_LOOKED_BACK_S, by_hour=True, counted=[Measure.RECEIVED], key=only)
     figures: dict[EventKey, NameFigures] = {}
@@ -179,8 +180,8 @@ def _add(figures: NameFigures, at: int, count: InventoryCount) -> None:
     match count.counted:
         case Measure.PUBLIC:
             figures.public += count.number
-        case Measure.EXIT:
-            figures.exits_by_day[at][count.label] += count.number
+        case Measure.OUTCOME:
+            figures.outcomes_by_day[at][count.label] += count.number
         case Measure.PRESET:
             figures.presets[count.label] += count.number
         case Measure.SAMPLED:

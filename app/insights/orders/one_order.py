@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from app.core.deliveries import Delivery, State
-from app.core.events import DroppedEvent, Exit
+from app.core.events import DroppedEvent, Outcome
 from app.core.pages import Query
 from app.core.values.event_names import CHECKOUT
 from app.outbox import Outbox, order_spellings
@@ -18,7 +18,7 @@ _LIMIT: Final = 50
 _IS_RECEIVED: Final = 2
 _PLACES: Final[dict[str, int]] = dict.fromkeys(SENT, 3) | {
     "placed": 0,
-    Exit.ENQUEUED: 1,
+    Outcome.ENQUEUED: 1,
     State.DISMISSED: 4,
     "due": 5,
     "held": 5,
@@ -31,7 +31,7 @@ class OrderStep:
 
     #: Unix seconds.
     at: float
-    #: `placed`, `due`, `again` (redriven), a `State` that a person or a rule gave it, or an `Exit`.
+    #: `placed`, `due`, `again` (redriven), a `State` that a person or a rule gave it, or an `Outcome`.
     kind: str
     #: Why, in the words of whoever decided: ours or Pinterest's; "" where there is nothing to say.
     why: str = ""
@@ -103,9 +103,9 @@ def _steps_of(delivery: Delivery, merged_at: float | None) -> Iterator[OrderStep
         # The age of what is held or waits begins with the end of that: its event came before, at the latest when
         # another one was merged into it.
         came = delivery.event_time if delivery.is_held else delivery.enqueued_at
-        yield step(came if merged_at is None else min(came, merged_at), Exit.ENQUEUED, of_event=True)
+        yield step(came if merged_at is None else min(came, merged_at), Outcome.ENQUEUED, of_event=True)
     for attempt in delivery.history:
-        yield step(attempt.at, attempt.exit, attempt.message, attempt.status)
+        yield step(attempt.at, attempt.result, attempt.message, attempt.status)
     if delivery.state is State.DISMISSED and delivery.settled_at is not None:
         yield step(delivery.settled_at, delivery.state, delivery.reason)
     if delivery.state is State.PENDING and delivery.due_at is not None:
@@ -116,7 +116,7 @@ def _step_of(noted: tuple[float, DroppedEvent]) -> OrderStep:
     at, event = noted
     return OrderStep(
         at=at,
-        kind=event.exit,
+        kind=event.outcome,
         why=event.reason,
         source=event.source,
         message_id=event.message_id,

@@ -41,7 +41,7 @@ _BEFORE_S: Final = DAY_S
 _LITTLE: Final[Mapping[str, str | int]] = {"memory_limit": "96MB", "threads": 1, "preserve_insertion_order": False}
 _Done = TypeVar("_Done")
 _AT_ONCE: Final = 10_000
-_TEXTS: Final = ("order_id", "exit", "reason", "amount", "currency", "preset", "source", "ad_account_id", "channel")
+_TEXTS: Final = ("order_id", "outcome", "reason", "amount", "currency", "preset", "source", "ad_account_id", "channel")
 _TABLES: Final = {
     "shop": {
         "row": "BIGINT",
@@ -86,7 +86,7 @@ _SHOP_IN_ORDER: Final = "SELECT * FROM shop SEMI JOIN first_row USING (row) ORDE
 _FOUND_IN_ORDER: Final = "SELECT * FROM found ORDER BY row"
 _UNKNOWN: Final = f"""
 SELECT {_LEDGER} FROM ledger
-WHERE exit = 'delivered' AND made_at BETWEEN $first AND $last
+WHERE outcome = 'delivered' AND made_at BETWEEN $first AND $last
   AND (key IS NULL OR NOT EXISTS (SELECT 1 FROM shop_key WHERE shop_key.key = ledger.key))
 """  # noqa: S608 - of constants
 

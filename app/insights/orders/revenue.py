@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any, Final, NamedTuple
 
 from app.core.deliveries import Delivery, State
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import Query, Revenue
 from app.core.values.amounts import sum_of_one_currency
 from app.core.values.times import DAY_S
@@ -20,15 +20,15 @@ ORDERS_BECAME: Final = {
     "waiting": "waiting",
     State.DEAD.value: "given up",
     State.DISMISSED.value: "dismissed",
-    Exit.WITHHELD.value: "withheld",
-    Exit.WITHDRAWN.value: "withdrawn",
-    Exit.INVALID.value: "invalid",
-    Exit.MERGED.value: "merged",
-    Exit.DUPLICATE.value: "duplicate",
-    Exit.REFUSED.value: "refused",
+    Outcome.WITHHELD.value: "withheld",
+    Outcome.WITHDRAWN.value: "withdrawn",
+    Outcome.INVALID.value: "invalid",
+    Outcome.MERGED.value: "merged",
+    Outcome.DUPLICATE.value: "duplicate",
+    Outcome.REFUSED.value: "refused",
 }
 #: An event of an order that was received before.
-_AGAIN: Final = frozenset({Exit.MERGED.value, Exit.DUPLICATE.value})
+_AGAIN: Final = frozenset({Outcome.MERGED.value, Outcome.DUPLICATE.value})
 #: An amount so many times as large as the median has probably lost its decimal point.
 ODD_TIMES: Final = 100
 #: Of fewer orders nothing is said.
@@ -178,7 +178,7 @@ def _of_currency(currency: str, rows: Sequence[Revenue], first: int, last: int, 
         lines=lines,
         once=_line("", *once),
         once_by_day=tuple(_line(str(day), once_of_day.get(day, []), [], [], []) for day in numbers),
-        unmatched=_sum(row for row in spans[0] if row.became == Exit.UNMATCHED),
+        unmatched=_sum(row for row in spans[0] if row.became == Outcome.UNMATCHED),
         largest=_largest(spans[0]),
         trust=OrderTrust(*(_sum(row for row in spans[0] if row.became == name).orders for name in _TRUST)),
     )

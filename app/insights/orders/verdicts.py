@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from app.core.deliveries import State
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.values.times import DAY_S
 from app.insights.orders.shop_orders import ShopOrder
 from app.outbox.search import OrderRow
@@ -59,15 +59,15 @@ _RANK: Final = (
     (State.PENDING, OrderFate.WAITING),
     (State.DEAD, OrderFate.DEAD),
     (State.DISMISSED, OrderFate.DISMISSED),
-    (Exit.WITHDRAWN, OrderFate.WITHDRAWN),
-    (Exit.INVALID, OrderFate.INVALID),
-    (Exit.WITHHELD, OrderFate.WITHHELD),
-    (Exit.MERGED, OrderFate.DUPLICATE),
-    (Exit.DUPLICATE, OrderFate.DUPLICATE),
-    (Exit.UNMATCHED, OrderFate.NO_PRESET),
+    (Outcome.WITHDRAWN, OrderFate.WITHDRAWN),
+    (Outcome.INVALID, OrderFate.INVALID),
+    (Outcome.WITHHELD, OrderFate.WITHHELD),
+    (Outcome.MERGED, OrderFate.DUPLICATE),
+    (Outcome.DUPLICATE, OrderFate.DUPLICATE),
+    (Outcome.UNMATCHED, OrderFate.NO_PRESET),
 )
-_PLACES: Final = {exit_.value: place for place, (exit_, _) in enumerate(_RANK)}
-_FATES: Final = {exit_.value: fate for exit_, fate in _RANK}
+_PLACES: Final = {outcome.value: place for place, (outcome, _) in enumerate(_RANK)}
+_FATES: Final = {outcome.value: fate for outcome, fate in _RANK}
 #: Ids within a reason: with them no two would be alike.
 _IDS: Final = re.compile(r"(delivery|message) \S+?(?=[;,]|$)")
 _MAX_REASON: Final = 160
@@ -117,13 +117,13 @@ def judge_order(order: ShopOrder, rows: Sequence[OrderRow], *, ledger_begins: fl
     were delivered one that says what the shop says. What was settled before `ledger_begins` is forgotten, Unix seconds.
     What was sent is as the shop has it only where that `is_readable`.
     """
-    known = [row for row in rows if row.exit in _PLACES]
-    best = min(known, key=lambda row: (_PLACES[row.exit], _difference(order, row) is not None), default=None)
+    known = [row for row in rows if row.outcome in _PLACES]
+    best = min(known, key=lambda row: (_PLACES[row.outcome], _difference(order, row) is not None), default=None)
     if best is None:
         forgotten = order.at is not None and order.at < ledger_begins
         fate = OrderFate.FORGOTTEN if forgotten else OrderFate.NEVER_RECEIVED
     else:
-        fate = _FATES[best.exit]
+        fate = _FATES[best.outcome]
     if fate is OrderFate.SENT and best is not None:
         fate = _difference(order, best) or (fate if is_readable else OrderFate.UNREADABLE)
     if not order.is_purchase:

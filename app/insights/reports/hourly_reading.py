@@ -396,7 +396,7 @@ async def sent_by_day(
     async for rows in outbox.orders_since(starts[0]):
         for row in rows:
             is_theirs = row.ad_account_id == account and (not currency or row.currency in (None, "", currency))
-            if row.exit == State.DELIVERED and is_theirs and row.at >= starts[0]:
+            if row.outcome == State.DELIVERED and is_theirs and row.at >= starts[0]:
                 date = dates[bisect_right(starts, row.at) - 1]
                 orders[date] += 1
                 worth[date] += Decimal(row.amount or 0)

@@ -32,7 +32,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import __version__
 from app.core.deliveries import Delivered, Settlement
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.log import log_error, log_takers
 from app.errors import OutboxUnavailable, SettingsError
 from app.insights.tracing import WATCHING_PATHS, Tracing
@@ -432,8 +432,8 @@ class OpenTelemetry(Tracing):
         kind = SpanKind.PRODUCER if is_producer else SpanKind.INTERNAL
         return span(self._requests, name, kind=kind, attributes=attributes)
 
-    def set_counts(self, counts: Mapping[Exit, int]) -> None:
-        get_current_span().set_attributes({f"pinrelay.{exit_}": count for exit_, count in counts.items()})
+    def set_counts(self, counts: Mapping[Outcome, int]) -> None:
+        get_current_span().set_attributes({f"pinrelay.{outcome}": count for outcome, count in counts.items()})
 
     def traceparent(self) -> str | None:
         return current()

@@ -11,7 +11,7 @@ from psycopg.pq import TransactionStatus
 
 from app.config.settings import OutboxSettings
 from app.core.deliveries import Enqueued, StoredDelivery
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.values.times import MINUTE_S
 from app.errors import MemoryChanged, OutboxUnavailable
 from app.outbox.counts import summed
@@ -192,7 +192,7 @@ async def _pair(connection: Connection, rows: Rows, now: float) -> None:
             await connection.execute(SQL[query], {"rows": as_json(rows.told)})
     if rows.confirmed:
         await connection.execute(SQL["confirm"], {"ids": rows.confirmed, "reason": NOT_CONFIRMED})
-    await drop(connection, [(id_, Exit.DUPLICATE, why, 0) for id_, why in rows.superseded], now)
+    await drop(connection, [(id_, Outcome.DUPLICATE, why, 0) for id_, why in rows.superseded], now)
 
 
 def _deliveries(rows: Rows) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import Backlog, Query
 from app.outbox import ledger, search
 from app.outbox.postgres.connections import Connection
@@ -21,9 +21,9 @@ def asked(query: Query) -> dict[str, Any]:
         parameters["delivery_id"] = search.cursor_id(query.delivery_id)
     return parameters | {
         "person": None if query.person is None else list(query.person),
-        "tried": query.exit if query.exit in search.SENT else None,
-        "matched": query.exit is Exit.MATCHED,
-        "exits": sorted(search.dropped_exits(query)),
+        "tried": query.outcome if query.outcome in search.SENT else None,
+        "matched": query.outcome is Outcome.MATCHED,
+        "outcomes": sorted(search.dropped_outcomes(query)),
         "since": query.since or 0.0,
         "until": math.inf if query.until is None else query.until,
     }

@@ -770,7 +770,7 @@ SELECT id, at, message_id, ad_account_id, preset, exit, reason, warnings, event_
 FROM dropped_event
 WHERE id < %(before)s::bigint AND id >= %(floor)s::bigint
   AND at >= %(since)s::float8 AND at < %(until)s::float8
-  AND CASE WHEN was_enqueued THEN 'withdrawn' ELSE exit END = ANY (%(exits)s::text[])
+  AND CASE WHEN was_enqueued THEN 'withdrawn' ELSE exit END = ANY (%(outcomes)s::text[])
   AND (%(message_id)s::text IS NULL OR message_id = %(message_id)s::text)
   AND (%(order_id)s::text IS NULL OR order_id = %(order_id)s::text)
   AND (%(ad_account_id)s::text IS NULL OR ad_account_id = %(ad_account_id)s::text)

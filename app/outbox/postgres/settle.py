@@ -10,7 +10,7 @@ import psycopg
 
 from app.config.settings import OutboxSettings
 from app.core.deliveries import Claimed, NewDelivery, Settlement, State, StoredDelivery, Withdrawal
-from app.core.events import CounterRow, Exit
+from app.core.events import CounterRow, Outcome
 from app.core.values.times import MINUTE_S
 from app.outbox.counts import summed
 from app.outbox.dedup import cancelled_digests, key_rows, order_digests
@@ -124,7 +124,7 @@ async def _withdraw(connection: Connection, withdrawals: Sequence[Withdrawal], n
         asked_of = await connection.rows("pending_of_orders", rows=as_json(rows))
         found = [(place, PendingOrder(*row)) for place, *row in sorted(asked_of, key=lambda row: row[:2])]
         gone = {
-            order.delivery_id: (order.delivery_id, Exit.WITHDRAWN, reason_of_withdrawal(withdrawals[place]), place)
+            order.delivery_id: (order.delivery_id, Outcome.WITHDRAWN, reason_of_withdrawal(withdrawals[place]), place)
             for place, order in reversed(found)
             if withdraws(withdrawals[place], order)
         }
@@ -132,14 +132,14 @@ async def _withdraw(connection: Connection, withdrawals: Sequence[Withdrawal], n
     return [counts[place] for place in range(len(withdrawals))]
 
 
-async def drop(connection: Connection, dropped: Sequence[tuple[int, Exit, str, int]], now: float) -> list[int]:
-    """Erase deliveries that are pending, each with the exit and reason by which it is noted; return their places."""
+async def drop(connection: Connection, dropped: Sequence[tuple[int, Outcome, str, int]], now: float) -> list[int]:
+    """Erase deliveries that are pending, each with the outcome and reason by which it is noted; return their places."""
     return await _drop(connection, [(*each, None) for each in dropped], now)
 
 
 async def withhold(connection: Connection, claimed: Sequence[tuple[Claimed, str]], now: float) -> int:
     ids = [int(each.delivery_id) for each, _ in claimed]
-    rows = [(id_, Exit.WITHHELD, why, id_, each.claim) for id_, (each, why) in zip(ids, claimed, strict=True)]
+    rows = [(id_, Outcome.WITHHELD, why, id_, each.claim) for id_, (each, why) in zip(ids, claimed, strict=True)]
     async with connection.transaction():
         held = await read_deliveries(connection, ids)
         gone = set(await _drop(connection, rows, now))
@@ -148,7 +148,7 @@ async def withhold(connection: Connection, claimed: Sequence[tuple[Claimed, str]
 
 
 async def _drop(
-    connection: Connection, dropped: Sequence[tuple[int, Exit, str, int, str | None]], now: float
+    connection: Connection, dropped: Sequence[tuple[int, Outcome, str, int, str | None]], now: float
 ) -> list[int]:
     if not dropped:
         return []

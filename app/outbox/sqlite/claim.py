@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from app.core.deliveries import LEASE_LOST, Claimed
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.errors import RowRefused
 from app.outbox.enqueue import PAYLOAD_VERSION
 from app.outbox.settlement import AFTER_LOSS, ClaimQuery, end_holds, end_waits, hold, release
@@ -31,7 +31,7 @@ async def claim(connection: Connection, asked: ClaimQuery) -> list[Claimed]:
     if not claimed and (again or waited):
         claimed, *_ = await _take(connection, asked)
     lost = [
-        (int(each.delivery_id), (each.attempt - 1, Exit.RETRY, None, LEASE_LOST))
+        (int(each.delivery_id), (each.attempt - 1, Outcome.RETRY, None, LEASE_LOST))
         for each in claimed
         if each.lease_was_lost
     ]

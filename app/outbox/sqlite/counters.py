@@ -4,14 +4,14 @@ import sqlite3
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from app.core.events import CounterRow, Exit
+from app.core.events import CounterRow, Outcome
 from app.core.values.times import MINUTE_S
 from app.outbox.counts import MINUTES_KEPT_S, due_steps, sum_step_parameters, summed, summed_spans
 from app.outbox.rows import as_json
 from app.outbox.sqlite.database import SQL
 
-#: The number of an attempt, its exit, status and message: most attempts of a call are alike.
-AttemptKind: TypeAlias = tuple[int, Exit, int | None, str]
+#: The number of an attempt, its outcome, status and message: most attempts of a call are alike.
+AttemptKind: TypeAlias = tuple[int, Outcome, int | None, str]
 
 
 def add_attempts(connection: sqlite3.Connection, attempts: Iterable[tuple[int, AttemptKind]], *, at: float) -> None:

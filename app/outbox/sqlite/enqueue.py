@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from app.config.settings import OutboxSettings
 from app.core.deliveries import Enqueued, State
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.values.times import MINUTE_S
 from app.errors import MemoryChanged, OutboxUnavailable
 from app.outbox.arrivals import ArrivalClaim
@@ -173,7 +173,7 @@ def _pair(connection: sqlite3.Connection, rows: Rows, call: PreparedEnqueue) -> 
         connection.execute(SQL["tell"], {"delivery_id": delivery_id, "warnings": warnings})
     if rows.confirmed:
         connection.execute(SQL["confirm"], {"rows": as_json(rows.confirmed), "reason": NOT_CONFIRMED})
-    drop(connection, [(delivery_id, Exit.DUPLICATE, why) for delivery_id, why in rows.superseded], call.now)
+    drop(connection, [(delivery_id, Outcome.DUPLICATE, why) for delivery_id, why in rows.superseded], call.now)
 
 
 def enqueue_new(

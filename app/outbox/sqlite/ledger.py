@@ -9,7 +9,7 @@ from zlib import crc32
 import orjson
 
 from app.core.deliveries import State
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import Backlog, Query
 from app.outbox import ledger, search
 from app.outbox.redrive import REPLAYED
@@ -141,15 +141,15 @@ def dropped_conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
     query = search.as_kept(query)
     texts = [_OF_DROPPED[name] for name in query.given if name in _OF_DROPPED]
     texts += [f"AND at {sign} :{name}" for name, sign in _BOUNDS.items() if name in query.given]
-    texts.append("AND iif(was_enqueued, 'withdrawn', exit) IN (SELECT value FROM json_each(:exits))")
-    if query.exit is Exit.MATCHED:
+    texts.append("AND iif(was_enqueued, 'withdrawn', exit) IN (SELECT value FROM json_each(:outcomes))")
+    if query.outcome is Outcome.MATCHED:
         texts.append("AND preset IS NOT NULL")
-    parameters = _parameters(query) | {"exits": as_json(sorted(search.dropped_exits(query)))}
+    parameters = _parameters(query) | {"outcomes": as_json(sorted(search.dropped_outcomes(query)))}
     return sql.replace("/* conditions */", " ".join(texts)), parameters
 
 
 def _parameters(query: Query) -> dict[str, Any]:
-    tried = query.exit if query.exit in search.SENT else None
+    tried = query.outcome if query.outcome in search.SENT else None
     unless_given = {"since": 0, "until": search.END, "status": None}
     others = {"tried": tried, "person": as_json(query.person or ()), "delivery_id": search.cursor_id(query.delivery_id)}
     return unless_given | query.given | others

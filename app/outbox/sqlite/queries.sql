@@ -1306,7 +1306,7 @@ WHERE state = 'pending' AND preset = :preset;
 -- Note that deliveries are withdrawn; of their warnings what came from memory is none.
 INSERT INTO dropped_event (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id,
                            amount, currency, source, name, channel, is_proven, was_enqueued, at)
-SELECT message_id, ad_account_id, preset, :exit, :reason,
+SELECT message_id, ad_account_id, preset, :outcome, :reason,
        (SELECT json_group_array(told.value) FROM json_each(warnings) AS told WHERE told.type = 'text'),
        event_name, order_id, amount, currency, source, name, channel, is_proven, true, :at
 FROM json_each(:rows) AS gone JOIN delivery ON delivery.id = gone.value;
@@ -1320,7 +1320,7 @@ WHERE delivery_id IN (SELECT value FROM json_each(:rows));
 -- count_withdrawn --
 -- Count deliveries that are withdrawn.
 INSERT INTO counter (span_s, start_at, name, preset, label, ad_account_id, source, count)
-SELECT :span_s, :minute, :exit, preset, '', ad_account_id, source, count(*)
+SELECT :span_s, :minute, :outcome, preset, '', ad_account_id, source, count(*)
 FROM json_each(:rows) AS gone JOIN delivery ON delivery.id = gone.value GROUP BY preset, ad_account_id, source
 ON CONFLICT DO UPDATE SET count = count + excluded.count;
 

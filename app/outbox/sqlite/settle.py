@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from app.config.settings import OutboxSettings
 from app.core.deliveries import Claimed, Delivered, NewDelivery, Settlement, State, StoredDelivery, Withdrawal
-from app.core.events import CounterRow, Exit
+from app.core.events import CounterRow, Outcome
 from app.core.values.times import MINUTE_S
 from app.outbox.dedup import cancelled_digests, key_rows, order_digests
 from app.outbox.rows import as_json
@@ -133,21 +133,21 @@ def _withdraw(connection: sqlite3.Connection, asked: Withdrawal, now: float) -> 
     digests = as_json(order_digests(asked.ad_account_id, asked.order_id, asked.source, asked.shop))
     found = connection.execute(SQL["pending_of_order"], {"rows": digests, "preset": asked.preset}).fetchall()
     ids = [order.delivery_id for order in map(PendingOrder._make, found) if withdraws(asked, order)]
-    drop(connection, [(id_, Exit.WITHDRAWN, reason_of_withdrawal(asked)) for id_ in ids], now)
+    drop(connection, [(id_, Outcome.WITHDRAWN, reason_of_withdrawal(asked)) for id_ in ids], now)
     return len(ids)
 
 
-def drop(connection: sqlite3.Connection, dropped: Sequence[tuple[int, Exit, str]], now: float) -> None:
-    """Erase deliveries that wait, each with the exit and the reason by which it is noted.
+def drop(connection: sqlite3.Connection, dropped: Sequence[tuple[int, Outcome, str]], now: float) -> None:
+    """Erase deliveries that wait, each with the outcome and the reason by which it is noted.
 
-    They were counted as enqueued: so they are counted as withdrawn, whatever the exit.
+    They were counted as enqueued: so they are counted as withdrawn, whatever the outcome.
     """
     minute = int(now // MINUTE_S) * MINUTE_S
-    for exit_, reason in dict.fromkeys((exit_, reason) for _, exit_, reason in dropped):
-        rows = {"rows": as_json([id_ for id_, *why in dropped if why == [exit_, reason]])}
-        connection.execute(SQL["drop_withdrawn"], {**rows, "exit": exit_.value, "reason": reason, "at": now})
+    for outcome, reason in dict.fromkeys((outcome, reason) for _, outcome, reason in dropped):
+        rows = {"rows": as_json([id_ for id_, *why in dropped if why == [outcome, reason]])}
+        connection.execute(SQL["drop_withdrawn"], {**rows, "outcome": outcome.value, "reason": reason, "at": now})
         connection.execute(SQL["keep_owners"], {**rows, "at": now})
-        counted = {"exit": Exit.WITHDRAWN.value, "minute": minute, "span_s": MINUTE_S}
+        counted = {"outcome": Outcome.WITHDRAWN.value, "minute": minute, "span_s": MINUTE_S}
         connection.execute(SQL["count_withdrawn"], {**rows, **counted})
         connection.execute(SQL["reopen_steps"], {"moment": minute})
         connection.execute(SQL["forget_waiting_orders"], rows)
@@ -162,7 +162,7 @@ def withhold(connection: Connection, claimed: Sequence[tuple[Claimed, str]], now
     asked = as_json([[int(each.delivery_id), each.claim] for each, _ in claimed])
     ours = set(one_json(connection, "still_claimed", rows=asked))
     held = at_once(read_deliveries(connection, ours))
-    reasons = [(int(each.delivery_id), Exit.WITHHELD, reason) for each, reason in claimed]
+    reasons = [(int(each.delivery_id), Outcome.WITHHELD, reason) for each, reason in claimed]
     drop(connection, [each for each in reasons if each[0] in ours], now)
     release_keys(connection, held)
     return len(ours)

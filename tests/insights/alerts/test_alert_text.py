@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.core.events import EventKey, Exit
+from app.core.events import EventKey, Outcome
 from app.core.values.texts import visible
 from app.insights.alerts.by_name import link, list_link
 from app.insights.alerts.watcher import alert_text
@@ -68,7 +68,7 @@ def test_nothing_is_markup_whatever_the_names_are(text: str, public_url: str) ->
 @settings(max_examples=examples(200))
 def test_links_to_our_console_stay_links(told: str, source: str, name: str) -> None:
     key = EventKey(source=source, type="track", name=name)
-    for address in (link(PUBLIC, key), list_link(PUBLIC, key, Exit.INVALID, 3_600)):
+    for address in (link(PUBLIC, key), list_link(PUBLIC, key, Outcome.INVALID, 3_600)):
         shown = alert_text(f"{told}{address}", PUBLIC)
         assert unescape(shown) == f"{told}{address}".replace("~", "%7E")
 

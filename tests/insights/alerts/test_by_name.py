@@ -76,10 +76,10 @@ def rate_times(key: EventKey, times: float) -> Callable[..., float]:
     return change
 
 
-def leaves_by(key: EventKey, exit_: str, part: float) -> Callable[..., float]:
-    def change(which: EventKey, rate: float, exits: dict[str, float], _found: dict[str, float]) -> float:
+def leaves_by(key: EventKey, outcome: str, part: float) -> Callable[..., float]:
+    def change(which: EventKey, rate: float, outcomes: dict[str, float], _found: dict[str, float]) -> float:
         if which == key:
-            exits[exit_] = part
+            outcomes[outcome] = part
         return rate
 
     return change
@@ -115,8 +115,8 @@ def found_in(label: str, part: float) -> Callable[..., float]:
 def test_a_planted_fault_raises_its_own_alert_within_the_hour(
     change: Callable[..., float], key: str, begins_at: int
 ) -> None:
-    def fault(at: int, which: EventKey, rate: float, exits: dict[str, float], found: dict[str, float]) -> float:
-        return change(which, rate, exits, found) if at >= begins_at else rate
+    def fault(at: int, which: EventKey, rate: float, outcomes: dict[str, float], found: dict[str, float]) -> float:
+        return change(which, rate, outcomes, found) if at >= begins_at else rate
 
     told = deepcopy(_week_until_noon()).go_on(begins_at + WITHIN_S + SLOT_S, fault)
     assert {each.partition(": ")[2] for each in told} == {key.partition(": ")[2]}  # what ceases has fallen before
@@ -199,14 +199,14 @@ def test_what_is_usual_is_the_median_and_the_same_weekday() -> None:
 
 
 def shares(now: dict[str, int], before: dict[str, int]) -> NameFacts:
-    """Exits of the last full hour, and of the days before."""
+    """Outcomes of the last full hour, and of the days before."""
     full_at = NOON - HOUR_S
-    lately = {ORDER: {full_at: {(Measure.EXIT, exit_): count for exit_, count in now.items()}}}
+    lately = {ORDER: {full_at: {(Measure.OUTCOME, outcome): count for outcome, count in now.items()}}}
     return NameFacts(
         now=NOON,
         history={ORDER: {full_at: 1}},
         lately=lately,
-        before={ORDER: {(Measure.EXIT, exit_): count for exit_, count in before.items()}},
+        before={ORDER: {(Measure.OUTCOME, outcome): count for outcome, count in before.items()}},
     )
 
 
@@ -222,7 +222,7 @@ def shares(now: dict[str, int], before: dict[str, int]) -> NameFacts:
         ({"unmatched": 50}, {"enqueued": 990}, ["unmatched"]),
         ({"enqueued": 50, "refused": 50}, {"enqueued": 990}, []),
     ],
-    ids=["half", "not so much more", "too few", "chance", "nothing known", "always so", "newly so", "another exit"],
+    ids=["half", "not so much more", "too few", "chance", "nothing known", "always so", "newly so", "another outcome"],
 )
 def test_an_exit_that_takes_a_larger_share_than_usual_is_told(
     now: dict[str, int], before: dict[str, int], expected: list[str]
@@ -235,7 +235,7 @@ def test_a_text_says_what_where_how_much_and_leads_to_the_page() -> None:
     (alert,) = by_name(shares({"enqueued": 50, "invalid": 50}, {"enqueued": 990, "invalid": 10}), rules)
     assert alert.text == (
         "Order Completed from shop: 50 of 100 (50%) were invalid in the last full hour, usually 1%. "
-        "https://relay.shop.example/console/deliveries?name=Order+Completed&source=shop&exit=invalid"
+        "https://relay.shop.example/console/deliveries?name=Order+Completed&source=shop&outcome=invalid"
         f"&since={hour_at}&until={NOON}"
     )
     (alert,) = by_name(shares({"enqueued": 50, "unmatched": 50}, {"enqueued": 990, "unmatched": 10}), rules)

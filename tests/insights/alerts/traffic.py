@@ -26,7 +26,7 @@ NO_EVENT = EventKey("app", "", "")
 AT_NOON: Mapping[EventKey, float] = {
     ORDER: 60, VIEW: 2_500, PAGE: 9_000, LOGIN: 150, ODD: 25, LEAD: 3, NO_EVENT: 1,
 }  # fmt: skip
-#: The parts that leave by each exit; the rest is taken to be sent.
+#: The parts that leave by each outcome; the rest is taken to be sent.
 EXITS: Mapping[EventKey, Mapping[str, float]] = {
     ORDER: {"invalid": 0.02, "duplicate": 0.05, "withheld": 0.08},
     VIEW: {"invalid": 0.01, "withheld": 0.1},
@@ -47,7 +47,7 @@ class Slot:
     counts: Counter[tuple[Measure, str]] = field(default_factory=Counter)
 
 
-#: Changes what comes in a slot: (its start, name, rate, parts by exit, parts with something found) in place or anew.
+#: Changes what comes in a slot: (its start, name, rate, parts by outcome, parts with something found) in place or anew.
 Fault = Callable[[int, EventKey, float, dict[str, float], dict[str, float]], float]
 
 
@@ -73,22 +73,22 @@ class Shop:
         at, rng = self._at, self._rng
         slots = {}
         for key, at_noon in AT_NOON.items():
-            exits, found = dict(EXITS[key]), dict(_MORE) if key is ORDER else {}
-            rate = fault(at, key, at_noon * rhythm(at) * SLOT_S / HOUR_S * rng.lognormvariate(0, 0.1), exits, found)
-            slots[key] = _slot(poisson(rate, rng), exits, found, rng)
+            outcomes, found = dict(EXITS[key]), dict(_MORE) if key is ORDER else {}
+            rate = fault(at, key, at_noon * rhythm(at) * SLOT_S / HOUR_S * rng.lognormvariate(0, 0.1), outcomes, found)
+            slots[key] = _slot(poisson(rate, rng), outcomes, found, rng)
         self._at += SLOT_S
         return self._at, slots
 
 
-def _slot(received: int, exits: Mapping[str, float], found: Mapping[str, float], rng: random.Random) -> Slot:
+def _slot(received: int, outcomes: Mapping[str, float], found: Mapping[str, float], rng: random.Random) -> Slot:
     slot = Slot(received=received)
     slot.counts[Measure.RECEIVED, ""] = received
     left = received
-    for exit_, part in exits.items():
+    for outcome, part in outcomes.items():
         count = min(left, binomial(received, part, rng))
-        slot.counts[Measure.EXIT, exit_] = count
+        slot.counts[Measure.OUTCOME, outcome] = count
         left -= count
-    slot.counts[Measure.EXIT, "enqueued"] = left
+    slot.counts[Measure.OUTCOME, "enqueued"] = left
     slot.counts[Measure.SAMPLED, ""] = sampled = min(received, 20)
     if "value" in found:  # of a product each, which the feed knows or not
         unknown = round(sampled * found.get("in no feed", 0.05))

@@ -15,7 +15,7 @@ def counts_of(
     key: EventKey,
     received: int,
     *,
-    exits: Mapping[str, int] = {},
+    outcomes: Mapping[str, int] = {},
     presets: Mapping[str, int] = {},
     sampled: int = 0,
     found: Mapping[str, int] = {},
@@ -24,7 +24,7 @@ def counts_of(
     """All that is counted of one kind of event at one time."""
     counted = {
         Measure.RECEIVED: {"": received},
-        Measure.EXIT: exits,
+        Measure.OUTCOME: outcomes,
         Measure.PRESET: presets,
         Measure.SAMPLED: {"": sampled} if sampled else {},
         Measure.FOUND: found,

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from app.core.events import Event, EventKey, Exit, Measure
+from app.core.events import Event, EventKey, Measure, Outcome
 from app.errors import EventRefused, OutboxUnavailable
 from app.insights.inventory.counting import InventoryKeeper, NameCounts, Sampler
 from app.outbox import Outbox, open_outbox
@@ -61,18 +61,18 @@ async def test_names_and_exits_arrive_in_the_store(outbox: Outbox) -> None:
         EventRefused("no type"),
     ]
     receipt = await accepts.accept(Intake(events, now=NOW, source="shop"))
-    assert receipt.counts[Exit.DUPLICATE] == 1
+    assert receipt.counts[Outcome.DUPLICATE] == 1
     await keeper(met, outbox, errors).look()
-    rows = await outbox.inventory.read(since=0, by_hour=True, counted=[Measure.RECEIVED, Measure.EXIT])
+    rows = await outbox.inventory.read(since=0, by_hour=True, counted=[Measure.RECEIVED, Measure.OUTCOME])
     found = {(count.key.name, count.counted, count.label): count.number for _, count in rows}
     assert found == {
         ("Order Completed", Measure.RECEIVED, ""): 2,
-        ("Order Completed", Measure.EXIT, "enqueued"): 1,
-        ("Order Completed", Measure.EXIT, "duplicate"): 1,
+        ("Order Completed", Measure.OUTCOME, "enqueued"): 1,
+        ("Order Completed", Measure.OUTCOME, "duplicate"): 1,
         ("order completed", Measure.RECEIVED, ""): 1,
-        ("order completed", Measure.EXIT, "unmatched"): 1,
+        ("order completed", Measure.OUTCOME, "unmatched"): 1,
         ("", Measure.RECEIVED, ""): 1,
-        ("", Measure.EXIT, "refused"): 1,
+        ("", Measure.OUTCOME, "refused"): 1,
     }
     assert {count.key.source for _, count in rows} == {"shop"}
     key = EventKey("shop", "track", "Order Completed")
@@ -87,7 +87,7 @@ async def test_what_could_not_be_committed_is_not_counted(outbox: Outbox) -> Non
     await outbox.close()
     with pytest.raises(OutboxUnavailable):
         await accepts.accept(Intake([order("one more")], now=NOW))
-    assert [count for count in met.take() if count.counted in (Measure.RECEIVED, Measure.EXIT)] == []
+    assert [count for count in met.take() if count.counted in (Measure.RECEIVED, Measure.OUTCOME)] == []
 
 
 async def test_many_events_keep_their_order(outbox: Outbox) -> None:

@@ -8,15 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.events import Event, EventKey, Exit, InventoryCount, Measure
+from app.core.events import Event, EventKey, InventoryCount, Measure, Outcome
 from app.core.receipts import PresetResult
 from app.errors import EventRefused, EventUntaken
 from app.insights.inventory.counting import EARLY_OF_A_NAME, EARLY_OF_ALL, ONE_IN, NameCounted, NameCounts, Sampler
 from app.outbox.inventory import OTHERS
 from tests.assembled import shipped_catalog
 
-UNMATCHED = (PresetResult(preset=None, exit=Exit.UNMATCHED),)
-SENT = (PresetResult(preset="Order Completed", exit=Exit.ENQUEUED), PresetResult(preset="Checkout", exit=Exit.INVALID))
+UNMATCHED = (PresetResult(preset=None, outcome=Outcome.UNMATCHED),)
+SENT = (
+    PresetResult(preset="Order Completed", outcome=Outcome.ENQUEUED),
+    PresetResult(preset="Checkout", outcome=Outcome.INVALID),
+)
 
 
 def names(max_names: int = 100, sampler: Sampler | None = None) -> NameCounts:
@@ -58,7 +61,7 @@ def test_events_exits_and_presets_are_counted_by_name() -> None:
         ("shop", "track", "order completed", ""): 1,
         ("shop", "page", "Cart", ""): 1,
     }
-    assert of(counts, Measure.EXIT) == {
+    assert of(counts, Measure.OUTCOME) == {
         ("shop", "track", "Order Completed", "enqueued"): 1,
         ("shop", "track", "Order Completed", "invalid"): 1,
         ("shop", "track", "order completed", "unmatched"): 1,
@@ -85,7 +88,7 @@ def test_sources_are_told_apart_and_types_name_events_differently() -> None:
 
 def test_what_was_refused_has_a_name_where_it_could_be_read() -> None:
     met = names()
-    refused = (PresetResult(preset=None, exit=Exit.REFUSED),)
+    refused = (PresetResult(preset=None, outcome=Outcome.REFUSED),)
     held = EventUntaken("off", named=("track", "Order Completed"))
     meet(met, EventRefused("no type"), EventRefused("no type"), held, held, lines=refused)
     counts = met.take()
@@ -119,7 +122,7 @@ def test_an_event_that_cannot_be_looked_into_is_counted_and_told(capsys: pytest.
     met = names(sampler=Sampler(fails))
     meet(met, track("A"))
     counts = met.take()
-    assert [count.counted for count in counts] == [Measure.RECEIVED, Measure.PUBLIC, Measure.EXIT]
+    assert [count.counted for count in counts] == [Measure.RECEIVED, Measure.PUBLIC, Measure.OUTCOME]
     assert "ValueError" in "".join(capsys.readouterr())
 
 
@@ -164,7 +167,7 @@ def test_nothing_is_lost_and_a_frequent_name_keeps_its_place(
     counts += last
     received = of(counts, Measure.RECEIVED)
     assert sum(received.values()) == len(given_names)
-    assert sum(of(counts, Measure.EXIT).values()) == len(given_names)
+    assert sum(of(counts, Measure.OUTCOME).values()) == len(given_names)
     assert len([key for key in of(last, Measure.RECEIVED) if key[1]]) <= max_names
     if not takes:
         for name, often in Counter(given_names).items():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.assemble import explainer, running_catalog
 from app.catalog import Catalog
-from app.core.events import EventKey, Exit
+from app.core.events import EventKey, Outcome
 from app.insights.inventory.counting import properties_of
 from app.insights.inventory.drafts import draft_preset, example_event
 from app.insights.inventory.figures import PropertyFigures, split_label
@@ -113,4 +113,4 @@ async def test_an_example_has_what_most_events_carry_so_that_it_fails_only_where
     (event,) = read_event_text(orjson.dumps(draft.event), now=NOW)
     report = await explainer(settings()).explain(event, catalog, now=NOW)
     (of_preset,) = [each for each in report.presets if each.preset == preset.name]
-    assert (of_preset.exit is Exit.ENQUEUED) == is_made
+    assert (of_preset.outcome is Outcome.ENQUEUED) == is_made

@@ -32,8 +32,8 @@ async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
         await add(
             NOW - back * DAY_S,
             (ORDER, Measure.RECEIVED, "", 10),
-            (ORDER, Measure.EXIT, "enqueued", 9),
-            (ORDER, Measure.EXIT, "invalid", 1),
+            (ORDER, Measure.OUTCOME, "enqueued", 9),
+            (ORDER, Measure.OUTCOME, "invalid", 1),
             (ORDER, Measure.PRESET, "Order Completed", 10),
             (ORDER, Measure.SAMPLED, "", 4),
             (ORDER, Measure.FOUND, "value", 4),
@@ -41,7 +41,7 @@ async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
             (ORDER, Measure.PROPERTY, "properties.total number", 4),
             (ORDER, Measure.PROPERTY, f"properties.day {back} text", 1),
         )
-    await add(NOW - HOUR_S, (ODD, Measure.RECEIVED, "", 2), (ODD, Measure.EXIT, "unmatched", 2))
+    await add(NOW - HOUR_S, (ODD, Measure.RECEIVED, "", 2), (ODD, Measure.OUTCOME, "unmatched", 2))
     yield store
     await store.close()
 
@@ -49,7 +49,7 @@ async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
 async def test_names_are_told_with_exits_shares_and_times(outbox: Outbox) -> None:
     order, odd = await read_figures(outbox.inventory, now=NOW, days=7)
     assert (order.key, order.received, order.first_at, order.last_at) == (ORDER, 70, TODAY - 9 * DAY_S, int(NOW))
-    assert dict(order.exits) == {"enqueued": 63, "invalid": 7}
+    assert dict(order.outcomes) == {"enqueued": 63, "invalid": 7}
     assert dict(order.presets) == {"Order Completed": 70}
     assert (order.sampled, order.share("value"), order.share("e-mail"), order.share("phone")) == (28, 1.0, 0.25, 0.0)
     assert (odd.key, odd.received, odd.first_at, odd.last_at) == (ODD, 2, TODAY, int(NOW - HOUR_S))
@@ -116,6 +116,6 @@ async def test_days_may_end_before_today(outbox: Outbox) -> None:
     yesterday = TODAY // DAY_S - 1
     (order,) = await read_figures(outbox.inventory, now=NOW, days=1, last_day=yesterday)
     assert (order.days, order.last_at) == ({TODAY - DAY_S: 10}, int(NOW))
-    assert dict(order.exits) == {"enqueued": 9, "invalid": 1}
+    assert dict(order.outcomes) == {"enqueued": 9, "invalid": 1}
     properties = await read_properties(outbox.inventory, ORDER, now=NOW, days=1, last_day=yesterday)
     assert [each.path for each in properties if each.path.startswith("properties.day")] == ["properties.day 1"]

@@ -33,7 +33,7 @@ def events() -> Iterator[Event]:
 
 def sent(event: Event) -> list[Any]:
     lines = PIPELINE.preview(read_raw_event(orjson.dumps(event), now=NOW), now=NOW)
-    return [(line.preset, line.exit, line.event) for line in lines]
+    return [(line.preset, line.outcome, line.event) for line in lines]
 
 
 def without(event: Event, path: str) -> Event:

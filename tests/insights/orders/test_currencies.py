@@ -39,13 +39,13 @@ def compared(draw: st.DrawFn) -> list[tuple[ShopOrder, OrderRow | None, bool]]:
     for shop, sent in zip(PLACES[::2], PLACES[1::2], strict=True):
         currency = draw(currency_of_none()) if has_column else None
         order = ShopOrder(f"#{shop}", (), draw(st.sampled_from([shop, None])), currency, 1e9)
-        exit_ = draw(st.sampled_from([*EXITS, None]))
+        outcome = draw(st.sampled_from([*EXITS, None]))
         row = None
-        if exit_ is not None:
+        if outcome is not None:
             money = draw(st.sampled_from([f"{sent}", f"{shop}", None])), draw(currency_of_none())
             row = OrderRow(
                 f"{shop}",
-                exit_,
+                outcome,
                 "",
                 *money,
                 "Checkout",
@@ -65,7 +65,7 @@ def judged(orders: Iterable[tuple[ShopOrder, OrderRow | None, bool]]) -> list[Or
         readable = order.amount is not None and (order.currency is not None or not has_column)
         rows = [] if row is None else [row]
         found.append(judge_order(order, rows, ledger_begins=0, is_readable=readable))
-        found += [judge_unknown(each) for each in rows if each.exit == "delivered"]
+        found += [judge_unknown(each) for each in rows if each.outcome == "delivered"]
     return found
 
 

@@ -45,11 +45,11 @@ def test_currencies_are_never_summed_together() -> None:
 
 
 def test_what_became_of_orders_adds_up_to_what_was_received() -> None:
-    exits = ("delivered", "waiting", "dead", "dismissed", "withheld", "withdrawn", "invalid", "duplicate", "refused")
+    outcomes = ("delivered", "waiting", "dead", "dismissed", "withheld", "withdrawn", "invalid", "duplicate", "refused")
     (eur,) = figures(
-        *(revenue(str(n), became=became) for n, became in enumerate(exits, 1)), revenue("500", became="unmatched")
+        *(revenue(str(n), became=became) for n, became in enumerate(outcomes, 1)), revenue("500", became="unmatched")
     )
-    assert list(eur.whole.became) == list(exits)
+    assert list(eur.whole.became) == list(outcomes)
     assert eur.whole.received == (90, 0, Decimal(45))
     assert eur.unmatched == (10, 0, Decimal(500))
     for kind, lines in eur.lines.items():

@@ -1,4 +1,4 @@
-"""What passes is traced on the way: the events' exits, and the context that is stored with each delivery."""
+"""What passes is traced on the way: the events' outcomes, and the context that is stored with each delivery."""
 
 from collections.abc import Sequence
 from pathlib import Path

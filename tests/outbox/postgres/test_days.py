@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from app.core.events import CounterRow, DroppedEvent, Exit
+from app.core.events import CounterRow, DroppedEvent, Outcome
 from app.core.shared_values import SET_ASIDE
 from app.errors import OutboxUnavailable
 from app.outbox.postgres.connections import SQL
@@ -16,7 +16,7 @@ from tests.outbox.build import DAY_S, HOUR_S, NOW, At, new
 from tests.waiting import until_async
 
 TODAY = day_of(NOW)
-NOTE = DroppedEvent(message_id="noted", preset=None, exit=Exit.REFUSED, reason="r")
+NOTE = DroppedEvent(message_id="noted", preset=None, outcome=Outcome.REFUSED, reason="r")
 TABLES = "SELECT relname FROM pg_class JOIN pg_inherits ON pg_class.oid = inhrelid WHERE relkind = 'r'"
 
 

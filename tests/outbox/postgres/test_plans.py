@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from app.core.deliveries import State
-from app.core.events import DroppedEvent, EventKey, Exit, InventoryCount, Measure
+from app.core.events import DroppedEvent, EventKey, InventoryCount, Measure, Outcome
 from app.core.pages import Query
 from app.core.values.times import DAY_S
 from app.outbox.postgres.connections import SQL
@@ -94,7 +94,7 @@ MORE_NUMBERS = (
 )
 TEXTS = ("ad_account_id", "claim", "claim_after_loss", "lease_lost", "reason", "preset", "message_id", "key")
 MORE_TEXTS = ("value", "process", "after_key", "after_2", "after_3", "after_4", "after_5", "after_6")
-OF_EVENTS = ("name", "type", "source", "exit", "others")
+OF_EVENTS = ("name", "type", "source", "outcome", "others")
 EVERYTHING: dict[str, Any] = {
     **dict.fromkeys(JSON, "[]"),
     **dict.fromkeys((*MOMENTS, "at", "ends_at", "audit_start", "minutes_start", "hours_start", "days_start"), NOW),
@@ -178,7 +178,9 @@ FULL_SCAN = re.compile(r"Seq Scan on (\w+)")
 @pytest.fixture
 async def filled(at: At, execute: Callable[..., list[Any]]) -> None:
     """Something of everything."""
-    dropped = tuple(DroppedEvent(message_id=f"n-{n}", preset=None, exit=Exit.REFUSED, reason="r") for n in range(300))
+    dropped = tuple(
+        DroppedEvent(message_id=f"n-{n}", preset=None, outcome=Outcome.REFUSED, reason="r") for n in range(300)
+    )
     await at.enqueue(*(new() for _ in range(300)), dropped=dropped)
     first, second, *rest = await at.claim(limit=200)
     await at.deliver(*rest)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.errors import OutboxUnavailable
 from app.outbox.postgres import PostgresOutbox
 from tests.outbox.build import NOW, At, new, rules
@@ -48,6 +48,6 @@ async def test_a_commit_whose_standby_stands_still_counts_as_failed_and_is_not_l
             os.kill(process.pid, signal.SIGCONT)
     (again,) = await at.enqueue(new(event_id="during"))
     (after,) = await at.enqueue(new(event_id="after"))
-    assert (again.exit, after.exit) == (Exit.DUPLICATE, Exit.ENQUEUED)
+    assert (again.outcome, after.outcome) == (Outcome.DUPLICATE, Outcome.ENQUEUED)
     assert len(await at.claim()) == 3
     await outbox.close()

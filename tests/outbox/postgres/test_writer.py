@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.errors import OutboxUnavailable, RowRefused
 from app.outbox.dedup import keys_of
 from app.outbox.enqueue import prepare
@@ -66,8 +66,8 @@ async def test_the_same_event_that_another_process_is_storing_is_waited_for(
     assert not waiting.done()
     (connection.commit if committed else connection.rollback)()
     first, second = await waiting
-    assert first.exit is (Exit.DUPLICATE if committed else Exit.ENQUEUED)
-    assert second.exit is Exit.ENQUEUED
+    assert first.outcome is (Outcome.DUPLICATE if committed else Outcome.ENQUEUED)
+    assert second.outcome is Outcome.ENQUEUED
     assert "as delivery 99" in first.reason or not committed
 
 
@@ -78,9 +78,9 @@ async def test_two_processes_that_enqueue_the_same_events_agree(at: At, open_at:
         *(side.enqueue(*(new(event_id=each) for each in ids[start : start + 10]))
           for start in range(0, 300, 10) for side in (at, other))
     )  # fmt: skip
-    exits = [answer.exit for call in answers for answer in call]
-    assert exits.count(Exit.ENQUEUED) == 300
-    assert exits.count(Exit.DUPLICATE) == 300
+    outcomes = [answer.outcome for call in answers for answer in call]
+    assert outcomes.count(Outcome.ENQUEUED) == 300
+    assert outcomes.count(Outcome.DUPLICATE) == 300
 
 
 async def test_nobody_waits_for_ever_for_events_that_others_store_again_and_again(
@@ -129,7 +129,7 @@ async def test_a_race_that_was_lost_after_the_check_is_checked_again(
 
     monkeypatch.setattr(enqueue_module, "_check_all", slowly)
     first, second = await at.enqueue(new(event_id="before"), new(event_id="e"))
-    assert (first.exit, second.exit) == (Exit.DUPLICATE, Exit.DUPLICATE)
+    assert (first.outcome, second.outcome) == (Outcome.DUPLICATE, Outcome.DUPLICATE)
 
 
 async def test_small_calls_do_not_wait_for_large_ones(at: At, connection: psycopg.Connection) -> None:
@@ -143,7 +143,7 @@ async def test_small_calls_do_not_wait_for_large_ones(at: At, connection: psycop
     ]
     await asyncio.sleep(0)  # they come first
     (answer,) = await asyncio.wait_for(at.enqueue(new()), 5)
-    assert answer.exit is Exit.ENQUEUED
+    assert answer.outcome is Outcome.ENQUEUED
     assert not any(task.done() for task in large)
     connection.rollback()
     assert [len(answers) for answers in await asyncio.gather(*large)] == [1 + LARGE_ROWS] * len(large)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.core.events import CounterRow, Exit
+from app.core.events import CounterRow, Outcome
 from app.core.pages import Query
 from app.outbox.sqlite import SqliteOutbox
 from tests.outbox.build import NOW, At, new, rules
@@ -39,7 +39,7 @@ async def test_a_call_that_repeats_something_is_checked_in_a_transaction(at: At,
     await at.enqueue(twice)
     statements.clear()
     first, second = await at.enqueue(new(), twice)
-    assert (first.exit, second.exit) == (Exit.ENQUEUED, Exit.DUPLICATE)
+    assert (first.outcome, second.outcome) == (Outcome.ENQUEUED, Outcome.DUPLICATE)
     assert statements == [
         "INSERT INTO storing",
         "BEGIN IMMEDIATE",
@@ -56,21 +56,21 @@ async def test_a_key_is_found_at_whichever_place_it_is_left(at: At, execute: Cal
     await at.enqueue(twice)
     await execute(f"UPDATE dedup_key SET place = {place}")
     (answer,) = await at.enqueue(twice)
-    assert answer.exit is Exit.DUPLICATE
+    assert answer.outcome is Outcome.DUPLICATE
 
 
 async def test_an_event_may_come_again_when_its_window_is_over(at: At) -> None:
     again = new()
     await at.enqueue(again)
     (answer,) = await at.later(rules().dedup_window_s + 1).enqueue(again)
-    assert answer.exit is Exit.ENQUEUED
+    assert answer.outcome is Outcome.ENQUEUED
 
 
 async def test_two_alike_within_one_call_are_told_apart_by_their_id(at: At) -> None:
     await at.enqueue(new(), new())
     alike = new()
     first, second = await at.enqueue(alike, alike)
-    assert (first.exit, second.exit) == (Exit.ENQUEUED, Exit.DUPLICATE)
+    assert (first.outcome, second.outcome) == (Outcome.ENQUEUED, Outcome.DUPLICATE)
     (kept,) = (await at.outbox.search(Query(message_id=alike.message_id), limit=10)).deliveries
     assert second.reason.endswith(f"as delivery {kept.delivery_id}")
 
@@ -98,5 +98,5 @@ async def test_another_process_that_writes_is_waited_for(at: At, path: Path) -> 
     other.execute("BEGIN IMMEDIATE")
     asyncio.get_running_loop().call_later(0.1, other.execute, "COMMIT")
     (answer,) = await at.enqueue(new())
-    assert answer.exit is Exit.ENQUEUED
+    assert answer.outcome is Outcome.ENQUEUED
     other.close()

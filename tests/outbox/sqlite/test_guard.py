@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from app.config.settings import OutboxSettings
-from app.core.events import DroppedEvent, Exit
+from app.core.events import DroppedEvent, Outcome
 from app.errors import OutboxUnavailable
 from app.outbox.sqlite import SqliteOutbox, guard
 from app.outbox.sqlite.database import open_writable
@@ -258,7 +258,7 @@ async def test_the_last_of_the_disk_is_for_proven_events(small_disk: Path) -> No
     await outbox.start_disk_checks(rules(outbox_quick_check_s=0, outbox_reserve_bytes=4_000_000))
     at = At(outbox)
     _occupy(small_disk, but_bytes=15_000_000)
-    note = DroppedEvent(message_id="m", preset=None, exit=Exit.INVALID, reason="x")
+    note = DroppedEvent(message_id="m", preset=None, outcome=Outcome.INVALID, reason="x")
     for events in ([new(leaves_room=True)], []):
         with pytest.raises(OutboxUnavailable, match="proven events only: free space until 16,000,000 bytes") as told:
             await outbox.enqueue(events, [note], [], now=NOW)

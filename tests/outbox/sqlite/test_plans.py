@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.core.deliveries import State
-from app.core.events import Exit
+from app.core.events import Outcome
 from app.core.pages import Query
 from app.outbox.sqlite.database import SQL, open_writable, script_of_store
 from app.outbox.sqlite.enqueue import prepare_connection
@@ -21,7 +21,7 @@ QUERIES = {
     "event": Query(event_id="e"),
     "order": Query(order_id="o"),
     "preset": Query(preset="p", state=State.PENDING, reason="r"),
-    "attempt": Query(exit=Exit.REJECTED, since=1),
+    "attempt": Query(outcome=Outcome.REJECTED, since=1),
     "person": Query(person=("0",), warning="w"),
     "dead": Query(state=State.DEAD, preset="p", reason="r"),
 }
@@ -49,7 +49,7 @@ GROWING = (
     "|id_filter|known"
 )
 #: Parameters that are arrays of JSON.
-LISTS = {"rows", "ids", "keys", "digests", "counted", "deliveries", "people", "suppressions", "exits", "person"} | {
+LISTS = {"rows", "ids", "keys", "digests", "counted", "deliveries", "people", "suppressions", "outcomes", "person"} | {
     "sent",
     "died",
 }
@@ -77,7 +77,7 @@ def _plan(connection: sqlite3.Connection, sql: str) -> list[str]:
             "deliveries",
             "people",
             "suppressions",
-            "exits",
+            "outcomes",
             "person",
             "sent",
             "died",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.core.deliveries import State
-from app.core.events import CounterRow, DroppedEvent, EventKey, Exit, InventoryCount, Measure
+from app.core.events import CounterRow, DroppedEvent, EventKey, InventoryCount, Measure, Outcome
 from app.core.pages import AuditAction, AuditEntry, Query
 from app.core.people import Ownership, PeopleChanges
 from app.errors import OutboxUnavailable
@@ -48,7 +48,7 @@ async def filled(path: Path) -> Path:
 
 def _dropped(count: int) -> tuple[DroppedEvent, ...]:
     return tuple(
-        DroppedEvent(message_id=f"n-{n}", preset=None, exit=Exit.REFUSED, reason="no event") for n in range(count)
+        DroppedEvent(message_id=f"n-{n}", preset=None, outcome=Outcome.REFUSED, reason="no event") for n in range(count)
     )
 
 
@@ -93,7 +93,7 @@ async def test_of_a_good_file_everything_arrives(salvaged: Salvages) -> None:
     assert {each.state: each.number for each in named} == stands
     assert {len((await at.outbox.message(f"m-{n}")).deliveries[0].history) for n in range(1, DELIVERED + DEAD)} == {1}
     (again,) = await at.enqueue(new(event_id="m-1"))
-    assert again.exit is Exit.DUPLICATE
+    assert again.outcome is Outcome.DUPLICATE
     assert len(await at.claim(limit=COUNT)) == COUNT - DELIVERED - DEAD
     await at.outbox.close()
 
