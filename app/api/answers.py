@@ -226,7 +226,7 @@ _BEFORE: Final = "The same for as many days before; of a day: the day before."
 
 
 class RevenueLine(BaseModel, from_attributes=True):
-    """The orders of one day, preset, source or ad account."""
+    """The orders of one day, preset, source, order channel or ad account."""
 
     received: Worth
     before: Worth = Field(description=_BEFORE)
@@ -262,7 +262,9 @@ class CurrencyRevenue(BaseModel, from_attributes=True):
         description="ISO 4217; null if the orders named none."
     )
     unmatched: Worth = Field(description="Orders that no preset takes.")
-    by: dict[str, list[RevenueLine]] = _of("lines", description="By `day`, `preset`, `source`, `ad_account_id`.")
+    by: dict[str, list[RevenueLine]] = _of(
+        "lines", description="By `day`, `preset`, `source`, `channel`, `ad_account_id`."
+    )
     odd: list[OddOrder]
     trust: OrderTrust
 

@@ -3,13 +3,13 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import orjson
 import typer
@@ -27,7 +27,7 @@ from app.core.pages import Query
 from app.core.values.times import DAY_S
 from app.insights.alerts.watcher import AlertWebhook
 from app.insights.orders.reconcile import LedgerPart, MissingOrders, Reconciliation
-from app.insights.orders.revenue import ORDERS_BECAME, CurrencyTotals, OrderTotals, read_revenue
+from app.insights.orders.revenue import ORDERS_BECAME, CurrencyTotals, OrderTotals, RevenueLine, read_revenue
 from app.insights.orders.verdicts import BY, OrderVerdict
 from app.operations.reconcile import Missing, OrderActs, SentMissing
 from app.outbox import Outbox
@@ -282,12 +282,16 @@ def _print_all(found: list[CurrencyTotals]) -> None:
     shown = {
         became: words for became, words in ORDERS_BECAME.items() if any(became in each.whole.became for each in found)
     }
-    table = Table("currency", "received", *shown.values(), "average")
+    whole, by_channel = (
+        Table(*head, "received", *shown.values(), "average") for head in (["currency"], ["channel", "currency"])
+    )
     for each in found:
-        whole = each.whole
-        became = [_told(whole.became.get(name, OrderTotals())) for name in shown]
-        add_row(table, each.currency or "no currency", _told(whole.received), *became, _average(whole.received))
-    print_table(table)
+        currency = each.currency or "no currency"
+        add_row(whole, currency, *_row(each.whole, shown))
+        for line in each.lines["channel"]:
+            add_row(by_channel, line.name or "none stated", currency, *_row(line, shown))
+    print_table(whole)
+    print_table(by_channel)
     for each in found:
         trust = each.trust
         if trust.public:
@@ -300,9 +304,14 @@ def _print_all(found: list[CurrencyTotals]) -> None:
             print_line(f"Delivery {odd.delivery_id}: {told}.")
 
 
+def _row(line: RevenueLine, shown: Iterable[str]) -> list[str]:
+    sums = [line.received, *(line.became.get(name, OrderTotals()) for name in shown)]
+    return [*map(_told, sums), _average(line.received)]
+
+
 def _told(worth: OrderTotals) -> str:
     return f"{worth.amount:,} ({worth.orders:,})" if worth.orders else "0"
 
 
-def _average(worth: OrderTotals) -> Any:
+def _average(worth: OrderTotals) -> str:
     return "" if worth.average is None else f"{worth.average:,}"

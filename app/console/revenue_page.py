@@ -30,7 +30,13 @@ _OUTCOMES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "invalid": ("not sent", (State.DEAD, State.DISMISSED, Outcome.INVALID, Outcome.REFUSED)),
 }
 #: The tables by what their lines are of, which but for days is a filter of the list of deliveries; and their headings.
-_KINDS: Final = {"day": "By day", "preset": "By preset", "source": "By source", "ad_account_id": "By ad account"}
+_KINDS: Final = {
+    "day": "By day",
+    "preset": "By preset",
+    "source": "By source",
+    "channel": "By order channel",
+    "ad_account_id": "By ad account",
+}
 
 
 class RevenuePages(PageGroup):
@@ -90,7 +96,7 @@ def _filters(
         first = last = int(line.name)
     filters: dict[str, Any] = {"currency": block.currency or "none"}
     if line and kind != "day":
-        filters |= {kind: line.name} if line.name else {"taken": "no"}
+        filters |= {kind: line.name} if line.name else {"channel": "none"} if kind == "channel" else {"taken": "no"}
     if became in {"waiting", State.DELIVERED, State.DEAD, State.DISMISSED}:
         filters["state"] = became
     elif became:

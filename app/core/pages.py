@@ -217,6 +217,8 @@ class Revenue:
     ad_account_id: str
     preset: str
     source: str
+    #: The channel of the orders; "" if no trusted event stated one.
+    channel: str
     #: ISO 4217; "" where none was named.
     currency: str
     #: `waiting`, a `State` that is settled, or the `Outcome` of a dropped event; `public` and `unconfirmed` count again

@@ -71,7 +71,7 @@ BEFORE_FIRST: Final[dict[TransferKind, tuple[Any, ...]]] = {
     TransferKind.DELIVERED: (-1,),
     TransferKind.DROPPED_EVENTS: (-1,),
     TransferKind.COUNTS: (0, -1, "", "", "", "", ""),
-    TransferKind.REVENUE: (-1, "", "", "", "", ""),
+    TransferKind.REVENUE: (-1, "", "", "", "", "", ""),
     TransferKind.INVENTORY: (0, "", -1, "", "", "", ""),
     TransferKind.AUDIT: (-1,),
     TransferKind.SUPPRESSIONS: ("",),

@@ -16,7 +16,13 @@ from tests.outbox.build import At, new
 @pytest.fixture
 def _sold(tmp_path: Path) -> None:
     orders = [
-        new(order_id=f"SO-{n}", amount=amount, currency=currency, source=source)
+        new(
+            order_id=f"SO-{n}",
+            amount=amount,
+            currency=currency,
+            source=source,
+            channel="pos" if source == "pos" else "web",
+        )
         for n, (amount, currency, source) in enumerate(
             [*((str(20 + n), "EUR", "shop") for n in range(6)), ("2300", "EUR", "pos"), ("1200.5", "CHF", "pos")]
         )
@@ -33,6 +39,8 @@ def test_programs_get_a_line_a_currency(run: Run) -> None:
     euros, francs = map(json.loads, run("revenue", "--json").stdout.splitlines())
     assert (euros["currency"], euros["received"]["amount"], euros["became"]["waiting"]["orders"]) == ("EUR", "2435", 7)
     assert [odd["times"] for odd in euros["odd"]] == [100]
+    received = {each["name"]: each["received"]["amount"] for each in euros["by"]["channel"]}
+    assert received == {"pos": "2300", "web": "135"}
     assert (francs["currency"], francs["received"]["average"]) == ("CHF", "1200.50")
     (only,) = run("revenue", "--json", "--days", "1", "--source", "shop").stdout.splitlines()
     assert json.loads(only)["received"]["orders"] == 6
@@ -42,6 +50,8 @@ def test_programs_get_a_line_a_currency(run: Run) -> None:
 def test_people_see_a_table_and_what_looks_wrong(run: Run) -> None:
     shown = " ".join(run("revenue").stdout.split())
     for text in (
+        "pos │ EUR │ 2,300 (1)",
+        "web │ EUR │ 135 (6)",
         "EUR",
         "2,435 (7)",
         "CHF",

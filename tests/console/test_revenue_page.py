@@ -28,12 +28,21 @@ async def sold(world: World) -> World:
             for amount in amounts
         ]
         await world.outbox.enqueue(orders, [], [], now=now - back * DAY_S)
+    till = new(
+        ad_account_id=ACCOUNT,
+        preset="Checkout",
+        order_id="SO-t",
+        amount="25",
+        currency="EUR",
+        channel="pos",
+        is_proven=True,
+    )
     yen = new(ad_account_id=ACCOUNT, preset="Checkout", order_id="SO-y", amount="1999", currency="JPY", source="tokyo")
     note = DroppedEvent(
         message_id="n", ad_account_id=ACCOUNT, preset="Checkout", outcome=Outcome.WITHHELD, reason="no consent",
         event_name="checkout", order_id="SO-n", amount="5", currency="EUR",
     )  # fmt: skip
-    await world.enqueue(yen, notes=[note])
+    await world.enqueue(yen, till, notes=[note])
     await world.settle(Delivered(), State.DELIVERED)
     await world.settle(Rejected(reason="em is malformed"), State.DEAD)
     await world.outbox.claim(ACCOUNT, limit=1, max_bytes=1_000_000, max_wait_s=0, lease_s=60, now=world.now)
@@ -63,7 +72,13 @@ async def test_every_figure_is_the_length_of_the_list_that_it_leads_to(sold: Wor
         await page_of(sold, query) for query in ("", "?currency=", "?currency=JPY", "?period=today", "?from=default")
     ]
     told = {unescape(path): int(count) for page in pages for path, count in LINK.findall(page)}
-    kinds = ["taken=no", "source=tokyo", *(f"={became}&" for became in (*ORDERS_BECAME, "unmatched"))]
+    kinds = [
+        "taken=no",
+        "source=tokyo",
+        "channel=pos",
+        "channel=none",
+        *(f"={became}&" for became in (*ORDERS_BECAME, "unmatched")),
+    ]
     assert [kind for kind in kinds if not any(kind in path for path in told)] == []
     assert {path: len(ROW.findall((await sold.browser.get(path)).text)) for path in told} == told
 

@@ -96,8 +96,15 @@ async def test_each_sum_is_the_length_of_the_list_of_its_orders(at: At) -> None:
     no_order = {"order_id": None, "event_name": "lead"}
     old = await at.later(-DAY_S).dead_letter(order("1", number="old"))
     await at.later(-DAY_S).enqueue(order("2", number="of yesterday"))
-    some = [order("3"), order("4", currency=None), order("5", source="shop"), new(event_name="lead", currency="EUR")]
-    dropped = [note(outcome, **of) for outcome in DROPPED_OUTCOMES for of in ({}, before, no_order)]
+    some = [
+        order("3"),
+        order("4", currency=None),
+        order("5", source="shop"),
+        order("6", channel="pos"),
+        new(event_name="lead", currency="EUR"),
+    ]
+    kinds: tuple[dict[str, Any], ...] = ({}, before, no_order, {"channel": "pos"})
+    dropped = [note(outcome, **of) for outcome in DROPPED_OUTCOMES for of in kinds]
     await at.enqueue(*some, dropped=(*dropped, note(Outcome.UNMATCHED, **before)))
     await at.outbox.dead_letters.redrive(Query(delivery_id=old), now=at.now)
     rows = await at.outbox.revenue(first_day=TODAY, last_day=TODAY)
@@ -107,6 +114,7 @@ async def test_each_sum_is_the_length_of_the_list_of_its_orders(at: At) -> None:
         is_order = None if row.became == Outcome.UNMATCHED else True
         by = {"preset": row.preset, "ad_account_id": row.ad_account_id} if row.preset else {"taken": False}
         asked = {**stands, **by, "source": row.source, "currency": row.currency, "is_order": is_order}
+        asked["channel"] = row.channel
         assert await listed(at.outbox, **asked) == row.orders, asked
     received = sum(row.orders for row in rows if row.became != Outcome.UNMATCHED)
     assert await listed(at.outbox, is_order=True) == received
@@ -120,6 +128,28 @@ async def test_a_withdrawn_order_waits_no_longer(at: At) -> None:
     )
     assert await at.outbox.withdraw([asked], now=at.now) == [1]
     assert await stands(at.outbox) == {"withdrawn": (1, "8")}
+
+
+async def test_an_order_is_counted_by_its_channel_wherever_it_stands(at: At) -> None:
+    await at.enqueue(*(order(str(number), channel="pos") for number in range(1, 6)))
+    sent = {each.message_id: each for each in await at.claim()}
+    first, second, third, *_ = sent.values()
+    await at.deliver(first)
+    await at.kill(second, third)
+    await at.outbox.dead_letters.redrive(Query(delivery_id=second.delivery_id), now=at.now)
+    await at.outbox.dead_letters.dismiss(Query(delivery_id=third.delivery_id), because="a test")
+    await at.enqueue(order("9", channel="pos", hold_s=60))
+    asked = Withdrawal(
+        ad_account_id=ACCOUNT, preset="checkout", order_id="SO-9", message_id="cancelled", is_proven=True
+    )
+    assert await at.outbox.withdraw([asked], now=at.now) == [1]
+    rows = await at.outbox.revenue(first_day=TODAY, last_day=TODAY)
+    assert {(row.became, row.channel, row.orders) for row in rows} == {
+        ("waiting", "pos", 3),
+        ("delivered", "pos", 1),
+        ("dismissed", "pos", 1),
+        ("withdrawn", "pos", 1),
+    }
 
 
 NO_AMOUNTS = [None, "", "abc", "1.2.3", "-5", "1e5", "12345678901", "00000000001", "9" * 400, ".5", "5,00", "."]
@@ -194,11 +224,12 @@ async def test_currencies_accounts_presets_and_sources_are_told_apart(at: At) ->
         {"currency": None},
         {"preset": "other"},
         {"source": "shop"},
+        {"channel": "pos"},
         {"ad_account_id": "2"},
     ]
     await at.enqueue(*(order("1", number=n, **changes) for n, changes in enumerate([{}, *several])))
     rows = await at.outbox.revenue(first_day=TODAY - 1, last_day=TODAY + 1)
-    assert [(row.orders, str(row.amount)) for row in rows] == [(1, "1")] * 6
+    assert [(row.orders, str(row.amount)) for row in rows] == [(1, "1")] * 7
     assert await at.outbox.revenue(first_day=TODAY + 1, last_day=TODAY + 9) == []
 
 

@@ -219,6 +219,10 @@ async def test_a_merged_order_has_the_channel_of_the_shop(at: At, steps: list[Ne
         await at.enqueue(each)
     (order,) = [each for each in (await at.outbox.search(Query(), limit=9)).deliveries if each.is_proven]
     assert order.channel == "pos"
+    rows = await at.outbox.revenue(first_day=int(at.now // DAY_S), last_day=int(at.now // DAY_S))
+    assert {(row.channel, row.orders, str(row.amount)) for row in rows if row.became == "waiting"} == {
+        ("pos", 1, "249")
+    }
 
 
 @pytest.mark.parametrize(("steps", "sent", "outcomes"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])

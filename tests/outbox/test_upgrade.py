@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,10 @@ async def _loses_nothing(url: str, *, now: float) -> None:
         names = sorted({(each.name, each.source) for each in kept})
         named = await outbox.inventory.name_counts(names, first_day=0, last_day=10**6)
         assert sum(each.number for each in named if each.state == "waiting") == 2
+        revenue = await outbox.revenue(first_day=0, last_day=10**6)
+        assert [(row.channel, row.became, row.orders, row.amount) for row in revenue] == [
+            ("", "waiting", 1, Decimal(20))
+        ]
         claimed = await outbox.claim(account, limit=9, max_bytes=10**6, max_wait_s=0, lease_s=60, now=now)
         sent = {each.message_id: json.loads(each.payload) for each in claimed}
         assert {key: each["event_name"] for key, each in sent.items()} == {"old-1": "checkout", "old-2": "signup"}

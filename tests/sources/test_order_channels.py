@@ -11,7 +11,9 @@ from app.assemble import running_catalog
 from app.core.events import Outcome
 from app.core.pages import Query
 from app.core.values.order_channels import order_channel
+from app.core.values.times import DAY_S
 from app.insights.orders.reconcile import reconciled
+from app.insights.orders.revenue import read_revenue
 from app.outbox import open_outbox
 from app.pipeline.pipeline import Pipeline
 from app.source import Arrival, Intake, read_event
@@ -210,7 +212,9 @@ SOLD += [(shopify("Phone"), 3, "50.00", "phone")]
 
 
 @pytest.mark.parametrize("is_proven", [True, False])
-async def test_ledger_and_comparison_show_the_channel_of_a_trusted_order(tmp_path: Path, *, is_proven: bool) -> None:
+async def test_ledger_comparison_and_revenue_show_the_channel_of_a_trusted_order(
+    tmp_path: Path, *, is_proven: bool
+) -> None:
     file = tmp_path / "orders.csv"
     lines = [f"#{number},paid,{amount},USD,2026-11-25 10:00:00 +0000" for _, number, amount, _ in SOLD]
     file.write_text("\n".join(["Name,Financial Status,Subtotal,Currency,Created at", *lines, ""]), encoding="utf-8")
@@ -230,6 +234,8 @@ async def test_ledger_and_comparison_show_the_channel_of_a_trusted_order(tmp_pat
             found = (await outbox.search(Query(channel=channel), limit=9)).deliveries
             assert [each.channel for each in found] == ([channel] if is_proven else [])
         compared = await reconciled(outbox, str(file), ledger_begins=0)
+        today = int(NOW // DAY_S)
+        (revenue,) = await read_revenue(outbox, {}, first_day=today, last_day=today)
     finally:
         await outbox.close()
     sums = {
@@ -237,6 +243,8 @@ async def test_ledger_and_comparison_show_the_channel_of_a_trusted_order(tmp_pat
     }
     separate = {channel: {"USD": amount} for _, _, amount, channel in SOLD}
     assert sums == (separate if is_proven else {"": {"USD": "100.00"}})
+    received = {line.name: line.received.amount for line in revenue.lines["channel"]}
+    assert received == ({"web": 20, "pos": 30, "phone": 50} if is_proven else {"": 100})
 
 
 UNTIL_2025 = {"api_version": "2025-02-24.acacia"}

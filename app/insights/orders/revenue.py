@@ -1,4 +1,4 @@
-"""What the orders of some days are worth: by currency, and in each by day, preset, source and ad account."""
+"""What the orders of some days are worth: by currency, and in each by day, preset, source, channel and ad account."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -78,7 +78,7 @@ class OrderTrust(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevenueLine:
-    """The orders of one day, preset, source or ad account."""
+    """The orders of one day, preset, source, channel or ad account."""
 
     #: Of a day its number since 1970, as a text.
     name: str
@@ -100,7 +100,7 @@ class CurrencyTotals:
     #: ISO 4217; "" where none was named.
     currency: str
     whole: RevenueLine
-    #: By `day`, `preset`, `source`, `ad_account_id`; of days the newest first, else what was worth most.
+    #: By `day`, `preset`, `source`, `channel`, `ad_account_id`; of days the newest first, else what was worth most.
     lines: dict[str, tuple[RevenueLine, ...]]
     #: Each order once, whole and by day: without events that came again, for the ad account that received most orders,
     #: and what reached none.
@@ -168,7 +168,7 @@ def _of_currency(currency: str, rows: Sequence[Revenue], first: int, last: int, 
     once = [[row for row in span if row.ad_account_id in mine and row.became not in _AGAIN] for span in spans]
     once_of_day = _grouped(once[0], "day")
     lines = {"day": tuple(days)}
-    for kind in ("preset", "source", "ad_account_id"):
+    for kind in ("preset", "source", "channel", "ad_account_id"):
         groups = [_grouped((row for row in span if row.became in ORDERS_BECAME), kind) for span in spans]
         each = [_line(name, *(group.get(name, []) for group in groups)) for name in groups[0]]
         lines[kind] = tuple(sorted(each, key=lambda line: (-line.received.amount, line.name)))

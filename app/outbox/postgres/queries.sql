@@ -182,10 +182,10 @@ WITH
   ),
   ordered AS (
     SELECT (given ->> 25)::float8 AS at, given ->> 0 AS ad_account_id, given ->> 1 AS preset, given ->> 10 AS source,
-           given ->> 12 AS currency, 'waiting' AS became, 1 AS sign, given ->> 11 AS amount, id
+           given ->> 18 AS channel, given ->> 12 AS currency, 'waiting' AS became, 1 AS sign, given ->> 11 AS amount, id
     FROM new WHERE given ->> 3 = 'checkout'
     UNION ALL
-    SELECT (event ->> 14)::float8, event ->> 1, event ->> 2, event ->> 10, event ->> 9, event ->> 3, 1, event ->> 8, NULL
+    SELECT (event ->> 14)::float8, event ->> 1, event ->> 2, event ->> 10, event ->> 12, event ->> 9, event ->> 3, 1, event ->> 8, NULL
     FROM fits, jsonb_array_elements(%(dropped_events)s::jsonb) AS event
     WHERE coalesce(event ->> 6 = 'checkout', event ->> 7 IS NOT NULL)
   ),
@@ -222,7 +222,7 @@ WITH
     SELECT (row ->> 'delivery_id')::bigint AS id, row FROM jsonb_array_elements(%(rows)s::jsonb) AS row
   ),
   before AS MATERIALIZED (
-    SELECT id, delivery.ad_account_id, delivery.preset, source, currency, amount, event_name, enqueued_at, payload_bytes
+    SELECT id, delivery.ad_account_id, delivery.preset, source, channel, currency, amount, event_name, enqueued_at, payload_bytes
     FROM given JOIN delivery USING (id) JOIN queue USING (id)
   ),
   rewritten AS (
@@ -245,11 +245,13 @@ WITH
     FROM given WHERE queue.id = given.id
   ),
   ordered AS (
-    SELECT enqueued_at AS at, ad_account_id, preset, source, stands.currency, 'waiting' AS became, sign, stands.amount, id
+    SELECT enqueued_at AS at, ad_account_id, preset, source, stands.channel, stands.currency, 'waiting' AS became, sign,
+           stands.amount, id
     FROM before JOIN given USING (id),
          LATERAL (
-           VALUES (before.currency, before.amount, -1), (row ->> 'currency', row ->> 'amount', 1)
-         ) AS stands (currency, amount, sign)
+           VALUES (before.channel, before.currency, before.amount, -1),
+                  (row ->> 'channel', row ->> 'currency', row ->> 'amount', 1)
+         ) AS stands (channel, currency, amount, sign)
     WHERE event_name = 'checkout'
   ),
   earned AS (/* sums */)
@@ -546,7 +548,7 @@ WITH
   ),
   named AS (/* named */),
   ordered AS (
-    SELECT enqueued_at AS at, delivery.ad_account_id, preset, source, currency, stands.became, sign, amount,
+    SELECT enqueued_at AS at, delivery.ad_account_id, preset, source, channel, currency, stands.became, sign, amount,
            CASE WHEN stands.became NOT IN ('public', 'unconfirmed') THEN id END AS id
     FROM ours JOIN delivery USING (id),
          LATERAL (VALUES
@@ -582,13 +584,13 @@ WITH
     DELETE FROM dead WHERE id = ANY (%(ids)s::bigint[]) RETURNING id, enqueued_at, history
   ),
   moved AS (
-    SELECT stands.at, stands.state, sign, ad_account_id, preset, source, event_name, currency, amount, id, name
+    SELECT stands.at, stands.state, sign, ad_account_id, preset, source, event_name, channel, currency, amount, id, name
     FROM risen JOIN delivery USING (id),
          LATERAL (VALUES (enqueued_at, 'dead', -1), (%(now)s::float8, 'waiting', 1)) AS stands (at, state, sign)
   ),
   named AS (/* named */),
   ordered AS (
-    SELECT at, ad_account_id, preset, source, currency, state AS became, sign, amount, id FROM moved
+    SELECT at, ad_account_id, preset, source, channel, currency, state AS became, sign, amount, id FROM moved
     WHERE event_name = 'checkout'
   ),
   earned AS (/* sums */),
@@ -628,12 +630,13 @@ WITH
     WHERE dead.id = given.id AND dead.state = 'dead' RETURNING dead.id, enqueued_at
   ),
   moved AS (
-    SELECT id, enqueued_at AS at, stands.state, sign, ad_account_id, preset, source, event_name, amount, currency, name
+    SELECT id, enqueued_at AS at, stands.state, sign, ad_account_id, preset, source, event_name, amount, channel,
+           currency, name
     FROM dismissing JOIN delivery USING (id), (VALUES ('dead', -1), ('dismissed', 1)) AS stands (state, sign)
   ),
   named AS (/* named */),
   ordered AS (
-    SELECT at, ad_account_id, preset, source, currency, state AS became, sign, amount, id FROM moved
+    SELECT at, ad_account_id, preset, source, channel, currency, state AS became, sign, amount, id FROM moved
     WHERE event_name = 'checkout'
   ),
   earned AS (/* sums */),
@@ -852,16 +855,16 @@ SELECT pg_advisory_xact_lock(7405811247);
 
 -- revenue --
 -- What the orders of some days are worth, those of all slots together.
-SELECT day, ad_account_id, preset, source, currency, became, sum(orders)::bigint, sum(without_amount)::bigint,
+SELECT day, ad_account_id, preset, source, channel, currency, became, sum(orders)::bigint, sum(without_amount)::bigint,
        sum(millionths), max(largest), (array_agg(largest_id ORDER BY largest DESC NULLS LAST))[1]
 FROM revenue WHERE day >= %(first_day)s AND day <= %(last_day)s
-GROUP BY day, ad_account_id, preset, source, currency, became HAVING sum(orders) > 0
-ORDER BY day, ad_account_id, preset, source, currency, became;
+GROUP BY day, ad_account_id, preset, source, channel, currency, became HAVING sum(orders) > 0
+ORDER BY day, ad_account_id, preset, source, channel, currency, became;
 
 -- retain_revenue --
 -- Forget days with the ledger.
-DELETE FROM revenue WHERE (day, ad_account_id, preset, source, currency, became, slot) IN (
-  SELECT day, ad_account_id, preset, source, currency, became, slot FROM revenue
+DELETE FROM revenue WHERE (day, ad_account_id, preset, source, channel, currency, became, slot) IN (
+  SELECT day, ad_account_id, preset, source, channel, currency, became, slot FROM revenue
   WHERE day < floor(%(days_start)s::float8 / 86400)::integer LIMIT %(limit)s OFFSET %(skip)s
 );
 
@@ -1207,22 +1210,24 @@ WHERE span_s = 3600 AND counter.start_at = given.start_at AND counter.name = giv
 
 -- transfer_revenue_out --
 -- What orders are worth, to be moved to another outbox.
-SELECT day, ad_account_id COLLATE "C", preset COLLATE "C", source COLLATE "C", currency COLLATE "C", became COLLATE "C",
+SELECT day, ad_account_id COLLATE "C", preset COLLATE "C", source COLLATE "C", channel COLLATE "C", currency COLLATE "C",
+       became COLLATE "C",
        sum(orders)::bigint, sum(without_amount)::bigint,
        greatest(least(sum(millionths), 9000000000000000000), -9000000000000000000)::bigint, max(largest)::bigint,
        (array_agg(largest_id ORDER BY largest DESC NULLS LAST))[1]
 FROM revenue
-WHERE (day, ad_account_id COLLATE "C", preset COLLATE "C", source COLLATE "C", currency COLLATE "C", became COLLATE "C")
-    > (%(after_0)s::integer, %(after_1)s, %(after_2)s, %(after_3)s, %(after_4)s, %(after_5)s)
-GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6 LIMIT %(limit)s;
+WHERE (day, ad_account_id COLLATE "C", preset COLLATE "C", source COLLATE "C", channel COLLATE "C", currency COLLATE "C",
+       became COLLATE "C")
+    > (%(after_0)s::integer, %(after_1)s, %(after_2)s, %(after_3)s, %(after_4)s, %(after_5)s, %(after_6)s)
+GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 2, 3, 4, 5, 6, 7 LIMIT %(limit)s;
 
 -- transfer_revenue_in --
 -- What the orders of another outbox are worth: in a slot of their own.
 WITH written AS (
-  INSERT INTO revenue (day, ad_account_id, preset, source, currency, became, slot, orders, without_amount, millionths,
-                       largest, largest_id)
-  SELECT (row ->> 0)::integer, row ->> 1, row ->> 2, row ->> 3, row ->> 4, row ->> 5, -1, (row ->> 6)::bigint,
-         (row ->> 7)::bigint, (row ->> 8)::numeric, (row ->> 9)::numeric, (row ->> 10)::bigint
+  INSERT INTO revenue (day, ad_account_id, preset, source, channel, currency, became, slot, orders, without_amount,
+                       millionths, largest, largest_id)
+  SELECT (row ->> 0)::integer, row ->> 1, row ->> 2, row ->> 3, row ->> 4, row ->> 5, row ->> 6, -1,
+         (row ->> 7)::bigint, (row ->> 8)::bigint, (row ->> 9)::numeric, (row ->> 10)::numeric, (row ->> 11)::bigint
   FROM jsonb_array_elements(%(rows)s::jsonb) AS row
   ON CONFLICT DO NOTHING RETURNING 1
 )
@@ -1232,7 +1237,7 @@ SELECT count(*) FROM written;
 -- Sums that were moved to another outbox.
 DELETE FROM revenue AS sums USING jsonb_array_elements(%(rows)s::jsonb) AS row
 WHERE sums.day = (row ->> 0)::integer AND sums.ad_account_id = row ->> 1 AND sums.preset = row ->> 2
-  AND sums.source = row ->> 3 AND sums.currency = row ->> 4 AND sums.became = row ->> 5;
+  AND sums.source = row ->> 3 AND sums.channel = row ->> 4 AND sums.currency = row ->> 5 AND sums.became = row ->> 6;
 
 -- day_delivered --
 -- What was delivered on a day: a table of its own.
@@ -1596,13 +1601,14 @@ DELETE FROM kept_payload USING told WHERE kept_payload.id = told.id;
 WITH
   gone AS (
     DELETE FROM delivery WHERE message_id = ANY(%(keys)s::text[])
-    RETURNING id, ad_account_id, preset, event_name, amount, currency, source, name, length(payload) AS size
+    RETURNING id, ad_account_id, preset, event_name, amount, channel, currency, source, name, length(payload) AS size
   ),
   left_line AS (
     DELETE FROM queue USING gone WHERE queue.id = gone.id RETURNING queue.id, state, enqueued_at
   ),
   ordered AS (
-    SELECT enqueued_at AS at, ad_account_id, preset, source, currency, 'waiting' AS became, -1 AS sign, amount, id
+    SELECT enqueued_at AS at, ad_account_id, preset, source, channel, currency, 'waiting' AS became, -1 AS sign,
+           amount, id
     FROM left_line JOIN gone USING (id) WHERE event_name = 'checkout'
   ),
   earned AS (/* sums */),
@@ -1757,7 +1763,7 @@ WITH
   moved AS (SELECT name, source, enqueued_at AS at, 'waiting' AS state, -1 AS sign FROM gone),
   named AS (/* named */),
   ordered AS (
-    SELECT stands.at, ad_account_id, preset, source, currency, stands.became, sign, amount, NULL::bigint AS id
+    SELECT stands.at, ad_account_id, preset, source, channel, currency, stands.became, sign, amount, NULL::bigint AS id
     FROM gone,
          LATERAL (VALUES (enqueued_at, 'waiting', -1), (%(now)s::float8, 'withdrawn', 1)) AS stands (at, became, sign)
     WHERE event_name = 'checkout'

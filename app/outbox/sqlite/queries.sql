@@ -452,21 +452,21 @@ DELETE FROM counter_sum WHERE (span_s, start_at) IN (
 
 -- revenue --
 -- What the orders of some days are worth.
-SELECT day, ad_account_id, preset, source, currency, became, orders, without_amount, millionths, largest, largest_id
+SELECT day, ad_account_id, preset, source, channel, currency, became, orders, without_amount, millionths, largest, largest_id
 FROM revenue WHERE day >= :first_day AND day <= :last_day AND orders > 0
-ORDER BY day, ad_account_id, preset, source, currency, became;
+ORDER BY day, ad_account_id, preset, source, channel, currency, became;
 
 -- retain_revenue --
 -- Forget days with the ledger.
-DELETE FROM revenue WHERE (day, ad_account_id, preset, source, currency, became) IN (
-  SELECT day, ad_account_id, preset, source, currency, became FROM revenue
+DELETE FROM revenue WHERE (day, ad_account_id, preset, source, channel, currency, became) IN (
+  SELECT day, ad_account_id, preset, source, channel, currency, became FROM revenue
   WHERE day < CAST(:days_start / 86400 AS INTEGER) LIMIT :limit OFFSET :skip
 );
 
 -- forget_waiting_orders --
 -- Count no longer, of some deliveries that are to be erased, the orders that wait.
 INSERT INTO earned
-SELECT enqueued_at, ad_account_id, preset, source, currency, 'waiting', -1, amount, id FROM delivery
+SELECT enqueued_at, ad_account_id, preset, source, channel, currency, 'waiting', -1, amount, id FROM delivery
 WHERE id IN (SELECT value FROM json_each(:rows)) AND event_name = 'checkout' AND state IN ('pending', 'claimed');
 
 -- forget_properties --
@@ -667,7 +667,7 @@ FROM json_each(:rows) GROUP BY value ->> 1, value ->> 16;
 -- count_transferred_orders --
 -- Count what those are worth that are orders.
 INSERT INTO earned
-SELECT enqueued_at, ad_account_id, preset, source, currency,
+SELECT enqueued_at, ad_account_id, preset, source, channel, currency,
        CASE WHEN state IN ('pending', 'claimed') THEN 'waiting' ELSE state END, 1, amount, delivery.id
 FROM json_each(:rows) AS moved JOIN delivery ON delivery.id = moved.value ->> 0 WHERE event_name = 'checkout';
 
@@ -739,17 +739,17 @@ DELETE FROM counter WHERE (span_s, start_at, name, preset, label, ad_account_id,
 
 -- transfer_revenue_out --
 -- What orders are worth, to be moved to another outbox.
-SELECT day, ad_account_id, preset, source, currency, became, orders, without_amount, millionths, largest, largest_id
+SELECT day, ad_account_id, preset, source, channel, currency, became, orders, without_amount, millionths, largest, largest_id
 FROM revenue
-WHERE (day, ad_account_id, preset, source, currency, became)
-    > (:after_0, :after_1, :after_2, :after_3, :after_4, :after_5)
-ORDER BY day, ad_account_id, preset, source, currency, became LIMIT :limit;
+WHERE (day, ad_account_id, preset, source, channel, currency, became)
+    > (:after_0, :after_1, :after_2, :after_3, :after_4, :after_5, :after_6)
+ORDER BY day, ad_account_id, preset, source, channel, currency, became LIMIT :limit;
 
 -- transfer_revenue_in --
 -- What the orders of another outbox are worth, in the place of what was counted of those that were moved.
 INSERT INTO revenue
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-       value ->> 8, value ->> 9, value ->> 10
+       value ->> 8, value ->> 9, value ->> 10, value ->> 11
 FROM json_each(:rows) WHERE true
 ON CONFLICT DO UPDATE SET
   orders = excluded.orders, without_amount = excluded.without_amount, millionths = excluded.millionths,
@@ -757,8 +757,8 @@ ON CONFLICT DO UPDATE SET
 
 -- drop_revenue --
 -- Sums that were moved to another outbox.
-DELETE FROM revenue WHERE (day, ad_account_id, preset, source, currency, became) IN (
-  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(:rows)
+DELETE FROM revenue WHERE (day, ad_account_id, preset, source, channel, currency, became) IN (
+  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 FROM json_each(:rows)
 );
 
 -- day_delivered --
@@ -859,14 +859,14 @@ ORDER BY span_s DESC, counted DESC, start_at DESC, source DESC, type DESC, name 
 
 -- salvage_revenue --
 -- What orders are worth, in order.
-SELECT day, ad_account_id, preset, source, currency, became, orders, without_amount, millionths, largest, largest_id
-FROM revenue ORDER BY day, ad_account_id, preset, source, currency, became;
+SELECT day, ad_account_id, preset, source, channel, currency, became, orders, without_amount, millionths, largest, largest_id
+FROM revenue ORDER BY day, ad_account_id, preset, source, channel, currency, became;
 
 -- salvage_revenue_backwards --
 -- What orders are worth, in the other order.
-SELECT day, ad_account_id, preset, source, currency, became, orders, without_amount, millionths, largest, largest_id
+SELECT day, ad_account_id, preset, source, channel, currency, became, orders, without_amount, millionths, largest, largest_id
 FROM revenue
-ORDER BY day DESC, ad_account_id DESC, preset DESC, source DESC, currency DESC, became DESC;
+ORDER BY day DESC, ad_account_id DESC, preset DESC, source DESC, channel DESC, currency DESC, became DESC;
 
 -- salvage_shared --
 -- Shared values in their order.

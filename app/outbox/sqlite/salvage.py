@@ -113,7 +113,7 @@ class _Salvage:
         for kind in (TransferKind.COUNTS, TransferKind.INVENTORY):
             counts = {tuple(row[:-1]): list(row) for row in self._from_both_ends(f"salvage_{kind}")}
             await self._write(kind, list(counts.values()))
-        sums = {tuple(row[:6]): row for row in self._from_both_ends("salvage_revenue")}
+        sums = {tuple(row[:7]): row for row in self._from_both_ends("salvage_revenue")}
         await self._write(TransferKind.REVENUE, list(sums.values()))
         for key, value in dict(self._from_both_ends("salvage_shared")).items():
             try:

@@ -47,7 +47,7 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
 
   -- What those are worth that are orders.
   INSERT INTO earned
-  SELECT enqueued_at, ad_account_id, preset, source, currency, 'waiting', 1, amount, id
+  SELECT enqueued_at, ad_account_id, preset, source, channel, currency, 'waiting', 1, amount, id
   FROM delivery WHERE id >= new.first_id AND event_name = 'checkout';
 
   -- Their payloads, each cut out of one blob by its span.

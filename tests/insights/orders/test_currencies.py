@@ -112,6 +112,7 @@ def test_revenue_and_what_stands_beside_pinterests_figures_do_too(rows: list[tup
             ad_account_id="1",
             preset="Checkout",
             source="shop",
+            channel="",
             currency=currency,
             became="delivered",
             orders=1,

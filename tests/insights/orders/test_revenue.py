@@ -18,6 +18,7 @@ def revenue(amount: str = "100", **changes: Any) -> Revenue:
         "ad_account_id": "1",
         "preset": "checkout",
         "source": "shop",
+        "channel": "",
         "currency": "EUR",
         "became": "delivered",
         "orders": 10,
@@ -81,7 +82,7 @@ def test_days_presets_sources_and_accounts_are_told_apart() -> None:
     (eur,) = figures(
         revenue("1"),
         revenue("2", preset="other"),
-        revenue("4", source="pos"),
+        revenue("4", source="pos", channel="pos"),
         revenue("8", day=TODAY - 1, ad_account_id="2"),
     )
     told = {
@@ -92,6 +93,7 @@ def test_days_presets_sources_and_accounts_are_told_apart() -> None:
         "day": [(str(TODAY), 7), (str(TODAY - 1), 8)],
         "preset": [("checkout", 13), ("other", 2)],
         "source": [("shop", 11), ("pos", 4)],
+        "channel": [("", 11), ("pos", 4)],
         "ad_account_id": [("2", 8), ("1", 7)],
     }
 

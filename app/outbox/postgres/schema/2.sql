@@ -4,6 +4,11 @@ ALTER TABLE delivery ADD COLUMN channel text NOT NULL DEFAULT '';       -- such 
 ALTER TABLE delivered ADD COLUMN channel text NOT NULL DEFAULT '';
 ALTER TABLE dropped_event ADD COLUMN channel text NOT NULL DEFAULT '';
 
+-- The sums of orders by channel.
+ALTER TABLE revenue ADD COLUMN channel text NOT NULL DEFAULT '';
+ALTER TABLE revenue DROP CONSTRAINT revenue_pkey;
+ALTER TABLE revenue ADD PRIMARY KEY (day, ad_account_id, preset, source, channel, currency, became, slot);
+
 -- Every delivery with its state, for those who search.
 CREATE OR REPLACE VIEW shown AS
   SELECT delivery.id, delivery.ad_account_id, delivery.preset, message_id, event_name, event_id, action_source,
