@@ -105,8 +105,6 @@ def journeys() -> None:
         presets_dir=(ROOT / "presets",),
         mappings_dir=(ROOT / "mappings",),
         remember_days=90,
-        remember_click_days=60,
-        remember_session_days=7,
     )
     rows = [orjson.loads(line) for line in (ROOT / "tests/conformance/journeys.ndjson").read_bytes().splitlines()]
     events = [read_event(row["event"], Arrival.at(0)) for row in rows]

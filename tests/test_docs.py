@@ -232,11 +232,11 @@ def test_the_destination_that_is_shown_is_one(tmp_path: Path) -> None:
 def test_the_defaults_that_the_page_on_privacy_names_are_those_of_the_settings() -> None:
     text = (ROOT / "docs/privacy.md").read_text(encoding="utf-8")
     (told,) = re.findall(r"^Unless you change them, (.*?)\n\n", text, re.MULTILINE | re.DOTALL)
-    found: dict[str, int] = {}
-    for part in re.findall(r"((?:`[A-Z_]+`[, \nand]*)+)(?:is|are) (\d+)", told):
-        found |= {name: int(part[1]) for name in re.findall(r"[A-Z_]{4,}", part[0])}
-    assert len(found) == told.count("`") // 2
-    assert found == {name: Settings.model_fields[name.lower()].default for name in found}
+    found: dict[str, str] = {}
+    for names, default in re.findall(r"((?:`[A-Z_]+`[, \nand]*)+)(?:is|are) (\d+|`[a-z]+:[^`]*`)", told):
+        found |= dict.fromkeys(re.findall(r"[A-Z_]{4,}", names), default.strip("`"))
+    assert len(found) == len(re.findall(r"`[A-Z_]+`", told))
+    assert found == {name: f"{Settings.model_fields[name.lower()].default}".removesuffix(".0") for name in found}
 
 
 def test_the_clients_and_tools_that_are_tried_have_the_versions_that_are_installed() -> None:

@@ -57,7 +57,7 @@ def ledger_export(
 def _missing(settings: Settings, folder: Path, now: datetime) -> Iterator[tuple[Path, date, tuple[LedgerKind, ...]]]:
     """Yield the files that are missing, of days that are over and of which the ledger may hold something."""
     today = (now - _SETTLING).date()
-    kept = int(max(settings.ledger_delivered_days, settings.ledger_days)) + 2
+    kept = int(max(settings.retention_days.delivered, settings.retention_days.other)) + 2
     for day in (today - timedelta(days=ago) for ago in range(kept, 0, -1)):
         for name, pasts in _FILES.items():
             path = folder / f"{name}-{day}.parquet"

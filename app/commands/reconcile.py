@@ -163,7 +163,7 @@ async def _compare(
     asked: SendOptions | None,
 ) -> tuple[Reconciliation, SentMissing | None]:
     missing, acts, (where, query) = MissingOrders(), OrderActs(outbox, Audit(outbox, time.time)), rows
-    begins = time.time() - min(settings.ledger_days, settings.ledger_delivered_days) * DAY_S
+    begins = time.time() - min(settings.retention_days.other, settings.retention_days.delivered) * DAY_S
     with _written(details) as write:
 
         def note(verdict: OrderVerdict) -> None:

@@ -8,7 +8,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
@@ -60,6 +68,32 @@ def each_validated(change: Callable[[Any], Any]) -> AfterValidator:
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
 FolderPaths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split), each_validated(folder_or_shipped)]
+
+
+class SettingTable(BaseModel):
+    """A setting of several numbers: `name:number,name:number`. A missing name has its default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, value: Any) -> Any:
+        """Read a text as a mapping. Raises ValueError for a part that is not `name:number`, or a repeated name."""
+        if not isinstance(value, str):
+            return value
+        found: dict[str, str] = {}
+        for part in _split(value):
+            name, separator, number = map(str.strip, part.partition(":"))
+            if not separator:
+                raise ValueError(f"write it as {cls()}")
+            if name in found:
+                raise ValueError(f"{name} is there twice")
+            found[name] = number
+        return found
+
+    def __str__(self) -> str:
+        """Return the text that `_read` reads."""
+        return ",".join(f"{name}:{value:g}" for name, value in self)
 
 
 class UnreadableFile(SettingsError):
@@ -129,6 +163,12 @@ _MAX_SHOWN: Final = 40
 
 def _in_words(fault: ErrorDetails, settings: type[BaseModel]) -> str:
     """Describe a fault, and add the value unless it is or may be a secret."""
+    name, *inner = map(str, fault["loc"] or ("",))
+    table = settings.model_fields[name].annotation if inner else None
+    if isinstance(table, type) and issubclass(table, SettingTable):
+        if fault["type"] == "extra_forbidden":
+            return f"{inner[0]}: must be one of {', '.join(table.model_fields)}"
+        return f"{inner[0]}: {_in_words(fault | {'loc': (inner[0],)}, table)}"
     words, given = _remedy(fault, settings), str(fault["input"])
     is_shown = words.startswith("must be ") and "not JSON" not in words and len(given) <= _MAX_SHOWN
     if not is_shown or may_come_from_file(settings.model_fields[str(fault["loc"][0])]):
@@ -289,8 +329,16 @@ _NAMED_IN_FILE: Final = re.compile(r"\benv:\s*[\"']?(\w+)")
 #: be sent that must not be sent.
 REMOVED: Final = MappingProxyType(
     {
+        "ALERT_FALL": "Set ALERT_LIMITS=fall:SHARE.",
+        "ALERT_FULL_HOURS": "Set ALERT_LIMITS=full_hours:HOURS.",
+        "ALERT_LEAST_EVENTS": "Set ALERT_LIMITS=least_events:NUMBER.",
+        "ALERT_SHARE": "Set ALERT_LIMITS=share:SHARE.",
+        "ALERT_SURGE": "Set ALERT_LIMITS=surge:FACTOR.",
+        "AUDIT_DAYS": "Set RETENTION_DAYS=audit:DAYS.",
         "BATCH_MAX_BYTES": "A call to Pinterest always has at most 1,000,000 bytes.",
         "BATCH_MAX_EVENTS": "A call to Pinterest always has at most 1,000 events.",
+        "LEDGER_DAYS": "Set RETENTION_DAYS=other:DAYS.",
+        "LEDGER_DELIVERED_DAYS": "Set RETENTION_DAYS=delivered:DAYS.",
         "MAX_CONNECTIONS_PER_ADDRESS": "The limit is always 256. TRUSTED_PROXIES are exempt.",
         "MAX_JSON_DEPTH": "The limit is always 64 levels.",
         "MAX_UNPACKED_BYTES": "Use MAX_DECOMPRESSED_BYTES.",
@@ -299,6 +347,9 @@ REMOVED: Final = MappingProxyType(
         "OUTBOX_MAX_BACKLOG": "Set OUTBOX_MAX_BACKLOG_BYTES.",
         "OUTBOX_QUICK_CHECK_S": "The check always takes at most 5 s.",
         "OUTBOX_RESERVE_BYTES": "The reserve always has 64 MB.",
+        "PAYLOAD_DAYS": "Set RETENTION_DAYS=payload:DAYS.",
+        "REMEMBER_CLICK_DAYS": "Set RETENTION_DAYS=click:DAYS.",
+        "REMEMBER_SESSION_DAYS": "Set RETENTION_DAYS=session:DAYS.",
         "REQUEST_TIMEOUT_S": "The timeout is always 10 s.",
         "RETRY_MAX_ATTEMPTS": "The limit is always 20. RETRY_MAX_AGE_HOURS limits the age.",
         "SEND_ADVERTISER_TRACKING": "Pinterest's schema has no `advertiser_tracking_enabled`, which is never sent.",

@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.config.environment import (
     FolderPaths,
     SecretFiles,
     Secrets,
     SettingNames,
+    SettingTable,
     Texts,
     UnreadableFile,
     bare_secret,
@@ -83,6 +84,27 @@ class TechnicalLimits:
     request_timeout_s: float = 10
     #: Open connections of a public address to a process. TRUSTED_PROXIES are exempt.
     max_connections_per_address: int = 256
+
+
+class RetentionDays(SettingTable):
+    """How long data is kept, in days."""
+
+    delivered: Days = Field(default=30, gt=0)
+    other: Days = Field(default=30, gt=0)
+    audit: Days = Field(default=365, gt=0)
+    payload: Days = Field(default=0, ge=0)
+    click: Days = Field(default=60, gt=0)
+    session: Days = Field(default=7, ge=0)
+
+
+class AlertLimits(SettingTable):
+    """When alerts are sent."""
+
+    full_hours: Hours = Field(default=24, ge=0)
+    fall: float = Field(default=0.5, gt=0, lt=1)
+    surge: float = Field(default=3, gt=1, le=1_000_000)
+    share: float = Field(default=0.2, gt=0, lt=1)
+    least_events: Count = Field(default=20, ge=1)
 
 
 class RoomSettings(BaseSettings):
@@ -217,26 +239,16 @@ class AlertSettings(InventorySettings):
 
     alert_webhook_url: SecretWebAddress | None = Field(None, description="Slack-compatible address for alerts")
     public_url: WebAddress | None = Field(None, description="address of Pinrelay for people; alerts link to it")
-    alert_full_hours: Hours = Field(
-        24, ge=0, description="alert if the backlog will be full within this time; 0: never"
+    alert_limits: Annotated[AlertLimits, NoDecode] = Field(
+        AlertLimits(),
+        description="`full_hours`: the backlog will be full within this time (0: no alert). For each name of event and "
+        "hour, `fall`: below this share of the usual events; `surge`: above this multiple of them; `share`: rise of "
+        "the share of an outcome, or of orders without money; `least_events`: minimum of events",
     )
-    alert_fall: float = Field(
-        0.5, gt=0, lt=1, description="alert if a name has less than this share of its usual events in an hour"
-    )
-    alert_surge: float = Field(
-        3, gt=1, le=1_000_000, description="alert if a name has more than this many times its usual events in an hour"
-    )
-    alert_share: float = Field(
-        0.2,
-        gt=0,
-        lt=1,
-        description="alert if the share of an outcome, or of orders without money, rises by this much",
-    )
-    alert_least_events: Count = Field(20, ge=1, description="fewest events of a name in an hour for an alert")
 
     @property
     def told_full_s(self) -> float:
-        return self.alert_full_hours * 3_600
+        return self.alert_limits.full_hours * 3_600
 
     @property
     def base_url(self) -> str:
@@ -271,8 +283,12 @@ class MemorySettings(QuarantineSettings):
     """What is remembered of people, for how long, and of how many; the quarantine's key may find them as well."""
 
     remember_days: Days = Field(0, ge=0, description="how long facts about a person complete later events; 0: off")
-    remember_click_days: Days = Field(60, gt=0, description="the same for click ids, if shorter")
-    remember_session_days: Days = Field(7, ge=0, description="how long events without `userId` belong to the last user")
+    retention_days: Annotated[RetentionDays, NoDecode] = Field(
+        RetentionDays(),
+        description="how long data is kept: `delivered` events, `other` outcomes and ids of orders, `audit` log, "
+        "`payload` of delivered events (without IP and user agent), `click` ids in memory, and how long events without "
+        "`userId` belong to the last user (`session`)",
+    )
     remember_max_people: Count = Field(1_000_000, ge=1, description="ids in memory; those unseen longest go first")
     remember_users_from: Literal["everyone", "authenticated"] | None = Field(
         None,
@@ -289,11 +305,11 @@ class MemorySettings(QuarantineSettings):
     @property
     def click_s(self) -> float:
         """How long a click is used: no longer than anything else."""
-        return min(self.remember_days, self.remember_click_days) * _DAY_S
+        return min(self.remember_days, self.retention_days.click) * _DAY_S
 
     @property
     def session_s(self) -> float:
-        return self.remember_session_days * _DAY_S
+        return self.retention_days.session * _DAY_S
 
     @property
     def believes_public_keys(self) -> bool:
@@ -340,10 +356,6 @@ class OutboxSettings(MemorySettings, EventAgeSettings):
     tag_event_id: Literal["named", "message"] = Field(
         "named", description="what the page gives its tag as event id: the `event_id` of the event, or its `messageId`"
     )
-    ledger_delivered_days: Days = Field(30, gt=0, description="how long delivered events are listed")
-    ledger_days: Days = Field(30, gt=0, description="how long other outcomes are listed, and orders recognised")
-    audit_days: Days = Field(365, gt=0, description="how long the audit log is kept")
-    payload_days: Days = Field(0, ge=0, description="how long delivered payloads are kept, without IP and user agent")
     destinations_dir: FolderPaths = Field((), description="folders of ad accounts, one YAML file each, in the same way")
 
     @property
@@ -369,19 +381,19 @@ class OutboxSettings(MemorySettings, EventAgeSettings):
 
     @property
     def ledger_delivered_s(self) -> float:
-        return self.ledger_delivered_days * _DAY_S
+        return self.retention_days.delivered * _DAY_S
 
     @property
     def ledger_s(self) -> float:
-        return self.ledger_days * _DAY_S
+        return self.retention_days.other * _DAY_S
 
     @property
     def audit_s(self) -> float:
-        return self.audit_days * _DAY_S
+        return self.retention_days.audit * _DAY_S
 
     @property
     def payload_s(self) -> float:
-        return self.payload_days * _DAY_S
+        return self.retention_days.payload * _DAY_S
 
 
 class ReportsSettings(RoomSettings):

@@ -200,7 +200,7 @@ class DeliveryPages(PageGroup):
             request,
             404,
             "No such delivery",
-            "It was never there, or it is older than LEDGER_DELIVERED_DAYS or LEDGER_DAYS and was forgotten.",
+            "It was never there, or it is older than RETENTION_DAYS and was forgotten.",
         )
 
 

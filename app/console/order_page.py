@@ -72,8 +72,9 @@ class OrderPages(PageGroup):
         story = await read_order(services.outbox, name, lambda source: services.traits_of(source).shop)
         if story is None:
             text = (
-                f"Nothing is stored of an order {name}. Events that name an order are kept for LEDGER_DAYS, delivered "
-                "ones for LEDGER_DELIVERED_DAYS. If the shop has the order, its event has not arrived."
+                f"Nothing is stored of an order {name}. Events that name an order are kept for "
+                "RETENTION_DAYS (`other`; `delivered` for delivered events). If the shop has the order, its event "
+                "has not arrived."
             )
             return self._pages.problem(request, 404, "No such order", text)
         accounts, placing = _accounts(story, services.accounts), story.placing

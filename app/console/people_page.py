@@ -79,7 +79,7 @@ class PeoplePages(PageGroup):
         number = request.query_params.get("number", "")
         found = dict(await self._services.acts.people.certificates()).get(number)
         if found is None:
-            text = "Certificates are kept as long as the audit log (AUDIT_DAYS). See the list under People."
+            text = "Certificates are kept as long as the audit log (RETENTION_DAYS (audit)). See the list under People."
             return self._pages.problem(request, 404, "No certificate has this number", text)
         if request.query_params.get("as") == "json":
             return Response(orjson.dumps({"certificate": number, **found.shown}), media_type="application/json")

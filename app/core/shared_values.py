@@ -358,7 +358,7 @@ STORE_SECRET = SharedKey("secret", str)
 PRESET_DRAFTS = SharedKeys("preset-draft/", PresetDraft)
 #: By number: every erasure, as long as the audit log is kept. `operations.forget` writes; console and commands read.
 ERASURES = SharedKeys("erasure/", Erasure)
-#: By number: who asked a shop what is kept of them, for LEDGER_DAYS. `operations.forget` writes and reads.
+#: By number: who asked a shop what is kept of them, for RETENTION_DAYS (other). `operations.forget` writes and reads.
 ACCESS_REQUESTS = SharedKeys("access/", AccessRequest)
 #: By certificate and ad account. `operations.forget` writes; `insights.reports` writes and reads.
 DELETIONS = SharedKeys("deletion/", PinterestDeletion)

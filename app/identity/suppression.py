@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from app.config.settings import MemorySettings
+from app.config.settings import MemorySettings, RetentionDays
 from app.core.people import No, Suppression, latest_end
 from app.core.trust import may_change
 from app.core.values.times import DAY_S
@@ -140,7 +140,7 @@ def is_suppressed(event: IdentityEvent, memory: Memory, rules: MemorySettings) -
 
 #: Links that are too old to be used still lead to what has to go.
 FOR_EVER: Final = MemorySettings.model_construct(
-    remember_days=math.inf, remember_click_days=math.inf, remember_session_days=math.inf
+    remember_days=math.inf, retention_days=RetentionDays.model_construct(click=math.inf, session=math.inf)
 )
 
 

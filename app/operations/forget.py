@@ -98,7 +98,8 @@ _HEADINGS: Final = {
     "erasures": "Earlier erasures",
 }
 _NO_SENT: Final = (
-    "An event without `sent` has been settled: its data is erased then, or after PAYLOAD_DAYS if that is set."
+    "An event without `sent` has been settled: its data is erased then, or after the days of `payload` in "
+    "RETENTION_DAYS."
 )
 _CHECK_NAME: Final = "Check the name; earlier erasures are in the list of certificates."
 _GIVE_ADDRESS: Final = "Give the person's e-mail address too (`--email`, `email`): what holds its digest is erased."

@@ -338,7 +338,7 @@ async def read_accounts(
 ) -> list[AccountStatus]:
     """Return how delivery stands for each ad account, by what all processes know. Raises OutboxUnavailable.
 
-    A backlog that is full within ALERT_FULL_HOURS is a problem, and so are presets that are switched off where
+    A backlog that is full within ALERT_LIMITS (full_hours) is a problem, and so are presets that are switched off where
     something waits for long.
     """
     troubles, clock = await TROUBLE.read_all(outbox), await CLOCK_JUMPS.read(outbox)

@@ -97,7 +97,7 @@ def test_without_memory_it_is_known_whose_an_order_is(run: Run, tmp_path: Path, 
         return b"".join(path.read_bytes() for path in tmp_path.glob("o.db*"))
 
     assert digest in everything()
-    assert run("forget", "--user-id", "ann", PAYLOAD_DAYS="30").exit_code == (0 if who else 1)
+    assert run("forget", "--user-id", "ann", RETENTION_DAYS="payload:30").exit_code == (0 if who else 1)
     assert (digest[:16] in everything()) == (not who), "without an id it is not hers by that name"
     assert run("forget", "--email", "Ann@shop.example").exit_code == (1 if who else 0)
     assert digest[:16] not in everything()

@@ -21,7 +21,9 @@ NAMES = {
 }
 
 
-@pytest.mark.parametrize("settings", [{}, {**MEMORY, "PAYLOAD_DAYS": "1"}], ids=["without memory", "with memory"])
+@pytest.mark.parametrize(
+    "settings", [{}, {**MEMORY, "RETENTION_DAYS": "payload:1"}], ids=["without memory", "with memory"]
+)
 def test_a_person_reads_what_was_sent_to_whom_and_when(run: Run, tmp_path: Path, settings: dict[str, str]) -> None:
     file = tmp_path / "events.json"
     traits = {"email": "ann@shop.example", "phone": "+4915123456700"}
@@ -58,7 +60,7 @@ FIELDS = {
 }
 #: All settings by which data of a person is stored.
 STORING = MEMORY | {
-    "PAYLOAD_DAYS": "1",
+    "RETENTION_DAYS": "payload:1",
 }
 
 

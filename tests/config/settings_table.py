@@ -56,6 +56,8 @@ def _type(schema: dict[str, Any]) -> str:
     """Return what may be given, in words; None, which is to set nothing, left out."""
     options = [each for each in schema.get("anyOf", [schema]) if each.get("type") != "null"]
     schema = schema | options[0]
+    if "$ref" in schema:
+        return "list of `name:number`"
     if "enum" in schema:
         return " or ".join(f"`{each}`" for each in schema["enum"])
     word = {"password": "secret", "path": "folder"}.get(schema.get("items", schema).get("format"), "text")

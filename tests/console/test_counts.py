@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-from app.config.settings import AlertSettings
+from app.config.settings import AlertLimits, AlertSettings
 from app.core.deliveries import Delivered, Rejected, Retry, Settlement, State
 from app.core.events import CounterRow, Outcome
 from app.core.pages import Query
@@ -179,7 +179,10 @@ async def test_the_number_of_an_alert_is_the_length_of_the_list_that_it_leads_to
     await world.pipeline.accept(Intake([event("sent-0-1", properties={"order_id": "SO-0-1"})] * 70, now=world.now))
     await world.outbox.inventory.add(names.take(), now=world.now, max_names=100)
     facts = await NameReader(world.outbox.inventory).read(world.now)
-    alerts = by_name(facts, AlertSettings.model_construct(public_url="http://localhost:8080", alert_least_events=5))
+    alerts = by_name(
+        facts,
+        AlertSettings.model_construct(public_url="http://localhost:8080", alert_limits=AlertLimits(least_events=5)),
+    )
     told = {path: int(count) for alert in alerts for count, path in _OF_ALERT.findall(alert.text)}
     assert {parse_qs(path)["outcome"][0] for path in told} == {"invalid", "duplicate"}
     assert {path: await _length(world, path) for path in told} == told

@@ -10,7 +10,7 @@ from app.config.settings import MemorySettings
 from app.identity import GROUPS, IdentityEvent
 
 DAY = 86_400.0
-RULES = MemorySettings.model_construct(remember_days=90, remember_click_days=60, remember_session_days=7)
+RULES = MemorySettings.model_construct(remember_days=90)
 #: Members of `user_data` that hold one text, not a list.
 PLAIN = {"click_id"}
 

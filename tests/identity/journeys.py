@@ -15,8 +15,6 @@ FILE = ROOT / "tests/conformance/journeys.ndjson"
 #: As the cases were made.
 SETTINGS = {
     "remember_days": 90,
-    "remember_click_days": 60,
-    "remember_session_days": 7,
     "remember_secret": "a secret of the installation, long",
 }
 #: The groups that are looked at.

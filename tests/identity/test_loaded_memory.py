@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.config.settings import MemorySettings
+from app.config.settings import MemorySettings, RetentionDays
 from app.core.people import No, PeopleChanges, PeopleFound, PersonRow, Remembered, Suppression
 from app.identity import IdentityEvent, LoadedMemory, resolve_identity
 from tests.identity.build import DAY, RULES, identify, no, says, yes
@@ -75,7 +75,7 @@ def test_what_only_makes_something_newer_is_written_once_a_day(day: float, is_wr
     assert (changes is not None) == is_written
 
 
-@every_row("kind", ["remember_session_days", "remember_days", "remember_click_days"])
+@every_row("kind", ["session", "remember", "click"])
 @every_row(("lasts_s", "later_s", "is_written"), [(7, 0.99, False), (7, 1, True), (0, 1, False)])
 def test_what_lasts_for_less_than_a_week_is_renewed_in_sevenths_of_it(
     kind: str, lasts_s: float, later_s: float, is_written: Any
@@ -83,7 +83,9 @@ def test_what_lasts_for_less_than_a_week_is_renewed_in_sevenths_of_it(
     """A session of six hours that is renewed once a day would end while its person goes on."""
     before = first(says(0, user="ann", anon="x", em="e"))
     later = says(later_s / DAY, user="ann", anon="x", em="e")
-    shorter: dict[str, Any] = {kind: lasts_s / DAY}
+    days = lasts_s / DAY
+    retention = RetentionDays().model_copy(update={kind: days})
+    shorter: dict[str, Any] = {"remember_days": days} if kind == "remember" else {"retention_days": retention}
     changes = changed([later], before, RULES.model_copy(update=shorter))
     assert (changes is not None) == is_written
 

@@ -366,7 +366,9 @@ async def test_people_who_are_erased_at_once_are_erased_as_one_after_the_other(
     told, left = [], []
     for at_once in (True, False):
         mine = assembled.settings(
-            outbox_url=new_store(tmp_path, f"{at_once}.db"), payload_days=1, **(SETTINGS if with_memory else {})
+            outbox_url=new_store(tmp_path, f"{at_once}.db"),
+            retention_days="payload:1",
+            **(SETTINGS if with_memory else {}),
         )
         outbox = open_outbox(mine.outbox_url, mine, clock=lambda: NOW)
         events = []

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from pydantic import SecretStr
 
-from app.config.settings import OutboxSettings
+from app.config.settings import OutboxSettings, RetentionDays
 from app.core.deliveries import (
     Blocked,
     CallResult,
@@ -41,12 +41,15 @@ _counter = itertools.count(1)
 #: What tests say in seconds, and the setting that says it in longer units.
 _IN_UNITS = {
     "dedup_window_s": ("dedup_window_hours", HOUR_S),
-    "ledger_delivered_s": ("ledger_delivered_days", DAY_S),
-    "ledger_s": ("ledger_days", DAY_S),
-    "audit_s": ("audit_days", DAY_S),
-    "payload_s": ("payload_days", DAY_S),
     "remember_s": ("remember_days", DAY_S),
-    "remember_click_s": ("remember_click_days", DAY_S),
+}
+#: Retention that tests state in seconds, and its name in RETENTION_DAYS.
+_RETENTION = {
+    "ledger_delivered_s": "delivered",
+    "ledger_s": "other",
+    "audit_s": "audit",
+    "payload_s": "payload",
+    "remember_click_s": "click",
 }
 
 
@@ -66,6 +69,8 @@ def rules(**changes: Any) -> OutboxSettings:
         changes["outbox_max_backlog_bytes"] = changes.pop("room_for") * len(payload())
     given = standard | changes
     in_units = {_IN_UNITS[name][0]: given.pop(name) / _IN_UNITS[name][1] for name in _IN_UNITS.keys() & given.keys()}
+    days = {name: given.pop(key) / DAY_S for key, name in _RETENTION.items() if key in given}
+    given["retention_days"] = RetentionDays.model_construct(**days)
     own, limits = split_limits(given)
     return OutboxSettings.model_construct(**own, **in_units).with_limits(**limits)
 

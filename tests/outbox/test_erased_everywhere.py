@@ -141,7 +141,7 @@ async def test_nor_on_postgresql(postgres_url: str, postgres_server: PostgresSer
 
 async def erased(outbox_url: str, server: PostgresServer | None, keeping: str, name: str) -> None:
     """Plant ann and bob, erase ann, and look for both."""
-    settings = assembled.settings(outbox_url=outbox_url, payload_days=1, **KEEPING[keeping])
+    settings = assembled.settings(outbox_url=outbox_url, retention_days="payload:1", **KEEPING[keeping])
     outbox = open_outbox(outbox_url, settings, clock=lambda: NOW)
     await planted(settings, outbox)
     given = settings.remember_secret.get_secret_value() if settings.remember_secret else None

@@ -125,7 +125,7 @@ async def test_a_delivered_order_of_a_person_is_erased_or_it_is_said_that_it_sta
     email: bool,
     stays: bool,
 ) -> None:
-    """With PAYLOAD_DAYS=30, without memory, the digest of the address stayed, and `pinrelay forget` said 0."""
+    """Without memory, the digest of the address stayed in kept payloads, and `pinrelay forget` printed 0."""
     with empty_store() as url:
         outbox = open_outbox(url, rules(payload_s=30 * DAY_S if keeps_payloads else 0), clock=lambda: NOW)
         try:

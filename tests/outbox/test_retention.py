@@ -244,7 +244,7 @@ async def test_the_bound_of_people_holds_within_a_minute_of_the_last_event(
 ) -> None:
     """While everything else is over its time as well. Issue 40: 450,751 people at a bound of 100,000."""
     bound = 100 * rounds("storms")
-    settings = rules(remember_s=DAY_S, remember_max_people=bound, dedup_window_s=0.01, ledger_delivered_days=0.001)
+    settings = rules(remember_s=DAY_S, remember_max_people=bound, dedup_window_s=0.01, ledger_delivered_s=0.001 * DAY_S)
     outbox = open_outbox(outbox_url, settings, clock=time.time)
     retention = Retention(outbox, clocks=Clocks(time.time, time.monotonic), on_error=log_error)
     running = None

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.config import Settings
+from app.config.settings import AlertLimits
 from app.core.coordination import Switches
 from app.core.events import CounterRow
 from app.core.pages import AccountView
@@ -41,7 +42,7 @@ async def test_a_backlog_that_will_be_full_soon_is_told_before(tmp_path: Path) -
     await outbox.enqueue(waits, [], [counter], now=NOW)
 
     async def told(at: float, told_full_s: float = 0) -> tuple[float | None, list[str]]:
-        settings = Settings.model_construct(alert_full_hours=told_full_s / 3_600)
+        settings = Settings.model_construct(alert_limits=AlertLimits.model_construct(full_hours=told_full_s / 3_600))
         first, *_ = await read_accounts(outbox, ACCOUNTS, settings, switches=Switches(), now=at)
         return first.backlog.full_in_s, [each.state for each in first.problems]
 

@@ -45,7 +45,7 @@ async def serving(folder: Path, **changes: Any) -> AsyncIterator[httpx.AsyncClie
         settings(
             outbox_url=f"sqlite:///{folder}/pinrelay.db",
             destinations_dir=(destinations,),
-            payload_days=1,
+            retention_days="payload:1",
             **changes,
         )
     )

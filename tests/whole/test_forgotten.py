@@ -124,7 +124,12 @@ def look(outbox_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Cal
 @pytest.fixture
 def shop(outbox_url: str, pinterest: Pinterest, start_server: Callable[..., Server]) -> Server:
     """A server to which everybody has been, with deliveries that were sent, refused and wait."""
-    settings = {**pinterest.settings, "outbox_url": outbox_url, "payload_days": 1, "write_keys": "shop:a-public-key"}
+    settings = {
+        **pinterest.settings,
+        "outbox_url": outbox_url,
+        "retention_days": "payload:1",
+        "write_keys": "shop:a-public-key",
+    }
     settings |= {"quarantine_hours": 24, "quarantine_key": SEALS, "quarantine_names": "Not Mapped Yet"}
     settings |= {"webhook_header": "x-proof: a-secret-of-the-server", "console_users": "ada:operator:token-of-ada-long"}
     server = start_server(**settings, remember_days=90, remember_secret=SECRET, retry_base_s=0.1)

@@ -48,8 +48,7 @@ SETTINGS: dict[str, Any] = {
     "retry_max_attempts": 1_000,
     "send_timeout_s": 2,
     "max_event_age_hours": 24,
-    "ledger_delivered_days": 60 / 86_400,
-    "ledger_days": 60 / 86_400,
+    "retention_days": f"delivered:{60 / 86_400},other:{60 / 86_400}",
     "dedup_window_hours": 60 / 3_600,
     "log_format": "json",
 }

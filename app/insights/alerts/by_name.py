@@ -212,10 +212,10 @@ def _fell(key: EventKey, history: Mapping[int, int], facts: NameFacts, settings:
     part = facts.elapsed if facts.elapsed >= _RUNNING_PART else 0.0
     for hour_at, of_hour, z in ((facts.running_at, part, _RUNNING_Z), (facts.running_at - HOUR_S, 1.0, _FULL_Z)):
         known, count = usual(history, hour_at), history.get(hour_at, 0)
-        if known is None or not of_hour or known[0] < settings.alert_least_events:
+        if known is None or not of_hour or known[0] < settings.alert_limits.least_events:
             continue
         expected = known[0] * of_hour
-        if count >= settings.alert_fall * expected:
+        if count >= settings.alert_limits.fall * expected:
             return None
         if -deviations_above(count, expected) >= z:
             text = f"{_shown(key)} has fallen: {count} in {_hour(hour_at, facts)}, usually {expected:.0f}."
@@ -226,7 +226,8 @@ def _fell(key: EventKey, history: Mapping[int, int], facts: NameFacts, settings:
 def _surged(key: EventKey, history: Mapping[int, int], facts: NameFacts, settings: AlertSettings) -> _Found | None:
     for hour_at in (facts.running_at - HOUR_S, facts.running_at):
         known, count = usual(history, hour_at), history.get(hour_at, 0)
-        if known is not None and count > settings.alert_surge * max(known[1], settings.alert_least_events):
+        limits = settings.alert_limits
+        if known is not None and count > limits.surge * max(known[1], limits.least_events):
             text = f"{_shown(key)} has surged: {count} in {_hour(hour_at, facts)}, usually {known[1]:g}."
             return _Found("surged", key, text, count)
     return None
@@ -241,7 +242,11 @@ def _outcomes(key: EventKey, facts: NameFacts, settings: AlertSettings) -> Itera
         for hour_at in (facts.running_at - HOUR_S, facts.running_at):
             counts = facts.counts(key, hour_at)
             judged = _share(
-                counts, before, (Measure.OUTCOME, outcome.value), settings.alert_least_events, settings.alert_share
+                counts,
+                before,
+                (Measure.OUTCOME, outcome.value),
+                settings.alert_limits.least_events,
+                settings.alert_limits.share,
             )
             if judged is not None:
                 share, was, whole = judged
@@ -287,7 +292,7 @@ def _lacking(key: EventKey, facts: NameFacts, settings: AlertSettings) -> Iterat
             if sampled < _LEAST_SAMPLED:
                 continue
             share = 1 - min(1.0, counts.get((Measure.FOUND, label), 0) / sampled)
-            if _is_above(share, was, sampled, settings.alert_share):
+            if _is_above(share, was, sampled, settings.alert_limits.share):
                 told = f"{share:.0%} without {label} in {_hour(hour_at, facts)}, usually {was:.0%}."
                 yield _Found(f"without {label}", key, f"{_shown(key)}, a checkout: {told}", sampled)
                 break
@@ -304,7 +309,7 @@ def _in_no_feed(key: EventKey, facts: NameFacts, settings: AlertSettings) -> _Fo
         counts = facts.counts(key, hour_at)
         whole = sum(counts.get((Measure.CATALOGUE, label), 0) for label in SENT_LABELS)
         share = counts.get((Measure.CATALOGUE, UNKNOWN_SENT), 0) / whole if whole >= _LEAST_SAMPLED else 0.0
-        if _is_above(share, was, whole, settings.alert_share):
+        if _is_above(share, was, whole, settings.alert_limits.share):
             told = f"{share:.0%} of its products are in no feed in {_hour(hour_at, facts)}, usually {was:.0%}."
             return _Found("in no feed", key, f"{_shown(key)}: {told} `pinrelay feed` lists them.", whole)
     return None
@@ -314,7 +319,9 @@ def _in_no_feed(key: EventKey, facts: NameFacts, settings: AlertSettings) -> _Fo
 
 
 def _changes(facts: NameFacts, settings: AlertSettings) -> list[Alert]:
-    worth = [each for each in facts.changes if each.what != "new name" or each.received >= settings.alert_least_events]
+    worth = [
+        each for each in facts.changes if each.what != "new name" or each.received >= settings.alert_limits.least_events
+    ]
     alerts = [
         Alert(
             key=f"{NAMES_CHANGED}{'/'.join(each.key)} {each.what} {each.label}",

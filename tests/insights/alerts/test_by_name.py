@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from app.config.settings import AlertSettings
+from app.config.settings import AlertLimits, AlertSettings
 from app.core.events import EventKey, Measure
 from app.core.values.times import DAY_S, HOUR_S
 from app.insights.alerts.by_name import MOST_TOLD, NameFacts, by_name, usual
@@ -183,9 +183,9 @@ def test_an_hour_with_far_more_or_fewer_events_than_usual_is_told(facts: NameFac
 
 def test_thresholds_are_settings() -> None:
     given = hours(30, 100, running=15)
-    assert kinds(given, AlertSettings.model_construct(alert_fall=0.2)) == []
-    assert kinds(given, AlertSettings.model_construct(alert_least_events=101)) == []
-    assert kinds(hours(100, 20, running=9), AlertSettings.model_construct(alert_surge=6)) == []
+    assert kinds(given, AlertSettings.model_construct(alert_limits=AlertLimits(fall=0.2))) == []
+    assert kinds(given, AlertSettings.model_construct(alert_limits=AlertLimits(least_events=101))) == []
+    assert kinds(hours(100, 20, running=9), AlertSettings.model_construct(alert_limits=AlertLimits(surge=6))) == []
 
 
 def test_what_is_usual_is_the_median_and_the_same_weekday() -> None:

@@ -87,7 +87,7 @@ class Scene:
 
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    given: dict[str, Any] = {"quarantine_key": KEY, "pinterest_ads_token": "pina_ads", "payload_days": 1}
+    given: dict[str, Any] = {"quarantine_key": KEY, "pinterest_ads_token": "pina_ads", "retention_days": "payload:1"}
     settings = assembled.settings(outbox_url=new_store(tmp_path, "o.db"), **given)
     outbox = open_outbox(settings.outbox_url, settings, clock=lambda: NOW)
 
