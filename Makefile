@@ -103,8 +103,9 @@ release: $(SHIP_READY) ## make version, changelog, tag, wheel, sdist, bill of ma
 	@PATH="$(CURDIR)/$(BIN):$$PATH" .ci/release "$(VERSION)"
 
 .PHONY: reference
-reference: schemas odd-events ## write anew all that is made of the code and lies in the repository: also the table of settings, and answers of the interface
+reference: schemas odd-events ## write anew all that is made of the code and lies in the repository: also the tables of settings and fields, and answers of the interface
 	$(BIN)/python -m tests.config.settings_table
+	$(BIN)/python -m tests.destination.fields_table
 	$(BIN)/python -m tests.api.examples
 
 .PHONY: schemas

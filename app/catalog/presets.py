@@ -23,12 +23,12 @@ from app.catalog.mappings import compile_mapping
 from app.catalog.opt_outs import defaults_with_opt_outs, unknown_drops, with_shipped_opt_outs
 from app.catalog.yaml_files import in_words, parse_yaml, place
 from app.core.events import Event
+from app.core.fields import ORDER_DETAILS, USER_FIELDS
 from app.core.values.placeholders import says_nothing
 from app.core.values.times import MAX_HOLD_S
 from app.destination import USABLE_AT_ONCE, usable_parts
 from app.destination.conversion_event import FIELD_READERS
 from app.destination.members import all_members
-from app.destination.user_field import USER_FIELDS
 from app.errors import Fault, MappingError, TriggerError
 from app.identity import GROUPS, groups_named
 from app.mapping import MISSING, Readers
@@ -39,7 +39,9 @@ from app.trigger import Trigger, compile_trigger
 _ASKED: Final = ("user_data", "person_blocks", "opt_out", "gpc", "advertiser_tracking_enabled", "event_source_url")
 _WIRES: Final = {field.name: field.wire for field in USER_FIELDS}
 #: What a preset decides that maps `person_blocks` itself.
-_OF_BLOCKS: Final = ("name", "place", "ph", "ge", "db")
+_OF_BLOCKS: Final = frozenset(
+    each.identity.memory_group for each in USER_FIELDS if each.reading.block not in (None, "check")
+)
 
 
 def person_fields(action: ActionFile) -> dict[str, Any]:
@@ -56,7 +58,7 @@ def groups_from_memory(preset: PresetFile) -> frozenset[str]:
     if not preset.remember or not is_plain(own):
         return frozenset()
     named = groups_named([_WIRES.get(name, name) for name in own])
-    return frozenset(GROUPS) - named - frozenset(_OF_BLOCKS if "person_blocks" in preset.mapping else ())
+    return frozenset(GROUPS) - named - (_OF_BLOCKS if "person_blocks" in preset.mapping else frozenset())
 
 
 def finds_person(preset: PresetFile) -> bool:
@@ -136,8 +138,6 @@ def _of_member(key: str, value: Any, at: str, path: re.Pattern[str]) -> Iterator
 
 #: The one action there is: its file is named after it.
 ACTION = "report_conversion_event"
-#: Members of `custom_data` that say which order it is, and what it was worth.
-ORDER_FIELDS = ("order_id", "value", "currency")
 #: By the first events are known again, by the second checkouts too.
 _IDS = (("event_id",), ("custom_data", "order_id"))
 #: The choices of a field, settings and the country of the event decide about these.
@@ -375,7 +375,7 @@ def compile_person(action: ActionFile) -> CompiledMapping:
 def compile_order(action: ActionFile) -> CompiledMapping:
     """Return what finds id, value and currency of an order by the action's defaults."""
     found = default_fields(action).get("custom_data", {})
-    return compile_mapping({"custom_data": {name: found[name] for name in ORDER_FIELDS if name in found}})
+    return compile_mapping({"custom_data": {name: found[name] for name in ORDER_DETAILS if name in found}})
 
 
 def parse_file(kind: type[_File], text: str) -> tuple[_File | None, Faults]:

@@ -11,9 +11,10 @@ import orjson
 
 from app.core.deliveries import State
 from app.core.events import Event, Outcome
+from app.core.fields import COMPONENT_FIELDS, MATCH_FIELDS, UNHASHED
+from app.core.people import GROUPS
 from app.core.values.amounts import WITHOUT_FRACTIONS
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
-from app.destination import MATCH_KEYS
 from app.outbox import NO_COUNTRY, WITH_TAX
 from app.outbox.pairing import PAGE_DIFFERS, PAGE_SENT_TOO
 from app.pipeline.shop_clocks import CLOCK_AHEAD
@@ -58,46 +59,22 @@ OUTCOME_LABELS: Mapping[Outcome, str] = {
 }
 
 #: Pinterest's quality components by the names of its API (`conversion_eqs`), in words.
-COMPONENT_LABELS: Mapping[str, str] = {
-    "external_event_id": "Event id",
-    "hashed_email": "Email",
-    "hashed_maid": "Mobile ad id",
-    "ip_address": "IP address",
-    "user_agent": "User agent",
-    "advertiser_external_id": "External id",
-    "click_id_epik": "Click id",
-    "order_id": "Order id",
-    "order_value": "Order value",
-    "product_id": "Product id",
-    "source_url": "Page URL",
-}
+COMPONENT_LABELS: Mapping[str, str] = {name: field.key.label for name, field in COMPONENT_FIELDS.items()}
 #: The other match keys that are counted, in words.
 OTHER_KEY_LABELS: Mapping[str, str] = {
-    name: name.replace("_", " ").capitalize() for name in MATCH_KEYS if name not in COMPONENT_LABELS
+    name: field.key.label for name, field in MATCH_FIELDS.items() if name not in COMPONENT_FIELDS
 }
-
+#: The match key of each group of memory with a single field.
+COMPONENT_OF_GROUP: Mapping[str, str] = {
+    group: name
+    for group, wires in GROUPS.items()
+    for name, field in MATCH_FIELDS.items()
+    if field.part == "user_data" and wires == (field.wire,)
+}
 #: Groups of memory, in words.
 GROUP_LABELS: Mapping[str, str] = {
-    "em": "Email",
-    "ph": "Phone",
-    "ge": "Gender",
-    "db": "Date of birth",
-    "name": "Name",
-    "place": "Place",
-    "device": "Mobile ad id",
-    "click": "Click id",
-    "external_id": "External id",
-}
-
-#: Those of them that are one match key.
-COMPONENT_OF_GROUP: Mapping[str, str] = {
-    "em": "hashed_email",
-    "ph": "phone",
-    "ge": "gender",
-    "db": "date_of_birth",
-    "device": "hashed_maid",
-    "click": "click_id_epik",
-    "external_id": "advertiser_external_id",
+    group: MATCH_FIELDS[COMPONENT_OF_GROUP[group]].key.label if group in COMPONENT_OF_GROUP else group.capitalize()
+    for group in GROUPS
 }
 
 #: Warnings that say how to be counted better, by their label; they are listed before others, however rare they are.
@@ -160,7 +137,7 @@ def outcome_label(name: str) -> str:
 
 def component_label(name: str) -> str:
     """Return a match key in words; an unknown one as it is."""
-    return COMPONENT_LABELS.get(name) or OTHER_KEY_LABELS.get(name, name.replace("_", " "))
+    return MATCH_FIELDS[name].key.label if name in MATCH_FIELDS else name.replace("_", " ")
 
 
 def answer_label(status: str) -> str:
@@ -256,7 +233,7 @@ def mapped_value(value: Any) -> str:
 
 
 #: Pinterest takes these two unhashed; they are personal all the same.
-PLAIN = frozenset({"client_ip_address", "client_user_agent"})
+PLAIN = frozenset(UNHASHED)
 MASK = "(masked)"
 
 

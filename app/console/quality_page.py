@@ -16,54 +16,14 @@ from app.console.labels import OTHER_KEY_LABELS, applicable
 from app.console.pages import PageGroup, Pages
 from app.console.services import ConsoleServices
 from app.core.events import CounterRow, Outcome
+from app.core.fields import APPS, MATCH_FIELDS
 from app.destination import COMPONENTS
 from app.outbox import NO_COUNTRY
 
-#: Of apps only; of the web only; of orders only; of what is about products, or where any event of the preset has it.
-_OF_APPS: Final = frozenset({"hashed_maid"})
-_OF_WEB: Final = frozenset({"click_id_epik", "source_url"})
-_OF_ORDERS: Final = frozenset({"order_id"})
-_OF_PRODUCTS: Final = frozenset({"order_value", "product_id"})
-_ABOUT_PRODUCTS: Final = frozenset({"", "checkout", "add_to_cart"})
-_APPS: Final = frozenset({"app_ios", "app_android"})
-#: Of which field a key is made, as warnings name it, where senders get it wrong.
-_WARNED: Final[Mapping[str, str]] = {
-    "hashed_email": "user_data.email",
-    "phone": "user_data.phone",
-    "hashed_maid": "user_data.hashed_maids",
-    "ip_address": "user_data.client_ip_address",
-    "country": "user_data.country",
-    "state": "user_data.state",
-    "zip": "user_data.zip",
-}
 #: So many pieces of advice are given.
 _SAID: Final = 5
 #: And of each so many sources are named.
 _SOURCES: Final = 3
-
-#: What to do where a component is missing.
-_REMEDIES: Final[Mapping[str, str]] = {
-    "hashed_email": "send the address (`context.traits.email`)"
-    "[REMEMBER_DAYS|, or let `identify` do it and switch on identity memory]",
-    "hashed_maid": "send the device's advertising id (`context.device.advertisingId`), where the person permits it",
-    "ip_address": "send the visitor's address (`context.ip`), not that of a server",
-    "user_agent": "send the visitor's `context.userAgent`",
-    "advertiser_external_id": "send a `userId` of your own[REMEMBER_DAYS|, or let identity memory know it]",
-    "click_id_epik": "let the landing page's `epik` reach every event: `/pinrelay.js`"
-    "[REMEMBER_DAYS|, or identity memory]",
-    "order_id": "send `properties.order_id`: without it an order cannot be known again",
-    "order_value": "send `properties.revenue`, `total` or `value` with `currency`",
-    "product_id": "send `properties.products` with a `product_id` or `sku` each",
-    "source_url": "send `context.page.url`",
-    "phone": "send `context.traits.phone` as +49 30 901820"
-    "[DEFAULT_COUNTRY|; DEFAULT_COUNTRY reads numbers without their country]",
-    "first_name": "send `context.traits.firstName`",
-    "last_name": "send `context.traits.lastName`",
-    "city": "send `context.traits.address.city`",
-    "state": "send `context.traits.address.state`",
-    "zip": "send `context.traits.address.postalCode`",
-    "country": "send `context.traits.address.country`",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,21 +35,13 @@ class PresetKeys:
 
     def can_carry(self, component: str, seen: int) -> bool:
         """Return whether a component can stand in events of the preset; `seen` is how many carried it."""
-        if seen:
-            return True
-        if component in _OF_APPS:
-            return self.action_source in {"", *_APPS}
-        if component in _OF_WEB:
-            return self.action_source in {"", "web"}
-        if component in _OF_ORDERS:
-            return self.event_name in {"", "checkout"}
-        if component in _OF_PRODUCTS:
-            return self.event_name in _ABOUT_PRODUCTS
-        return True
+        carriers = MATCH_FIELDS[component].key.carriers
+        return bool(seen) or not carriers or getattr(self, carriers.column) in {"", *carriers.values}
 
     def is_asked_for(self, component: str, seen: int) -> bool:
         """Return whether events of the preset should carry it; ids of devices are asked of events of apps alone."""
-        return self.can_carry(component, seen) and (component not in _OF_APPS or self.action_source in _APPS)
+        is_of_apps = MATCH_FIELDS[component].key.carriers is APPS
+        return self.can_carry(component, seen) and (not is_of_apps or self.action_source in APPS.values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,8 +154,9 @@ def ranked_advice(
         ]
         events = sum(each.counts["enqueued"] for each in able)
         missing = events - sum(each.quality[component] for each in able)
-        if missing > 0 and component in _REMEDIES:
-            warning = _WARNED.get(component, "")
+        field = MATCH_FIELDS[component]
+        if missing > 0 and field.key.advice:
+            warning = f"{field.part}.{field.name}" if field.part != "event" else field.name
             without_country = warnings.get(NO_COUNTRY, 0) if component == "phone" else 0
             advice = KeyAdvice(
                 component=component,
@@ -212,7 +165,7 @@ def ranked_advice(
                 unread=_times(warning, warnings) + without_country,
                 warning=warning,
                 without_country=without_country,
-                remedy=applicable(_REMEDIES[component], settings),
+                remedy=applicable(field.key.advice, settings),
                 points=100 * missing / possible if component in scored else 0,
                 sources=_lacking(sources, {each.name for each in able}, component),
             )

@@ -2,28 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
-#: What belongs together, by the name of the group: the members of Pinterest's `user_data`.
-GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "em": ("em",),
-        "ph": ("ph",),
-        "ge": ("ge",),
-        "db": ("db",),
-        "name": ("fn", "ln"),
-        "place": ("ct", "st", "zp", "country"),
-        "device": ("hashed_maids",),
-        "click": ("click_id",),
-        "external_id": ("external_id",),
-    }
-)
-#: Groups that say who somebody is, wherever that person is.
-OF_PERSON: Final = ("em", "ph", "ge", "db", "name", "place")
+from app.core.fields import PERSON, memory_groups
+
+#: Members of Pinterest's `user_data` that are remembered and recalled together, by the name of the group.
+GROUPS: Final = memory_groups()
+#: Groups that identify a person on every device.
+OF_PERSON: Final = tuple(memory_groups(PERSON))
 
 
 class Fact(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):

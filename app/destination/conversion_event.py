@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from app.config.settings import ConversionSettings
+from app.core.fields import ORDER_DETAILS
 from app.core.values.candidates import Places, Resolvable, places_in
 from app.core.values.event_names import EVENT_NAMES
 from app.core.values.texts import count_of
@@ -14,7 +15,7 @@ from app.destination.app_and_device import (
     take_sdk_out,
     without_whole_locale,
 )
-from app.destination.custom_data import CustomDataReader
+from app.destination.custom_data import AMOUNTS, CustomDataReader
 from app.destination.event_text import EventReaders, ReadEvent
 from app.destination.members import MembersReader, all_members
 from app.destination.money import is_negative, is_plainly_positive, read_currency
@@ -31,19 +32,12 @@ _NEEDS_IDENTIFIER = (
     "user_data needs at least one of em (email), hashed_maids, or client_ip_address together with client_user_agent"
 )
 _REFUND = "a refund, not a purchase"
-#: What a checkout should tell, and what it is good for.
-_ASKED = {
-    "value": "Pinterest cannot tell what it was worth",
-    "currency": "Pinterest takes that of the ad account",
-    "order_id": "the same order from another source cannot be known again",
-}
 #: A report of more says how many more.
 _MAX_WARNINGS = 50
 #: What the event says of the person and is not sent as it stands.
 _READ_LATER = ("person_blocks", "gpc", "advertiser_tracking_enabled", PIN_UNAUTH)
 #: Adds to a finished `user_data`, in place.
 Complete: TypeAlias = Callable[[dict[str, Any]], object]
-_AMOUNTS = ("value", "predicted_ltv", "contents")
 
 _OPTIONAL: dict[str, Reader] = {
     "event_source_url": read_address,
@@ -209,7 +203,8 @@ class ReportConversionEvent:
             event["custom_data"] = custom_data
             warnings += self._apply_opt_outs(event, read)
         if event["event_name"] == "checkout":
-            warnings += [f"checkout without {name}: {_ASKED[name]}" for name in _ASKED if name not in custom_data]
+            lacking = [name for name in ORDER_DETAILS if name not in custom_data]
+            warnings += [f"checkout without {name}: {ORDER_DETAILS[name]}" for name in lacking]
         if not custom_data:
             event.pop("custom_data", None)
         if self._rules.partner_name and "partner_name" not in event:
@@ -230,7 +225,7 @@ class ReportConversionEvent:
 
 def _complete_currency(custom_data: dict[str, Any], given: dict[str, Any], default: str) -> None:
     """Add the default currency to amounts of which the event does not name any."""
-    has_amounts = any(key in custom_data for key in _AMOUNTS)
+    has_amounts = any(key in custom_data for key in AMOUNTS)
     if has_amounts and "currency" not in custom_data and next(flattened(given.get("currency")), None) is None:
         custom_data["currency"] = default.upper()
 

@@ -1,11 +1,11 @@
 """The object `custom_data`: what was bought, seen or searched for."""
 
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from app.config.settings import ConversionSettings
 from app.config.validators import currencies
+from app.core.fields import CUSTOM_FIELDS, checked_by_name
 from app.core.values.amounts import Context
 from app.core.values.candidates import Candidates, one_place_only
 from app.core.values.hidden_emails import unpersonal_id
@@ -59,22 +59,19 @@ CONTENT_READERS: dict[str, Reader] = {
     "item_brand_id": product_id(64),
     "quantity": IntegerReader(clamp=False),
 }
+AMOUNTS = tuple(each.name for each in CUSTOM_FIELDS if each.reading == "amount")
 #: Read together, since one currency is sent for all amounts.
-MONEY = frozenset({"currency", "value", "predicted_ltv", "contents"})
+MONEY = frozenset({"currency", *AMOUNTS})
+_OWN_READERS: dict[str, Reader] = {
+    "content_ids": ListReader(_READ_ID),
+    "num_items": IntegerReader(clamp=False),
+    "order_id": _read_order_id,
+    "search_string": read_text,
+    "opt_out_type": read_opt_out_type,
+}
+_FREE_TEXTS = dict.fromkeys((each.name for each in CUSTOM_FIELDS if each.reading == "free_text"), read_free_text)
 read_all_but_money = MembersReader(
-    MappingProxyType(
-        {
-            "content_ids": ListReader(_READ_ID),
-            "num_items": IntegerReader(clamp=False),
-            "order_id": _read_order_id,
-            "search_string": read_text,
-            "opt_out_type": read_opt_out_type,
-            "content_name": read_free_text,
-            "content_category": read_free_text,
-            "content_brand": read_free_text,
-            "np": read_free_text,
-        }
-    ),
+    checked_by_name(_OWN_READERS | _FREE_TEXTS, [each.name for each in CUSTOM_FIELDS if each.name not in MONEY]),
     at=(_AT,),
     elsewhere=MONEY,
 )

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.config.settings import ConversionSettings
+from app.core.fields import USER_FIELDS
 from app.core.values.candidates import places_in
 from app.destination.normalise import hashed
-from app.destination.person_sections import NAMES, PersonBlock, blocks_of
+from app.destination.person_sections import HALVES, PersonBlock, blocks_of
 from app.destination.reading import flattened, text_of
 from app.destination.user_data import UserDataReader
-from app.destination.user_field import USER_FIELDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ def hashed_fields(fields: Mapping[str, Any], rules: ConversionSettings) -> dict[
     sent = read(fields.get("user_data"), candidates, blocks)[0] or {}
     found = {}
     for field in USER_FIELDS:
-        if of_field := sent.get(field.wire):
+        if field.reading.hashed and (of_field := sent.get(field.wire)):
             texts = {text for text, known in digests.items() if known & set(of_field)}
             place, value = next(_places(blocks, field.name, texts), ("", None))
             form = ", ".join(forms[digest] for digest in of_field)
@@ -68,6 +68,6 @@ def _places(blocks: list[PersonBlock], field: str, texts: set[str]) -> Iterator[
         for key, value in block.values.get(field, ()):
             if texts & set(map(text_of, flattened(value))):
                 yield f"{block.place}.{key}", value
-        for key, value in block.values.get("name", ()) if field in NAMES else ():
+        for key, value in block.values.get("name", ()) if field in HALVES else ():
             if isinstance(value, str) and any(text in value for text in texts):
                 yield f"{block.place}.{key}", value

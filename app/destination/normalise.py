@@ -1,4 +1,4 @@
-"""How one value about a person is normalised before SHA-256; which rule is whose stands in `user_field`."""
+"""How one value about a person is normalised before SHA-256; and which field has which rule."""
 
 import re
 import unicodedata
@@ -7,6 +7,8 @@ from datetime import date
 from hashlib import sha256
 from typing import TypeAlias
 
+from app.config.settings import ConversionSettings
+from app.core.fields import HASHED, checked_by_name
 from app.core.values.hidden_emails import NO_WIDTH, plain_letters
 from app.core.values.placeholders import is_no_id
 from app.destination.phone_numbers import IMPOSSIBLE, MAX_DIGITS, MIN_DIGITS, WHOLE, e164, plain_number
@@ -230,3 +232,24 @@ def external_id_normaliser(*, keep_case: bool) -> Normaliser:
 def normalise_maid(text: str, _country: str | None) -> Normalised:
     """Lower the case of an advertising id; only zeros mean that the person limits tracking."""
     return (text.lower(), "") if text.strip("0-") else (None, "it is all zeros, which means that tracking is limited")
+
+
+def normalisers(rules: ConversionSettings) -> dict[str, Normaliser]:
+    """Return the normaliser of each hashed field, by the action's name. Raise TypeError if a field has none."""
+    return checked_by_name(
+        {
+            "email": normalise_email,
+            "phone": phone_normaliser(rules.default_country),
+            "first_name": normalise_name,
+            "last_name": normalise_name,
+            "gender": normalise_gender,
+            "date_of_birth": normalise_date_of_birth,
+            "city": normalise_city,
+            "state": normalise_state,
+            "zip": normalise_zip,
+            "country": normalise_country,
+            "external_id": external_id_normaliser(keep_case=rules.external_id_keep_case),
+            "hashed_maids": normalise_maid,
+        },
+        HASHED,
+    )

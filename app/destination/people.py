@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from app.core.values.placeholders import is_no_id, says_nothing
 from app.destination.normalise import MAX_LENGTH
-from app.destination.person_sections import ADDRESS, ALONE, NAMES, OF_NAMES, PersonBlock
+from app.destination.person_sections import ADDRESS, ALONE, HALVES, NAMES, OF_NAMES, PersonBlock
 from app.destination.place_names import country_in_state, is_state_of_account
 from app.destination.privacy_flags import KnownState
 from app.destination.reading import flattened, text_of
@@ -169,7 +169,7 @@ class People:
             taken = self._read(part, asked, country, notes)
             if not taken and "name" in part.values:
                 names = next((name for name, words in self._whole_names(part) if words == _TWO_WORDS), (None, None))
-                halves = zip(NAMES, names, strict=True)
+                halves = zip(HALVES, names, strict=True)
                 taken = {self._wires[field]: [half] for field, half in halves if half is not None and field in asked}
             if taken:
                 return taken
@@ -219,7 +219,7 @@ class People:
     def _names(self, block: PersonBlock) -> Iterator[_Name]:
         """Yield the names that a block may mean: its parts, or its whole name split at each blank."""
         for part in block.objects():
-            halves = [_only(self._digests(part, field, None)[0] if field in part.values else ()) for field in NAMES]
+            halves = [_only(self._digests(part, field, None)[0] if field in part.values else ()) for field in HALVES]
             if halves == [None, None]:
                 yield from (name for name, _ in self._whole_names(part))
             else:
@@ -232,7 +232,7 @@ class People:
             words = value.split() if is_name else []
             for end in range(1, len(words) if len(words) <= _MAX_WORDS else 0):
                 halves = (" ".join(words[:end]), " ".join(words[end:]))
-                first, last = (self._ways[field](half, None)[0] for field, half in zip(NAMES, halves, strict=True))
+                first, last = (self._ways[field](half, None)[0] for field, half in zip(HALVES, halves, strict=True))
                 yield (first, last), len(words)
 
 

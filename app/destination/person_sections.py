@@ -3,20 +3,23 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from app.core.fields import USER_FIELDS
 from app.core.values.candidates import Blocks
 from app.core.values.placeholders import is_no_id
 from app.destination.normalise import MAX_LENGTH
 from app.destination.place_names import country_code
 from app.destination.reading import flattened
 
-NAMES: Final = ("first_name", "last_name")
-ADDRESS: Final = ("city", "state", "zip", "country")
+#: The parts of a whole name.
+HALVES: Final = ("first_name", "last_name")
+NAMES: Final = tuple(each.name for each in USER_FIELDS if each.reading.block == "name")
+ADDRESS: Final = tuple(each.name for each in USER_FIELDS if each.reading.block == "address")
 #: Each of them is taken from one block by itself; in a block before that of an address in it.
-ALONE: Final = ("phone", "gender", "date_of_birth")
+ALONE: Final = tuple(each.name for each in USER_FIELDS if each.reading.block == "alone")
 #: A block with any of these may have a name.
 OF_NAMES: Final = frozenset((*NAMES, "name"))
 #: All that is read of a block.
-OF_BLOCKS: Final = frozenset((*OF_NAMES, *ADDRESS, *ALONE, "email"))
+OF_BLOCKS: Final = frozenset(("name", *(each.name for each in USER_FIELDS if each.reading.block)))
 
 
 class PersonBlock(NamedTuple):

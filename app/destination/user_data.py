@@ -7,18 +7,26 @@ from functools import lru_cache, partial
 from typing import Any, Self, TypeAlias
 
 from app.config.settings import ConversionSettings
+from app.core.fields import LDP_PLACE, USER_FIELDS, checked_by_name
 from app.core.values.addresses import is_server_library, public_address
 from app.core.values.candidates import Candidates, one_place_only
 from app.core.values.hidden_emails import holds_email, without_plain
 from app.core.values.placeholders import is_no_id, unwrap_single
 from app.core.values.texts import written_texts
 from app.destination.members import ObjectReader
-from app.destination.normalise import MAX_LENGTH, Normaliser, hashed, normalise_birthday, normalised, trimmed
+from app.destination.normalise import (
+    MAX_LENGTH,
+    Normaliser,
+    hashed,
+    normalise_birthday,
+    normalised,
+    normalisers,
+    trimmed,
+)
 from app.destination.people import Digest, People, Way
 from app.destination.person_sections import PersonBlock, country_of
 from app.destination.privacy_flags import KnownState
 from app.destination.reading import NO_NOTES, Reading, flattened, text_of, usable_candidate
-from app.destination.user_field import USER_FIELDS
 from app.destination.warnings import kind, left_out, unknown_members
 
 #: Is told of a text as given, as normalised, and of its digest; once of what is remembered.
@@ -32,8 +40,7 @@ FROM_BLOCKS = "from_blocks"
 #: The field with the cookie of Pinterest's tag: one more external id, of which memory learns nothing.
 PIN_UNAUTH = "pin_unauth"
 #: Read by the country of the event, which blocks may name.
-BY_COUNTRY = ("phone", "state", "zip")
-_PLACE = ("state", "country")
+BY_COUNTRY = tuple(each.name for each in USER_FIELDS if each.reading.by_country)
 #: Ids of other networks are found in the same places.
 _CLICK_ID = re.compile(r"dj0[A-Za-z0-9_.~%-]{0,509}")
 
@@ -91,11 +98,15 @@ class UserDataReader(ObjectReader):
 
     def __init__(self, rules: ConversionSettings, *, on_hashed: OnHashed | None = None) -> None:
         """Take the rules; `on_hashed` is told of everything that is hashed, for people who want to see it."""
+        hashing = normalisers(rules)
         #: By the action's name.
         self.members = self.fields = {
-            each.name: ReadField.of(each.wire, _hashing(each.normaliser(rules), on_hashed), several=True)
+            each.name: ReadField.of(each.wire, way, several=each.reading.hashed)
             for each in USER_FIELDS
-        } | {name: ReadField.of(name, _plain(way), several=False) for name, way in PLAIN_WAYS.items()}
+            for way in (
+                _hashing(hashing[each.name], on_hashed) if each.reading.hashed else _plain(PLAIN_WAYS[each.name]),
+            )
+        }
         ways = {name: (each.wire, each.way) for name, each in self.fields.items()}
         # Dates with the day or the month first count only here: a conformance vector refuses them in a mapped field.
         birthday = ReadField.of("db", _hashing(normalise_birthday, on_hashed), several=True)
@@ -195,8 +206,9 @@ class UserDataReader(ObjectReader):
 
     def states(self, given: dict[str, Any], blocks: Sequence[PersonBlock], sent: Mapping[str, Any]) -> list[KnownState]:
         """Return every state that the event names, whether it is sent or not."""
+        places = [each.name for each in LDP_PLACE]
         own = PersonBlock(
-            "", is_recipient=False, values={name: [[name, given[name]]] for name in _PLACE if name in given}
+            "", is_recipient=False, values={name: [[name, given[name]]] for name in places if name in given}
         )
         return self._people.states([*blocks, own], country_of(sent.get("country")))
 
@@ -286,9 +298,12 @@ def country_among(given: Any, candidates: Candidates) -> str | None:
 
 
 #: What is sent as it is, with its rule.
-PLAIN_WAYS: Mapping[str, Callable[[str], Digest]] = {
-    "client_ip_address": public_address,
-    "client_user_agent": _user_agent,
-    "click_id": _click_id,
-    "partner_id": _pseudonym,
-}
+PLAIN_WAYS: Mapping[str, Callable[[str], Digest]] = checked_by_name(
+    {
+        "client_ip_address": public_address,
+        "client_user_agent": _user_agent,
+        "click_id": _click_id,
+        "partner_id": _pseudonym,
+    },
+    [each.name for each in USER_FIELDS if not each.reading.hashed],
+)

@@ -11,10 +11,9 @@ from app.config.settings import ConversionSettings
 from app.core.values.placeholders import flag_is_given, says_a_text
 from app.destination.custom_data import CONTENT_READERS
 from app.destination.money import plain_money, read_money
-from app.destination.normalise import normalised
+from app.destination.normalise import normalised, normalisers
 from app.destination.reading import Reader, TextReader, text_of
-from app.destination.user_data import PIN_UNAUTH, PLAIN_WAYS, cookie_text
-from app.destination.user_field import USER_FIELDS
+from app.destination.user_data import BY_COUNTRY, PIN_UNAUTH, PLAIN_WAYS, cookie_text
 
 _IsUsable: TypeAlias = Callable[[Any], bool]
 
@@ -28,8 +27,6 @@ USABLE_AT_ONCE: Mapping[str, _IsUsable] = {
     **dict.fromkeys(("opt_out", "advertiser_tracking_enabled", "gpc", "custom_data.opt_out_type"), flag_is_given),
     PIN_UNAUTH: _is_cookie,
 }
-#: Read by the country of the event, which one item alone does not know: any text may be right.
-_BY_COUNTRY = frozenset({"phone", "state", "zip"})
 
 
 def usable_parts() -> Mapping[str, _IsUsable]:
@@ -41,12 +38,10 @@ def usable_parts() -> Mapping[str, _IsUsable]:
 
 
 def _hashed() -> dict[str, _IsUsable]:
-    rules = ConversionSettings.model_construct()
+    """Take any text for a field that is read by the country of the event, which a single item does not know."""
     return {
-        f"user_data.{field.name}": says_a_text
-        if field.name in _BY_COUNTRY
-        else partial(_is_normalised, field.normaliser(rules))
-        for field in USER_FIELDS
+        f"user_data.{name}": says_a_text if name in BY_COUNTRY else partial(_is_normalised, normalise)
+        for name, normalise in normalisers(ConversionSettings.model_construct()).items()
     }
 
 

@@ -6,10 +6,11 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from app.core.fields import ACCOUNT, BROWSER, CONTACTS, DEVICE, memory_groups
 from app.core.people import GROUPS, OF_PERSON, Fact, Recalled, Remembered
 
 #: Groups that belong to a browser or an app, whoever uses it.
-OF_BROWSER: Final = ("device", "click")
+OF_BROWSER: Final = tuple(memory_groups(DEVICE, BROWSER))
 #: The group of a member.
 _GROUP_OF: Final = {name: group for group, names in GROUPS.items() for name in names}
 
@@ -74,8 +75,8 @@ class IdentityEvent(Struct, frozen=True, kw_only=True, gc=False):
     is_proven: bool = True
 
 
-#: Groups of one member each. Where these differ from what is remembered, somebody else may be acting.
-TELL_APART: Final = ("em", "ph")
+#: Lists of `user_data` of which a person has one value.
+_SINGLE: Final = (*CONTACTS, *(name for names in memory_groups(ACCOUNT).values() for name in names))
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -86,7 +87,7 @@ class PersonHistory(Struct, frozen=True, kw_only=True, gc=False):
     at: float = 0
     #: By group: what it may fill.
     facts: Mapping[str, Fact] = _NONE
-    #: Of TELL_APART: the newest that is remembered of the person.
+    #: By member of CONTACTS: the newest fact that is remembered of the person.
     newest: Mapping[str, Fact] = _NONE
     #: The event tells who somebody is from now on, so what it says may differ from before.
     introduces: bool = False
@@ -114,16 +115,12 @@ NOTHING_KNOWN: Final = PersonHistory()
 
 def are_several(user_data: Mapping[str, Any]) -> bool:
     """Return whether a `user_data` is about more than one person: it has several of what a person has one of."""
-    return (
-        ("em" in user_data and len(user_data["em"]) > 1)
-        or ("ph" in user_data and len(user_data["ph"]) > 1)
-        or ("external_id" in user_data and len(user_data["external_id"]) > 1)
-    )
+    return any(name in user_data and len(user_data[name]) > 1 for name in _SINGLE)
 
 
 def differs(user_data: Mapping[str, Any], newest: Mapping[str, Fact]) -> bool:
     """Return whether somebody else may be acting than the person that is remembered."""
-    for name in TELL_APART:
+    for name in CONTACTS:
         if name in user_data and (known := newest.get(name)) and not is_remembered(known, {name: user_data[name]}):
             return True
     return False

@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from app.config.settings import MemorySettings
+from app.core.fields import BROWSER, PERSON, memory_groups
 from app.core.people import (
     Link,
     PeopleChanges,
@@ -19,7 +20,7 @@ from app.core.people import (
     SuppressionChange,
 )
 from app.core.values.times import DAY_S
-from app.identity.facts import NOBODY, OF_PERSON
+from app.identity.facts import NOBODY
 
 
 class Memory(Protocol):
@@ -235,7 +236,7 @@ def _renews(before: Link | None, link: Link | None, after_s: float) -> bool:
 
 
 #: What goes from an id that is linked to another user than before; its device stays.
-SOMEBODY_ELSES: Final = frozenset({*OF_PERSON, "click"})
+SOMEBODY_ELSES: Final = frozenset(memory_groups(PERSON, BROWSER))
 
 
 class ProvenMemory:

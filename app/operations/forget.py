@@ -15,6 +15,7 @@ from app.access.audit import Audit
 from app.access.users import Person, UserRole
 from app.core.consent import Answer, Lifted, order_key
 from app.core.deliveries import Delivery, State
+from app.core.fields import CONTACTS
 from app.core.pages import AuditAction, Message, QuarantineFilter, Query
 from app.core.people import AccessRequest, Erasure, Fact, NamedPerson, Ownership, PeopleFound, Suppression, Wish
 from app.core.shared_values import ACCESS_REQUESTS, DELETIONS, ERASURES, STORE_SECRET, PinterestDeletion, SharedValues
@@ -575,10 +576,9 @@ class Forgetting:
             traces.known.add(key)
             facts = known.facts if (known := memory.person(key)) else {}
             traces.clicks |= {facts["click"].members["click_id"]} if "click" in facts else set()
-            for group, into in (("em", traces.used), ("ph", traces.used), ("external_id", traces.external)):
-                members = facts[group].members.values() if group in facts else ()
-                texts = [text for each in members for text in each]
-                into.update(texts if into is traces.external else (text[:OWNER_KEY_DIGITS] for text in texts))
+            members = {name: texts for fact in facts.values() for name, texts in fact.members.items()}
+            traces.used |= {text[:OWNER_KEY_DIGITS] for name in CONTACTS for text in members.get(name, ())}
+            traces.external |= set(members.get("external_id", ()))
         traces.used -= traces.named
 
     async def _keys_with(self, digests: Collection[str]) -> dict[str, set[str]]:

@@ -10,6 +10,7 @@ from msgspec.structs import asdict, replace
 
 from app.core.deliveries import Match, NewDelivery, OrderSide, State, StoredDelivery, side_of
 from app.core.events import Outcome
+from app.core.fields import BROWSER, CONTACTS, CUSTOM_FIELDS, LDP_PLACE, USER_FIELDS, memory_groups
 from app.core.people import GROUPS, OF_PERSON
 from app.core.trust import is_early
 from app.core.values.times import DAY_S, HOUR_S
@@ -22,19 +23,22 @@ _EARLIER_S: Final = 3600
 ADDRESS: Final = "i"
 
 #: Members of `user_data` that describe the buyer; they come from one side.
-_BUYER: Final = ("em", "ph", "fn", "ln", "ge", "db", "ct", "st", "zp", "country")
+_BUYER: Final = tuple(each.wire for each in USER_FIELDS if each.identity.owner.merge == "shop_buyer")
 #: Members of `user_data` that the browser knows best.
-_BROWSER: Final = ("click_id", "client_ip_address", "client_user_agent")
-#: Of what memory knows of the page's person so much crosses to an order of the shop: the groups.
-CROSSING: Final = ("click",)
+_BROWSER: Final = tuple(each.wire for each in USER_FIELDS if each.identity.owner.merge == "page_browser")
+#: Lists of `user_data` that are joined.
+_UNION: Final = tuple(each.wire for each in USER_FIELDS if each.identity.owner.merge == "union" and each.reading.hashed)
+#: Groups that an order of the shop takes from the memory of the page's person.
+CROSSING: Final = tuple(memory_groups(BROWSER))
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 #: By group, members of `user_data`.
 _Recalled: TypeAlias = dict[str, dict[str, Any]]
 #: Members of `custom_data` that come from one side.
-_MONEY: Final = ("value", "currency", "predicted_ltv")
-_PRODUCTS: Final = ("contents", "content_ids")
-_ABOUT_PRODUCTS: Final = ("num_items", "content_name", "content_category", "content_brand")
-_PLACE: Final = ("st", "country")
+_MONEY: Final = tuple(each.name for each in CUSTOM_FIELDS if each.merge == "money")
+_OF_SHOP: Final = tuple(each.name for each in CUSTOM_FIELDS if each.merge == "shop")
+_PRODUCTS: Final = tuple(each.name for each in CUSTOM_FIELDS if each.merge == "products")
+_ABOUT_PRODUCTS: Final = tuple(each.name for each in CUSTOM_FIELDS if each.merge == "details")
+_PLACE: Final = tuple(each.wire for each in LDP_PLACE)
 _LDP: Final = "LDP"
 #: Warnings that a side without these parts has, which the other side may have.
 _WITHOUT: Final = "checkout without "
@@ -174,7 +178,7 @@ def _fill(user_data: dict[str, Any], recalled: _Recalled, memory: Mapping[str, A
     """
     is_other = any(
         name in user_data and set(recalled[name][name]) != set(user_data[name])
-        for name in ("em", "ph")
+        for name in CONTACTS
         if recalled.get(name)
     )
     told = {}
@@ -190,14 +194,15 @@ def _user_data(page: dict[str, Any], shop: dict[str, Any]) -> dict[str, Any]:
     user_data |= {name: page[name] for name in _BROWSER if name in page}
     if not shop.keys().isdisjoint(_BUYER):
         _take(_BUYER, shop, user_data)
-    if external_ids := dict.fromkeys((*shop.get("external_id", ()), *page.get("external_id", ()))):
-        user_data["external_id"] = list(external_ids)
+    for name in _UNION:
+        if values := dict.fromkeys((*shop.get(name, ()), *page.get(name, ()))):
+            user_data[name] = list(values)
     return user_data
 
 
 def _custom_data(page: dict[str, Any], shop: dict[str, Any]) -> dict[str, Any]:
     custom_data = {**page, **shop}
-    _take(("order_id",), shop, custom_data)
+    _take(_OF_SHOP, shop, custom_data)
     _take(_MONEY, page if "value" in page and "value" not in shop else shop, custom_data)
     if shop.keys().isdisjoint(_PRODUCTS) and not page.keys().isdisjoint(_PRODUCTS):
         _take((*_PRODUCTS, *_ABOUT_PRODUCTS), page, custom_data)

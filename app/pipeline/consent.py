@@ -35,6 +35,7 @@ from app.core.consent import (
 )
 from app.core.deliveries import NewDelivery, OrderSide
 from app.core.events import Event
+from app.core.fields import CONTACTS
 from app.core.people import Ownership
 from app.core.receipts import PresetResult
 from app.core.values.times import DAY_S, HOUR_S
@@ -362,7 +363,7 @@ def _answers(
 def _keys_of(identity_event: IdentityEvent) -> list[str]:
     """Return the keys under which an answer is kept: of user, browser and contacts."""
     found = identity_event.found
-    contacts = (digest for name in ("em", "ph") for digest in found.get(name, ()))
+    contacts = (digest for name in CONTACTS for digest in found.get(name, ()))
     return [key_of(each) for each in (identity_event.user, identity_event.anonymous, *contacts) if each]
 
 

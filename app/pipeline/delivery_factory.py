@@ -8,10 +8,10 @@ import orjson
 from msgspec.structs import replace
 
 from app.catalog import Catalog
-from app.catalog.presets import ORDER_FIELDS
 from app.config.settings import ConversionSettings
 from app.core.deliveries import KnownOrder, NewDelivery, Withdrawal
 from app.core.events import DEFAULT_SOURCE, CounterRow, DroppedEvent, Event, Outcome
+from app.core.fields import ORDER_DETAILS
 from app.core.receipts import PresetResult
 from app.core.values.candidates import Fields
 from app.core.values.event_names import CHECKOUT
@@ -206,7 +206,7 @@ def _found(mapping: CompiledMapping, event: Event) -> Fields:
 def _known(event_name: str | None, fields: Fields, rules: ConversionSettings, channel: str) -> KnownOrder:
     custom_data = fields.get("custom_data")
     given = custom_data if isinstance(custom_data, dict) else {}
-    of_order = {name: given[name] for name in ORDER_FIELDS if name in given}
+    of_order = {name: given[name] for name in ORDER_DETAILS if name in given}
     sent, _ = CustomDataReader(rules)(of_order, fields.places.candidates)
     sent = sent or {}
     amount = sent.get("value")

@@ -15,11 +15,11 @@ from app.catalog import Catalog, Preset
 from app.config.settings import ConversionSettings
 from app.core.deliveries import Enqueued, NewDelivery, Seen
 from app.core.events import DEFAULT_SOURCE, Event, EventKey, Outcome
+from app.core.fields import USER_FIELDS
 from app.core.receipts import EventReceipt, PresetResult, Receipt
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S, hold_text
 from app.destination import hashed_fields
 from app.destination.user_data import FROM_BLOCKS
-from app.destination.user_field import USER_FIELDS
 from app.errors import EventInvalid, EventRefused, MappingError
 from app.identity import GROUPS
 from app.mapping import Explanation, nearest_path

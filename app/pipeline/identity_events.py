@@ -9,6 +9,7 @@ from msgspec import Struct
 from app.catalog import Catalog
 from app.core.consent import Kind, order_key
 from app.core.events import DEFAULT_SOURCE, Event
+from app.core.fields import CONTACTS
 from app.core.people import NamedPerson, Wish
 from app.core.receipts import PresetResult
 from app.core.values.times import unix_seconds
@@ -165,7 +166,7 @@ class IdentityEventReader:
     def all_keys(self, event: Event, catalog: Catalog, lines: Sequence[PresetResult]) -> tuple[str, ...]:
         """Return by which keys an event is found that is kept as received: its ids, contacts and orders."""
         said = self._person(_fields(event, catalog) or {}).user_data
-        contacts = [digest[:16] for name in ("em", "ph") for digest in said.get(name, ())]
+        contacts = [digest[:16] for name in CONTACTS for digest in said.get(name, ())]
         orders = [order_key(line.order.order_id) for line in lines if line.order and line.order.order_id]
         return tuple(dict.fromkeys([*self.keys(event), *contacts, *orders]))
 
@@ -197,7 +198,7 @@ class IdentityEventReader:
             emails=tuple(each for each in flattened(given.get("email")) if isinstance(each, str)),
             order_ids=tuple(filter(None, map(text_of, flattened(orders)))),
             message_ids=tuple((text_of(properties.get("message_ids")) or "").split()),
-            digests=tuple(digest for name in ("em", "ph") for digest in said.get(name, ())),
+            digests=tuple(digest for name in CONTACTS for digest in said.get(name, ())),
             source=source if event.get("event") == ALL_OF_SOURCE and source != DEFAULT_SOURCE else None,
             wish=wish_of(event),
         )

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from app.catalog import Catalog
 from app.core.consent import KEY_DIGITS, key_of
 from app.core.events import Event, Outcome
+from app.core.fields import CONTACTS
 from app.core.people import Ownership
 from app.core.receipts import MemoryChange, PresetResult
 from app.core.spans import NO_SPANS, Spans
@@ -45,8 +46,6 @@ _EVENTS_LOADED: Final = 500
 
 #: Returns the finished event of a line.
 _FINISHED: Final = attrgetter("event")
-#: Members of `user_data` by which a person asks for what is kept, beside ids.
-_CONTACTS: Final = ("em", "ph")
 
 
 def _owner(message_id: str, lines: Sequence[PresetResult], ids: Ids | IdentityEvent, intake: Intake) -> Ownership:
@@ -55,7 +54,7 @@ def _owner(message_id: str, lines: Sequence[PresetResult], ids: Ids | IdentityEv
     for line in lines:
         if line.event:
             user_data = line.event["user_data"]
-            for name in _CONTACTS:
+            for name in CONTACTS:
                 if name in user_data:
                     contacts += tuple([key_of(digest) for digest in user_data[name]])
     return Ownership(

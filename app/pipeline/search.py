@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from app.core.deliveries import State
 from app.core.events import Outcome
+from app.core.fields import CONTACTS, USER_FIELDS
 from app.core.pages import DroppedPage, Page, Query
 from app.destination import PersonReader
 from app.errors import UnknownName
@@ -154,8 +155,6 @@ def dropped_json(page: DroppedPage) -> list[dict[str, Any]]:
 
 #: So many people are shown who have one address or number.
 MAX_PEOPLE: Final = 20
-#: Members of `user_data` by which somebody is looked for.
-_CONTACTS: Final = ("em", "ph")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,8 +217,9 @@ class PeopleSearch:
 
         All of memory is looked through for its digests, a stretch at a time. Raises OutboxUnavailable.
         """
-        said = self._read({"user_data": {"email": text, "phone": text}}).user_data
-        digests = [digest for name in _CONTACTS for digest in said.get(name, ())]
+        contacts = {each.name: text for each in USER_FIELDS if each.identity.identifies}
+        said = self._read({"user_data": contacts}).user_data
+        digests = [digest for name in CONTACTS for digest in said.get(name, ())]
         people: dict[frozenset[str], KnownPerson] = {}
         after: str | None = "" if digests else None
         while after is not None and len(people) < MAX_PEOPLE:

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from app.catalog import Catalog
 from app.core.events import Event, Outcome
+from app.core.fields import UNHASHED
 from app.core.pages import Quarantined, QuarantineFilter
 from app.core.receipts import PresetResult
 from app.core.values.hidden_emails import unpersonal_id
@@ -27,7 +28,7 @@ _SHOWN: Final = 120
 _AT_MOST: Final = 5_000
 _AT_ONCE: Final = 50
 #: They are sent as they are, and name a person or a device.
-_PERSONAL: Final = frozenset({"user_data.client_ip_address", "user_data.client_user_agent"})
+_PERSONAL: Final = frozenset(f"user_data.{name}" for name in UNHASHED)
 #: A catalog and the result of a preset of it; `None` if the preset has no result.
 _Made: TypeAlias = tuple[Catalog, PresetResult | None]
 #: Returns the input of a hashed field, without personal data.

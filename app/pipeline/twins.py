@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from app.core.deliveries import OrderSide
 from app.core.events import Event
+from app.core.fields import CONTACTS, USER_FIELDS
 from app.core.people import GROUPS
 from app.core.values.addresses import one_household, public_address
 from app.core.values.amounts import WITH_THREE_DECIMALS, Context, currency_code, read_amount
@@ -46,7 +47,7 @@ _WAYS: Final = ("source_name", "created_via")
 _ADDRESS: Final = "ip"
 #: Orders that staff enters or a plugin repeats: their address and browser are not the buyer's.
 _OF_STAFF: Final = WITHOUT_BROWSER | {"pos-rest-api", "shopify_draft_order", "draft_order", "draft", "admin"}
-_OF_BROWSER: Final = ("client_ip_address", "client_user_agent", "click_id")
+_OF_BROWSER: Final = tuple(each.wire for each in USER_FIELDS if each.identity.owner.merge == "page_browser")
 #: Orders that no page tells of.
 _WITHOUT_PAGE: Final = _OF_STAFF | {
     "subscription_contract",
@@ -91,7 +92,7 @@ def buyer_facts(user_data: Mapping[str, Any], recalled: Iterable[str] = ()) -> t
     A digest has 24 bits: 256 IPv4 addresses share one, so that it names no address, and a guess fails.
     """
     left_out = {name for group in recalled for name in GROUPS[group]}
-    found = [(name, value) for name in ("em", "ph") if name not in left_out for value in user_data.get(name, ())]
+    found = [(name, value) for name in CONTACTS if name not in left_out for value in user_data.get(name, ())]
     if (address := user_data.get("client_ip_address")) is not None:
         found.append((_ADDRESS, one_household(address)))
     return tuple([name[0] + sha256(value.encode()).hexdigest()[:6] for name, value in found])

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat, format_number, parse
 
 from app.config.settings import ConversionSettings
+from app.core.fields import HASHED, USER_FIELDS
 from app.destination import OFFERED_FIELDS, ReportConversionEvent, report_conversion_event
 from app.destination.app_and_device import read_app_info
-from app.destination.normalise import normalised, phone_normaliser
-from app.destination.user_field import USER_FIELDS
+from app.destination.normalise import Normaliser, normalised, normalisers, phone_normaliser
 from app.errors import EventInvalid
 from tests.destination.builders import NOW, a_conversion, of_user
 from tests.rounds import examples
@@ -23,7 +23,8 @@ PHONE = "+14155550177"
 NAME = "Plantedname"
 
 
-USER_FIELD_NAMES = [field.name for field in USER_FIELDS]
+USER_FIELD_NAMES = HASHED
+NORMALISERS = normalisers(ConversionSettings.model_construct())
 
 
 def names_in(name: str) -> list[str]:
@@ -115,11 +116,11 @@ def test_normalising_twice_is_normalising_once(user_data: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize(
-    "field", [field for field in USER_FIELDS if field.name not in ("phone", "zip")], ids=lambda field: field.name
+    "normalise",
+    [pytest.param(each, id=name) for name, each in NORMALISERS.items() if name not in ("phone", "zip")],
 )
 @given(text=st.text(max_size=30))
-def test_a_normal_form_is_its_own_normal_form(field: Any, text: str) -> None:
-    normalise = field.normaliser(ConversionSettings.model_construct())
+def test_a_normal_form_is_its_own_normal_form(normalise: Normaliser, text: str) -> None:
     form, _ = normalised(text, "US", normalise)
 
     if form and normalised(form, "US", normalise)[1] != "it is blank or a placeholder":

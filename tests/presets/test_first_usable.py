@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from app.catalog import Catalog, Preset
 from app.config.settings import ConversionSettings
+from app.core.fields import USER_FIELDS
 from app.destination import ReportConversionEvent, report_conversion_event
-from app.destination.user_field import USER_FIELDS
 from app.errors import EventInvalid
 from app.source import read_raw_event
 from tests.rounds import examples

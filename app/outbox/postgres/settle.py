@@ -11,6 +11,7 @@ import psycopg
 from app.config.settings import OutboxSettings
 from app.core.deliveries import Claimed, NewDelivery, Settlement, State, StoredDelivery, Withdrawal
 from app.core.events import CounterRow, Outcome
+from app.core.fields import UNHASHED
 from app.core.values.times import MINUTE_S
 from app.outbox.counts import summed
 from app.outbox.dedup import cancelled_digests, key_rows, order_digests
@@ -29,9 +30,6 @@ from app.outbox.settlement import (
     withdraws,
 )
 from app.outbox.statements import read_deliveries
-
-#: Of a finished event, what stands in it unhashed.
-_UNHASHED = ("client_ip_address", "client_user_agent")
 
 
 async def settle(
@@ -90,7 +88,7 @@ async def _keep(connection: Connection, delivered: Sequence[Settlement], rules: 
 
 def _stripped(payload: bytes) -> bytes:
     event = orjson.loads(payload)
-    for name in _UNHASHED:
+    for name in UNHASHED:
         event.get("user_data", {}).pop(name, None)
     return orjson.dumps(event)
 

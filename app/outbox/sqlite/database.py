@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar, cast
 
 import orjson
 
+from app.core.fields import UNHASHED
 from app.core.log import log_migration
 from app.errors import OutboxUnavailable
 from app.outbox.refusals import (
@@ -55,6 +56,7 @@ SQL: Final = named_queries(
     for_sqlite(shared_queries()),
     _read("queries.sql"),
     **{part: _read(f"{part}.sql") for part in ("counted", "shelves", "apart", "tried", "stored")},
+    unhashed=", ".join(f"'$.user_data.{name}'" for name in UNHASHED),
 )
 
 

@@ -290,8 +290,7 @@ DELETE FROM payload WHERE delivery_id IN (SELECT value FROM json_each(:rows));
 -- Keep payloads for a while, without what stands in them unhashed.
 UPDATE payload
 SET erase_at = :erase_at,
-    body = CAST(json_remove(CAST(body AS TEXT),
-                            '$.user_data.client_ip_address', '$.user_data.client_user_agent') AS BLOB)
+    body = CAST(json_remove(CAST(body AS TEXT), /* unhashed */) AS BLOB)
 WHERE delivery_id IN (SELECT value FROM json_each(:rows));
 
 -- dead --
