@@ -208,6 +208,5 @@ def _expire_token(server: Server) -> None:
 
 
 def test_every_question_is_told_in_the_handbook() -> None:
-    """The handbook has a chapter for each."""
-    assert HANDBOOK.count("\n### ") == len(QUESTIONS)
+    """The table of the page has a row for each."""
     assert [clicks for clicks, _ in MEASURED] == [len(question.way) for question in QUESTIONS]

@@ -73,7 +73,7 @@ class Node:
 
 
 class Cluster:
-    """Started on entry, gone on outcome."""
+    """Started on entry, gone on exit."""
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="pinrelay-cluster-", dir=fast_folder()))

@@ -21,7 +21,7 @@ def pages(ids: Sequence[str]) -> list[dict[str, Any]]:
 
 
 class Senders:
-    """A few threads that post on entry, and are done with their last batch on outcome."""
+    """A few threads that post on entry, and are done with their last batch on exit."""
 
     def __init__(self, urls: Sequence[str], *, threads: int = 3) -> None:
         self._urls = itertools.cycle(urls)

@@ -35,7 +35,7 @@ case "$1" in
   start) set -a; . {root}/etc/pinrelay.env; set +a; cd {root}/state
     {command} serve >>{root}/server.log 2>&1 & echo $! >{root}/server.pid
     until curl --silent --fail "http://127.0.0.1:$PORT/healthz" >/dev/null; do
-      kill -0 $! || {{ cat {root}/server.log >&2; outcome 1; }}; sleep 0.1
+      kill -0 $! || {{ cat {root}/server.log >&2; exit 1; }}; sleep 0.1
     done;;
   stop) kill "$(cat {root}/server.pid)"; while kill -0 "$(cat {root}/server.pid)" 2>/dev/null; do sleep 0.1; done;;
 esac"""
@@ -63,7 +63,7 @@ _TIMEOUT = """
 {timeout} "$@" &
 until {curl} --silent "http://127.0.0.1:$PORT/metrics" |
   {awk} '/^pinrelay_backlog_deliveries.*"(pending|claimed)"/ {{ seen++; waiting += $2 }}
-    END {{ outcome !seen || waiting }}'
+    END {{ exit !seen || waiting }}'
 do kill -0 $! || break; sleep 0.1; done
 kill -ALRM $!
 wait $! """

@@ -36,7 +36,7 @@ _PROGRAMS = {
         case "$*" in *"--role send"*) PORT=$OTHER_PORT; export PORT;; esac
         {command} "$@" >>server.log 2>&1 &
         until {curl} --silent --fail "http://127.0.0.1:$PORT/healthz" >/dev/null; do
-            kill -0 $! || {{ cat server.log >&2; outcome 1; }}
+            kill -0 $! || {{ cat server.log >&2; exit 1; }}
             sleep 0.1
         done""",
     "make": '[ "$*" = run ] && exec pinrelay serve',

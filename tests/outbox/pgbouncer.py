@@ -18,7 +18,7 @@ _START_S = 20
 
 
 class Pgbouncer:
-    """Started on entry, stopped on outcome. `mode` is its pool_mode, `prepared` its max_prepared_statements."""
+    """Started on entry, stopped on exit. `mode` is its pool_mode, `prepared` its max_prepared_statements."""
 
     def __init__(self, server_port: int, *, mode: str, prepared: int) -> None:
         program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")

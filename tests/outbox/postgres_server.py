@@ -75,7 +75,7 @@ def _major(path: Path) -> int:
 
 
 class PostgresServer:
-    """Started on entry, stopped on outcome; `kill` and `start` in between lose nothing that it answered."""
+    """Started on entry, stopped on exit; `kill` and `start` in between lose nothing that it answered."""
 
     def __init__(
         self, *, on_disk: bool = False, copy_of: "PostgresServer | None" = None, tables_on: Path | None = None

@@ -29,7 +29,7 @@ SHOWN = {block.title: block.text for block in BLOCKS if block.page == "testing"}
 BIN = COMMAND.parent
 #: Stands for the container engine: the same command without a network, in the environment of the image.
 ENGINE = """#!/bin/sh
-[ "$1 $2 $3 $4" = "run --rm --network none" ] || outcome 90
+[ "$1 $2 $3 $4" = "run --rm --network none" ] || exit 90
 while [ "$1" != registry.example.com/pinrelay:0.1.0 ]; do shift; done
 shift
 alone="unshare --user --map-root-user --net"
