@@ -32,13 +32,20 @@ from app.sender.retention import Retention
 from app.sender.status import log_jump, log_trouble
 from app.sender.worker import Worker
 from app.source import AcceptsIntake
-from app.source.auth import WebhookSecrets, WriteKeys
+from app.source.auth import WriteKeys
 from app.source.body import Limits, MemoryBudget
 from app.source.browser import TagReporting, analytics_js_router, browser_helper_router, read_library
-from app.source.named_sources import NamedSources, NamedWebhook, is_for_pages, named_sources_router
+from app.source.named_sources import (
+    NamedSources,
+    Webhook,
+    is_for_pages,
+    named_sources_router,
+    webhook_router,
+    webhook_source,
+)
+from app.source.request_handler import RequestHandler
 from app.source.sdk_settings import sdk_settings_router
 from app.source.tracking_api import tracking_router
-from app.source.webhook import webhook_router
 from app.web.access_gate import access_middleware
 from app.web.application import Application, answer_unrouted
 from app.web.health import Status, status_router
@@ -116,27 +123,29 @@ def _include_routes(app: Application, settings: Settings, services: Services, st
 
 
 def _include_senders_routes(app: Application, settings: Settings, services: Services) -> None:
-    secrets, keys = WebhookSecrets.of(settings), WriteKeys.of(settings)
-    services.secrets.tell(lambda changed: partial(secrets.take, WebhookSecrets.of(changed)))
+    is_open, keys = not settings.authenticated, WriteKeys.of(settings)
+    sources = NamedSources(
+        services.sources.sources if services.sources else {}, webhook_source(settings, is_open=is_open)
+    )
+    services.secrets.tell(lambda changed: partial(sources.take_default, webhook_source(changed, is_open=is_open)))
     services.secrets.tell(lambda changed: partial(keys.take, WriteKeys.of(changed)))
-    accepts = _accepts(settings, services)
-    budget = MemoryBudget(settings.max_decompressed_in_flight)
-    app.include_busy_router(webhook_router(accepts, settings, secrets, clock=services.clock, budget=budget))
-    app.include_busy_router(tracking_router(accepts, settings, keys, clock=services.clock, budget=budget))
+    handler = RequestHandler(
+        accepts=_accepts(settings, services),
+        clock=services.clock,
+        budget=MemoryBudget(settings.max_decompressed_in_flight),
+    )
+    webhook = Webhook(
+        handler=handler,
+        sources=sources,
+        on_count=services.metrics.count_source,
+        trusted_proxies=read_networks(settings.trusted_proxies),
+        remembers=settings.remember_days > 0,
+    )
+    app.include_busy_router(webhook_router(webhook))
+    app.include_busy_router(tracking_router(handler, settings, keys))
     if services.sources is not None:
-        sources = NamedSources(services.sources.sources)
         services.sources.on_change = sources.take
-        named = NamedWebhook(
-            accepts=accepts,
-            sources=sources,
-            clock=services.clock,
-            budget=budget,
-            on_count=services.metrics.count_source,
-            trusted_proxies=read_networks(settings.trusted_proxies),
-            remembers=settings.remember_days > 0,
-        )
-        app.include_busy_router(named_sources_router(named))
-    is_open = not settings.authenticated
+        app.include_busy_router(named_sources_router(webhook))
     app.include_router(sdk_settings_router(keys, is_open=is_open, public_hosts=settings.public_hosts))
     app.include_router(analytics_js_router(keys, is_open=is_open, library=read_library()))
     app.include_router(

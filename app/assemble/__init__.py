@@ -88,9 +88,9 @@ from app.pipeline.search import Finder, PeopleSearch
 from app.pipeline.shadow import Shadow, ShadowRuns, broken_limits
 from app.pipeline.tail import Tail
 from app.pipeline.waiting import OrderWaits
-from app.source.auth import WebhookSecrets, WriteKeys, proves_authors
+from app.source.auth import WriteKeys, proves_authors
 from app.source.body import Limits
-from app.source.named_sources import NamedSource, held_back
+from app.source.named_sources import NamedSource, held_back, webhook_source
 from app.source.tracking_api import quotas_of
 from app.source.withholding import bot_filter, consent_answer, withheld
 
@@ -711,7 +711,7 @@ def checked_settings(environ: Mapping[str, str], **overrides: Any) -> Settings:
 def _checks(settings: Settings, environ: Mapping[str, str]) -> Iterator[Callable[[], object]]:
     """Yield the checks of a start; each of them raises ConfigurationError."""
     yield partial(check_outbox_settings, settings.outbox_url, settings)
-    yield partial(WebhookSecrets.of, settings)
+    yield partial(webhook_source, settings, is_open=not settings.authenticated)
     yield lambda: quotas_of(settings, WriteKeys.of(settings))
     yield partial(Users.of, settings)
     yield partial(UserHeaders.of, settings)

@@ -263,7 +263,7 @@ def _source(
         withheld_channels=frozenset(each.lower() for each in spec.withheld_channels),
         sends_amounts_as_sent=spec.amounts == AS_SENT,
         wait_for_page=spec.wait_for_page,
-        secret_names=", ".join(each.env or each.file or "" for proof in spec.proofs for each in _places(proof)),
+        secret_names=tuple(", ".join(each.env or each.file or "" for each in _places(proof)) for proof in spec.proofs),
         reads_query=_reads_query(
             [spec.named_by, spec.mapping, *([e.subscribe, e.requires, e.each, e.mapping] for e in spec.events)]
         ),

@@ -1,4 +1,4 @@
-"""Who sends: secrets of the webhook, write keys of the Tracking API, and the proofs of named sources."""
+"""Authentication of senders: write keys of the Tracking API, and the proofs of named sources and `/webhook`."""
 
 import base64
 import binascii
@@ -11,47 +11,6 @@ from app.config.settings import SenderSettings
 from app.core.events import DEFAULT_SOURCE
 from app.core.refusals import FailedCheck
 from app.errors import SettingsError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecretHeader:
-    """A header that every webhook request must carry."""
-
-    name: str
-    value: bytes = field(repr=False)
-
-    @classmethod
-    def read(cls, text: str) -> Self:
-        """Read `Name: value`. Raises SettingsError."""
-        name, colon, value = text.partition(":")
-        if not colon or not name.strip() or not value.strip():
-            raise SettingsError("WEBHOOK_HEADER: write it as `Name: value`")
-        return cls(name=name.strip().lower(), value=value.strip().encode())
-
-    def is_in(self, headers: Mapping[str, str]) -> bool:
-        return hmac.compare_digest(headers.get(self.name, "").encode("latin-1"), self.value)
-
-
-@dataclass(slots=True, kw_only=True)
-class WebhookSecrets:
-    """What webhook requests must prove, as it is now."""
-
-    #: One of them must have signed the request; () asks for no signature.
-    shared: tuple[bytes, ...] = field(default=(), repr=False)
-    header: SecretHeader | None = None
-
-    @classmethod
-    def of(cls, settings: SenderSettings) -> Self:
-        """Read those of the settings. Raises SettingsError."""
-        header = settings.webhook_header
-        return cls(
-            shared=tuple(secret.get_secret_value().encode() for secret in settings.webhook_shared_secrets),
-            header=SecretHeader.read(header.get_secret_value()) if header else None,
-        )
-
-    def take(self, other: Self) -> None:
-        self.shared, self.header = other.shared, other.header
-
 
 UNKNOWN_KEY_CHECK: Final = FailedCheck("unknown key", "WRITE_KEYS")
 MISSING_KEY_CHECK: Final = FailedCheck("missing key", "WRITE_KEYS")
@@ -174,6 +133,14 @@ class HeaderSecret:
     #: What stands before the text, in any case; `Bearer` or `Basic`. "" where nothing does.
     scheme: str = ""
 
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Read `Name: value` of WEBHOOK_HEADER. Raises SettingsError."""
+        name, _, value = text.partition(":")
+        if not name.strip() or not value.strip():
+            raise SettingsError("WEBHOOK_HEADER: write it as `Name: value`")
+        return cls(header=name.strip().lower(), values=(value.strip().encode(),))
+
     def may_hold(self, headers: Mapping[str, str]) -> bool:
         """Return whether the header holds one of the texts."""
         given = headers.get(self.header, "")
@@ -181,7 +148,7 @@ class HeaderSecret:
             scheme, _, given = given.partition(" ")
             if scheme.lower() != self.scheme.lower():
                 return False
-        offered = given.strip().encode("latin-1", "replace")
+        offered = given.encode("latin-1", "replace").strip()  # as bytes: `\xa0` is space in a text, and part of "à"
         return is_any(offered, self.values)
 
     async def holds(

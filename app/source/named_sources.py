@@ -1,17 +1,23 @@
-"""`/webhook/{source}`: named sources, each with its own proofs, bounds and consent."""
+"""`/webhook` and `/webhook/{source}`: sources, each with its own proofs, limits and consent.
+
+`/webhook` receives what the webhook destinations of Segment (by POST, PUT or PATCH) and RudderStack send. Settings
+describe its source, files describe the others.
+The answer is a receipt, and follows the commit. An array is always answered 200, because one invalid event must not
+make the sender repeat a thousand. A single event is answered 422 if it can never be used.
+"""
 
 import base64
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
 from fastapi import APIRouter, Request, Response
 
-from app.config.settings import ConsentSettings
-from app.core.events import Event, Outcome
+from app.config.settings import ConsentSettings, SenderSettings
+from app.core.events import DEFAULT_SOURCE, Event, Outcome
 from app.core.receipts import Receipt
 from app.core.refusals import FailedCheck
 from app.core.values.addresses import Network
@@ -21,23 +27,21 @@ from app.source import responses
 from app.source.auth import MISSING_KEY_CHECK, UNKNOWN_KEY_CHECK, HeaderSecret, OpenProof, PageKey, SenderProof, is_any
 from app.source.body import (
     Limits,
-    MemoryBudget,
     decompress,
     decompressed_size,
-    measured,
     open_body,
     pieces,
     read_body,
     read_events,
     receive,
 )
-from app.source.event import AcceptsIntake, Arrival, Intake, accept_signed, random_id, read_or_refuse
-from app.source.openapi import NAMED_ANSWERS, NAMED_BODY, NAMED_PARAMETERS
+from app.source.event import Arrival, Intake, read_or_refuse
+from app.source.openapi import NAMED_ANSWERS, NAMED_BODY, NAMED_PARAMETERS, WEBHOOK_ANSWERS, WEBHOOK_BODY
 from app.source.rate_limits import Quota, Quotas
 from app.source.raw_records import body_reader_of, read_raw_requests, records, request_context
 from app.source.received_request import Requester, with_gpc
+from app.source.request_handler import RequestHandler
 from app.source.signatures import SegmentSignature, failed_cause, is_of_first
-from app.source.webhook import WEBHOOK_METHODS
 from app.source.withholding import withheld
 
 #: The value of `context.amounts` by which the default mapping leaves `revenue` and `value` as they are.
@@ -57,7 +61,7 @@ def events_of(records: Iterable[dict[str, Any] | EventRefused], reshape: Reshape
         yield from [record] if isinstance(record, EventRefused) else reshape(record)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class NamedSource:
     """One source: who may send by it, how much, and how what it sends is read."""
 
@@ -83,8 +87,8 @@ class NamedSource:
     authors: Literal["server", "browser"] = "server"
     #: The shop whose orders it sends; sources without one are of every shop.
     shop: str = ""
-    #: The variables or files that hold its secrets.
-    secret_names: str = ""
+    #: For each proof, the settings, variables or files that hold its secrets.
+    secret_names: tuple[str, ...] = ()
     #: Its mapping reads the query of a request, which signatures do not cover.
     reads_query: bool = False
     #: `revenue` and `value` are sent as they are, even if they include tax or shipping.
@@ -93,11 +97,23 @@ class NamedSource:
     withheld_channels: frozenset[str] = frozenset()
     #: Its orders wait for the same order from the page.
     wait_for_page: bool = True
+    #: Only this machine can send, so nothing has to be proven.
+    is_local: bool = False
 
-    @property
+    @cached_property
+    def secret_proofs(self) -> tuple[SenderProof, ...]:
+        """The proofs that need a secret."""
+        return tuple(proof for proof in self.proofs if not isinstance(proof, OpenProof))
+
+    @cached_property
     def is_known(self) -> bool:
-        """Whether a secret says who sends: not where anyone may."""
-        return any(not isinstance(proof, OpenProof) for proof in self.proofs)
+        """Whether the sender is known: by a secret, or because only this machine can send."""
+        return self.is_local or bool(self.secret_proofs)
+
+    @cached_property
+    def label(self) -> str | None:
+        """The name in answers, logs and counts. `None` for `/webhook`."""
+        return None if self.name == DEFAULT_SOURCE else self.name
 
     @property
     def is_proven(self) -> bool:
@@ -106,19 +122,18 @@ class NamedSource:
 
     def is_signed_once(self, raw: bytes, size: int, headers: Mapping[str, str]) -> bool:
         """Return whether nothing but a signature of the first event of an array is proven."""
-        return self.is_known and all(
+        return bool(self.secret_proofs) and all(
             isinstance(proof, SegmentSignature) and is_of_first(raw, size, headers.get(proof.header), proof.secrets)
-            for proof in self.proofs
-            if not isinstance(proof, OpenProof)
+            for proof in self.secret_proofs
         )
 
     def is_covered(self, request: Request) -> bool:
         """Return whether its proofs cover all that its events are made of: a signature covers the body only."""
-        if any(isinstance(proof, HeaderSecret) for proof in self.proofs):
+        if request.method != "GET" and not (self.reads_query and request.url.query):
             return True
-        return request.method != "GET" and not (self.reads_query and request.url.query)
+        return any(isinstance(proof, HeaderSecret) for proof in self.proofs)
 
-    @property
+    @cached_property
     def page_keys(self) -> tuple[bytes, ...]:
         """The keys that pages show, of which the query of a request must hold one. Empty if no key is required."""
         return tuple(key for proof in self.proofs if isinstance(proof, PageKey) for key in proof.keys)
@@ -132,12 +147,17 @@ class NamedSource:
         """Check the key in the query of a request, "" if the query has none. Raises RequestRefused."""
         if (keys := self.page_keys) and not is_any(key.encode("utf-8", "replace"), keys):
             check = UNKNOWN_KEY_CHECK if key else MISSING_KEY_CHECK
-            raise responses.RequestRefused(responses.UNAUTHENTICATED, replace(check, setting=self.secret_names))
+            names = [
+                name for name, proof in zip(self.secret_names, self.proofs, strict=True) if isinstance(proof, PageKey)
+            ]
+            raise responses.RequestRefused(responses.UNAUTHENTICATED, replace(check, setting=", ".join(names)))
 
     def refusal(self, proof: SenderProof, headers: Mapping[str, str], *, now: float) -> responses.RequestRefused:
         """Return the error for a request that a proof refuses, with the check that failed."""
         cause = failed_cause(proof, headers, now=now)
-        setting = f"the clock of this machine, tolerance_s of {self.name}" if cause == "clock" else self.secret_names
+        setting = self.secret_names[self.proofs.index(proof)]
+        if cause == "clock":
+            setting = f"the clock of this machine, tolerance_s of {self.name}"
         return responses.RequestRefused(responses.UNAUTHENTICATED, FailedCheck(cause, setting))
 
     @property
@@ -146,13 +166,39 @@ class NamedSource:
         return frozenset(proof.header for proof in self.proofs)
 
 
+def webhook_source(settings: SenderSettings, *, is_open: bool) -> NamedSource:
+    """Return the source of `/webhook`. With `is_open` only this machine can send, and no secret is needed.
+
+    Raises SettingsError if WEBHOOK_HEADER cannot be read.
+    """
+    proofs: list[tuple[str, SenderProof]] = []
+    if shared := tuple(secret.get_secret_value().encode() for secret in settings.webhook_shared_secrets):
+        proofs.append(("WEBHOOK_SHARED_SECRETS", SegmentSignature(secrets=shared)))
+    if settings.webhook_header:
+        proofs.append(("WEBHOOK_HEADER", HeaderSecret.read(settings.webhook_header.get_secret_value())))
+    return NamedSource(
+        name=DEFAULT_SOURCE,
+        proofs=tuple(proof for _, proof in proofs),
+        secret_names=tuple(name for name, _ in proofs),
+        limits=Limits.of_webhook(settings),
+        reshape=None,
+        consent=None,
+        takes_pixels=False,
+        ping=None,
+        quota=None,
+        is_off=False,
+        authors="server" if is_open else settings.webhook_authors,
+        is_local=is_open,
+    )
+
+
 def is_for_pages(path: str, sources: Mapping[str, NamedSource]) -> bool:
     """Return whether pages of any origin, sandboxed ones too, may call the path: it is of a source with a page key."""
     source = sources.get(path.removeprefix("/webhook/").rstrip("/")) if path.startswith("/webhook/") else None
     return source is not None and source.has_page_key
 
 
-def permitted(events: Iterator[Event | EventRefused], source: NamedSource) -> Iterator[Event | EventRefused]:
+def permitted(events: Iterable[Event | EventRefused], source: NamedSource) -> Iterable[Event | EventRefused]:
     """Yield the events; what the source may not send on stands as EventHeldBack in its place."""
     if source.consent is None and not (source.is_off or source.sends_amounts_as_sent or source.withheld_channels):
         return events
@@ -210,10 +256,15 @@ def _shown(made: Any | EventRefused) -> Any:
 
 
 class NamedSources:
-    """The sources that there are now, by name."""
+    """The sources that there are now: by name, and the `default` of `/webhook`."""
 
-    def __init__(self, sources: Mapping[str, NamedSource]) -> None:
+    def __init__(self, sources: Mapping[str, NamedSource], default: NamedSource) -> None:
+        self.default = default
         self.take(sources)
+
+    def take_default(self, source: NamedSource) -> None:
+        """Use this source for `/webhook` from now on."""
+        self.default = source
 
     def take(self, sources: Mapping[str, NamedSource]) -> None:
         """Hold these from now on; what was left of quotas is forgotten."""
@@ -222,130 +273,164 @@ class NamedSources:
         self.quotas = Quotas(limited, time.monotonic)
 
 
+#: What Segment's webhook destination can be set to, mapping by mapping.
+WEBHOOK_METHODS: Final = ("POST", "PUT", "PATCH")
 _MAX_QUERY_CHARACTERS: Final = 16_384
 _MAX_PING_BYTES: Final = 200
 #: One transparent point.
 _PIXEL: Final = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 _OF_PIXEL: Final = MappingProxyType({"Cache-Control": "no-store"})
 
-_Events: TypeAlias = Iterator[Event | EventRefused]
+_Events: TypeAlias = Iterable[Event | EventRefused]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NamedWebhook:
-    """Receives the requests of named sources, with what it needs for that."""
+class Webhook:
+    """Receives the requests to `/webhook` and to named sources."""
 
-    accepts: AcceptsIntake
+    handler: RequestHandler
     sources: NamedSources
-    clock: Callable[[], float]
-    #: That of all requests of the process.
-    budget: MemoryBudget
-    #: Told the name of a source, and the outcomes of each request that was committed.
+    #: Called with the name of a source, and the outcomes of each request that was committed.
     on_count: Callable[[str, Mapping[Outcome, int]], None]
     trusted_proxies: tuple[Network, ...]
-    #: Whether people are remembered: whoever proves nothing must learn nothing of them.
+    #: Identity memory is on: a sender without a secret must learn nothing of people.
     remembers: bool
-    new_id: Callable[[], str] = random_id
+
+    async def receive_default(self, request: Request) -> Response:
+        """Handle a request to `/webhook`. Raises RequestRefused and OutboxUnavailable."""
+        source = self.sources.default
+        if not (source.proofs or source.is_local):
+            check = FailedCheck("no secret is set", "WEBHOOK_SHARED_SECRETS, WEBHOOK_HEADER")
+            raise responses.RequestRefused(responses.CLOSED, check)
+        return await self._receive(request, source)
 
     async def receive(self, request: Request) -> Response:
-        """Answer one HTTP request. Raises RequestRefused and OutboxUnavailable."""
+        """Handle a request to `/webhook/{source}`. Raises RequestRefused and OutboxUnavailable."""
         source = self.sources.by_name.get(request.path_params["source"])
         if source is None:
             raise responses.RequestRefused(responses.UNKNOWN_SOURCE)
         request.state.source = source.name
+        if request.method == "GET" and not source.takes_pixels:
+            raise responses.RequestRefused(responses.NO_PIXEL)
         return await self._receive(request, source)
 
     async def _receive(self, request: Request, source: NamedSource) -> Response:
-        is_pixel = request.method == "GET"
-        if is_pixel and not source.takes_pixels:
-            raise responses.RequestRefused(responses.NO_PIXEL)
-        quotas = self.sources.quotas
-        quotas.check(source.name)
-        source.check_key(request.query_params.get("key", ""))
-        failed = next((proof for proof in source.proofs if not proof.may_hold(request.headers)), None)
-        if failed is not None:
-            if await _is_ping(request, source):
-                return responses.answer(responses.SUCCESS)
-            raise source.refusal(failed, request.headers, now=self.clock())
-        raw = b"null" if is_pixel else await receive(request, source.limits)
-        size = await measured(raw, source.limits.max_decompressed_bytes)
-        now = self.clock()
+        if source.quota:
+            self.sources.quotas.check(source.name)
+        if source.page_keys:
+            source.check_key(request.query_params.get("key", ""))
         for proof in source.proofs:
-            if not await proof.holds(raw, size, request.headers, now=now):
-                raise source.refusal(proof, request.headers, now=now)
-        async with self.budget.held(raw, size, timeout_s=source.limits.request_timeout_s):
-            quotas.charge(source.name, size=size)
-            if source.reshape is None:
-                return await self._keep_segments(request, source, raw, size, now)
-            events = await self._mapped(request, source, source.reshape, raw, size, now)
-            receipt = await self._accept(request, events, source, now)
-        if is_pixel:
-            return Response(_PIXEL, media_type="image/gif", headers=dict(_OF_PIXEL))
-        return responses.answer(responses.receipt_json(receipt, source=source.name))
+            if not proof.may_hold(request.headers):
+                if await _is_ping(request, source):
+                    return responses.answer(responses.SUCCESS)
+                raise source.refusal(proof, request.headers, now=self.handler.clock())
+        return await self.handler.handle(request, _SourceRequest(request, source, self))
 
-    async def _keep_segments(
-        self, request: Request, source: NamedSource, raw: bytes, size: int, now: float
-    ) -> Response:
-        body = await open_body(raw, size, self.budget, source.limits)
-        events = read_events(body, source.limits, Arrival.at(now, new_id=self.new_id))
-        read = iter(with_gpc(events, request))
-        only_first = source.is_signed_once(raw, size, request.headers)
-        receipt = await self._accept(request, read, source, now, only_first=only_first)
-        unusable = not body.several and responses.is_unusable(receipt)
-        return responses.answer(responses.receipt_json(receipt, source=source.name), 422 if unusable else 200)
 
-    async def _accept(
-        self, request: Request, events: _Events, source: NamedSource, now: float, *, only_first: bool = False
-    ) -> Receipt:
+@dataclass(slots=True)
+class _SourceRequest:
+    """A request of a source, as a `Sender`."""
+
+    request: Request
+    source: NamedSource
+    webhook: Webhook
+    #: The body is one Segment event.
+    is_single: bool = False
+
+    @property
+    def limits(self) -> Limits:
+        return self.source.limits
+
+    async def authenticate(self, raw: bytes, size: int, *, now: float) -> None:
+        headers = self.request.headers
+        for proof in self.source.proofs:
+            if not await proof.holds(raw, size, headers, now=now):
+                raise self.source.refusal(proof, headers, now=now)
+
+    async def parse(self, raw: bytes, size: int, handler: RequestHandler, *, now: float) -> tuple[Intake, bool]:
+        request, source = self.request, self.source
+        if source.quota:
+            self.webhook.sources.quotas.charge(source.name, size=size)
+        arrival, only_first = Arrival.at(now, new_id=handler.new_id), False
+        events: _Events
+        if source.reshape is None:
+            body = await open_body(raw, size, handler.budget, source.limits)
+            self.is_single = not body.several
+            only_first = body.several and source.is_signed_once(raw, size, request.headers)
+            events = read_events(body, source.limits, arrival)
+        else:
+            events = await self._map(source.reshape, raw, size, arrival)
         is_covered = source.is_covered(request)
         intake = Intake(
-            permitted(events, source),
+            permitted(with_gpc(events, request), source),
             now,
             source=source.name,
             is_proven=source.is_proven and is_covered,
             is_relayed=source.is_known and is_covered,
         )
-        receipt = await accept_signed(self.accepts, intake, only_first=only_first)
-        self.sources.quotas.charge(source.name, events=len(receipt.events))
-        self.on_count(source.name, receipt.counts)
-        return responses.without_memory(receipt) if self.remembers and not intake.is_known else receipt
+        return intake, only_first
 
-    async def _mapped(
-        self, request: Request, source: NamedSource, reshape: Reshape, raw: bytes, size: int, now: float
-    ) -> _Events:
+    async def _map(self, reshape: Reshape, raw: bytes, size: int, arrival: Arrival) -> _Events:
         """Return the events that a source's file makes of a request, each when its turn comes."""
+        request, limits = self.request, self.source.limits
         if len(request.url.query) > _MAX_QUERY_CHARACTERS:
             raise responses.RequestRefused(responses.TOO_MANY)
         content = "json" if request.method == "GET" else body_reader_of(request.headers.get("content-type", ""))
         if content == "lines" and not responses.is_read_encoding(request):  # each line alone would be refused
             raise responses.RequestRefused(responses.UNSUPPORTED_ENCODING)
-        requester = Requester.of(request, self.trusted_proxies)
-        around = request_context(request, hidden=source.hidden_headers, ip=requester.ip)
-        read = partial(read_or_refuse, arrival=Arrival.at(now, new_id=self.new_id))
-        found = records(await decompress(raw, size), content, around, source.limits)
-        events = _bounded(map(read, events_of(found, reshape)), source.limits.max_events)
-        return iter(with_gpc(events, request))
+        requester = Requester.of(request, self.webhook.trusted_proxies)
+        around = request_context(request, hidden=self.source.hidden_headers, ip=requester.ip)
+        found = records(await decompress(raw, size), content, around, limits)
+        return _bounded(map(partial(read_or_refuse, arrival=arrival), events_of(found, reshape)), limits.max_events)
+
+    def answer(self, receipt: Receipt, intake: Intake) -> Response:
+        source, webhook = self.source, self.webhook
+        if source.quota:
+            webhook.sources.quotas.charge(source.name, events=len(receipt.events))
+        if source.label:
+            webhook.on_count(source.label, receipt.counts)
+        if self.request.method == "GET":
+            return Response(_PIXEL, media_type="image/gif", headers=dict(_OF_PIXEL))
+        if webhook.remembers and not intake.is_known:
+            receipt = responses.without_memory(receipt)
+        is_unusable = self.is_single and responses.is_unusable(receipt)
+        return responses.answer(responses.receipt_json(receipt, source=source.label), 422 if is_unusable else 200)
 
 
-def named_sources_router(webhook: NamedWebhook) -> APIRouter:
-    """Build the route. The name of the source that sent a request is left in `request.state.source`."""
-    handler = responses.answering_refusals(webhook.receive)
+def webhook_router(webhook: Webhook) -> APIRouter:
+    """Build the routes of `/webhook`."""
     router = APIRouter(tags=["webhook"])
-    for method in (*WEBHOOK_METHODS, "GET"):
-        router.add_api_route(
-            "/webhook/{source}",
-            handler,
-            methods=[method],
-            summary="Receive a pixel of a named source" if method == "GET" else "Receive what a named source sends",
-            openapi_extra={
-                "parameters": NAMED_PARAMETERS,
-                **({} if method == "GET" else {"requestBody": NAMED_BODY}),
-            },
-            responses=NAMED_ANSWERS,
-        )
-    # answered here: whoever sends a shop's webhooks follows no redirection
-    router.add_api_route("/webhook/{source}/", handler, methods=[*WEBHOOK_METHODS, "GET"], include_in_schema=False)
+    handler = responses.answering_refusals(webhook.receive_default, DEFAULT_SOURCE)
+    summary = "Receive one Segment event, or an array of them"
+    details = {"requestBody": WEBHOOK_BODY}
+    _add_routes(router, "/webhook", handler, dict.fromkeys(WEBHOOK_METHODS, (summary, details)), WEBHOOK_ANSWERS)
     return router
+
+
+def named_sources_router(webhook: Webhook) -> APIRouter:
+    """Build the routes of named sources. The handler sets `request.state.source` to the name of the source."""
+    router = APIRouter(tags=["webhook"])
+    handler = responses.answering_refusals(webhook.receive)
+    summary = "Receive what a named source sends"
+    details = {"parameters": NAMED_PARAMETERS, "requestBody": NAMED_BODY}
+    of_methods = dict.fromkeys(WEBHOOK_METHODS, (summary, details))
+    of_methods["GET"] = "Receive a pixel of a named source", {"parameters": NAMED_PARAMETERS}
+    _add_routes(router, "/webhook/{source}", handler, of_methods, NAMED_ANSWERS)
+    return router
+
+
+def _add_routes(
+    router: APIRouter,
+    path: str,
+    handler: responses.Handler,
+    of_methods: Mapping[str, tuple[str, dict[str, Any]]],
+    answers: dict[int | str, dict[str, Any]],
+) -> None:
+    """Add a path with the summary and details of each method, and the same path with `/` at its end."""
+    for method, (summary, details) in of_methods.items():
+        router.add_api_route(path, handler, methods=[method], summary=summary, openapi_extra=details, responses=answers)
+    # answered here: senders of a shop's webhooks follow no redirect
+    router.add_api_route(f"{path}/", handler, methods=list(of_methods), include_in_schema=False)
 
 
 async def _is_ping(request: Request, source: NamedSource) -> bool:

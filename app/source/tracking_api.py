@@ -8,7 +8,6 @@ Source: https://segment.com/docs/connections/sources/catalog/libraries/server/ht
 import asyncio
 import re
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,15 +16,17 @@ from fastapi import APIRouter, Request, Response
 
 from app.config.settings import SenderSettings
 from app.core.events import DEFAULT_SOURCE, Event
+from app.core.receipts import Receipt
 from app.core.values.addresses import Network, one_household, read_networks
 from app.errors import EventRefused, SettingsError
 from app.source import responses
 from app.source.auth import MISSING_KEY_CHECK, UNKNOWN_KEY_CHECK, WriteKeys, basic_user
-from app.source.body import Body, Limits, MemoryBudget, measured, open_body, pieces, read_events, receive
-from app.source.event import AcceptsIntake, Arrival, Intake, random_id
+from app.source.body import Body, Limits, open_body, pieces, read_events, receive
+from app.source.event import Arrival, Intake
 from app.source.openapi import BATCH_BODY, CALL_BODY, TRACKING_ANSWERS
 from app.source.rate_limits import OF_EACH, Quotas, read_quotas
 from app.source.received_request import Requester
+from app.source.request_handler import RequestHandler
 
 #: The call that a path means, where the event does not say it itself; browser and mobile SDKs use the letters.
 _CALLS = {"track": "t", "page": "p", "screen": "s", "identify": "i", "group": "g", "alias": "a"}
@@ -43,30 +44,23 @@ _LONGEST_KEY_BYTES = 600
 
 
 def tracking_router(
-    accepts: AcceptsIntake,
+    handler: RequestHandler,
     settings: SenderSettings,
     write_keys: WriteKeys,
-    *,
-    clock: Callable[[], float],
-    budget: MemoryBudget,
-    new_id: Callable[[], str] = random_id,
 ) -> APIRouter:
-    """Build the routes; `budget` is that of all requests of the process. `write_keys` may change while they serve.
+    """Build the routes. `write_keys` may change while the routes serve.
 
     Raises SettingsError where the limits of a key or a proxy cannot be read.
     The name of the source that sent a request is left in `request.state.source`.
     """
     api = _TrackingApi(
-        accepts=accepts,
+        handler=handler,
         limits=Limits.of_tracking(settings),
         write_keys=write_keys,
         is_open=not settings.authenticated,
         secret_keys=frozenset(settings.write_keys_secret),
         trusted_proxies=read_networks(settings.trusted_proxies),
         quotas=quotas_of(settings, write_keys),
-        budget=budget,
-        clock=clock,
-        new_id=new_id,
     )
     router = APIRouter(tags=["tracking"])
     for path in _BATCHES:
@@ -122,7 +116,7 @@ def _add(
 class _TrackingApi:
     """The handlers, with what they need."""
 
-    accepts: AcceptsIntake
+    handler: RequestHandler
     limits: Limits
     write_keys: WriteKeys
     #: Taken without a write key: True only while nothing at all has to be proven.
@@ -132,9 +126,6 @@ class _TrackingApi:
     #: Whose X-Forwarded-For is believed.
     trusted_proxies: tuple[Network, ...]
     quotas: Quotas
-    budget: MemoryBudget
-    clock: Callable[[], float]
-    new_id: Callable[[], str]
 
     def events_handler(self, call: str | None) -> responses.Handler:
         """Build the handler of one path; `call` is the type of an event that names none."""
@@ -150,41 +141,13 @@ class _TrackingApi:
         return responses.answer(responses.SUCCESS)
 
     async def _receive(self, request: Request, call: str | None) -> Response:
-        limits = self.limits
         request.state.source = source = self._source_before_body(request)
         requester = Requester.of(request, self.trusted_proxies)
         address = one_household(requester.ip) if requester.ip else None
         if request.scope["path"].startswith(_OF_JITSU) and request.headers.get("x-ip-policy", "keep") != "keep":
             requester = replace(requester, ip=None)  # `privacy.ipPolicy` of the page asks for it
         self.quotas.check(source, address)
-        raw = await receive(request, limits)
-        size = await measured(raw, limits.max_decompressed_bytes)
-        if source is None and not self.is_open:
-            await self._check_key_in_body(raw, size)
-        async with self.budget.held(raw, size, timeout_s=limits.request_timeout_s):
-            body = await open_body(raw, size, self.budget, limits)
-            request.state.source = source = source or self._source_in(body)
-            self.quotas.check(source, address)
-            self.quotas.charge(source, address, size=size)
-            told, count = await self._keep(request, requester, body, call)
-            self.quotas.charge(source, address, events=count)
-            return told
-
-    async def _keep(self, request: Request, requester: Requester, body: Body, call: str | None) -> tuple[Response, int]:
-        """Have the events kept, and return how many; each is read when its turn comes, save one that comes alone."""
-        if call is not None and isinstance(body.slices, tuple) and not body.several:
-            _name_type(body.slices[0][0], call)
-        now = self.clock()
-        arrival = Arrival.at(now, from_device=True, new_id=self.new_id)
-        events = requester.complete_all(read_events(body, self.limits, arrival))
-        alone = None if body.several else list(events)
-        source = request.state.source
-        # a write key is public, as pages hold it, unless it is marked; without any, only this machine may send
-        is_proven = source is None or source in self.secret_keys
-        receipt = await self.accepts.accept(
-            Intake(alone or events, now, source=source or DEFAULT_SOURCE, is_proven=is_proven)
-        )
-        return _answer(alone), len(receipt.events)
+        return await self.handler.handle(request, _TrackingRequest(request, self, call, requester, address))
 
     def _source_before_body(self, request: Request) -> str | None:
         """Return the name of the source whose write key a header or the query has; None where the body may have one.
@@ -201,7 +164,7 @@ class _TrackingApi:
             raise responses.RequestRefused(responses.UNAUTHENTICATED, UNKNOWN_KEY_CHECK)
         return source
 
-    async def _check_key_in_body(self, raw: bytes, size: int) -> None:
+    async def check_key_in_body(self, raw: bytes, size: int) -> None:
         """Search a body for one of our write keys without keeping or parsing the body. Raises RequestRefused."""
         tail, check = b"", MISSING_KEY_CHECK
         for piece in pieces(raw, size):
@@ -214,7 +177,7 @@ class _TrackingApi:
             await asyncio.sleep(0)
         raise responses.RequestRefused(responses.UNAUTHENTICATED, check)
 
-    def _source_in(self, body: Body) -> str | None:
+    def source_in(self, body: Body) -> str | None:
         """Return the name of the source whose write key the body has; None where anybody may send.
 
         Raises RequestRefused where it has none of ours.
@@ -223,6 +186,52 @@ class _TrackingApi:
         if source is None and not self.is_open:
             raise responses.RequestRefused(responses.UNAUTHENTICATED, UNKNOWN_KEY_CHECK)
         return source
+
+
+@dataclass(slots=True)
+class _TrackingRequest:
+    """A request of an SDK, as a `Sender`. `request.state.source` is the name of its write key, `None` if unknown."""
+
+    request: Request
+    api: _TrackingApi
+    call: str | None
+    requester: Requester
+    address: str | None
+    #: The event that was sent alone; `None` for a batch.
+    alone: list[Event | EventRefused] | None = None
+
+    @property
+    def limits(self) -> Limits:
+        return self.api.limits
+
+    async def authenticate(self, raw: bytes, size: int, *, now: float) -> None:  # noqa: ARG002 - no time is signed
+        if self.request.state.source is None and not self.api.is_open:
+            await self.api.check_key_in_body(raw, size)
+
+    async def parse(self, raw: bytes, size: int, handler: RequestHandler, *, now: float) -> tuple[Intake, bool]:
+        api, state, call = self.api, self.request.state, self.call
+        body = await open_body(raw, size, handler.budget, api.limits)
+        state.source = source = state.source or api.source_in(body)
+        api.quotas.check(source, self.address)
+        api.quotas.charge(source, self.address, size=size)
+        if call is not None and isinstance(body.slices, tuple) and not body.several:
+            _name_type(body.slices[0][0], call)
+        arrival = Arrival.at(now, from_device=True, new_id=handler.new_id)
+        events = self.requester.complete_all(read_events(body, api.limits, arrival))
+        self.alone = None if body.several else list(events)
+        # a write key is public, as pages hold it, unless it is marked; without any, only this machine may send
+        is_proven = source is None or source in api.secret_keys
+        return Intake(self.alone or events, now, source=source or DEFAULT_SOURCE, is_proven=is_proven), False
+
+    def answer(self, receipt: Receipt, intake: Intake) -> Response:  # noqa: ARG002 - SDKs read no receipt
+        """Return HTTP 200 whatever became of the events of a batch; 400 if the only event could not be read.
+
+        SDKs drop what is answered 400: right for one event, but not for the rest of a batch.
+        """
+        self.api.quotas.charge(self.request.state.source, self.address, events=len(receipt.events))
+        if self.alone and isinstance(self.alone[0], EventRefused):
+            return responses.answer(responses.refusal_json("event_refused", self.alone[0].reason), 400)
+        return responses.answer(responses.SUCCESS)
 
 
 def _text(escaped: bytes) -> Any:
@@ -237,13 +246,3 @@ def _name_type(event: Any, call: str) -> None:
     """Set the type that the path means, in an event that names none."""
     if isinstance(event, dict) and event.get("type") in (None, ""):
         event["type"] = call
-
-
-def _answer(alone: Sequence[Event | EventRefused] | None) -> Response:
-    """Answer HTTP 200 whatever became of the events of a batch; 400 where the only event could not be read.
-
-    SDKs drop what is answered 400: right for one event, but not for the rest of a batch. None: it was a batch.
-    """
-    if alone and isinstance(alone[0], EventRefused):
-        return responses.answer(responses.refusal_json("event_refused", alone[0].reason), 400)
-    return responses.answer(responses.SUCCESS)

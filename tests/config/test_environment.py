@@ -11,7 +11,9 @@ from app.access.users import Users
 from app.config import FOLLOWED, Settings, load_settings
 from app.config.environment import SecretWatch
 from app.errors import SettingsError
-from app.source.auth import WebhookSecrets, WriteKeys
+from app.source.auth import HeaderSecret, WriteKeys
+from app.source.named_sources import webhook_source
+from app.source.signatures import SegmentSignature
 
 STRONG = "0123456789abcdef"
 
@@ -132,10 +134,10 @@ def test_every_followed_secret_reaches_those_that_take(
     os.utime(path, (1, 1))
     watch.look()
     (changed,) = seen
-    webhook = WebhookSecrets.of(changed)
+    proofs = webhook_source(changed, is_open=False).proofs
     found = {
-        "WEBHOOK_SHARED_SECRETS": webhook.shared == (b"second-secret-of-segment",),
-        "WEBHOOK_HEADER": webhook.header is not None and webhook.header.value == b"second-value-of-it",
+        "WEBHOOK_SHARED_SECRETS": proofs == (SegmentSignature(secrets=(b"second-secret-of-segment",)),),
+        "WEBHOOK_HEADER": proofs == (HeaderSecret(header="x-key", values=(b"second-value-of-it",)),),
         "CONSOLE_USERS": Users.of(changed).named("bob") is not None,
     }
     assert found[name]

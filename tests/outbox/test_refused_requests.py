@@ -31,7 +31,6 @@ from app.insights.tracing import open_tracing
 from app.main import create_app
 from app.outbox import Outbox
 from app.source.auth import WriteKeys
-from app.source.body import MemoryBudget
 from app.source.tracking_api import tracking_router
 from app.web.application import Application
 from tests.assembled import settings
@@ -39,7 +38,7 @@ from tests.outbox.build import NOW, At
 from tests.outbox.conftest import Clock
 from tests.process import ROOT
 from tests.rows import every_row
-from tests.source.door import Ledger
+from tests.source.door import Ledger, request_handler
 
 WRONG = RefusedRequest("shopify", 401, "bad signature", "SHOPIFY_WEBHOOK_SECRET")
 UNKNOWN = RefusedRequest("unknown", 401, "unknown key", "WRITE_KEYS")
@@ -100,9 +99,7 @@ async def test_counts_wait_while_the_outbox_is_away(at: At, clock: Clock) -> Non
 async def test_wrong_keys_without_end_are_one_count(at: At, clock: Clock) -> None:
     metrics, given = Metrics(), SenderSettings.model_construct(write_keys=(SecretStr("shop:k1"),))
     app = Application(metrics, open_tracing({}), settings=settings())
-    budget = MemoryBudget(32_000_000)
-    router = tracking_router(Ledger(), given, WriteKeys.of(given), clock=lambda: NOW, budget=budget)
-    app.include_busy_router(router)
+    app.include_busy_router(tracking_router(request_handler(Ledger()), given, WriteKeys.of(given)))
 
     async def try_keys(first: int, last: int) -> None:
         for number in range(first, last):

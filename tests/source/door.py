@@ -13,13 +13,14 @@ from app.config.settings import SenderSettings
 from app.core.events import Event, Outcome
 from app.core.receipts import EventReceipt, PresetResult, Receipt
 from app.errors import EventRefused, OutboxUnavailable
-from app.source import Intake
-from app.source.auth import SecretHeader, WebhookSecrets, WriteKeys
+from app.source import Intake, NamedSource
+from app.source.auth import WriteKeys
 from app.source.body import Limits, MemoryBudget
 from app.source.browser import OpenToPages
+from app.source.named_sources import NamedSources, Webhook, webhook_router, webhook_source
+from app.source.request_handler import RequestHandler
 from app.source.sdk_settings import sdk_settings_router
 from app.source.tracking_api import tracking_router
-from app.source.webhook import webhook_router
 from tests.limited import split_limits
 
 #: What packs as zstd.
@@ -97,15 +98,31 @@ def webhook(
     ledger: Ledger, *, secrets: tuple[bytes, ...] = (), header: str | None = None, is_open: bool = True, **bounds: Any
 ) -> FastAPI:
     """Build an application with the webhook only."""
-    proofs = WebhookSecrets(shared=secrets, header=None if header is None else SecretHeader.read(header))
-    settings = _settings(is_open=is_open, **bounds)
-    app = FastAPI()
-    app.include_router(
-        webhook_router(
-            ledger, settings, proofs, clock=lambda: NOW, budget=MemoryBudget(32_000_000), new_id=lambda: "made"
-        )
+    settings = _settings(
+        is_open=is_open,
+        webhook_shared_secrets=[SecretStr(secret.decode()) for secret in secrets],
+        webhook_header=header and SecretStr(header),
+        **bounds,
     )
+    app = FastAPI()
+    app.include_router(webhook_router(source_requests(ledger, {}, webhook_source(settings, is_open=is_open))))
     return app
+
+
+def source_requests(accepts: Any, sources: Any, default: NamedSource, *, now: float = NOW) -> Webhook:
+    """Return the handler of sources that hands events to `accepts`."""
+    return Webhook(
+        handler=request_handler(accepts, now=now),
+        sources=NamedSources(sources, default),
+        on_count=lambda *_: None,
+        trusted_proxies=(),
+        remembers=False,
+    )
+
+
+def request_handler(accepts: Any, *, now: float = NOW) -> RequestHandler:
+    """Return the handler of all requests that hands events to `accepts`."""
+    return RequestHandler(accepts=accepts, clock=lambda: now, budget=MemoryBudget(32_000_000), new_id=lambda: "made")
 
 
 def tracking(
@@ -123,11 +140,7 @@ def tracking(
     settings = _settings(is_open=is_open, trusted_proxies=proxies, write_key_limits=limits_of_keys, **bounds)
     app = FastAPI()
     app.add_middleware(OpenToPages)
-    app.include_router(
-        tracking_router(
-            ledger, settings, write_keys, clock=lambda: NOW, budget=MemoryBudget(32_000_000), new_id=lambda: "made"
-        )
-    )
+    app.include_router(tracking_router(request_handler(ledger), settings, write_keys))
     app.include_router(sdk_settings_router(write_keys, is_open=is_open, public_hosts=public_hosts))
     return app
 

@@ -11,15 +11,15 @@ import orjson
 from fastapi import FastAPI
 
 from app.catalog.sources import RunningSources, SourceSecrets
+from app.config.settings import SenderSettings
 from app.core.receipts import PresetResult, Receipt
 from app.errors import EventRefused
 from app.pipeline.receipts import receipt_of_refusal
 from app.source import Intake
-from app.source.body import MemoryBudget
-from app.source.named_sources import NamedSources, NamedWebhook, named_sources_router
+from app.source.named_sources import named_sources_router, webhook_source
 from tests.assembled import pipeline
 from tests.process import ROOT
-from tests.source.door import limits
+from tests.source.door import limits, source_requests
 
 #: When requests arrive.
 NOW = datetime.fromisoformat("2026-11-25T10:15:05+00:00").timestamp()
@@ -55,18 +55,9 @@ def _fail(fault: str) -> None:
 def served(heard: Any, running: RunningSources) -> FastAPI:
     """Return an application with named sources only."""
     app = FastAPI()
-    sources = NamedSources(running.sources)
-    running.on_change = sources.take
-    webhook = NamedWebhook(
-        accepts=heard,
-        sources=sources,
-        clock=lambda: NOW,
-        budget=MemoryBudget(32_000_000),
-        on_count=lambda *_: None,
-        trusted_proxies=(),
-        remembers=False,
-        new_id=lambda: "made",
-    )
+    default = webhook_source(SenderSettings.model_construct(), is_open=False)
+    webhook = source_requests(heard, running.sources, default, now=NOW)
+    running.on_change = webhook.sources.take
     app.include_router(named_sources_router(webhook))
     return app
 

@@ -15,10 +15,10 @@ from app.core.receipts import Receipt
 from app.insights.tracing import open_tracing
 from app.source import Intake
 from app.source.auth import WriteKeys
-from app.source.body import MemoryBudget
 from app.source.tracking_api import tracking_router
 from app.web.application import Application, DirectRoutes
 from tests.rows import every_row
+from tests.source.door import request_handler
 
 
 async def show(request: Request) -> Response:
@@ -83,11 +83,8 @@ def broken_application() -> Application:
     other = APIRouter()
     other.add_api_route("/webhook", Broken().show, methods=["POST"])
     app = Application(Metrics(), open_tracing({}))
-    app.include_busy_router(
-        tracking_router(
-            Broken(), SenderSettings.model_construct(), WriteKeys.read(()), clock=lambda: 0.0, budget=MemoryBudget(999)
-        )
-    )
+    handler = request_handler(Broken(), now=0.0)
+    app.include_busy_router(tracking_router(handler, SenderSettings.model_construct(), WriteKeys.read(())))
     app.include_busy_router(other)
     app.add_api_route("/seldom", Broken().show, methods=["POST"])
     app.add_api_route("/v1/seldom", Broken().show, methods=["POST"])
