@@ -150,9 +150,9 @@ DELETE FROM consent WHERE NOT is_no AND (key, said_by, is_proven) IN (
 );
 
 -- erase_keys --
--- Say of keys that some deliveries hold that their person is erased.
-UPDATE dedup_key SET known = :erased
-WHERE digest = ANY(:keys::text[]) AND delivery_id = ANY(:ids::bigint[]);
+-- Mark every key of these deliveries as erased. PostgreSQL stores neither shop nor token of a delivered order, so the
+-- digests of all its keys cannot be computed.
+UPDATE dedup_key SET known = :erased WHERE delivery_id = ANY(:ids::bigint[]);
 
 -- inventory --
 -- Counts by hour or day, of one name where one is given.
@@ -304,10 +304,6 @@ WHERE {dead}.id = (staying.value ->> 0)::bigint;
 -- release_learned --
 -- Forget what was learned of deliveries that are dead.
 DELETE FROM dedup_key WHERE learned = {true} AND delivery_id = ANY(:ids::bigint[]);
-
--- erase_learned_keys --
--- The same of keys that repetitions told of these deliveries.
-UPDATE dedup_key SET known = :erased WHERE learned = {true} AND delivery_id = ANY(:ids::bigint[]);
 
 -- release_keys --
 -- Forget the keys of deliveries that are dead, unless another delivery holds them.

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, cast
 from app.config.settings import OutboxSettings
 from app.core.deliveries import State, StoredDelivery
 from app.core.pages import DeadCause, DeadLoss, Query, Redrive
-from app.outbox.dedup import EVENT_ID, Deduplicator, every_key_of, keys_of
+from app.outbox.dedup import EVENT_ID, Deduplicator, keys_of
 from app.outbox.enqueue import Held, holders
 from app.outbox.rows import as_json, record_of
 from app.outbox.search import END
@@ -37,13 +37,11 @@ class RedrivePlan:
     repeats: list[tuple[StoredDelivery, int]] = field(default_factory=list)
 
 
-def every_digest_of(held: Sequence[StoredDelivery]) -> list[str]:
-    """Return the digests of every key that deliveries may hold."""
-    return [key.digest for each in held for key in every_key_of(each)]
-
-
 def erased_key_rows(held: Sequence[StoredDelivery], now: float, rules: OutboxSettings) -> list[list[Any]]:
-    """Return rows of [digest, delivery, end, whether it is proven] of the keys that erased deliveries are known by."""
+    """Return rows of [digest, delivery, end, is trusted] for the keys of erased deliveries that hold no keys any more.
+
+    Delivered events still hold their keys.
+    """
     return [
         [
             key.digest,
@@ -52,6 +50,7 @@ def erased_key_rows(held: Sequence[StoredDelivery], now: float, rules: OutboxSet
             each.is_proven,
         ]
         for each in held
+        if each.state is not State.DELIVERED
         for key in keys_of(each, rules)
     ]
 

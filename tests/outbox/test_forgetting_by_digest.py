@@ -1,12 +1,14 @@
 """Who asks to be forgotten where memory knows nobody: by digests, and never said to be done where something stays."""
 
 import hashlib
+import sqlite3
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import psycopg
 import pytest
 
 from app import assemble
@@ -18,6 +20,7 @@ from tests import assembled
 from tests.disks import bytes_of
 from tests.identity.journeys import SETTINGS
 from tests.outbox.build import DAY_S, NOW, At, new, payload, rules
+from tests.outbox.orders import page, shop
 from tests.rounds import examples
 from tests.whole.test_planted_values import tables
 
@@ -55,6 +58,16 @@ def everything(url: str) -> bytes:
         return b"\n".join(tables(url).values())
     file = Path(url.removeprefix("sqlite:///"))
     return b"\n".join(bytes_of(each) for each in file.parent.glob(f"{file.name}*"))
+
+
+def known_of_keys(url: str) -> list[str | None]:
+    """Return the column `known` of all dedup keys."""
+    query = "SELECT known FROM dedup_key"
+    if url.startswith("postgres"):
+        with psycopg.connect(url) as connection:
+            return [known for (known,) in connection.execute(query)]
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as file:
+        return [known for (known,) in file.execute(query)]
 
 
 async def kept(outbox: Outbox, digests: list[str]) -> list[str]:
@@ -158,5 +171,36 @@ async def test_what_is_kept_under_keyed_ids_is_named_where_no_secret_finds_it(
             assert "REMEMBER_SECRET" in told.stays
             told = await assemble.forgetting(assembled.settings(**SETTINGS), outbox).forget(named("ann"), now=NOW)
             assert (told.ids, told.stays) == (1, "")
+        finally:
+            await outbox.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("has_contact", [True, False])
+@pytest.mark.parametrize("is_merged", [True, False])
+async def test_an_erased_delivered_order_of_a_shop_leaves_only_erased_keys(
+    empty_store: EmptyStore, *, has_contact: bool, is_merged: bool
+) -> None:
+    """PostgreSQL stores neither shop nor token of a delivered order; both are in the digests of its keys."""
+    with empty_store() as url:
+        outbox = open_outbox(url, rules(payload_s=DAY_S), clock=lambda: NOW)
+        try:
+            at = At(outbox)
+            email = "a" * 64  # as in the payload of `shop`
+            mine: dict[str, Any] = {"shop": "north", "token": "t-1", "buyer": (email,) if has_contact else ()}
+            await at.enqueue(*[page(token="t-1", shop="north")] if is_merged else [])
+            await at.enqueue(shop(**(mine if is_merged else mine | {"wait_s": 0.0})))
+            await at.deliver(*await at.claim())
+            forgetting = assemble.forgetting(assembled.settings(), outbox)
+            assert (await forgetting.forget(NamedPerson(digests=(email,)), now=NOW)).messages >= 1
+            kept_keys = known_of_keys(url)
+            assert len(kept_keys) > 2
+            assert {known is not None and known.startswith('{"erased":') for known in kept_keys} == {True}
+            assert email[:16].encode() not in everything(url)
+            resent = shop(**mine, event_id="shop-2")
+            other = shop(event_id="other-1", shop="south")
+            plain = shop(event_id="other-2")
+            outcomes = [[each.outcome.value for each in await at.enqueue(each)] for each in (resent, other, plain)]
+            assert outcomes == [["withheld"], ["enqueued"], ["enqueued"]], "another shop has its own order SO-1"
         finally:
             await outbox.close()

@@ -18,7 +18,7 @@ from app.outbox.dedup import erased_text
 from app.outbox.postgres.connections import Connection
 from app.outbox.postgres.database import COLLISIONS, TRIES, UsesDatabase
 from app.outbox.postgres.settle import release_keys
-from app.outbox.redrive import erased_key_rows, every_digest_of
+from app.outbox.redrive import erased_key_rows
 from app.outbox.rows import as_json
 from app.outbox.statements import read_deliveries, reads, writes
 
@@ -211,8 +211,7 @@ async def _forget_deliveries(
     held, returning = [await _deliveries_of(connection, some) for some in (messages, {*messages} & {*again})]
     ids = [each.delivery_id for each in held]
     erased = erased_text(now)
-    await connection.count("erase_learned_keys", ids=ids, erased=erased)
-    await connection.count("erase_keys", ids=ids, keys=every_digest_of(held), erased=erased)
+    await connection.count("erase_keys", ids=ids, erased=erased)
     rows = as_json(erased_key_rows(held, now, rules))
     await connection.count("keep_erased_keys", rows=rows, erased=erased)
     await connection.count("forget_payloads", keys=messages)

@@ -17,7 +17,7 @@ from app.core.people import PeopleChanges, PeopleFound, PersonRow
 from app.core.values.times import DAY_S, HOUR_S
 from app.outbox import people as memory
 from app.outbox.dedup import erased_text
-from app.outbox.redrive import erased_key_rows, every_digest_of
+from app.outbox.redrive import erased_key_rows
 from app.outbox.rows import as_json
 from app.outbox.sqlite.database import SQL, Connection, at_once, number_of, numbers_of, one_json, person_id
 from app.outbox.sqlite.readers import Readers, UsesFile
@@ -256,8 +256,7 @@ def _forget_deliveries(
     for (payload,) in connection.execute(SQL["payloads_of"], ids):
         traces.update(personal_texts(payload))
     erased = {"erased": erased_text(now)}
-    connection.execute(SQL["erase_keys"], {"ids": ids["rows"], **erased, "keys": as_json(every_digest_of(held))})
-    connection.execute(SQL["erase_learned_keys"], {"ids": ids["rows"], **erased})
+    connection.execute(SQL["erase_keys"], {"ids": ids["rows"], **erased})
     connection.execute(SQL["keep_erased_keys"], {**erased, "rows": as_json(erased_key_rows(held, now, rules))})
     for name in ("forget_buyers", "erase_payloads", "forget_waiting_orders", "forget_deliveries"):
         connection.execute(SQL[name], ids)

@@ -23,7 +23,7 @@ ONCE |= {"messages_of_deliveries"}
 #: They drop all sums of steps, or read all of a table that is to be dropped.
 ONCE |= {"transfer_counts_in", "drop_counts", "count_day"}
 #: Whoever erases a person has all looked through.
-ONCE |= {"kept_of", "kept_elsewhere", "erase_keys_with"}
+ONCE |= {"kept_of", "kept_elsewhere", "erase_keys", "erase_keys_with"}
 #: Each is looked at for several queries.
 SEARCHES = (
     *(f"{name}{way}" for name in ("search", "search_by_id", "search_dropped") for way in ("", "_ascending")),
@@ -131,7 +131,6 @@ OF_KEYS = (
     "people",
     "consents",
     "forget_yeses",
-    "erase_keys",
     "forget_oldest_linked",
     "forget_payloads",
     "forget_deliveries",

@@ -38,7 +38,7 @@ STEPS = {
     for number, step in enumerate(re.split(r"\n\n", script_of_store())[3:-1], start=1)
 }
 #: `holds_anything` ends with the first row that it meets; a salvage, and whoever erases a person, reads everything.
-LEFT_OUT = {"search", "dead", "search_dropped", "holds_anything", "kept_elsewhere", "erase_keys_with"} | {
+LEFT_OUT = {"search", "dead", "search_dropped", "holds_anything", "kept_elsewhere", "erase_keys", "erase_keys_with"} | {
     f"salvage_{kind}{way}"
     for kind in ("counts", "revenue", "inventory", "suppressions", "unreleased_suppressions", "people", "owners")
     for way in ("", "_backwards")
