@@ -13,7 +13,7 @@ from app.outbox.dedup import EVENT_ID, Deduplicator, keys_of
 from app.outbox.enqueue import Held, holders
 from app.outbox.rows import as_json, record_of
 from app.outbox.search import END
-from app.outbox.statements import Statements, UsesStore, reads
+from app.outbox.statements import Answer, Statements, UsesStore, Work, read_deliveries, reads
 
 #: Dead deliveries looked at in one commit.
 REDRIVE_ROWS = 1_000
@@ -22,6 +22,8 @@ REPLAYED = "not redriven:"
 
 #: [delivery, the reason that it now has] of each.
 Rows: TypeAlias = list[list[Any]]
+#: Dismisses dead deliveries in the transaction of the caller, and erases their payloads.
+Dismiss: TypeAlias = Callable[[Any, Rows], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -79,9 +81,16 @@ async def plan_of(store: Statements, dead: Sequence[StoredDelivery], now: float,
     return plan_redrive(dead, holders(await store.rows("keys_taken", digests=digests)), now, rules)
 
 
-async def write_plan(
-    store: Statements, plan: RedrivePlan, now: float, to_dismiss: Callable[[Any, Rows], Awaitable[None]]
-) -> Redrive | None:
+async def dismiss_overtaken(
+    store: Statements, ids: Sequence[int], now: float, rules: OutboxSettings, to_dismiss: Dismiss
+) -> None:
+    """Dismiss those of these dead deliveries whose event was delivered as another delivery."""
+    plan = await plan_of(store, await read_deliveries(store, ids), now, rules)
+    overtaken, _ = await split_plan(store, plan)
+    await to_dismiss(store, overtaken)
+
+
+async def write_plan(store: Statements, plan: RedrivePlan, now: float, to_dismiss: Dismiss) -> Redrive | None:
     """Do what a plan says; None where another process has taken one of the keys meanwhile."""
     if await store.count("take_keys", rows=as_json(plan.keys), now=now) != len(plan.keys):
         return None
@@ -122,16 +131,43 @@ class DeadLetters(UsesStore):
 
     _on_redriven: Callable[[], None]
 
+    @staticmethod
     @abstractmethod
+    async def dismiss_rows(store: Any, rows: Rows) -> None:
+        """Dismiss dead deliveries, each with its new reason, and erase their payloads."""
+
+    @abstractmethod
+    async def _change(self, work: Work[Answer | None]) -> Answer:
+        """Run work in a transaction; if it returns None or another process interferes, roll back and repeat it."""
+
+    @abstractmethod
+    async def _dead_ids(self, store: Any, query: Query, before: int) -> list[int]:
+        """Return the ids of at most REDRIVE_ROWS dead deliveries below the id `before`, newest first, and lock them."""
+
     async def _redrive_step(self, query: Query, before: int, now: float) -> tuple[Redrive, int | None]:
         """Redrive the dead deliveries of one step, those below the id `before`.
 
-        Returns what was done, and `before` of the next step; None where this was the last.
+        Returns what was done, and `before` of the next step; None if this step was the last.
         """
+        server_now = await self._by_server(now)
 
-    @abstractmethod
+        async def step(store: Statements) -> tuple[Redrive, int | None] | None:
+            dead = await read_deliveries(store, await self._dead_ids(store, query, before))
+            plan = await plan_of(store, dead, server_now, self._rules)
+            done = await write_plan(store, plan, server_now, self.dismiss_rows)
+            return None if done is None else (done, next_step(dead))
+
+        return await self._change(step)
+
     async def _dismiss_step(self, query: Query, before: int, because: str) -> tuple[int, int | None]:
         """Dismiss those of one step likewise; the first of both is how many."""
+
+        async def step(store: Statements) -> tuple[int, int | None]:
+            dead = await read_deliveries(store, await self._dead_ids(store, query, before))
+            await self.dismiss_rows(store, dismissed(dead, because))
+            return len(dead), next_step(dead)
+
+        return await self._change(step)
 
     async def redrive(self, query: Query, *, now: float) -> Redrive:
         """Make matching dead deliveries pending again, attempts from 0, history kept; return what was done. Idempotent.
