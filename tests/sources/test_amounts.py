@@ -231,6 +231,23 @@ def test_an_invoice_of_stripe_is_worth_its_goods(said: dict[str, Any], revenue: 
     assert event["properties"]["revenue"] == revenue
 
 
+#: Recorded payments whose presets are off, so their cases hold no amount.
+OFF = {
+    "stripe-recorded-intent-of-an-older-version": "1902",
+    "stripe-recorded-invoice-by-hand": "227.07",
+    "stripe-recorded-invoice-in-brazil-of-a-newer-version": "29.9",
+    "stripe-recorded-invoice-of-a-year-in-singapore": "1000",
+    "stripe-recorded-invoice-of-an-association": "10",
+    "stripe-recorded-invoice-with-tax-of-an-older-version": "17.39",
+    "stripe-recorded-payment-intent-in-rupees": "1200",
+}
+
+
+@every_row(("case", "revenue"), list(OFF.items()))
+def test_a_recorded_payment_whose_preset_is_off_has_its_amount(case: str, revenue: str) -> None:
+    assert made_of(case, {})["properties"]["revenue"] == revenue
+
+
 @every_row(
     ("gift_cards", "value"),
     [
