@@ -45,9 +45,9 @@ class Catalog:
     enabled: tuple[Preset, ...]
     #: Changes whenever a file does; the same in every process that has the same files.
     generation: str
-    #: The action's file, and its text.
+    #: The action's file, and the compiled action.
     action_path: str
-    _action_text: str = field(repr=False)
+    compiled_action: CompiledAction = field(repr=False)
     #: The enabled presets that an event of this `type` and `event` can meet at all; None stands for every other text.
     _index: Mapping[tuple[str | None, str | None], tuple[Preset, ...]] = field(repr=False)
 
@@ -95,7 +95,7 @@ class Catalog:
     def bare_preset(self, event_name: str) -> Preset:
         """Return a preset that takes every event, by the action's defaults alone. Raises CatalogError."""
         text = f"name: defaults\nsubscribe: type != ''\naction: {ACTION}\nmapping: {{event_name: {event_name!r}}}\n"
-        preset, found = compile_preset(self.action_path, text, self._action_text, frozenset({event_name}))
+        preset, found = compile_preset(self.action_path, text, self.compiled_action, frozenset({event_name}))
         if preset is None:
             raise CatalogError(found)
         return preset
@@ -120,13 +120,19 @@ def load_catalog(presets_dir: Folders, mappings_dir: Folders, *, custom_event_na
     return compile_catalog(presets, mappings, custom_event_names=custom_event_names)
 
 
-def compile_catalog(presets: FileTexts, mappings: FileTexts, *, custom_event_names: Collection[str] = ()) -> Catalog:
+def compile_catalog(
+    presets: FileTexts,
+    mappings: FileTexts,
+    *,
+    custom_event_names: Collection[str] = (),
+    action: CompiledAction | None = None,
+) -> Catalog:
     """Check and compile texts by file name, as `load_catalog` does with files; drafts of the console come this way.
 
-    Raises CatalogError, with every fault.
+    `action` is the compiled file of `mappings`, if it was compiled before. Raises CatalogError, with every fault.
     """
     faults: list[Fault] = []
-    action, action_path, action_text = _action(mappings, faults)
+    action, action_path = (action, next(iter(mappings))) if action else _action(mappings, faults)
     files: dict[str, PresetFile] = {}
     for file, text in presets.items():
         spec, found = read_preset_file(text)
@@ -136,12 +142,12 @@ def compile_catalog(presets: FileTexts, mappings: FileTexts, *, custom_event_nam
     compiled: list[Preset] = []
     event_names = frozenset((*EVENT_NAMES, *custom_event_names))
     for file, text in presets.items():
-        preset, found = compile_preset(file, text, action_text, event_names)
+        preset, found = compile_preset(file, text, action, event_names)
         faults.extend(in_file(file, found))
         if preset:
             compiled.append(preset)
     faults.extend(_faults_between(files))
-    if faults or action is None or action_text is None:
+    if faults or action is None:
         raise CatalogError(faults)
     resolved = _with_overlaps(compiled)
     enabled = tuple(preset for preset in resolved if preset.enabled)
@@ -152,7 +158,7 @@ def compile_catalog(presets: FileTexts, mappings: FileTexts, *, custom_event_nam
         enabled=enabled,
         generation=generation_of(presets, mappings),
         action_path=action_path,
-        _action_text=action_text,
+        compiled_action=action,
         _index=_index(enabled),
     )
 
@@ -185,17 +191,17 @@ def _index(presets: Sequence[Preset]) -> dict[tuple[str | None, str | None], tup
     }
 
 
-def _action(mappings: FileTexts, faults: list[Fault]) -> tuple[CompiledAction | None, str, str | None]:
-    """Return the action, its file, and the text that it was read from; None where it has faults."""
+def _action(mappings: FileTexts, faults: list[Fault]) -> tuple[CompiledAction | None, str]:
+    """Return the action, `None` if it has faults, and its file."""
     for file, text in mappings.items():
         if Path(file).stem != ACTION:
             faults.append(Fault(path="", message=f"unknown action: only {ACTION}.yaml is read", file=file))
             continue
         action, found = read_action(text)
         faults.extend(in_file(file, found))
-        return action, file, text if action else None
+        return action, file
     faults.append(Fault(path="", message=f"MAPPINGS_DIR has no {ACTION}.yaml: restore the shipped file"))
-    return None, "", None
+    return None, ""
 
 
 def _faults_between(files: Mapping[str, PresetFile]) -> list[Fault]:
@@ -272,9 +278,12 @@ class RunningCatalog:
         """Return the texts of presets and of mappings as they are on the disk now. Raises CatalogError."""
         return read_texts(**self.folders)
 
-    def compiled(self, presets: FileTexts, mappings: FileTexts) -> Catalog:
-        """Return the catalog that these texts give under the same settings. Raises CatalogError."""
-        return compile_catalog(presets, mappings, custom_event_names=self._custom_event_names)
+    def compiled(self, presets: FileTexts, mappings: FileTexts, *, action: CompiledAction | None = None) -> Catalog:
+        """Return the catalog that these texts give under the same settings. Raises CatalogError.
+
+        `action` is the compiled file of `mappings`, if it was compiled before.
+        """
+        return compile_catalog(presets, mappings, custom_event_names=self._custom_event_names, action=action)
 
     def tested(self, catalog: Catalog) -> Catalog:
         """Return the catalog. Raises CatalogError where a test of its files fails."""

@@ -115,7 +115,7 @@ def import_preset(subscription: Subscription, action_text: str) -> ImportedPrese
     while True:
         text = _yaml(subscription, mapping)
         _, unreadable = read_preset_file(text)
-        preset, found = compile_preset("imported.yaml", text, action_text, frozenset(EVENT_NAMES))
+        preset, found = compile_preset("imported.yaml", text, action, frozenset(EVENT_NAMES))
         if preset is not None and not unreadable:
             return ImportedPreset(name=subscription.name, text=text, told=tuple(told))
         dropped = [_dropped(mapping, fault, told) for fault in (*unreadable, *found)]

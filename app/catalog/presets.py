@@ -205,8 +205,9 @@ class Preset:
         return f"{others} may count the same events as {self.name!r}: switch off one of these presets"
 
 
-class CompiledAction(NamedTuple):
-    """The action, and what a preset's mapping is laid over."""
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledAction:
+    """The action, and what a preset's mapping is laid over. Equal only to itself, so it can be a key of a cache."""
 
     file: ActionFile
     defaults: dict[str, Any]
@@ -220,20 +221,31 @@ def read_action(text: str) -> tuple[CompiledAction | None, Faults]:
     Its defaults are compiled alone, so that their faults are told once and not by every preset.
     """
     file, faults = parse_file(ActionFile, text)
-    if file is None:
-        return None, faults
+    return (None, faults) if file is None else compile_action(file)
+
+
+def compile_action(file: ActionFile, like: CompiledMapping | None = None) -> tuple[CompiledAction | None, Faults]:
+    """Return the action of a file, `None` if the file has faults, and the faults.
+
+    `like` is the mapping of an action whose file shares the values of most fields: these fields are not compiled again.
+    """
     file = with_unlisted_fields(file)
     if unknown := tuple(unknown_drops(file.drops_opt_out)):
         return None, unknown
     own = default_fields(file)
     try:
-        mapping = compile_mapping(own, readers=_READERS)
+        mapping = compile_fields(own, like)
     except MappingError as exc:
         return None, tuple(Fault(place_of_default(file, fault.path), fault.message) for fault in exc.faults)
     defaults = defaults_with_opt_outs(file)
     if defaults != own:
-        mapping = compile_mapping(defaults, readers=_READERS)
+        mapping = compile_fields(defaults, mapping)
     return CompiledAction(file, defaults, mapping), ()
+
+
+def compile_fields(fields: dict[str, Any], like: CompiledMapping | None = None) -> CompiledMapping:
+    """Compile fields of the action. Objects that are the same in `like` are not compiled again. Raises MappingError."""
+    return compile_mapping(fields, readers=_READERS, like=like)
 
 
 @lru_cache(_REMEMBERED)
@@ -244,15 +256,14 @@ def read_preset_file(text: str) -> tuple[PresetFile | None, Faults]:
 
 @lru_cache(_REMEMBERED)
 def compile_preset(
-    file: str, text: str, action_text: str | None, event_names: Collection[str]
+    file: str, text: str, action: CompiledAction | None, event_names: Collection[str]
 ) -> tuple[Preset | None, Faults]:
-    """Return the preset that a file's text gives, None where it has faults or the action has, and its faults.
+    """Return the preset of a file's text, `None` if the text or the action has faults, and the faults of the text.
 
-    `action_text`: the text of the action's file; None where there is none without faults. `event_names`: those that
-    may be sent. The faults that `read_preset_file` tells are not told again.
+    `action` is `None` if the action's file is missing or has faults. `event_names`: those that may be sent. The faults
+    of `read_preset_file` are not repeated.
     """
     spec = read_preset_file(text)[0] or _salvaged(text)
-    action = read_action(action_text)[0] if action_text is not None else None
     found: list[Fault] = []
     trigger = _trigger(spec.subscribe, "/subscribe", found)
     withdrawn_by = None if spec.withdrawn_by is None else _trigger(spec.withdrawn_by, "/withdrawn_by", found)

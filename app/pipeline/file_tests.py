@@ -32,6 +32,8 @@ from app.trigger import ABSENT
 SOME_TIME: Final = datetime.fromisoformat("2100-01-01T00:00:00Z").timestamp()
 _MATCHERS: Final = frozenset({"absent", "present", "matches", "digest"})
 _JSON: Final = {"content-type": "application/json"}
+#: Errors of a test that cannot be run.
+CANNOT_RUN: Final = (SettingsError, CatalogError, RequestRefused, OSError)
 #: The settings of a test, by the names of variables.
 GivenSettings: TypeAlias = Mapping[str, str | bool | int | float]
 #: A source's file, what it says, and what runs of it.
@@ -113,7 +115,7 @@ class FileTests:
     def _of_preset(self, catalog: Catalog, preset: Preset | None, test: FileTest) -> list[str]:
         """Return the differences of a test of a preset; `None` is the action's defaults alone."""
         preset = preset or catalog.bare_preset(test.event_name)
-        return _with_rows(test, preset, partial(self._of_event, catalog, preset))
+        return _with_rows(test, preset, partial(self.differences, catalog, preset))
 
     def only_for_the_command(self, catalog: Catalog, files: Collection[str]) -> Iterator[FileTestResult]:
         """Yield the faults of these files that stop no publish: events taken twice, and presets that are off.
@@ -151,7 +153,12 @@ class FileTests:
         """Return what is sent of a text in a field, by the default settings; `None` if nothing is sent."""
         return sent_of_text(path, text, self._router_of({}).account("").making.rules)
 
-    def _of_event(self, catalog: Catalog, preset: Preset, test: FileTest) -> list[str]:
+    def content_id(self, test: FileTest) -> str:
+        """Return the CONTENT_ID of a test. Raises SettingsError."""
+        return self._router_of(test.settings).account("", _source_of(test)).making.content_id
+
+    def differences(self, catalog: Catalog, preset: Preset, test: FileTest) -> list[str]:
+        """Return the differences of a test of a preset, without its rows. Raises the errors in `CANNOT_RUN`."""
         router = self._router_of(test.settings)
         source = _source_of(test)
         ended = self._lines(catalog, preset, test)
@@ -180,7 +187,7 @@ class FileTests:
     def _lines(self, catalog: Catalog, preset: Preset, test: FileTest) -> list[_Line]:
         router, source = self._router_of(test.settings), _source_of(test)
         ended: list[_Line] = []
-        for event in self._events(test, preset):
+        for event in self.events(test, preset):
             if isinstance(event, EventRefused):
                 ended += [_Line(event, SOME_TIME, line) for line in receipt_of_refusal(event).deliveries]
                 continue
@@ -190,7 +197,7 @@ class FileTests:
             ended += [_Line(event, now, line) for line in lines]
         return ended
 
-    def _events(self, test: FileTest, preset: Preset) -> list[Event | EventRefused]:
+    def events(self, test: FileTest, preset: Preset) -> list[Event | EventRefused]:
         """Return the events of a preset's test; its example where the test has none. Raises CatalogError, OSError."""
         if test.example:
             name, _, wanted = test.example.partition("/")
@@ -226,7 +233,7 @@ def _ended(file: str, tests: Sequence[FileTest], run: Callable[[FileTest], list[
     for number, test in enumerate(tests):
         try:
             differences = run(test)
-        except (SettingsError, CatalogError, RequestRefused, OSError) as exc:
+        except CANNOT_RUN as exc:
             differences = [f"it cannot be run: {exc}"]
         yield FileTestResult(file=file, number=number, name=test.name, differences=tuple(differences))
 
@@ -259,7 +266,12 @@ def _source_of(test: FileTest) -> str:
 
 def _with_rows(test: FileTest, preset: Preset | None, run: Callable[[FileTest], list[str]]) -> list[str]:
     """Return the differences of a test and of each of its rows."""
-    differences = run(test)
+    return [f"{place}{difference}" for place, each in cases_of(test, preset) for difference in run(each)]
+
+
+def cases_of(test: FileTest, preset: Preset | None) -> Iterator[tuple[str, FileTest]]:
+    """Yield a test without its rows, and each row as a test, with the place of the row for messages."""
+    yield "", test.model_copy(update={"rows": []})
     base = preset.example if preset is not None and test.event is None else test.event
     for number, row in enumerate(test.rows, 1):
         event: Any = base
@@ -268,9 +280,10 @@ def _with_rows(test: FileTest, preset: Preset | None, run: Callable[[FileTest], 
         expect = Expected.model_construct(
             outcome=row.outcome, fields=row.fields, warnings=None, events=None, enabled=None
         )
-        found = run(test.model_copy(update={"event": event, "expect": expect, "rows": []}))
-        differences += [f"row {number} ({', '.join(row.set)}): {difference}" for difference in found]
-    return differences
+        yield (
+            f"row {number} ({', '.join(row.set)}): ",
+            test.model_copy(update={"event": event, "expect": expect, "rows": []}),
+        )
 
 
 def _body(test: FileTest, file: str) -> bytes | None:

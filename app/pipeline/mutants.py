@@ -8,13 +8,14 @@ import orjson
 
 from app.catalog import Catalog, Preset
 from app.catalog.catalog import Draft, RunningCatalog
-from app.catalog.document import read_document, with_member
+from app.catalog.document import YamlDocument, read_document, with_member
 from app.catalog.files import FileTest
 from app.catalog.mutations import Change, changes
 from app.catalog.sources import unproven_source
 from app.core.events import Event
 from app.errors import CatalogError
 from app.pipeline.file_tests import FileTestResult, FileTests
+from app.pipeline.mapping_cases import MappingCases
 from app.trigger.edits import parts_of
 from app.trigger.syntax import Comparison, places_asked
 
@@ -47,19 +48,32 @@ class Mutants:
         """Take the files of `draft`. `recorded` are events without personal data, which suggested tests prefer."""
         self._tests, self._running, self._draft, self._recorded = tests, running, draft, recorded
         self._base = draft.over(running)
+        self._presets = {**running.preset_texts, **draft.presets}
         #: The name of the test that found the last change.
         self._finder = ""
 
     def run(self) -> Iterator[Mutant]:
         """Yield each change and whether a test found the change. Raises CatalogError if a file is faulty."""
-        for file, text in {**self._draft.mappings, **self._draft.presets, **self._draft.sources}.items():
+        for file, text in self._draft.mappings.items():
+            yield from self._run_mapping(file, text)
+        for file, text in {**self._draft.presets, **self._draft.sources}.items():
             document = read_document(text)
             for change in changes(document.value):
-                lines = document.lines(change.at) or (1, 1)
                 changed = orjson.dumps(self._finder_first(change.value)).decode()
                 is_found = self._is_found(file, changed)
-                suggestion = None if is_found else self._suggestion(file, changed, change)
-                yield Mutant(file, lines[0], change.sentence, is_found, suggestion)
+                suggestion = None
+                if not is_found and file in self._draft.presets:
+                    suggestion = self._suggestion(file, self._alone(file, changed), change)
+                yield Mutant(file, _line(document, change), change.sentence, is_found, suggestion)
+
+    def _run_mapping(self, file: str, text: str) -> Iterator[Mutant]:
+        document = read_document(text)
+        cases = MappingCases(self._tests, self._running, self._base, self._presets, document.value)
+        for change in changes(document.value):
+            changed = cases.changed(change.value)
+            is_found = changed is None or cases.finds(changed)
+            suggestion = None if changed is None or is_found else self._suggestion(file, changed, change)
+            yield Mutant(file, _line(document, change), change.sentence, is_found, suggestion)
 
     def _is_found(self, file: str, text: str) -> bool:
         try:
@@ -78,32 +92,21 @@ class Mutants:
         """Yield the results of all tests that a changed file affects. Raises CatalogError if the file is faulty."""
         if file in self._draft.sources:
             yield from self._tests.run(None, [(file, *unproven_source(file, text))])
-        elif file in self._draft.mappings:
-            yield from self._tests.run(self._changed(file, text, is_alone=True))
-            yield from self._tests.run(self._changed(file, text))
         else:
-            changed = self._changed(file, text, is_alone=True)
+            changed = self._alone(file, text)
             for preset in changed.presets:
                 yield from self._tests.run_preset(changed, preset)
                 others = (preset if each.file == file else each for each in self._base.presets)
                 yield from self._tests.only_for_the_command(self._base.of(others), {file})
 
-    def _changed(self, file: str, text: str, *, is_alone: bool = False) -> Catalog:
-        """Return the catalog with a changed file; with `is_alone`, without the presets of other files."""
-        presets = {} if is_alone else self._draft.presets
-        if file in self._draft.mappings:
-            draft = replace(self._draft, presets=presets, mappings={file: text})
-        else:
-            draft = replace(self._draft, presets={**presets, file: text})
-        return draft.alone(self._running) if is_alone else draft.over(self._running)
+    def _alone(self, file: str, text: str) -> Catalog:
+        """Return the catalog of one changed preset. Raises CatalogError."""
+        return replace(self._draft, presets={file: text}).alone(self._running)
 
-    def _suggestion(self, file: str, text: str, change: Change) -> dict[str, Any] | None:
+    def _suggestion(self, file: str, changed: Catalog, change: Change) -> dict[str, Any] | None:
         """Return a test that passes now and fails after the change."""
-        if file in self._draft.sources:
-            return None
         if change.at == ("enabled",):
             return {"name": "The preset is on", "expect": {"enabled": True}}
-        changed = self._changed(file, text, is_alone=True)
         before, after = self._preset(self._base, file), self._preset(changed, file)
         for event, probes in self._candidates(before, change):
             test = FileTest.model_validate({"name": "probe", "event": event})
@@ -140,6 +143,12 @@ class Mutants:
             for _, part in parts_of(preset.trigger.text):
                 if isinstance(part, Comparison):
                     yield with_member(base, next(places_asked(part)).split("."), part.value.value), ()
+
+
+def _line(document: YamlDocument, change: Change) -> int:
+    """Return the line of a change."""
+    first, _ = document.lines(change.at) or (1, 1)
+    return first
 
 
 _PERSON: Final = {"ip": "203.0.113.10", "userAgent": "Mozilla/5.0 (Macintosh; Intel Mac OS X 15_0) Safari/605.1.15"}

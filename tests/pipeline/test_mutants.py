@@ -1,6 +1,7 @@
 """`pinrelay test --mutants`: which changes of a file no test finds, and whether a suggested test finds the change."""
 
 import json
+import random
 import re
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,10 @@ import pytest
 
 from app import assemble
 from app.catalog.catalog import Draft
+from app.catalog.document import read_document
 from app.catalog.mutations import changes
+from app.errors import CatalogError
+from app.pipeline.mapping_cases import MappingCases
 from app.pipeline.mutants import Mutant, Mutants
 from tests.assembled import settings
 from tests.process import ROOT
@@ -164,6 +168,24 @@ def test_at_least_98_percent_of_the_changes_of_shipped_files_are_found(kind: str
     left = [str(each) for each in found if not each.is_found]
     assert len(found) >= 7 * len(names)
     assert len(left) <= 0.02 * len(found), left
+
+
+@pytest.mark.parametrize("count", [5, pytest.param(60, marks=PROVED)])
+def test_the_verdict_on_a_change_of_the_mapping_is_that_of_all_tests(count: int) -> None:
+    draft = shipped("mappings", "report_conversion_event")
+    ((file, text),) = draft.mappings.items()
+    running, tests, value = assemble.running_catalog(settings()), assemble.file_tests(), read_document(text).value
+    base = draft.over(running)
+    cases = MappingCases(tests, running, base, running.preset_texts, value)
+    for change in random.Random(count).sample(list(changes(value)), count):
+        changed = cases.changed(change.value)
+        is_found = changed is None or cases.finds(changed)
+        try:
+            catalog = Draft(mappings={file: json.dumps(change.value)}).over(running)
+        except CatalogError:
+            assert is_found, change.sentence
+        else:
+            assert is_found == any(each.differences for each in tests.run(catalog)), change.sentence
 
 
 @pytest.mark.slow
