@@ -163,6 +163,24 @@ CONSENT, METADATA, DEVICE = "consent_state.", "data.object.metadata.", "device_i
         ("gtm_server-purchase", {"x-ga-gcd": 7}, None),
         ("gtm_server-purchase", {"x-ga-gcd": {"ad_storage": "p"}}, None),
         ("gtm_server-purchase", {"x-ga-gcs": "G111", "x-ga-gcd": "13t3t3q3t5"}, True),
+        # the container's own copies of the codes, and its list of what is granted
+        ("gtm_server-purchase", {"x-ga-mp2-gcd": "11l1l1l1l1"}, None),
+        ("gtm_server-purchase", {"x-ga-mp2-gcd": "13l3l3q3l1l1"}, True),
+        ("gtm_server-purchase", {"x-sst-system_properties": {"gcd": "11l1p1l1l1"}}, None),
+        ("gtm_server-purchase", {"x-sst-system_properties": {"gcd": "11l1l1l1u1"}}, True),
+        ("gtm_server-purchase", {"x-ga-gcd": "11t1t1t1t5", "x-sst-system_properties": {"gcd": "11p1t1t1t5"}}, True),
+        *(
+            ("gtm_server-purchase", {"x-sst-system_properties": {"consent": {"consentGrantedState": state}}}, answer)
+            for state, answer in [
+                (
+                    {"ad_storage": True, "analytics_storage": False, "ad_user_data": True, "ad_personalization": True},
+                    None,
+                ),
+                ({"ad_storage": False}, True),
+                ({"ad_storage": True, "ad_user_data": False}, True),
+                ({"ad_storage": True, "ad_user_data": True, "ad_personalization": False}, True),
+            ]
+        ),
         ("gtm_server-purchase", {"x-ga-npa": "1"}, True),
         ("gtm_server-purchase", {"x-ga-npa": 1}, True),
         ("gtm_server-purchase", {"x-ga-npa": "0"}, None),
