@@ -182,6 +182,9 @@ def test_a_purchase_without_an_event_id_has_that_of_its_transaction(
     ecommerce = CASES[PUSH]["request"]["body"]["ecommerce"] | {"transaction_id": transaction_id}
     (event,) = events_of(PUSH, outside | {"ecommerce": ecommerce})
     assert event.get("messageId") == message_id
+    beside = dict.fromkeys(ecommerce) | {"ecommerce": None, "transaction_id": transaction_id}
+    (event,) = events_of(PUSH, outside | beside)
+    assert event.get("messageId") == message_id
     params = {"event_id": event_id, "transaction_id": transaction_id}
     purchase = {"name": "purchase", "params": params}
     (event,) = events_of(PROTOCOL, {"events": [purchase], "event_id": None, "x-sp-event_id": other})
@@ -192,6 +195,15 @@ def test_other_events_of_gtm_have_the_id_of_snowplows_client() -> None:
     change = {"event_name": "add_to_cart", "event_id": None, "unique_event_id": None, "x-sp-event_id": SNOWPLOW_ID}
     (event,) = events_of(GTM, change)
     assert event["messageId"] == SNOWPLOW_ID
+
+
+def test_a_push_of_ga4_without_ecommerce_is_the_same_order() -> None:
+    pushed = CASES[PUSH]["request"]["body"]["ecommerce"]
+    beside = sent(events_of(PUSH, pushed | {"ecommerce": None})[0])
+    assert beside["custom_data"]["value"] == "72.05"
+    assert beside == sent(events_of(PUSH, {})[0])
+    others = dict.fromkeys(pushed, "not read") | {"items": [{"item_id": "P-9", "price": 1}], "value": 1}
+    assert beside == sent(events_of(PUSH, others)[0])
 
 
 ECOMMERCE = {"transaction_id": "SO-9", "value": 40, "tax": 3, "shipping": 5, "currency": "EUR", "coupon": "AUTUMN"}
