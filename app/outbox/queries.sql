@@ -150,8 +150,7 @@ DELETE FROM consent WHERE NOT is_no AND (key, said_by, is_proven) IN (
 );
 
 -- erase_keys --
--- Mark every key of these deliveries as erased. PostgreSQL stores neither shop nor token of a delivered order, so the
--- digests of all its keys cannot be computed.
+-- Mark every key of these deliveries as erased: its digest may contain a shop or token that is stored nowhere else.
 UPDATE dedup_key SET known = :erased WHERE delivery_id = ANY(:ids::bigint[]);
 
 -- inventory --

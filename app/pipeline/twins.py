@@ -12,7 +12,7 @@ from app.core.fields import CONTACTS, USER_FIELDS
 from app.core.people import GROUPS
 from app.core.values.addresses import one_household, public_address
 from app.core.values.amounts import WITH_THREE_DECIMALS, Context, currency_code, read_amount
-from app.core.values.order_channels import WITHOUT_BROWSER, order_channel
+from app.core.values.order_channels import ORDER_CHANNEL, WITHOUT_BROWSER, order_channel
 from app.core.values.placeholders import is_no_id, unwrap_single
 from app.destination.custom_data import read_order_id
 from app.destination.user_data import missing_identifiers
@@ -44,6 +44,12 @@ _MAX: Final = Decimal(10) ** 12
 #: Where a shop says by which way an order came, if the file of its source maps no `order_channel`: Shopify's name,
 #: WooCommerce's.
 _WAYS: Final = ("source_name", "created_via")
+#: Properties of orders that are read whatever a mapping reads: to find the other report of an order, and to judge it.
+READ_PROPERTIES: Final = (
+    ORDER_CHANNEL,
+    *(*_WAYS, *_TOKENS, *_EVENT_IDS, *_NAMES, *_TOTALS, *_SUBTOTALS, "revenue", "value"),
+    *(name for names in _PARTS for name in names),
+)
 _ADDRESS: Final = "ip"
 #: Orders that staff enters or a plugin repeats: their address and browser are not the buyer's.
 _OF_STAFF: Final = WITHOUT_BROWSER | {"pos-rest-api", "shopify_draft_order", "draft_order", "draft", "admin"}

@@ -18,8 +18,9 @@ from app.insights.inventory.figures import (
 )
 from app.mapping import named_places
 from app.outbox.inventory import Inventory
+from app.pipeline import twins
 from app.pipeline.nearest_preset import Nearest, nearest_preset
-from app.source.withholding import READ_PROPERTIES
+from app.source import withholding
 from app.trigger import places_asked
 
 
@@ -90,7 +91,8 @@ def reads(catalog: Catalog, presets: Collection[str]) -> Callable[[str], bool]:
     Read is what these presets name, what any trigger asks for, and what is read of every event: its person, and
     whether it is a test or came to nothing.
     """
-    named = {f"properties.{name}" for name in READ_PROPERTIES} | set(named_places(person_fields(catalog.action)))
+    read_always = (*withholding.READ_PROPERTIES, *twins.READ_PROPERTIES)
+    named = {f"properties.{name}" for name in read_always} | set(named_places(person_fields(catalog.action)))
     for preset in catalog.enabled:
         for trigger in filter(None, (preset.trigger, preset.withdrawn_by)):
             named.update(places_asked(trigger.term))
