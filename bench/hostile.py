@@ -78,25 +78,25 @@ KINDS: dict[str, Callable[[], bytes]] = {
 SLOW = "slow bodies"
 
 
-def _requests(kind: str, *, proven: bool) -> Iterator[bytes]:
+def _requests(kind: str, *, trusted: bool) -> Iterator[bytes]:
     """Yield one request of this kind after the other, each as it goes over the wire."""
-    paths = ["/v1/batch"] if proven else ["/webhook", "/v1/batch"]
+    paths = ["/v1/batch"] if trusted else ["/webhook", "/v1/batch"]
     packed = gzip.compress(KINDS[kind]()) if kind != SLOW else b"{" * 60_000
     for path in itertools.cycle(paths):
-        if kind in ("huge ids", "small events", "huge numbers") and proven:  # else they would be duplicates
+        if kind in ("huge ids", "small events", "huge numbers") and trusted:  # else they would be duplicates
             packed = gzip.compress(KINDS[kind](), 1)
-        query = f"?writeKey={WRITE_KEY}" if proven else ""
+        query = f"?writeKey={WRITE_KEY}" if trusted else ""
         proof = f"x-signature: {'0' * 40}"
         head = f"POST {path}{query} HTTP/1.1\r\nhost: localhost\r\n{proof}\r\ncontent-length: {len(packed)}\r\n\r\n"
         yield head.encode() + packed
 
 
-def send(port: int, kind: str, *, proven: bool, seconds: float) -> None:
+def send(port: int, kind: str, *, trusted: bool, seconds: float) -> None:
     """Send at the rate of one sender until the time is over, whatever is answered."""
     ends_at = time.monotonic() + seconds
     connection: socket.socket | None = None
     piece_bytes = 1 if kind == SLOW else int(BYTES_PER_S * PIECE_S)
-    for request in _requests(kind, proven=proven):
+    for request in _requests(kind, trusted=trusted):
         for at in range(0, len(request), piece_bytes):
             if time.monotonic() > ends_at:
                 return
@@ -128,12 +128,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=6, help="for each kind (default: 6)")
     parser.add_argument("kinds", nargs="*", choices=[[], *KINDS, SLOW], help="of senders (default: all)")
-    parser.add_argument("--send", nargs=3, metavar=("PORT", "KIND", "PROVEN"), help=argparse.SUPPRESS)
+    parser.add_argument("--send", nargs=3, metavar=("PORT", "KIND", "TRUSTED"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.send:
-        port, kind, proven = given.send
+        port, kind, trusted = given.send
         threads = [
-            Thread(target=send, args=(int(port), kind), kwargs={"proven": proven == "True", "seconds": given.seconds})
+            Thread(target=send, args=(int(port), kind), kwargs={"trusted": trusted == "True", "seconds": given.seconds})
             for _ in range(SENDERS)
         ]
         for thread in threads:
@@ -154,17 +154,17 @@ def _measure(server: Server, seconds: float, kinds: Sequence[str]) -> bool:
     alone_s = _p99(_good(server, seconds))
     print(f"{'alone':42} p99 {alone_s * 1e3:6.0f} ms   RSS {before_mb:4.0f} MB")
     is_met = True
-    for proven, kind in itertools.product((False, True), kinds or (*KINDS, SLOW)):
+    for trusted, kind in itertools.product((False, True), kinds or (*KINDS, SLOW)):
         cpu_s = sum(process.cpu_times()[:2])
         hostile = subprocess.Popen(
-            [sys.executable, __file__, "--seconds", str(seconds), "--send", str(server.port), kind, str(proven)]
+            [sys.executable, __file__, "--seconds", str(seconds), "--send", str(server.port), kind, str(trusted)]
         )
         times = _good(server, seconds)
         hostile.wait()
         p99_s, growth_mb = _p99(times), _rss_mb(process) - before_mb
         is_good = p99_s < GOAL_P99_S and growth_mb < GOAL_GROWTH_MB
         is_met &= is_good
-        who = "with a valid key" if proven else "with wrong proofs"
+        who = "with a valid key" if trusted else "with wrong proofs"
         share = (sum(process.cpu_times()[:2]) - cpu_s) / seconds
         print(
             f"{kind + ', ' + who:42} p99 {p99_s * 1e3:6.0f} ms   RSS {growth_mb:+5.0f} MB   CPU {share:4.0%}"

@@ -201,7 +201,7 @@ def _event(own_id: str, ids: dict[str, str], *, is_order: bool, email: str | Non
 async def in_arrays(pipeline: Pipeline, made: list[dict[str, Any]]) -> None:
     """Accept events in arrays, one after the other."""
     for start in range(0, len(made), ARRAY):
-        await pipeline.accept(Intake(made[start : start + ARRAY], now=NOW + 60, is_proven=True))
+        await pipeline.accept(Intake(made[start : start + ARRAY], now=NOW + 60, is_trusted=True))
 
 
 async def in_requests(pipeline: Pipeline, made: list[dict[str, Any]], requests: int) -> None:
@@ -210,7 +210,7 @@ async def in_requests(pipeline: Pipeline, made: list[dict[str, Any]], requests: 
 
     async def send() -> None:
         for event in left:
-            await turns.accept(Intake([event], now=NOW + 60, is_proven=True))
+            await turns.accept(Intake([event], now=NOW + 60, is_trusted=True))
 
     await asyncio.gather(*[send() for _ in range(requests)])
 

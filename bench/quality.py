@@ -196,7 +196,7 @@ def _steps(source: str, body: dict[str, Any], headers: dict[str, str], *, at: fl
     named = load_source((ROOT / "sources",), source)
     around = {"method": "POST", "query": {}, "ip": "203.0.113.7", "headers": {k.lower(): v for k, v in headers.items()}}
     for event in named.reshape({**around, "body": body}) if named.reshape else ():
-        sender = Sender(trust="public" if source == "shopify_pixel" else "proven", source=source)
+        sender = Sender(trust="public" if source == "shopify_pixel" else "trusted", source=source)
         yield Step(at=at, sender=sender, event=cast("dict[str, Any]", event))
 
 

@@ -22,6 +22,7 @@ OLD_NAMES = {
     "`exit`, `exits` of an event (JSON, filters, metrics, tests of presets)": (
         r"`exits?`|[\"{,]exits?[\"=:}]|--exit\b(?!-)|\bexits?: |[?&]exit="
     ),
+    "`proven`, `is_proven`, `for_proven` (JSON, SQL, stories)": r"proven",
     "put away": r"\bput (it |them )?away\b",
     "Became no delivery": r"became no delivery",
     "Pinterest's view": r"pinterest's (own )?view",

@@ -1,4 +1,4 @@
-"""What is public changes nothing that is proven: the rule, and every place where two events meet."""
+"""What is public changes nothing that is trusted: the rule, and every place where two events meet."""
 
 import ast
 import re
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from app.core.trust import kept_for_proven, may_change, public_share
+from app.core.trust import kept_for_trusted, may_change, public_share
 from tests.process import ROOT
 from tests.rows import every_row
 
-ASKED = {may_change.__name__, public_share.__name__, kept_for_proven.__name__}
+ASKED = {may_change.__name__, public_share.__name__, kept_for_trusted.__name__}
 
 #: What outlives an event, and so may meet another one: the tables of both engines, and what a process holds in bounds.
 #: For each: the functions that ask about trust, or why no event meets another one there.
@@ -52,7 +52,7 @@ PLACES: dict[str, list[str] | str] = {
     "delivery_owner": "whose deliveries there are, found by whoever may erase",
     # what never meets
     "dropped_event": "one row an event, forgotten by age",
-    "backlog": ["outbox/refusals.with_room_for_proven"],
+    "backlog": ["outbox/refusals.with_room_for_trusted"],
     "counter": "counts", "counter_hour": "counts", "counter_minute": "counts",
     "counter_sum": "counts", "name_count": "counts", "revenue": "sums, by source",
     "id_filter": "finds deliveries by their ids", "id_range": "finds deliveries by their ids",
@@ -68,19 +68,19 @@ PLACES: dict[str, list[str] | str] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("by_proven", "of_proven"), tuple(product([True, False], repeat=2)))
-def test_only_what_is_public_may_not_change_what_is_proven(*, by_proven: bool, of_proven: bool) -> None:
-    assert may_change(by_proven=by_proven, of_proven=of_proven) is not (of_proven and not by_proven)
+@pytest.mark.parametrize(("by_trusted", "of_trusted"), tuple(product([True, False], repeat=2)))
+def test_only_what_is_public_may_not_change_what_is_trusted(*, by_trusted: bool, of_trusted: bool) -> None:
+    assert may_change(by_trusted=by_trusted, of_trusted=of_trusted) is not (of_trusted and not by_trusted)
 
 
 @every_row(
-    ("bound", "proven", "share"),
+    ("bound", "trusted", "share"),
     [(100, 0, 100), (100, 1, 50), (100, 50, 50), (100, 51, 49), (100, 100, 0), (100, 200, 0), (1, 1, 0), (0, 0, 0)],
 )
-def test_public_entries_have_half_of_a_bounded_table_at_most_and_what_proven_ones_leave(
-    bound: int, proven: int, share: int
+def test_public_entries_have_half_of_a_bounded_table_at_most_and_what_trusted_ones_leave(
+    bound: int, trusted: int, share: int
 ) -> None:
-    assert public_share(bound, proven=proven) == share
+    assert public_share(bound, trusted=trusted) == share
 
 
 @pytest.mark.slow

@@ -94,7 +94,7 @@ class DroppedEventAnswer(BaseModel, from_attributes=True):
     source: str
     name: str = Field(description="The name as received.")
     channel: str = Field(description="How the order was placed, such as `pos`; empty if no trusted event states it.")
-    is_proven: bool = Field(description="Whether its author is proven by a secret.")
+    is_trusted: bool = Field(description="Whether its author is trusted by a secret.")
     was_enqueued: bool = Field(description="Whether it was a waiting delivery that was withdrawn.")
 
 
@@ -244,7 +244,7 @@ class OddOrder(BaseModel, from_attributes=True, coerce_numbers_to_str=True):
 
 
 class OrderTrust(BaseModel, from_attributes=True):
-    """How far the sent orders are proven."""
+    """How far the sent orders are trusted."""
 
     orders: int
     public: int = Field(description="Orders that anyone could have sent.")

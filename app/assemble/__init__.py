@@ -318,15 +318,15 @@ def _source_files(settings: Settings) -> Mapping[str, SourceFile]:
 
 
 def source_traits(settings: Settings, sources: RunningSources | None) -> Callable[[str], SourceTraits]:
-    """Return what tells whether a source is proven, and of which shop it is."""
+    """Return what tells whether a source is trusted, and of which shop it is."""
     of_files = _sources_of_files(settings, sources)
 
     def traits(name: str) -> SourceTraits:
         named = of_files().get(name)
         if named is None:
-            return SourceTraits(is_proven=proves_authors(settings, name))
+            return SourceTraits(is_trusted=proves_authors(settings, name))
         return SourceTraits(
-            is_proven=named.is_proven,
+            is_trusted=named.is_trusted,
             shop=named.shop,
             has_page_key=named.has_page_key,
             waits_for_page=named.wait_for_page,
@@ -401,10 +401,10 @@ def enrichment(
 ) -> Enrichment:
     """Return what identity memory does by the settings for these ad accounts.
 
-    Beside a proven source no `userId` of a public key is believed, unless the settings say so.
+    Beside a trusted source no `userId` of a public key is believed, unless the settings say so.
     """
     rules: MemorySettings = settings
-    if settings.remember_users_from is None and any(traits_of(name).is_proven for name in sources()):
+    if settings.remember_users_from is None and any(traits_of(name).is_trusted for name in sources()):
         rules = settings.model_copy(update={"remember_users_from": "authenticated"})
     live = next((each.settings for each in to if not each.settings.sandboxed), settings)
     filtered = bot_filter(live, is_live=not live.sandboxed)

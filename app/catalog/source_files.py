@@ -219,7 +219,7 @@ class SourceFile(BaseModel):
         return self.authors or ("browser" if self.kind == "segment" else "server")
 
     @property
-    def is_proven(self) -> bool:
+    def is_trusted(self) -> bool:
         """Whether a secret says who makes its events."""
         return self.made_by == "server" and any(proof.kind not in {"anyone", "key"} for proof in self.proofs)
 

@@ -311,10 +311,10 @@ def read_source(folders: Folders, name: str) -> tuple[SourceFile, NamedSource]:
     file = next((file for file in texts if Path(file).stem == name), None)
     if file is None:
         raise CatalogError(_faults_between({}, [name], {Path(file).stem for file in texts}))
-    return unproven_source(file, texts[file])
+    return untrusted_source(file, texts[file])
 
 
-def unproven_source(file: str, text: str) -> tuple[SourceFile, NamedSource]:
+def untrusted_source(file: str, text: str) -> tuple[SourceFile, NamedSource]:
     """Return what the text of a source's file says, and the source without its secrets. Raises CatalogError."""
     spec, found = parse_file(SourceFile, text)
     reshaping, more = compile_reshaping(spec) if spec else (None, [])

@@ -19,7 +19,7 @@ from app.catalog import Catalog
 from app.catalog.catalog import Draft, RunningCatalog, read_draft
 from app.catalog.files import PresetFile
 from app.catalog.presets import parse_file
-from app.catalog.sources import unproven_source
+from app.catalog.sources import untrusted_source
 from app.catalog.yaml_files import read_texts
 from app.commands.terminal import AsJson, opened_file, print_json, print_line, with_outbox
 from app.config import Settings, load_settings
@@ -106,7 +106,7 @@ def run_tests(settings: Settings, paths: Sequence[Path]) -> list[FileTestResult]
     """Run the tests of these files, or without any those of the settings. Raises CatalogError."""
     running = assemble.running_catalog(settings)
     draft = _draft(settings, running, paths)
-    compiled = [(file, *unproven_source(file, text)) for file, text in draft.sources.items()]
+    compiled = [(file, *untrusted_source(file, text)) for file, text in draft.sources.items()]
     tests, catalog = assemble.file_tests(), draft.over(running)
     results = [each for each in tests.run(catalog, compiled) if draft.mappings or each.file in draft.files]
     return [*results, *tests.only_for_the_command(catalog, draft.files)]
@@ -236,14 +236,16 @@ def record(settings: Settings, what: str, *, add: bool) -> None:
     `what` is a message id, the path of a file, or `-`. Raises UnknownName where no such event is kept.
     """
     is_file = what == "-" or Path(what).is_file()
-    event, now, source, is_proven = (
+    event, now, source, is_trusted = (
         _of_file(Path(what)) if is_file else with_outbox(lambda outbox: _kept(outbox, settings, what))
     )
     running = assemble.running_catalog(settings)
     given = event_settings_of(settings)
     explainer = Explainer(assemble.router_of_test(given))
     tests, goes_alike = asyncio.run(
-        recorded(event, explainer, running.catalog, random.SystemRandom(), now=now, source=source, is_proven=is_proven)
+        recorded(
+            event, explainer, running.catalog, random.SystemRandom(), now=now, source=source, is_trusted=is_trusted
+        )
     )
     for file, made in tests.items():
         text = _as_yaml({**made, **({"settings": given} if given else {})})
@@ -277,7 +279,7 @@ async def _kept(outbox: Outbox, settings: Settings, message_id: str) -> _Arrived
         ):
             for one in some:
                 if one.message_id == message_id and (event := sealer.open(one.sealed)) is not None:
-                    return event, one.at, one.source, one.is_proven
+                    return event, one.at, one.source, one.is_trusted
             after = some[-1].id
     raise UnknownName("sample or quarantined event", message_id, ())
 

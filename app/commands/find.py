@@ -141,7 +141,7 @@ def message(
     """Show every delivery of a message id with its attempts, or why it was not sent.
 
     In JSON, `receipt` is the receipt that the sender got, with the names of the ad accounts, and `trust` says whether
-    the event is proven or public.
+    the event is trusted or public.
 
     Example: pinrelay message ajs-next-1772640772244
     """
@@ -181,7 +181,7 @@ def _what_became(found: Message) -> Table:
 
 
 def _trust_and_why(each: Delivery | DroppedEvent) -> tuple[str, str]:
-    return "proven" if each.is_proven else "public", "; ".join(filter(None, (each.reason, *each.warnings)))
+    return "trusted" if each.is_trusted else "public", "; ".join(filter(None, (each.reason, *each.warnings)))
 
 
 def _attempts(deliveries: list[Delivery]) -> Table:

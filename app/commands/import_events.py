@@ -65,7 +65,7 @@ _SECONDS = {"s": 1, "m": MINUTE_S, "h": HOUR_S, "d": DAY_S}
 Authors = Annotated[
     Literal["server", "browser"] | None,
     typer.Option(
-        help="Who made the events of files: proven by `server`, public by `browser`. Default: WEBHOOK_AUTHORS."
+        help="Who made the events of files: trusted by `server`, public by `browser`. Default: WEBHOOK_AUTHORS."
     ),
 ]
 
@@ -100,7 +100,7 @@ def import_files(  # noqa: PLR0913 - options are arguments
         action_source=action_source,
         since=_since(since, time.time()) if since else None,
         again=again,
-        is_proven=_is_proven(settings, authors),
+        is_trusted=_is_trusted(settings, authors),
     )
     rows = read_row_selection(
         files, where=where, query=query, cursor=cursor, source=source, for_files=again or bool(since or authors)
@@ -113,10 +113,10 @@ def import_files(  # noqa: PLR0913 - options are arguments
         _print(summary)
 
 
-def _is_proven(settings: Settings, authors: str | None) -> bool:
-    """Return whether events of files are proven: as those of /webhook, unless it is said who made them."""
+def _is_trusted(settings: Settings, authors: str | None) -> bool:
+    """Return whether events of files are trusted: as those of /webhook, unless it is said who made them."""
     if authors is None:
-        return assemble.source_traits(settings, None)(DEFAULT_SOURCE).is_proven
+        return assemble.source_traits(settings, None)(DEFAULT_SOURCE).is_trusted
     return authors == "server"
 
 

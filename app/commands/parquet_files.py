@@ -39,7 +39,7 @@ _DELIVERIES = pa.schema(
         ("enqueued_at", _MOMENT),
         ("settled_at", _MOMENT),
         ("warnings", pa.list_(_TEXT)),
-        ("is_proven", pa.bool_()),
+        ("is_trusted", pa.bool_()),
         ("history", pa.list_(_ATTEMPT)),
     ]
 )
@@ -51,7 +51,7 @@ _DROPPED_EVENTS = pa.schema(
         ),
         *_ORDER,
         ("warnings", pa.list_(_TEXT)),
-        ("is_proven", pa.bool_()),
+        ("is_trusted", pa.bool_()),
         ("was_enqueued", pa.bool_()),
         ("at", _MOMENT),
     ]
@@ -96,7 +96,7 @@ def _delivery_record(row: list[Any]) -> dict[str, Any]:
         **delivery._asdict(),
         "delivery_id": delivery.id,
         "warnings": read_warnings(delivery.warnings),
-        "is_proven": bool(delivery.is_proven),
+        "is_trusted": bool(delivery.is_trusted),
         "history": [
             {"number": number, "at": _moment(at), "result": result, "status": status, "message": message}
             for number, at, result, status, message in delivery.history
@@ -107,7 +107,7 @@ def _delivery_record(row: list[Any]) -> dict[str, Any]:
 
 def _dropped_event_record(row: list[Any]) -> dict[str, Any]:
     _, message_id, account, preset, outcome, reason, warnings, event_name, *rest = row
-    order_id, amount, currency, source, name, channel, is_proven, was_enqueued, at = rest
+    order_id, amount, currency, source, name, channel, is_trusted, was_enqueued, at = rest
     return {
         "message_id": message_id,
         "ad_account_id": account,
@@ -122,7 +122,7 @@ def _dropped_event_record(row: list[Any]) -> dict[str, Any]:
         "currency": currency,
         "channel": channel,
         "source": source,
-        "is_proven": bool(is_proven),
+        "is_trusted": bool(is_trusted),
         "was_enqueued": bool(was_enqueued),
         "at": _moment(at),
     }

@@ -120,7 +120,7 @@ Mappings = Annotated[list[Path] | None, typer.Option("--mappings", help="The sam
 def check(presets: Presets = None, mappings: Mappings = None, *, as_json: AsJson = False) -> None:
     """Check settings, presets, mappings, named sources and destinations, run the tests of the files, and list them.
 
-    The list of sources shows whose events are proven, which means that a secret says who made them.
+    The list of sources shows whose events are trusted, which means that a secret says who made them.
 
     Prints every fault that would stop `pinrelay serve`, and every failing test, with file, place and remedy. Outcomes
     with 1 if there is one. Opens no store and no port.
@@ -146,7 +146,7 @@ def check(presets: Presets = None, mappings: Mappings = None, *, as_json: AsJson
     print_table(table)
     told = Table("source", "path", "kind", "on", "events", "shop", title="sources")
     for row in _source_rows(settings, sources):
-        is_on, trust = "yes" if row["enabled"] else "no", "proven" if row["proven"] else "public"
+        is_on, trust = "yes" if row["enabled"] else "no", "trusted" if row["trusted"] else "public"
         add_row(told, row["source"], row["path"], row["kind"], is_on, trust, row["shop"])
     print_table(told)
     if settings.destinations_dir:
@@ -168,8 +168,8 @@ def _source_rows(settings: Settings, sources: RunningSources | None) -> Iterator
             "path": f"/webhook/{name}" if source else "/webhook" if name == DEFAULT_SOURCE else "/v1",
             "kind": "mapped" if source and source.reshape else "segment",
             "enabled": not source.is_off if source else name != DEFAULT_SOURCE or settings.webhook_takes_events,
-            "authors": source.authors if source else "server" if traits.is_proven else "browser",
-            "proven": traits.is_proven,
+            "authors": source.authors if source else "server" if traits.is_trusted else "browser",
+            "trusted": traits.is_trusted,
             "shop": traits.shop,
         }
 

@@ -75,7 +75,7 @@ def _of_file(file: Path, settings: Settings, running: Catalog, draft: Catalog) -
         for event in read_event_file(stream, clock=time.time):
             if not isinstance(event, EventRefused):
                 at = own_time(event, now)
-                found.add(event, router, (running, draft), now=at, source="default", is_proven=True)
+                found.add(event, router, (running, draft), now=at, source="default", is_trusted=True)
     return found
 
 

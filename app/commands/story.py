@@ -47,7 +47,7 @@ from app.source import Intake, read_raw_event
 #: The credentials of a story without ones, since a live ad account withholds tests and crawlers; they go nowhere.
 _CREDENTIALS: Final = {"pinterest_ad_account_id": "549755885175", "pinterest_conversion_token": "a-story-sends-nothing"}
 _FORM: Final = (
-    "A story has `start`, `steps`; a step `at`, `sender`, `event`; a sender `trust` (public, proven), `source`"
+    "A story has `start`, `steps`; a step `at`, `sender`, `event`; a sender `trust` (public, trusted), `source`"
 )
 #: What waits is looked at again after so long where it is late, and given up after so many looks.
 _LOOK_AGAIN_S: Final = 1.0
@@ -59,7 +59,7 @@ _MOST_WAITING: Final = 1_000
 class Sender(Struct, frozen=True, kw_only=True):
     """Who sends an event of a story."""
 
-    trust: Literal["public", "proven"]
+    trust: Literal["public", "trusted"]
     source: str = DEFAULT_SOURCE
     shop: str = ""
 
@@ -227,7 +227,7 @@ class _Player:
     def _pipeline(self, outbox: Outbox) -> Pipeline:
         quarantine = assemble.quarantine(self._settings, outbox)
         senders = self._story.senders
-        traits = {each.source: SourceTraits(is_proven=each.trust == "proven", shop=each.shop) for each in senders}
+        traits = {each.source: SourceTraits(is_trusted=each.trust == "trusted", shop=each.shop) for each in senders}
         router = copy(_router(self._settings))
         router.traits_of = traits.__getitem__
         if router.reader is not None:
@@ -271,7 +271,7 @@ class _Player:
             event = read_raw_event(orjson.dumps(step.event), now=self._now)
         except EventRefused as refused:
             event = refused
-        intake = Intake([event], self._now, source=step.sender.source, is_proven=step.sender.trust == "proven")
+        intake = Intake([event], self._now, source=step.sender.source, is_trusted=step.sender.trust == "trusted")
         return (await pipeline.accept(intake)).events[0]
 
     async def _go_to(self, moment: float | None, outbox: Outbox, workers: Sequence[Worker]) -> None:

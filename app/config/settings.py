@@ -292,7 +292,7 @@ class MemorySettings(QuarantineSettings):
     remember_max_people: Count = Field(1_000_000, ge=1, description="ids in memory; those unseen longest go first")
     remember_users_from: Literal["everyone", "authenticated"] | None = Field(
         None,
-        description="whose `userId` memory accepts; default: `authenticated` where a source is proven, else `everyone`",
+        description="whose `userId` memory accepts; default: `authenticated` if a source is trusted, else `everyone`",
     )
     remember_secret: SecretStr | None = Field(
         None, min_length=32, description="key of the ids in memory, see memory.md"
@@ -480,7 +480,7 @@ class SenderSettings(SourceSettings, ServingSettings):
     )
     webhook_header: SecretStr | None = Field(None, description="`Name: value` that each webhook request must carry")
     write_keys: Secrets = Field((), description="`name:key` of each SDK source; remove one to revoke it")
-    write_keys_secret: Texts = Field((), description="names of write keys that no page or app holds: proven senders")
+    write_keys_secret: Texts = Field((), description="names of write keys that no page or app holds: trusted senders")
     webhook_authors: Literal["browser", "server"] = Field(
         "browser", description="who makes the events of `/webhook`: `server` only if browsers and apps cannot"
     )

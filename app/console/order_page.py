@@ -92,7 +92,7 @@ class OrderPages(PageGroup):
             verdict=verdict,
             level=_level(placing) if placing else "warn",
             steps=story.steps,
-            proven={each.message_id: each.is_proven for each in story.deliveries},
+            trusted={each.message_id: each.is_trusted for each in story.deliveries},
         )
 
 

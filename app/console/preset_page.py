@@ -308,7 +308,7 @@ class PresetPages(PageGroup):
             Random(),  # noqa: S311 - made-up values, no secret
             now=chosen.at,
             source=chosen.source,
-            is_proven=self._services.traits_of(chosen.source).is_proven,
+            is_trusted=self._services.traits_of(chosen.source).is_trusted,
         )
         if draft.file not in made:
             raise EditRefused(("tests",), "the preset does not take this event: choose another")
@@ -428,9 +428,9 @@ class PresetPages(PageGroup):
         in_turn = [*samples[place + 1 :], *samples[: place + 1]]
         concerned = [each for each in in_turn if (each.is_taken or each.was_taken) and each.id != "example"]
         for each in concerned[:_COMPARED]:
-            is_proven = self._services.traits_of(each.source).is_proven
+            is_trusted = self._services.traits_of(each.source).is_trusted
             router = self._explainer.router
-            keys = shadow.add(each.event, router, catalogs, now=each.at, source=each.source, is_proven=is_proven)
+            keys = shadow.add(each.event, router, catalogs, now=each.at, source=each.source, is_trusted=is_trusted)
             for key in keys:
                 first.setdefault(key, each.id)
         return replace(effect, shadow=shadow, first=first, differs=next(iter(first.values()), ""))

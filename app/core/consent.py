@@ -19,7 +19,7 @@ Kind: TypeAlias = Literal["category", "opt_out", "device"]
 #: Each kind as a bit of what a `ConsentBook` knows of an id; the stricter one is the greater.
 _KINDS: Final[dict[Kind, int]] = {"device": 1, "opt_out": 2, "category": 4}
 OPT_OUT: Final = _KINDS["opt_out"]
-#: Beside them: no proven event said one of them; and a yes of the same request.
+#: Beside them: no trusted event said one of them; and a yes of the same request.
 PUBLIC: Final = 8
 YES: Final = 16
 #: So many hexadecimal digits of a digest are a key: 64 bits.
@@ -33,18 +33,18 @@ class Answer(Struct, frozen=True, kw_only=True, gc=False):
     key: str
     #: The key of the browser that said it; where none is known, of the user; "" where nobody is.
     said_by: str
-    #: A proven event said it: only a proven yes lifts a no.
-    is_proven: bool
+    #: A trusted event said it: only a trusted yes lifts a no.
+    is_trusted: bool
     #: The key of the user that the event named; "" where it named none.
     user: str = ""
-    #: It holds for proven events too, since a proven event linked the browser to this user.
-    for_proven: bool = False
+    #: It holds for trusted events too, since a trusted event linked the browser to this user.
+    for_trusted: bool = False
     is_no: bool
     kind: Kind = "category"
     #: The own time of the event, Unix seconds.
     at: float
     #: Of a checkout: its total, such as `USD 249.00`, and behind it `OrderSide.facts`; "" where it is about no order. A
-    #: proven order of the same id is the same one if it names this amount.
+    #: trusted order of the same id is the same one if it names this amount.
     total: str = ""
     #: Where it was said: "" in the browser, else the name of the source.
     source: str = ""
@@ -60,7 +60,7 @@ class Answer(Struct, frozen=True, kw_only=True, gc=False):
 class Subject(Struct, frozen=True, kw_only=True, gc=False):
     """Whose a delivery is."""
 
-    is_proven: bool
+    is_trusted: bool
     #: Keys: of its user and its browser; "" where it has none.
     user: str = ""
     browser: str = ""
@@ -91,7 +91,7 @@ class Answers:
 
     def __init__(self, stored: Iterable[Answer] = ()) -> None:
         """Take those that are stored."""
-        #: By key; of each, by who said it, and whether that was proven.
+        #: By key; of each, by who said it, and whether that was trusted.
         self._by_key: dict[str, dict[tuple[str, bool], Answer]] = {}
         #: The keys about which a browser or a user answered.
         self._keys_of: dict[str, set[str]] = {}
@@ -102,7 +102,7 @@ class Answers:
         """Take what one event answers, and return what of it is new. A yes lifts older nos."""
         new = []
         for answer in said:
-            known = self._by_key.get(answer.key, {}).get((answer.said_by, answer.is_proven))
+            known = self._by_key.get(answer.key, {}).get((answer.said_by, answer.is_trusted))
             if known is None or is_newer(answer, known):
                 self._put(after(known, answer) if known else answer)
                 new.append(answer)
@@ -117,7 +117,7 @@ class Answers:
         return (each for key in dict.fromkeys(keys) for each in self._by_key.get(key, {}).values())
 
     def _put(self, answer: Answer) -> None:
-        self._by_key.setdefault(answer.key, {})[answer.said_by, answer.is_proven] = answer
+        self._by_key.setdefault(answer.key, {})[answer.said_by, answer.is_trusted] = answer
         for name in (answer.said_by, answer.user):
             self._keys_of.setdefault(name, set()).add(answer.key)
 
@@ -126,7 +126,7 @@ def is_newer(answer: Answer, known: Answer) -> bool:
     """Return whether an answer of the same about the same id changes what is known: at the same time a no does."""
     if answer.at != known.at:
         return answer.at > known.at
-    return answer.is_no and (not known.is_no or answer.for_proven > known.for_proven)
+    return answer.is_no and (not known.is_no or answer.for_trusted > known.for_trusted)
 
 
 def after(known: Answer, answer: Answer) -> Answer:
@@ -134,17 +134,17 @@ def after(known: Answer, answer: Answer) -> Answer:
     if not answer.is_no:
         return answer
     kind = max(known.kind, answer.kind, key=_KINDS.__getitem__) if known.is_no else answer.kind
-    return replace(answer, kind=kind, for_proven=answer.for_proven or known.for_proven)
+    return replace(answer, kind=kind, for_trusted=answer.for_trusted or known.for_trusted)
 
 
 def is_lifted(no: Answer, yes: Answer) -> bool:
     """Return whether a yes lifts a no of the same browser, or of the same user."""
-    if not no.is_no or no.at >= yes.at or not may_change(by_proven=yes.is_proven, of_proven=no.is_proven):
+    if not no.is_no or no.at >= yes.at or not may_change(by_trusted=yes.is_trusted, of_trusted=no.is_trusted):
         return False
     if yes.said_by and no.said_by == yes.said_by:
         return True
     is_same_user = yes.user != "" and yes.user in (no.user, no.key)
-    return is_same_user and (yes.is_proven or not no.for_proven)
+    return is_same_user and (yes.is_trusted or not no.for_trusted)
 
 
 def objections(answers: Answers, subject: Subject) -> list[Answer]:
@@ -154,16 +154,16 @@ def objections(answers: Answers, subject: Subject) -> list[Answer]:
 
 
 def _holds(no: Answer, subject: Subject) -> bool:
-    """Return whether a no about one of its ids holds for a delivery: a public no holds for few proven ones."""
-    is_public = not (no.is_proven or no.for_proven)
+    """Return whether a no about one of its ids holds for a delivery: a public no holds for few trusted ones."""
+    is_public = not (no.is_trusted or no.for_trusted)
     if is_public and no.key == subject.order:
         return _holds_for_order(no, subject)
-    if may_change(by_proven=no.is_proven or no.for_proven, of_proven=subject.is_proven):
+    if may_change(by_trusted=no.is_trusted or no.for_trusted, of_trusted=subject.is_trusted):
         return True
     if no.key in subject.pages:
         return True  # the page's event that is in it may opt it out too
     if no.key == subject.browser:
-        return subject.user != ""  # the proven event links the browser to its user
+        return subject.user != ""  # the trusted event links the browser to its user
     return no.key == subject.token
 
 
@@ -171,9 +171,9 @@ def _holds_for_order(no: Answer, subject: Subject) -> bool:
     """Return whether a public no about an order holds for the order."""
     amount, facts = amount_of(no)
     is_weak = set(facts).isdisjoint(subject.facts)
-    if is_weak and (subject.ignores_weak or (subject.is_proven and is_early(no.at, subject.at))):
+    if is_weak and (subject.ignores_weak or (subject.is_trusted and is_early(no.at, subject.at))):
         return False
-    return not subject.is_proven or amount in subject.totals
+    return not subject.is_trusted or amount in subject.totals
 
 
 def order_total(side: OrderSide) -> str:
@@ -184,7 +184,7 @@ def order_total(side: OrderSide) -> str:
 def amount_of(answer: Answer) -> tuple[str, tuple[str, ...]]:
     """Return the amount of an answer about an order, such as `USD 249.00`, and the facts of the buyer.
 
-    >>> amount_of(Answer(key="", said_by="", is_proven=False, is_no=True, at=0, total="USD 249.00 i0f9a1b"))
+    >>> amount_of(Answer(key="", said_by="", is_trusted=False, is_no=True, at=0, total="USD 249.00 i0f9a1b"))
     ('USD 249.00', ('i0f9a1b',))
     """
     currency, _, rest = answer.total.partition(" ")
@@ -194,11 +194,11 @@ def amount_of(answer: Answer) -> tuple[str, tuple[str, ...]]:
 
 def about_its_order(no: Answer, subject: Subject) -> list[Answer]:
     """Return a no that withholds a page's order as one about it: its shop may tell of it, and not of the browser."""
-    if subject.is_proven and no.key not in subject.pages:
+    if subject.is_trusted and no.key not in subject.pages:
         return []
     total = order_total(OrderSide(totals=subject.totals, facts=subject.facts))
-    at = no.at if subject.is_proven or subject.at is None else subject.at
-    said = replace(no, total=total, at=at, is_proven=False, for_proven=False)
+    at = no.at if subject.is_trusted or subject.at is None else subject.at
+    said = replace(no, total=total, at=at, is_trusted=False, for_trusted=False)
     return [replace(said, key=key) for key in (subject.token, subject.order) if key]
 
 
@@ -210,7 +210,10 @@ def has_agreed(answers: Answers, subject: Subject) -> bool:
     return any(
         not each.is_no
         and (
-            each.key != subject.order or each.is_proven or not subject.is_proven or amount_of(each)[0] in subject.totals
+            each.key != subject.order
+            or each.is_trusted
+            or not subject.is_trusted
+            or amount_of(each)[0] in subject.totals
         )
         for each in answers.about(subject.keys)
     )
@@ -269,7 +272,7 @@ def nos_that_count(reach: Reach) -> int:
 
 def bits_of(answer: Answer) -> int:
     """Return what an answer is, as bits."""
-    return (_KINDS[answer.kind] | (0 if answer.is_proven else PUBLIC)) if answer.is_no else YES
+    return (_KINDS[answer.kind] | (0 if answer.is_trusted else PUBLIC)) if answer.is_no else YES
 
 
 def bits_about(keys: Iterable[str | None], known: Mapping[str, int]) -> int:

@@ -44,11 +44,11 @@ class OrderSide(Struct, frozen=True, kw_only=True, gc=False):
 
     #: Digest of the token that only one browser and the shop know; None where the event names none.
     token: str | None = None
-    #: Such as `USD 249.00`. A public side has its one total, or none; a proven side has every amount that it names.
+    #: Such as `USD 249.00`. A public side has its one total, or none; a trusted side has every amount that it names.
     totals: tuple[str, ...] = ()
     #: Its `event_id` is not its `messageId`, or it named both alike.
     names_event_id: bool = False
-    #: False: no other side comes, as a proven source's own field says (till, draft, renewal, offline).
+    #: False: no other side comes, as a trusted source's own field says (till, draft, renewal, offline).
     waits: bool = True
     #: The other name of the order at its shop, its number or its id, where `order_id` is the one of the two.
     number: str | None = None
@@ -122,7 +122,7 @@ class DeliveryColumns(Struct, frozen=True, kw_only=True, gc=False):
     #: The trace of the delivery in W3C format; `None` if the delivery is not traced.
     traceparent: str | None = None
     #: The author is authenticated by a secret that no page contains; of a merged order, the author of one of both.
-    is_proven: bool = False
+    is_trusted: bool = False
     #: Of a trusted `checkout`: the channel by which the order was placed, as `order_channel` reads it. Otherwise "".
     channel: str = ""
 
@@ -147,7 +147,7 @@ class NewDelivery(DeliveryColumns, frozen=True, kw_only=True, gc=False):
     wait_s: float = 0
     #: Where the other side does not come, it is not sent.
     is_withheld_alone: bool = False
-    #: It is public, and its ad account gets proven events too: it takes none of the room that is kept for them.
+    #: It is public, and its ad account gets trusted events too: it takes none of the room that is kept for them.
     leaves_room: bool = False
 
     @property
@@ -232,7 +232,7 @@ class Withdrawal(Struct, frozen=True, kw_only=True):
     #: The message id of the cancellation.
     message_id: str
     #: Its author is known by a secret.
-    is_proven: bool = False
+    is_trusted: bool = False
     #: The name of the shop that its source belongs to; "" where its file names none.
     shop: str = ""
     #: What a refund says that it pays back; None: the order as a whole.
@@ -413,7 +413,7 @@ class Delivery:
     #: By `hold` of its preset: an order that is cancelled before `due_at` is withdrawn.
     is_held: bool = False
     #: Its author is known by a secret that no page shows; of a merged order, the author of one side.
-    is_proven: bool = False
+    is_trusted: bool = False
     #: What came from memory, by group: `{"age_s": ..., "by": ...}` as `Recalled` says them.
     memory: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     #: Filled by `Outbox.delivery` and `Outbox.message`, empty in lists.

@@ -76,7 +76,7 @@ class DroppedEvent:
     name: str = ""
     #: Of a trusted event.
     channel: str = ""
-    is_proven: bool = False
+    is_trusted: bool = False
     #: It was a delivery, which waited and is not sent; it is counted as withdrawn.
     was_enqueued: bool = False
 

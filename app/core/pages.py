@@ -23,10 +23,10 @@ class Message:
     deliveries: tuple[Delivery, ...]
 
     @property
-    def is_proven(self) -> bool:
+    def is_trusted(self) -> bool:
         """Whether somebody who is known by a secret sent it; a delivery that holds several messages says it of all."""
-        own = [each.is_proven for each in self.deliveries if each.message_id == self.message_id]
-        return any(own) or any(event.is_proven for _, event in self.dropped_events)
+        own = [each.is_trusted for each in self.deliveries if each.message_id == self.message_id]
+        return any(own) or any(event.is_trusted for _, event in self.dropped_events)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -361,7 +361,7 @@ class Quarantined(Struct, frozen=True, kw_only=True):
     ends_at: float
     source: str
     #: Whether its author was known by a secret.
-    is_proven: bool
+    is_trusted: bool
     #: The event's name, or its type where it has none; without personal data.
     name: str
     #: `invalid` or `unmatched`, and why; `accepted` of a sample.

@@ -24,8 +24,8 @@ class Fact(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     at: float
     #: The type of that event, such as `identify`.
     by: str
-    #: That event was proven (docs/memory.md): no public one replaces or renews it.
-    is_proven: bool = False
+    #: That event was trusted (docs/memory.md): no public one replaces or renews it.
+    is_trusted: bool = False
 
 
 class Link(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -37,8 +37,8 @@ class Link(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     at: float
     #: False once it is removed. It is followed no more, but still tells the next user from the first.
     is_followed: bool = True
-    #: A proven event said so: no public one replaces, renews or removes it.
-    is_proven: bool = False
+    #: A trusted event said so: no public one replaces, renews or removes it.
+    is_trusted: bool = False
 
 
 class Remembered(Struct, frozen=True, kw_only=True, gc=False):
@@ -55,10 +55,10 @@ class No(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     at: float
     #: The keys of the browser that said it: a yes of that browser lifts it, of whichever id it was noted.
     by: tuple[str, ...] = ()
-    #: A proven event said it: only a proven yes lifts it.
-    is_proven: bool = False
-    #: It holds for proven events too: a proven event said it, or linked the browser that did to this user.
-    for_proven: bool = False
+    #: A trusted event said it: only a trusted yes lifts it.
+    is_trusted: bool = False
+    #: It holds for trusted events too: a trusted event said it, or linked the browser that did to this user.
+    for_trusted: bool = False
     #: When it ends, Unix seconds; None: not by itself.
     ends_at: float | None = None
 
@@ -143,7 +143,7 @@ class Ownership(Struct, frozen=True, kw_only=True, gc=False):
     user: str | None
     anonymous: str | None
     contacts: tuple[str, ...] = ()
-    is_proven: bool = False
+    is_trusted: bool = False
 
     @property
     def keys(self) -> tuple[str | None, ...]:
@@ -238,7 +238,7 @@ class PeopleChanges(Struct, frozen=True, kw_only=True):
     people: list[PersonChange]
     #: One for every key of `people`, and others; most of them change nothing.
     suppressions: list[SuppressionChange]
-    #: The public key that the events came by; None where they are proven.
+    #: The public key that the events came by; None where they are trusted.
     public_key: str | None = None
     #: Of what the same call keeps, one a message.
     owners: list[Ownership] = msgspec.field(default_factory=list)

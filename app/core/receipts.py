@@ -59,7 +59,7 @@ class EventReceipt(Struct, frozen=True, kw_only=True, gc=False):
     #: What it gave to memory; None where that is not told.
     given: MemoryChange | None = None
     #: Whether its author is known by a secret; None where that is not told.
-    is_proven: bool | None = None
+    is_trusted: bool | None = None
 
 
 class Receipt(Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """Trust: what came by a public key never removes, blocks, replaces or uncovers what came by a secret.
 
-An event is proven if its author is known by a secret that no page shows, and public otherwise. The door decides it once
-(`Intake.is_proven`), and the store keeps it with each key, fact, link, suppression and hold.
+An event is trusted if its author is known by a secret that no page shows, and public otherwise. The door decides it
+once (`Intake.is_trusted`), and the store keeps it with each key, fact, link, suppression and hold.
 """
 
 from typing import Final, NamedTuple
@@ -14,7 +14,7 @@ class SourceTraits(NamedTuple):
     """What is known of a source, whatever it sends."""
 
     #: Who makes its events is known by a secret.
-    is_proven: bool = True
+    is_trusted: bool = True
     #: The shop whose orders it sends; "" where its file names none.
     shop: str = ""
     #: Pages show its key, so its events are those of pages: Pinterest's tag may report the same ones.
@@ -23,17 +23,17 @@ class SourceTraits(NamedTuple):
     waits_for_page: bool = True
 
 
-def may_change(*, by_proven: bool, of_proven: bool) -> bool:
+def may_change(*, by_trusted: bool, of_trusted: bool) -> bool:
     """Return whether the data of one event may remove, block, replace, renew or reveal the data of another event.
 
     Every place where two events meet asks this function; tests/test_trust.py lists the places.
 
-    >>> may_change(by_proven=False, of_proven=True)
+    >>> may_change(by_trusted=False, of_trusted=True)
     False
-    >>> may_change(by_proven=False, of_proven=False)
+    >>> may_change(by_trusted=False, of_trusted=False)
     True
     """
-    return by_proven or not of_proven
+    return by_trusted or not of_trusted
 
 
 #: A page event that arrives longer before the creation of the order than this is no report of the buyer's browser.
@@ -49,21 +49,21 @@ def is_early(arrived_at: float | None, created_at: float | None) -> bool:
     return arrived_at is not None and created_at is not None and arrived_at < created_at - _EARLY_S
 
 
-def public_share(bound: int, *, proven: int) -> int:
-    """Return how much of a bounded table public entries may fill, of which proven ones fill `proven`.
+def public_share(bound: int, *, trusted: int) -> int:
+    """Return how much of a bounded table public entries may fill, of which trusted ones fill `trusted`.
 
-    At most half, and no more than is left. Where nothing is proven, nothing is kept free for it.
+    At most half, and no more than is left. Where nothing is trusted, nothing is kept free for it.
 
-    >>> public_share(100, proven=0), public_share(100, proven=1), public_share(100, proven=80)
+    >>> public_share(100, trusted=0), public_share(100, trusted=1), public_share(100, trusted=80)
     (100, 50, 20)
     """
-    return bound if proven == 0 else max(0, min(bound // 2, bound - proven))
+    return bound if trusted == 0 else max(0, min(bound // 2, bound - trusted))
 
 
-def kept_for_proven(bound: int) -> int:
+def kept_for_trusted(bound: int) -> int:
     """Return how much of a bounded queue public events leave free: a tenth, since a queue evicts nothing.
 
-    >>> kept_for_proven(100)
+    >>> kept_for_trusted(100)
     10
     """
     return bound // 10

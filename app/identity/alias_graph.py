@@ -102,7 +102,7 @@ def link_ids(event: IdentityEvent, previous: list[str], memory: Memory, rules: M
 
 
 def _link(source: str, user: str, event: IdentityEvent, memory: Memory, rules: MemorySettings) -> None:
-    at, is_proven = event.at, event.is_proven
+    at, is_trusted = event.at, event.is_trusted
     before = link_of(memory, source, at, rules)
     if (before and before.at > at) or not _may_relink(source, event, memory):
         return
@@ -117,14 +117,14 @@ def _link(source: str, user: str, event: IdentityEvent, memory: Memory, rules: M
     if before is None:
         _move(source, users[-1], event, memory, rules)
     elif before.to != user and end_of(memory, before.to, at, rules) != users[-1]:
-        _forget(source, SOMEBODY_ELSES, memory, is_proven=is_proven)
-    _keep_link(source, Link(to=user, at=at, is_proven=is_proven), memory)
+        _forget(source, SOMEBODY_ELSES, memory, is_trusted=is_trusted)
+    _keep_link(source, Link(to=user, at=at, is_trusted=is_trusted), memory)
 
 
 def _may_relink(key: str, event: IdentityEvent, memory: Memory) -> bool:
     """Return whether an event may change the link of an id, however old that is."""
     link = (memory.person(key) or NOBODY).link
-    return link is None or may_change(by_proven=event.is_proven, of_proven=link.is_proven)
+    return link is None or may_change(by_trusted=event.is_trusted, of_trusted=link.is_trusted)
 
 
 def _keep_link(source: str, link: Link | None, memory: Memory) -> None:
@@ -134,9 +134,9 @@ def _keep_link(source: str, link: Link | None, memory: Memory) -> None:
 def _move(source: str, user: str, event: IdentityEvent, memory: Memory, rules: MemorySettings) -> None:
     """Move what an id holds of a person to the user, where it is newer than what the user has.
 
-    A public event moves nothing that is proven.
+    A public event moves nothing that is trusted.
     """
-    at, is_proven = event.at, event.is_proven
+    at, is_trusted = event.at, event.is_trusted
     given = memory.person(source)
     if given is None:
         return
@@ -144,25 +144,25 @@ def _move(source: str, user: str, event: IdentityEvent, memory: Memory, rules: M
     facts = dict(known.facts)
     for group in OF_PERSON:
         fact = given.facts.get(group)
-        may_move = fact and may_change(by_proven=is_proven, of_proven=fact.is_proven)
+        may_move = fact and may_change(by_trusted=is_trusted, of_trusted=fact.is_trusted)
         if fact and may_move and at - fact.at <= rules.remember_s and _gives_way(facts.get(group), fact):
             facts[group] = fact
     memory.keep(user, replace(known, facts=facts))
-    _forget(source, OF_PERSON, memory, is_proven=is_proven)
+    _forget(source, OF_PERSON, memory, is_trusted=is_trusted)
 
 
 def _gives_way(known: Fact | None, fact: Fact) -> bool:
     """Return whether the fact of a user gives way to one of an id that is linked to the user."""
-    return known is None or (fact.at > known.at and may_change(by_proven=fact.is_proven, of_proven=known.is_proven))
+    return known is None or (fact.at > known.at and may_change(by_trusted=fact.is_trusted, of_trusted=known.is_trusted))
 
 
-def _forget(source: str, groups: Collection[str], memory: Memory, *, is_proven: bool) -> None:
+def _forget(source: str, groups: Collection[str], memory: Memory, *, is_trusted: bool) -> None:
     """Forget what an id holds of these groups, except what a public event may not change."""
     if person := memory.person(source):
         facts = {
             group: fact
             for group, fact in person.facts.items()
-            if group not in groups or not may_change(by_proven=is_proven, of_proven=fact.is_proven)
+            if group not in groups or not may_change(by_trusted=is_trusted, of_trusted=fact.is_trusted)
         }
         memory.keep(source, replace(person, facts=facts))
 

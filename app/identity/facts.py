@@ -72,7 +72,7 @@ class IdentityEvent(Struct, frozen=True, kw_only=True, gc=False):
     #: It says the permission that sending an advertising id needs.
     may_use_device: bool = False
     #: Its sender is known by a secret, not only by a public write key.
-    is_proven: bool = True
+    is_trusted: bool = True
 
 
 #: Lists of `user_data` of which a person has one value.

@@ -1,4 +1,4 @@
-"""The store under the rules: what they ask of it, one that lives as long as its process, and what proven events see."""
+"""The store under the rules: its interface, a store in memory, and the view for trusted events."""
 
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
@@ -113,7 +113,7 @@ class LoadedMemory(HeldMemory):
     """Rows are added before the rules ask for them; a key of which there is no row is not remembered."""
 
     def __init__(self, rules: MemorySettings, *, public_key: str | None = None) -> None:
-        """Take the public key that the events come by; None where they are proven."""
+        """Take the public key that the events come by; None where they are trusted."""
         super().__init__()
         self._rules = rules
         self.public_key = public_key
@@ -221,7 +221,7 @@ def _only_renews(before: Remembered, person: Remembered, after_s: float) -> bool
         old = before.facts.get(group)
         if fact is not old and not (
             old
-            and fact.is_proven == old.is_proven
+            and fact.is_trusted == old.is_trusted
             and (fact.members is old.members or fact.members == old.members)  # of equal ones the older is kept
             and fact.at - old.at < after_s
         ):
@@ -239,8 +239,8 @@ def _renews(before: Link | None, link: Link | None, after_s: float) -> bool:
 SOMEBODY_ELSES: Final = frozenset(memory_groups(PERSON, BROWSER))
 
 
-class ProvenMemory:
-    """Another Memory without what public events said. What is kept in it is proven, and takes the public's place."""
+class TrustedMemory:
+    """Another Memory without what public events said. What is kept in it is trusted, and takes the public's place."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
@@ -252,21 +252,21 @@ class ProvenMemory:
         if person is None:
             return None
         facts = person.facts
-        if not all(fact.is_proven for fact in facts.values()):
-            facts = {group: fact for group, fact in facts.items() if fact.is_proven}
-        link = person.link if person.link and person.link.is_proven else None
+        if not all(fact.is_trusted for fact in facts.values()):
+            facts = {group: fact for group, fact in facts.items() if fact.is_trusted}
+        link = person.link if person.link and person.link.is_trusted else None
         if facts is person.facts and link is person.link:
             return person
         return Remembered(facts=facts, link=link)
 
     def keep(self, key: str, person: Remembered) -> None:
         before = self._memory.person(key) or NOBODY
-        public = {group: fact for group, fact in before.facts.items() if not fact.is_proven}
+        public = {group: fact for group, fact in before.facts.items() if not fact.is_trusted}
         if before.link and person.link and before.link.to != person.link.to:
             public = {group: fact for group, fact in public.items() if group not in SOMEBODY_ELSES}
         if public:
             person = replace(person, facts={**public, **person.facts})
-        if person.link is None and before.link and not before.link.is_proven:
+        if person.link is None and before.link and not before.link.is_trusted:
             person = replace(person, link=before.link)
         self._memory.keep(key, person)
 
@@ -277,7 +277,7 @@ class ProvenMemory:
         suppression = self._memory.suppression(key)
         if suppression is None:
             return None
-        nos = tuple(no for no in suppression.nos if no.for_proven)
+        nos = tuple(no for no in suppression.nos if no.for_trusted)
         return Suppression.of(nos, suppression.also) if nos else None
 
     def set_suppression(self, key: str, suppression: Suppression | None) -> None:

@@ -20,7 +20,7 @@ from app.identity.facts import (
     groups_of,
     is_remembered,
 )
-from app.identity.memory import Memory, ProvenMemory
+from app.identity.memory import Memory, TrustedMemory
 from app.identity.suppression import hand_on, is_suppressed, lift_suppression, suppress
 
 
@@ -95,16 +95,16 @@ def _usable(person: Remembered | None, group: str, at: float, rules: MemorySetti
 def resolve_identity(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> PersonHistory:
     """Remember what an event says, in `memory`, and return what memory has for its deliveries.
 
-    Events of one request come in their order. A proven event sees only what proven events said.
+    Events of one request come in their order. A trusted event sees only what trusted events said.
     """
-    seen = ProvenMemory(memory) if event.is_proven else memory
+    seen = TrustedMemory(memory) if event.is_trusted else memory
     if event.is_no or event.is_withheld:
         unlink_ids(event, seen, rules)
         if event.is_no:
             suppress(event, memory, rules)
         return NOTHING_KNOWN
     believed = event
-    if not (event.is_proven or rules.believes_public_keys):
+    if not (event.is_trusted or rules.believes_public_keys):
         believed = replace(event, user=None, previous=None, claimed=event.user)
     previous = previous_of(believed, seen, rules)
     if event.is_yes:
@@ -148,15 +148,15 @@ def _observe(event: IdentityEvent, memory: Memory, rules: MemorySettings, *, wit
         if key:
             known = memory.person(key) or NOBODY
             before = known.facts.get(group)
-            if before and not may_change(by_proven=event.is_proven, of_proven=before.is_proven):
+            if before and not may_change(by_trusted=event.is_trusted, of_trusted=before.is_trusted):
                 continue
             if before is None or at - before.at > rules.lasts_s(group):
-                fact = Fact(members=members, at=at, by=event.kind, is_proven=event.is_proven)
+                fact = Fact(members=members, at=at, by=event.kind, is_trusted=event.is_trusted)
             elif at < before.at:
                 continue
             else:  # of two that agree the fuller one
                 fuller = before.members if is_remembered(before, members) else members
-                fact = Fact(members=fuller, at=at, by=event.kind, is_proven=event.is_proven)
+                fact = Fact(members=fuller, at=at, by=event.kind, is_trusted=event.is_trusted)
             memory.keep(key, Remembered(facts={**known.facts, group: fact}, link=known.link))
 
 

@@ -1,7 +1,7 @@
 """Who said no: the ids of that person are erased and suppressed, until the same id says yes; and who asks to be erased.
 
-A proven no goes only by a proven yes. A public no holds for public events of its ids, and for proven ones of a user to
-whom a proven event linked the browser that said it.
+A trusted no goes only by a trusted yes. A public no holds for public events of its ids, and for trusted events of a
+user to whom a trusted event linked the browser that said it.
 """
 
 import math
@@ -17,7 +17,7 @@ from app.core.trust import may_change
 from app.core.values.times import DAY_S
 from app.identity.alias_graph import chain, ids_of, sources_of
 from app.identity.facts import LINKING, NOBODY, IdentityEvent
-from app.identity.memory import Memory, ProvenMemory
+from app.identity.memory import Memory, TrustedMemory
 
 #: So many nos are told apart of one id. Further ones are joined, and then lifted by a yes of the id itself alone.
 MAX_NOS: Final = 8
@@ -37,19 +37,19 @@ def ids_in(event: IdentityEvent) -> list[str]:
 def with_no(suppression: Suppression | None, no: No, also: Iterable[str] = ()) -> Suppression:
     """Return a suppression with one more no, which holds for the ids `also` too."""
     before = suppression or _NOBODYS
-    nos = {(each.by, each.is_proven): each for each in before.nos}
-    known = nos.get((no.by, no.is_proven))
+    nos = {(each.by, each.is_trusted): each for each in before.nos}
+    known = nos.get((no.by, no.is_trusted))
     if known is None and len(nos) >= MAX_NOS:
         no = replace(no, by=())
-        known = nos.get((no.by, no.is_proven))
+        known = nos.get((no.by, no.is_trusted))
     if known:
         no = replace(
             no,
             at=max(no.at, known.at),
-            for_proven=no.for_proven or known.for_proven,
+            for_trusted=no.for_trusted or known.for_trusted,
             ends_at=latest_end((no, known)),
         )
-    nos[no.by, no.is_proven] = no
+    nos[no.by, no.is_trusted] = no
     ids = dict.fromkeys((*before.also, *sorted(also)))
     return Suppression.of(tuple(nos.values()), tuple(ids)[:MAX_ALSO])
 
@@ -62,18 +62,18 @@ def suppress(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> Non
     reached = _reached(event, memory, rules)
     browsers = sources_of(event)
     keys = dict.fromkeys((*_closed_by(event, memory, rules), *reached))
-    is_alone = (reached if event.is_proven else keys).keys() <= set(browsers)
+    is_alone = (reached if event.is_trusted else keys).keys() <= set(browsers)
     for key in keys:
         no = No(
             at=event.at,
             by=tuple(browsers),
-            is_proven=event.is_proven,
-            for_proven=key in reached,
+            is_trusted=event.is_trusted,
+            for_trusted=key in reached,
             ends_at=event.at + ALONE_S if is_alone else None,
         )
         memory.set_suppression(key, with_no(memory.suppression(key), no, keys if key in browsers else ()))
         person = memory.person(key) or NOBODY
-        left = {} if key in reached else {group: fact for group, fact in person.facts.items() if fact.is_proven}
+        left = {} if key in reached else {group: fact for group, fact in person.facts.items() if fact.is_trusted}
         memory.keep(key, replace(person, facts=left))
 
 
@@ -87,25 +87,25 @@ def _closed_by(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> d
 
 
 def _reached(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> dict[str, None]:
-    """Return the ids of which a no holds for proven events as well."""
-    proven = ProvenMemory(memory)
-    if event.is_proven:
-        return _closed_by(event, proven, rules)
-    users = (chain(proven, source, event.at, rules)[1:] for source in sources_of(event))
+    """Return the ids of which a no holds for trusted events as well."""
+    trusted = TrustedMemory(memory)
+    if event.is_trusted:
+        return _closed_by(event, trusted, rules)
+    users = (chain(trusted, source, event.at, rules)[1:] for source in sources_of(event))
     return dict.fromkeys(joined.from_iterable(users))
 
 
 def hand_on(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> None:
-    """Let the public nos of a browser hold for the user, to whom a proven event links it."""
-    if not (event.user and event.is_proven and event.kind in LINKING):
+    """Let the public nos of a browser hold for the user, to whom a trusted event links it."""
+    if not (event.user and event.is_trusted and event.kind in LINKING):
         return
-    users = chain(ProvenMemory(memory), event.user, event.at, rules)
+    users = chain(TrustedMemory(memory), event.user, event.at, rules)
     for source in sources_of(event):
         suppression = memory.suppression(source)
-        public = [no for no in suppression.nos if not no.is_proven] if suppression else []
+        public = [no for no in suppression.nos if not no.is_trusted] if suppression else []
         for no in (replace(each, ends_at=None) for each in public):
             for user in users:
-                memory.set_suppression(user, with_no(memory.suppression(user), replace(no, for_proven=True)))
+                memory.set_suppression(user, with_no(memory.suppression(user), replace(no, for_trusted=True)))
                 memory.set_suppression(source, with_no(memory.suppression(source), no, [user]))
                 memory.keep(user, replace(memory.person(user) or NOBODY, facts={}))
 
@@ -126,7 +126,7 @@ def lift_suppression(event: IdentityEvent, memory: Memory) -> None:
 def _is_lifted(no: No, event: IdentityEvent, browsers: list[str], *, is_own: bool) -> bool:
     return (
         no.at < event.at
-        and may_change(by_proven=event.is_proven, of_proven=no.is_proven)
+        and may_change(by_trusted=event.is_trusted, of_trusted=no.is_trusted)
         and (is_own or not set(browsers).isdisjoint(no.by))
     )
 

@@ -482,7 +482,7 @@ class Forgetting:
     async def _suppress(self, traces: _Traces, now: float) -> None:
         await self._follow([traces])
         ids = {key[:OWNER_KEY_DIGITS] for key in traces.ids | traces.alone}
-        no = {"said_by": "", "is_proven": True, "is_no": True, "at": now, "source": SUPPRESSED}
+        no = {"said_by": "", "is_trusted": True, "is_no": True, "at": now, "source": SUPPRESSED}
         keys = sorted(ids | traces.named | traces.used - traces.shared)
         await self._outbox.write_consents([Answer(key=key, **no) for key in keys])  # type: ignore[arg-type] # as named
 

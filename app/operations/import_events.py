@@ -61,7 +61,7 @@ class FileOptions:
     #: Take files from their beginning, whatever earlier runs did of them.
     again: bool
     #: Who made the events of the source `default` is known by a secret.
-    is_proven: bool = True
+    is_trusted: bool = True
 
 
 class ImportedBefore(NamedTuple):
@@ -173,7 +173,7 @@ class ImportActs:
                 wanted = [event for event in placed if _is_wanted(event, now, options.since)]
                 summary.skipped += len(batch) - len(wanted)
                 # as their door would: what it received before is known again
-                intake = Intake(wanted, now, is_proven=options.is_proven, is_relayed=True)
+                intake = Intake(wanted, now, is_trusted=options.is_trusted, is_relayed=True)
                 summary.add((await self._take(intake)).events)
                 done += len(batch)
                 yield done, stream.tell()
@@ -202,7 +202,7 @@ class ImportActs:
                 records = ({**_AROUND, "body": orjson.loads(row)} for row, _ in new)
                 events = (read_or_refuse(each, arrival) for each in events_of(records, source.reshape))
                 permitted = [held_back(each, source) for each in events]
-                yield await self._take(Intake(permitted, now, source=source.name, is_proven=True))
+                yield await self._take(Intake(permitted, now, source=source.name, is_trusted=True))
                 if new and not self._is_dry:
                     await progress.reached(cursors[-1], [_digest(row) for row, at in new if at == cursors[-1]], now)
 

@@ -138,7 +138,7 @@ class OrderActs:
                     elif len(sent.unsent[why]) < _NAMED:
                         sent.unsent[why].append(order)
                 if events:
-                    receipt = await take(Intake(events, now, source=missing.source, is_proven=True))
+                    receipt = await take(Intake(events, now, source=missing.source, is_trusted=True))
                     sent.outcomes.update(
                         (line.outcome, line.reason) for each in receipt.events for line in each.deliveries
                     )

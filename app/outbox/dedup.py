@@ -1,7 +1,7 @@
 """De-duplication: the keys of a delivery, and whether it repeats an earlier one. Every engine asks it.
 
-A key remembers whether its event was proven. What is public repeats whatever is remembered; what is proven repeats only
-what is proven. Between the public and the proven events of one order `app/outbox/pairing.py` decides.
+A key remembers whether its event was trusted. What is public repeats whatever is remembered; a trusted event repeats
+only a trusted event. Between the public and the trusted events of one order `app/outbox/pairing.py` decides.
 """
 
 import binascii
@@ -217,18 +217,18 @@ def _digest(*parts: str) -> str:
     return binascii.b2a_base64(digest, newline=False).decode()
 
 
-def why_erased(keys: Iterable[Key], erased: Mapping[str, tuple[float, bool]], *, is_proven: bool) -> str:
+def why_erased(keys: Iterable[Key], erased: Mapping[str, tuple[float, bool]], *, is_trusted: bool) -> str:
     """Return why a delivery is withheld one of whose keys is of somebody who was erased; "" where none is.
 
-    `erased` says when, and whether the event was proven that had the key.
+    `erased` says when, and whether the event was trusted that had the key.
     """
     found = (erased[key.digest] for key in keys if key.digest in erased)
-    at = next((at for at, by_proven in found if may_change(by_proven=by_proven, of_proven=is_proven)), None)
+    at = next((at for at, by_trusted in found if may_change(by_trusted=by_trusted, of_trusted=is_trusted)), None)
     return "" if at is None else f"its person was erased on {time.strftime('%d %B %Y', time.gmtime(at))}"
 
 
-#: Public orders that hold one key, and proven ones. What comes behind them is sent, but not remembered by it: such an
-#: id names no order. Public ones take no place of a proven one.
+#: Public orders that hold one key, and trusted ones. What comes behind them is sent, but not remembered by it: such an
+#: id names no order. Public ones take no place of a trusted one.
 MAX_PLACES = 20
 #: Of the digest of an e-mail address: enough to tell buyers apart, and half as long.
 _BUYER_CHARACTERS = 32
@@ -297,7 +297,7 @@ class KeyOwner(NamedTuple):
     #: None at the key of an event.
     order: Order | None = None
     #: Its author was known by a secret.
-    is_proven: bool = False
+    is_trusted: bool = False
     #: At the key of an event whose id is made of a sender's own number: the name of its source. None elsewhere.
     source: str | None = None
 
@@ -314,7 +314,7 @@ class TakenKey(NamedTuple):
         """Return its row for `delivery`, which takes it: an id, or the place among those that are stored with it."""
         digest, holder = self.key.digest, self.holder
         known = holder.order.text if holder.order else holder.source and as_json(holder.source)
-        return [digest, delivery, holder.until, holder.place, known, holder.is_proven]
+        return [digest, delivery, holder.until, holder.place, known, holder.is_trusted]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -362,7 +362,7 @@ class Deduplicator:
         """Return what a delivery with these keys is; `delivery_id` is its own."""
         order = Order.of(known) if len(keys) > 1 else None
         if order is not None and self.twins is not None and isinstance(known, NewDelivery):
-            meet = self._meet_page if known.is_proven else self._meet_shop
+            meet = self._meet_page if known.is_trusted else self._meet_shop
             if paired := meet(known, keys, order, delivery_id):
                 return paired
         return self._repeated(known, keys, order) or self._new(known, keys, order, delivery_id)
@@ -380,7 +380,7 @@ class Deduplicator:
         warnings: list[str] = []
         for key in keys:
             if key.kind == ORDER_ID and order is not None:
-                holders = (each for each in self._holders(key) if each.is_proven == known.is_proven)
+                holders = (each for each in self._holders(key) if each.is_trusted == known.is_trusted)
                 others = [
                     (each.delivery_id, each.order)
                     for each in holders
@@ -397,7 +397,7 @@ class Deduplicator:
     ) -> DedupResult | None:
         """Return the result for a shop order that meets page orders; `None` if it repeats a shop order."""
         met = [_PageOrder(*each, _match(_stored_order(*each), order)) for each in self._met(keys, order)]
-        met = [each for each in met if not each.twin.is_proven]
+        met = [each for each in met if not each.twin.is_trusted]
         of_id = self._twins_of(keys[0])
         if not (met or of_id) or self._repeated(known, keys, order):
             return None
@@ -407,7 +407,7 @@ class Deduplicator:
         into = None if is_unclear or not open_ones else open_ones[0]
         dropped = {each.twin.delivery_id: (each.twin, _why_dropped(each, into)) for each in met if each.twin.is_open}
         for twin in of_id:
-            if twin.is_open and not twin.is_proven:
+            if twin.is_open and not twin.is_trusted:
                 dropped.setdefault(twin.delivery_id, (twin, SHOP_HAS_ID))
         if into is not None:
             dropped.pop(into.twin.delivery_id, None)
@@ -482,18 +482,18 @@ class Deduplicator:
         self, known: NewDelivery, keys: Sequence[Key], order: Order, delivery_id: object
     ) -> DedupResult | None:
         met = self._met(keys, order)
-        shop = [(holder, twin) for holder, twin in met if holder.is_proven and twin.is_proven and twin.is_open]
+        shop = [(holder, twin) for holder, twin in met if holder.is_trusted and twin.is_trusted and twin.is_open]
         matches = ((twin, _match(order, _stored_order(holder, twin))) for holder, twin in shop)
         into, match = next((each for each in matches if each[1] not in {None, Match.EARLY}), (None, None))
         if into and match and self._may_join(known, keys[0], into, match):
             of_id = [twin for twin in self._twins_of(keys[0]) if twin.delivery_id != into.delivery_id]
-            may_name_id = not any(twin.has_left or twin.is_proven for twin in of_id)
+            may_name_id = not any(twin.has_left or twin.is_trusted for twin in of_id)
             names_id = may_name_id and known.side is not None and known.side.names_event_id
             dropped = tuple((twin, SHOP_HAS_ID) for twin in of_id if names_id and twin.is_open)
             pairing = Pairing(into=into, match=match, may_name_id=may_name_id, dropped=dropped)
             return self._merge(known, keys, order, pairing)
         claims = [(holder, twin) for holder, twin in met if twin.is_open or twin.has_left]
-        if not (known.wait_s and claims) or any(twin.is_proven for _, twin in met):
+        if not (known.wait_s and claims) or any(twin.is_trusted for _, twin in met):
             return None
         holders = {holder.delivery_id for key in keys if key.is_of_event for holder in self._holders(key)}
         is_of_others = not holders <= {twin.delivery_id for _, twin in claims}  # an event of another order has its id
@@ -551,7 +551,7 @@ class Deduplicator:
         left: Sequence[StoredDelivery] = (),
         others: Sequence["_PageOrder"] = (),
     ) -> DedupResult:
-        """Return that a delivery is merged: the other takes its keys, and is proven by those that a shop named.
+        """Return that a delivery is merged: the other takes its keys, and is trusted by those that a shop named.
 
         `left` are deliveries that left under its event id: it gives way to one of its own making. `others` are page
         orders that left and match the shop order.
@@ -561,11 +561,11 @@ class Deduplicator:
         for key in keys:
             is_of_order = key.kind in {ORDER_ID, TOKEN} and not key.is_of_event
             if any(
-                each.delivery_id == into.delivery_id and (is_of_order or each.is_proven == known.is_proven)
+                each.delivery_id == into.delivery_id and (is_of_order or each.is_trusted == known.is_trusted)
                 for each in self._held.get(key.digest, ())
             ):
-                learned += self._prove(key, into) if known.is_proven and is_of_order else ()
-            elif known.is_proven or key.kind != ORDER_ID or key.is_of_event or into.order_id is None:
+                learned += self._prove(key, into) if known.is_trusted and is_of_order else ()
+            elif known.is_trusted or key.kind != ORDER_ID or key.is_of_event or into.order_id is None:
                 learned.append(self._take(key, known, order, into.delivery_id, self._now))
         event_id = own_event_id(known.source, known.event_id, known.order_id) if left else None
         if event_id is not None:
@@ -581,17 +581,17 @@ class Deduplicator:
 
     def _prove(self, key: Key, twin: StoredDelivery) -> list[TakenKey]:
         """Make the key of an order that a public delivery holds as trusted as what was merged into it."""
-        proven = []
+        trusted = []
         for at, each in enumerate(self._held.get(key.digest, ())):
-            if each.delivery_id == twin.delivery_id and not each.is_proven:
-                self._held[key.digest][at] = each._replace(is_proven=True)
-                proven.append(TakenKey(key, self._held[key.digest][at]))
-        return proven
+            if each.delivery_id == twin.delivery_id and not each.is_trusted:
+                self._held[key.digest][at] = each._replace(is_trusted=True)
+                trusted.append(TakenKey(key, self._held[key.digest][at]))
+        return trusted
 
     def _is_in(self, key: Key, known: NewDelivery, twin: StoredDelivery) -> bool:
         """Return whether the same event of a page was merged into a delivery before."""
         holders = (each for each in self._holders(key) if each.delivery_id == twin.delivery_id)
-        return twin.message_id == known.message_id or any(not each.is_proven for each in holders)
+        return twin.message_id == known.message_id or any(not each.is_trusted for each in holders)
 
     def _met(self, keys: Sequence[Key], order: Order) -> list[tuple[KeyOwner, StoredDelivery]]:
         met: dict[object, tuple[KeyOwner, StoredDelivery]] = {}
@@ -617,23 +617,23 @@ class Deduplicator:
         held = self._held.get(key.digest, ())
         if key.kind != ORDER_ID or key.is_of_event or not self.twins:
             return held
-        return [each for each in held if each.is_proven or not self._is_another(each.delivery_id)]
+        return [each for each in held if each.is_trusted or not self._is_another(each.delivery_id)]
 
     def _is_another(self, delivery_id: object) -> bool:
         """Return whether it is a shop's order with an id of its own."""
         twin = (self.twins or {}).get(delivery_id)
-        return twin is not None and twin.is_proven and twin.order_id is not None
+        return twin is not None and twin.is_trusted and twin.order_id is not None
 
     def _same(self, key: Key, known: Known, order: Order | None) -> KeyOwner | None:
         """Return the holder of a key that is the same, the most alike first; None where none is.
 
-        Where the other sides of orders are known, what is proven repeats no public one by its key alone.
+        Where the other sides of orders are known, what is trusted repeats no public one by its key alone.
         """
-        proven_only = known.is_proven and self.twins is not None
+        trusted_only = known.is_trusted and self.twins is not None
         same = [
             each
             for each in self._holders(key)
-            if (each.is_proven or not proven_only) and _is_repeated(key, each, known, order)
+            if (each.is_trusted or not trusted_only) and _is_repeated(key, each, known, order)
         ]
         return min(same, key=lambda each: len(_differences(each.order, order)), default=None)
 
@@ -686,8 +686,8 @@ class Deduplicator:
         Holders that are no longer stored give way first. Of the others, those that left give way last, so that their
         orders are not sent again; before them those with a token.
         """
-        holders, is_proven = self._held.setdefault(key.digest, []), known.is_proven
-        alike, instead_of = [each for each in holders if each.is_proven == is_proven], None
+        holders, is_trusted = self._held.setdefault(key.digest, []), known.is_trusted
+        alike, instead_of = [each for each in holders if each.is_trusted == is_trusted], None
         if len(alike) >= MAX_PLACES:
             if not evicts:
                 return None
@@ -698,7 +698,7 @@ class Deduplicator:
         is_event = key.kind == EVENT_ID
         until = self._now + (self._rules.dedup_window_s if is_event else self._rules.ledger_s)
         source = own_number_of(known) if is_event else None
-        holders.append(KeyOwner(delivery_id, since, until, place, None if is_event else order, is_proven, source))
+        holders.append(KeyOwner(delivery_id, since, until, place, None if is_event else order, is_trusted, source))
         return TakenKey(key, holders[-1], instead_of)
 
     def _rank(self, holder: KeyOwner) -> tuple[bool, bool, bool, Any]:
@@ -748,16 +748,16 @@ def _stored_order(holder: KeyOwner, twin: StoredDelivery) -> Order | None:
     return holder.order._replace(side=side) if holder.order and side else holder.order
 
 
-def _match(public: Order | None, proven: Order | None) -> Match | None:
-    if public is None or proven is None:
+def _match(public: Order | None, trusted: Order | None) -> Match | None:
+    if public is None or trusted is None:
         return None
-    if public.side is None or proven.side is None:  # from when no page and shop were paired
-        return Match.WEAK if (public.amount, public.currency) == (proven.amount, proven.currency) else None
-    return match_orders(public.side, proven.side)
+    if public.side is None or trusted.side is None:  # from when no page and shop were paired
+        return Match.WEAK if (public.amount, public.currency) == (trusted.amount, trusted.currency) else None
+    return match_orders(public.side, trusted.side)
 
 
-def _are_bound(public: Order | None, proven: Order | None) -> bool:
-    return _match(public, proven) is not None
+def _are_bound(public: Order | None, trusted: Order | None) -> bool:
+    return _match(public, trusted) is not None
 
 
 def _report_both(
@@ -790,11 +790,11 @@ def _total_of(twin: StoredDelivery) -> str:
 
 
 def _is_repeated(key: Key, earlier: KeyOwner, known: Known, order: Order | None) -> bool:
-    if not may_change(by_proven=known.is_proven, of_proven=earlier.is_proven):
+    if not may_change(by_trusted=known.is_trusted, of_trusted=earlier.is_trusted):
         if _are_other_checkouts(key, earlier.order, order):
             return False
         return not _are_other_orders(key, earlier.order, order) or _are_bound(order, earlier.order)
-    if not may_change(by_proven=earlier.is_proven, of_proven=known.is_proven):
+    if not may_change(by_trusted=earlier.is_trusted, of_trusted=known.is_trusted):
         is_of_order = key.kind in {ORDER_ID, TOKEN} and not key.is_of_event
         return is_of_order and _match(earlier.order, order) not in {None, Match.EARLY}
     if earlier.source is not None and earlier.source != known.source:
@@ -848,17 +848,17 @@ def _totals(earlier: Order, order: Order) -> str:
 
 
 #: A row of an engine's query `seen`: digest, delivery, since when, until when, place, what is known of the order or the
-#: source of the event, and whether it is proven.
+#: source of the event, and whether it is trusted.
 SeenRow: TypeAlias = tuple[str, int, float, float, int, str | None, bool]
 
 
 def key_owner(row: SeenRow) -> KeyOwner:
     """Read who holds a key, as engines store it."""
-    _, delivery_id, since, until, place, known, is_proven = row
+    _, delivery_id, since, until, place, known, is_trusted = row
     is_order = known is not None and known.startswith("[")
     order = Order.read(known) if known and is_order else None
     source = orjson.loads(known) if known and not is_order else None
-    return KeyOwner(delivery_id, since, until, place, order, bool(is_proven), source)
+    return KeyOwner(delivery_id, since, until, place, order, bool(is_trusted), source)
 
 
 def order_ids_of(numbers: Iterable[str], rows: Iterable[SeenRow]) -> dict[str, list[str]]:

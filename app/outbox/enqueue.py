@@ -47,7 +47,7 @@ from app.outbox.pairing import (
     with_opt_outs_of,
 )
 from app.outbox.people import owner_rows
-from app.outbox.refusals import Loads, dropped_duplicate, loads_of, with_room_for_proven
+from app.outbox.refusals import Loads, dropped_duplicate, loads_of, with_room_for_trusted
 from app.outbox.rows import DROPPED_COLUMNS, as_json, warnings_and_memory
 
 #: Of the JSON that is stored as payload: 1 is Pinterest's ConversionEvent as `app.destination` writes it.
@@ -66,7 +66,7 @@ _ALIKE: Final = (*DeliveryColumns.__struct_fields__, "payload")
 #: digest -> who holds the key
 Held: TypeAlias = Mapping[str, Sequence[KeyOwner]]
 #: A row of an engine's query `keys_taken`: digest, delivery, when it is forgotten, place, what is known of the order,
-#: and whether it is proven.
+#: and whether it is trusted.
 KeyRow: TypeAlias = tuple[str, int, float, int, str | None, bool]
 
 
@@ -97,7 +97,7 @@ class Rows:
     #: The columns of a dropped event and its time.
     dropped: list[list[Any]] = field(default_factory=list)
     #: [digest, place of its delivery, when it is forgotten, its place among the holders, what is known of the order or
-    #: the source of the event, whether it is proven]
+    #: the source of the event, whether it is trusted]
     keys: list[Sequence[Any]] = field(default_factory=list)
     #: The same of deliveries that are stored already, by id, which did not know their order or checkout.
     learned: list[Sequence[Any]] = field(default_factory=list)
@@ -173,7 +173,7 @@ class Rows:
 
     def asked(self, rules: OutboxSettings, loads: Loads) -> Loads:
         """Return how much must fit for them to be stored; `loads` are theirs."""
-        return with_room_for_proven(rules, loads) if self.leaves_room else loads
+        return with_room_for_trusted(rules, loads) if self.leaves_room else loads
 
     @property
     def named(self) -> list[list[Any]]:
@@ -203,7 +203,7 @@ def _placement(delivery: NewDelivery, now: float, held_from: float, follows: int
     """Return where a delivery is placed, which may follow another one."""
     if not follows and delivery.wait_s:
         follows = WAITS
-    pause_s = max(delivery.hold_s, LOOK_S if delivery.is_proven and follows else delivery.wait_s)
+    pause_s = max(delivery.hold_s, LOOK_S if delivery.is_trusted and follows else delivery.wait_s)
     if follows is not None and delivery.is_withheld_alone:
         follows = WAITS_TO_BE_WITHHELD
     return Placement(
@@ -218,7 +218,7 @@ def _placement(delivery: NewDelivery, now: float, held_from: float, follows: int
 def stored_warnings(delivery: NewDelivery, placed: Placement) -> Sequence[Any]:
     """Return the warnings of a delivery as they are stored, with what came from memory behind them."""
     warnings = warnings_and_memory(delivery) if delivery.memory else delivery.warnings
-    return warnings if placed.follows is None or delivery.is_proven else (NOT_CONFIRMED, *warnings)
+    return warnings if placed.follows is None or delivery.is_trusted else (NOT_CONFIRMED, *warnings)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -253,7 +253,7 @@ class PreparedEnqueue:
 
     @property
     def digests(self) -> list[str]:
-        pages = (delivery for delivery in self.deliveries if delivery.wait_s and not delivery.is_proven)
+        pages = (delivery for delivery in self.deliveries if delivery.wait_s and not delivery.is_trusted)
         digests = (key.digest for keys in (*self.keys, map(message_key, pages)) for key in keys)
         return list(dict.fromkeys(digests))
 
@@ -306,12 +306,12 @@ async def _all_new(deliveries: Sequence[NewDelivery], now: float, held_from: flo
     for place, delivery in enumerate(deliveries):
         if not delivery.payload.isascii():
             delivery.payload.decode()  # what is not UTF-8 could never be claimed, so it is told here
-        is_proven, own = delivery.is_proven, own_number_of(delivery)
+        is_trusted, own = delivery.is_trusted, own_number_of(delivery)
         of_event, *of_order = keys_of(delivery, rules)
-        rows.keys.append((of_event.digest, place, event_until, 0, own and as_json(own), is_proven))
+        rows.keys.append((of_event.digest, place, event_until, 0, own and as_json(own), is_trusted))
         if of_order:
             order = Order.of(delivery).text
-            rows.keys += [(key.digest, place, order_until, 0, order, is_proven) for key in of_order]
+            rows.keys += [(key.digest, place, order_until, 0, order, is_trusted) for key in of_order]
         is_alike = not (delivery.wait_s or delivery.hold_s or delivery.side)
         rows.placed.append(at_once if is_alike else _placement(delivery, now, held_from))
         if place % _DELIVERIES_A_TURN == _DELIVERIES_A_TURN - 1:
@@ -334,19 +334,21 @@ def _owners(
 def holders(rows: Iterable[KeyRow]) -> dict[str, list[KeyOwner]]:
     """Return who holds a key, by digest; since when is not among these rows."""
     held: defaultdict[str, list[KeyOwner]] = defaultdict(list)
-    for digest, delivery_id, until, place, known, is_proven in rows:
+    for digest, delivery_id, until, place, known, is_trusted in rows:
         if known is None or not is_erased(known):
-            held[digest].append(key_owner((digest, delivery_id, until, until, place, known, is_proven)))
+            held[digest].append(key_owner((digest, delivery_id, until, until, place, known, is_trusted)))
     return held
 
 
 def erased_keys(rows: Iterable[KeyRow], now: float) -> dict[str, tuple[float, bool]]:
-    """Return when the person behind a key was erased, and whether the key is proven, by digest.
+    """Return when the person behind a key was erased, and whether the key is trusted, by digest.
 
     Keys whose time is over are left out.
     """
-    kept = ((digest, known, proven) for digest, _, until, _, known, proven in rows if until > now and known is not None)
-    return {digest: (erased_at(known), bool(proven)) for digest, known, proven in kept if is_erased(known)}
+    kept = (
+        (digest, known, trusted) for digest, _, until, _, known, trusted in rows if until > now and known is not None
+    )
+    return {digest: (erased_at(known), bool(trusted)) for digest, known, trusted in kept if is_erased(known)}
 
 
 def other_sides(calls: Iterable[PreparedEnqueue], held: Held) -> list[int]:
@@ -359,7 +361,9 @@ def other_sides(calls: Iterable[PreparedEnqueue], held: Held) -> list[int]:
             if len(keys) > 1
             for key in keys
             for holder in held.get(key.digest, ())
-            if delivery.wait_s or holder.is_proven != delivery.is_proven or holder.source not in {None, delivery.source}
+            if delivery.wait_s
+            or holder.is_trusted != delivery.is_trusted
+            or holder.source not in {None, delivery.source}
             if isinstance(holder.delivery_id, int)
         }
     )
@@ -440,7 +444,7 @@ def without_duplicates(
     answers: list[Enqueued] = []
     repeats: list[object | None] = []
     for delivery, keys in zip(call.deliveries, call.keys, strict=True):
-        if reason := why_erased(keys, erased, is_proven=delivery.is_proven):
+        if reason := why_erased(keys, erased, is_trusted=delivery.is_trusted):
             answers.append(Enqueued(outcome=Outcome.WITHHELD, reason=reason))
             repeats.append(None)
             rows.add_dropped(dropped_duplicate(delivery, reason, outcome=Outcome.WITHHELD), call.now)
@@ -503,7 +507,10 @@ def _pair(
     rows.heirs += [(delivery.ad_account_id, *heir) for heir in pairing.heirs]
     if pairing.follows:
         rows.followed.append(pairing.follows)
-    settled = [*(twin for twin, _ in pairing.dropped), *([pairing.into] if delivery.is_proven and pairing.into else [])]
+    settled = [
+        *(twin for twin, _ in pairing.dropped),
+        *([pairing.into] if delivery.is_trusted and pairing.into else []),
+    ]
     rows.confirmed += [twin.delivery_id for twin in settled if twin.follows == WAITS_TO_BE_WITHHELD]
     for twin, why in pairing.dropped:
         rows.superseded.append((twin.delivery_id, why))
@@ -517,7 +524,7 @@ def _pair(
         rows.merges.append(merged)
         twins[merged.stored.delivery_id] = merged.stored
         # to erase whoever sent the one message erases the delivery; both sides are bound, so both are trusted alike
-        into, trust = pairing.into.message_id, f"{merged.stored.is_proven:d}"
+        into, trust = pairing.into.message_id, f"{merged.stored.is_trusted:d}"
         rows.owners += [
             (into, owner[:32] + trust + owner[33:], at) for id_, owner, at in rows.owners if id_ == delivery.message_id
         ]

@@ -86,8 +86,8 @@ async def add_to_inventory(store: Statements, rows: Sequence[Sequence[Any]]) -> 
 
 async def keep_bounds(store: Statements, now: float, max_names: int) -> None:
     """Count what is too much of names as that of others, and forget properties that are too many."""
-    ((proven,),) = await store.rows("proven_names")
-    bounds = {"max_names": max_names, "public_names": public_share(max_names, proven=proven)}
+    ((trusted,),) = await store.rows("trusted_names")
+    bounds = {"max_names": max_names, "public_names": public_share(max_names, trusted=trusted)}
     if many := await store.rows("too_many_names", **bounds):
         names = as_json(many)
         await store.count("count_as_others", rows=names, others=OTHERS)

@@ -269,7 +269,7 @@ async def _first_since(store: Statements, since: float | None) -> int | None:
 
 def delivery_of(row: Sequence[Any]) -> Delivery:
     """Read a row of an engine's query `search`."""
-    id_, state, warnings, is_held, is_proven = (row[place] for place in (0, 9, 15, -2, -1))
+    id_, state, warnings, is_held, is_trusted = (row[place] for place in (0, 9, 15, -2, -1))
     return record_of(
         Delivery,
         row,
@@ -278,20 +278,20 @@ def delivery_of(row: Sequence[Any]) -> Delivery:
         warnings=read_warnings(warnings),
         memory=read_memory(warnings) if "{" in warnings else {},
         is_held=bool(is_held),
-        is_proven=bool(is_proven),
+        is_trusted=bool(is_trusted),
     )
 
 
 def _dropped_of(row: Sequence[Any]) -> tuple[int, float, DroppedEvent]:
     """Read a row of an engine's query `search_dropped`: its id, when it was dropped, and the event."""
     id_, at, *columns = row
-    outcome, warnings, is_proven, was_enqueued = (columns[place] for place in (3, 5, -2, -1))
+    outcome, warnings, is_trusted, was_enqueued = (columns[place] for place in (3, 5, -2, -1))
     event = record_of(
         DroppedEvent,
         columns,
         outcome=Outcome(outcome),
         warnings=read_warnings(warnings),
-        is_proven=bool(is_proven),
+        is_trusted=bool(is_trusted),
         was_enqueued=bool(was_enqueued),
     )
     return id_, at, event

@@ -44,15 +44,15 @@ _LDP: Final = "LDP"
 _WITHOUT: Final = "checkout without "
 
 
-def match_orders(public: OrderSide, proven: OrderSide) -> Match | None:
+def match_orders(public: OrderSide, trusted: OrderSide) -> Match | None:
     """Return how a page order matches a shop order of the same id or token; `None` if the two are not one order."""
-    if public.token and proven.token:
-        return Match.STRONG if public.token == proven.token else None
-    if set(public.totals).isdisjoint(proven.totals):
+    if public.token and trusted.token:
+        return Match.STRONG if public.token == trusted.token else None
+    if set(public.totals).isdisjoint(trusted.totals):
         return None
-    if not set(public.facts).isdisjoint(proven.facts):
+    if not set(public.facts).isdisjoint(trusted.facts):
         return Match.STRONG
-    return Match.EARLY if is_early(public.at, proven.at) else Match.WEAK
+    return Match.EARLY if is_early(public.at, trusted.at) else Match.WEAK
 
 
 def has_same_sender(earlier: OrderSide, later: OrderSide) -> bool:
@@ -111,7 +111,7 @@ class SideEvent(NamedTuple):
         return as_json([self.payload.decode(), self.names_event_id, *notes])
 
 
-def merged(public: SideEvent, proven: SideEvent, *, crossing: Collection[str] = CROSSING) -> Merged:
+def merged(public: SideEvent, trusted: SideEvent, *, crossing: Collection[str] = CROSSING) -> Merged:
     """Merge the finished events of a page and a shop: money and buyer of the shop, browser and event id of the page.
 
     Of two public ones the newer is taken as public. The id that the page named is the tag's; `names_event_id` is false
@@ -119,8 +119,8 @@ def merged(public: SideEvent, proven: SideEvent, *, crossing: Collection[str] = 
     Memory has completed each of them by itself. That is taken out, and completes what both lack: what memory knows of
     the shop's person, and of the page's the groups that are `crossing`.
     """
-    page, shop = orjson.loads(public.payload), orjson.loads(proven.payload)
-    of_shop, of_page = _taken_out(shop["user_data"], proven.memory), _taken_out(page["user_data"], public.memory)
+    page, shop = orjson.loads(public.payload), orjson.loads(trusted.payload)
+    of_shop, of_page = _taken_out(shop["user_data"], trusted.memory), _taken_out(page["user_data"], public.memory)
     event = {**page, **shop}
     if "event_source_url" in page:
         event["event_source_url"] = page["event_source_url"]
@@ -129,7 +129,7 @@ def merged(public: SideEvent, proven: SideEvent, *, crossing: Collection[str] = 
     if 0 <= shop["event_time"] - page["event_time"] <= _EARLIER_S:
         event["event_time"] = page["event_time"]
     event["user_data"] = _user_data(page["user_data"], shop["user_data"])
-    memory = _fill(event["user_data"], of_shop, proven.memory)
+    memory = _fill(event["user_data"], of_shop, trusted.memory)
     crossed = {group: of_page[group] for group in crossing if group in of_page}
     memory |= _fill(event["user_data"], crossed, public.memory)
     custom_data = _custom_data(page.get("custom_data", {}), shop.get("custom_data", {}))
@@ -137,8 +137,8 @@ def merged(public: SideEvent, proven: SideEvent, *, crossing: Collection[str] = 
     if custom_data:
         event["custom_data"] = custom_data
     _keep_every_no(event, (page, shop))
-    warnings = _warnings(public.warnings, proven.warnings, custom_data)
-    names_event_id = public.names_event_id or proven.names_event_id
+    warnings = _warnings(public.warnings, trusted.warnings, custom_data)
+    names_event_id = public.names_event_id or trusted.names_event_id
     return _merged(event, names_event_id=names_event_id, warnings=warnings, memory=memory)
 
 
@@ -239,8 +239,8 @@ def _keep_every_no(event: dict[str, Any], sides: Sequence[dict[str, Any]]) -> No
         event["opt_out"] = True
 
 
-def _warnings(public: Sequence[str], proven: Sequence[str], custom_data: dict[str, Any]) -> tuple[str, ...]:
-    told = dict.fromkeys((*proven, *(each for each in public if not each.startswith("custom_data"))))
+def _warnings(public: Sequence[str], trusted: Sequence[str], custom_data: dict[str, Any]) -> tuple[str, ...]:
+    told = dict.fromkeys((*trusted, *(each for each in public if not each.startswith("custom_data"))))
     return tuple(
         each
         for each in told
@@ -344,8 +344,8 @@ def merge(twin: StoredDelivery, delivery: NewDelivery, pairing: Pairing, *, held
     side, twin_side = delivery.side or OrderSide(), twin.side or OrderSide()
     new = SideEvent(delivery.payload, side.names_event_id, delivery.warnings, memory_told(delivery))
     known = _stored_event(twin, twin_side)
-    page, shop = (known, new) if delivery.is_proven else (new, known)
-    is_proven, was_weak = twin.is_proven or delivery.is_proven, twin_side.match is Match.WEAK
+    page, shop = (known, new) if delivery.is_trusted else (new, known)
+    is_trusted, was_weak = twin.is_trusted or delivery.is_trusted, twin_side.match is Match.WEAK
     if was_weak and twin_side.own is not None:
         shop = SideEvent.read(twin_side.own)
     is_one_of_several = was_weak and pairing.match is Match.WEAK
@@ -353,10 +353,10 @@ def merge(twin: StoredDelivery, delivery: NewDelivery, pairing: Pairing, *, held
         one = with_opt_outs(shop, [known.payload, new.payload])
     else:
         page = page._replace(names_event_id=page.names_event_id and pairing.may_name_id)
-        one = merged(page, shop, crossing=CROSSING if is_proven else page.memory)
+        one = merged(page, shop, crossing=CROSSING if is_trusted else page.memory)
     own = shop.text if pairing.match is Match.WEAK else None
-    notes = () if is_proven else (NOT_CONFIRMED,)
-    waits_on = not is_proven or is_one_of_several
+    notes = () if is_trusted else (NOT_CONFIRMED,)
+    waits_on = not is_trusted or is_one_of_several
     stored = replace(
         twin,
         merged=twin.merged + 1,
@@ -369,7 +369,7 @@ def merge(twin: StoredDelivery, delivery: NewDelivery, pairing: Pairing, *, held
         stored_buyer=as_json(one.buyer),
         stored_warnings=as_json([*notes, *one.warnings, *([one.memory] if one.memory else [])]),
         stored_side=as_json(side_of(_merged_side(twin_side, side, delivery, pairing, one, own))),
-        is_proven=is_proven,
+        is_trusted=is_trusted,
         channel=delivery.channel or twin.channel,
         follows=twin.follows if waits_on else None,
         payload=one.payload,
@@ -388,9 +388,9 @@ def _merged_side(
     """Return the side of a delivery after a merge: of the shop, or of two page orders with the earlier arrival."""
     is_replaced = known.match is Match.WEAK and pairing.match is Match.STRONG
     browsers = tuple(dict.fromkeys((*(() if is_replaced else known.browsers), *new.browsers)))
-    if pairing.match is None and not delivery.is_proven:
+    if pairing.match is None and not delivery.is_trusted:
         known = replace(known, token=known.token or new.token, facts=tuple(dict.fromkeys((*known.facts, *new.facts))))
-    shop = new if delivery.is_proven else known
+    shop = new if delivery.is_trusted else known
     return replace(
         shop, names_event_id=one.names_event_id, browsers=browsers, match=pairing.match or known.match, own=own
     )
@@ -438,13 +438,13 @@ def waits_over(
             over.dropped.append((id_, Outcome.WITHHELD, NOT_CONFIRMED))
             over.withheld.append(each)
         elif state == State.DELIVERED:
-            reason = PAGE_WAS_TAKEN if each.is_proven else FIRST_WAS_SENT
+            reason = PAGE_WAS_TAKEN if each.is_trusted else FIRST_WAS_SENT
             over.dropped.append((id_, Outcome.DUPLICATE, f"{reason}, as delivery {follows}"))
         elif state in {State.PENDING, State.CLAIMED} and not (
-            each.is_proven and now > each.event_time + max_event_age_s - _BEFORE_TOO_OLD_S
+            each.is_trusted and now > each.event_time + max_event_age_s - _BEFORE_TOO_OLD_S
         ):
             over.waiting.append(id_)
-        elif each.is_proven or over.first.setdefault(follows, id_) == id_:
+        elif each.is_trusted or over.first.setdefault(follows, id_) == id_:
             over.sent.append(id_)
         else:
             over.waiting.append(id_)

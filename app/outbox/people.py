@@ -31,7 +31,7 @@ OWNERS_AT_ONCE: Final = 500_000
 
 
 #: Which columns of an answer are true or false, which an engine may have as 1 and 0.
-_TRUTHS: Final = {name: Answer.__struct_fields__.index(name) for name in ("is_proven", "for_proven", "is_no")}
+_TRUTHS: Final = {name: Answer.__struct_fields__.index(name) for name in ("is_trusted", "for_trusted", "is_no")}
 #: So few digests are looked for one by one.
 _FEW: Final = 8
 
@@ -93,7 +93,7 @@ def max_public_suppressions(rules: MemorySettings) -> int:
 
 
 def is_full(rules: MemorySettings, public_key: str | None, *, suppressions: int, public: int, added: int) -> bool:
-    """Return whether nothing new may be remembered of what a public key sends; None asks for proven events.
+    """Return whether nothing new may be remembered of what a public key sends; None asks for trusted events.
 
     `suppressions` is how many ids are suppressed, `public` how many of them by public events alone, `added` how many
     ids or suppressions the key has added in this hour.
@@ -125,24 +125,24 @@ def targets_of(changes: PeopleChanges) -> list[str]:
 def owner_rows(changes: PeopleChanges | None, now: float) -> list[tuple[str, str, float]]:
     """Return rows of [message id, whose it is, now].
 
-    Whose it is are keys of its user and its anonymous id, 16 digits or blanks each, 1 where it is proven, and its
+    Whose it is are keys of its user and its anonymous id, 16 digits or blanks each, 1 where it is trusted, and its
     contacts without a gap.
     """
     rows = []
     for each in changes.owners if changes else ():
         if each.user or each.anonymous or each.contacts:
             keys = (each.user or "").ljust(OWNER_KEY_DIGITS) + (each.anonymous or "").ljust(OWNER_KEY_DIGITS)
-            rows.append((each.message_id, f"{keys}{each.is_proven:d}{''.join(each.contacts)}", now))
+            rows.append((each.message_id, f"{keys}{each.is_trusted:d}{''.join(each.contacts)}", now))
     return rows
 
 
 def _subjects_of(rows: Iterable[Sequence[Any]]) -> dict[str, list[Subject]]:
     """Return whose deliveries are, by id, as an engine found it: a row for each of their messages."""
     found: dict[str, list[Subject]] = {}
-    for delivery_id, is_proven, order_id, side, user, anonymous, contacts in rows:
+    for delivery_id, is_trusted, order_id, side, user, anonymous, contacts in rows:
         of_order = read_side(orjson.loads(side)) if side else OrderSide()
         subject = Subject(
-            is_proven=bool(is_proven),
+            is_trusted=bool(is_trusted),
             user=user or "",
             browser=anonymous or "",
             contacts=_contacts(contacts),
@@ -153,7 +153,7 @@ def _subjects_of(rows: Iterable[Sequence[Any]]) -> dict[str, list[Subject]]:
             facts=of_order.facts,
             at=of_order.at,
             # a shop order without a strong page order heeds every page order of its amount
-            ignores_weak=of_order.match is Match.STRONG if is_proven else side is not None,
+            ignores_weak=of_order.match is Match.STRONG if is_trusted else side is not None,
         )
         found.setdefault(str(delivery_id), []).append(subject)
     return found
@@ -187,7 +187,7 @@ def in_turns(answers: Sequence[Answer]) -> list[list[Answer]]:
 def _newest(answers: Sequence[Answer]) -> list[Answer]:
     found: dict[tuple[str, str, bool], Answer] = {}
     for each in answers:
-        place = each.key, each.said_by, each.is_proven
+        place = each.key, each.said_by, each.is_trusted
         known = found.get(place)
         if known is None or is_newer(each, known):
             found[place] = after(known, each) if known else each
@@ -195,7 +195,7 @@ def _newest(answers: Sequence[Answer]) -> list[Answer]:
 
 
 def _event_of(answer: Answer) -> tuple[float, str, str, bool, bool]:
-    return answer.at, answer.said_by, answer.user, answer.is_proven, answer.is_no
+    return answer.at, answer.said_by, answer.user, answer.is_trusted, answer.is_no
 
 
 def key_prefixes(keys: Iterable[str]) -> list[str]:
@@ -248,9 +248,9 @@ class KeepsPeople(UsesStore):
                 user=user,
                 anonymous=anonymous,
                 contacts=_contacts(contacts),
-                is_proven=bool(is_proven),
+                is_trusted=bool(is_trusted),
             )
-            for message_id, user, anonymous, contacts, is_proven in rows
+            for message_id, user, anonymous, contacts, is_trusted in rows
         ]
 
     @reads

@@ -112,8 +112,8 @@ DELETE FROM dedup_key WHERE (digest, place) IN (
 
 -- retain_consents --
 -- Forget answers of browsers of which no user is known, when they are old.
-DELETE FROM consent WHERE (key, said_by, is_proven) IN (
-  SELECT key, said_by, is_proven FROM consent WHERE {user} = '' AND at < :now::float8 - 400 * 86400.0 ORDER BY at
+DELETE FROM consent WHERE (key, said_by, is_trusted) IN (
+  SELECT key, said_by, is_trusted FROM consent WHERE {user} = '' AND at < :now::float8 - 400 * 86400.0 ORDER BY at
   LIMIT :limit OFFSET :skip FOR UPDATE SKIP LOCKED
 );
 
@@ -136,17 +136,17 @@ DELETE FROM quarantined WHERE id IN (SELECT id FROM quarantined WHERE ends_at <=
 
 -- consents --
 -- What people answered about ids.
-SELECT key, said_by, is_proven, {user}, for_proven, is_no, kind, at, total, source FROM consent
-WHERE key = ANY(:keys::text[]) ORDER BY key, said_by, is_proven;
+SELECT key, said_by, is_trusted, {user}, for_trusted, is_no, kind, at, total, source FROM consent
+WHERE key = ANY(:keys::text[]) ORDER BY key, said_by, is_trusted;
 
 -- forget_yeses --
 -- Erase who said yes: a no outlives an erasure.
-DELETE FROM consent WHERE NOT is_no AND (key, said_by, is_proven) IN (
-  SELECT key, said_by, is_proven FROM consent WHERE key = ANY(:keys::text[])
+DELETE FROM consent WHERE NOT is_no AND (key, said_by, is_trusted) IN (
+  SELECT key, said_by, is_trusted FROM consent WHERE key = ANY(:keys::text[])
   UNION ALL
-  SELECT key, said_by, is_proven FROM consent WHERE said_by = ANY(:keys::text[])
+  SELECT key, said_by, is_trusted FROM consent WHERE said_by = ANY(:keys::text[])
   UNION ALL
-  SELECT key, said_by, is_proven FROM consent WHERE {user} <> '' AND {user} = ANY(:keys::text[])
+  SELECT key, said_by, is_trusted FROM consent WHERE {user} <> '' AND {user} = ANY(:keys::text[])
 );
 
 -- erase_keys --
@@ -168,7 +168,7 @@ ORDER BY id LIMIT :limit;
 
 -- quarantined --
 -- Sealed events that a filter means, the oldest first.
-SELECT id, at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed FROM quarantined
+SELECT id, at, ends_at, source, is_trusted, name, exit, reason, message_id, keys, sealed FROM quarantined
 WHERE id > :after AND ends_at > :now AND (exit = 'accepted') = :samples
   AND name = coalesce(:name::text, name) AND exit = coalesce(:outcome::text, exit)
   AND source = coalesce(:source::text, source) AND reason = coalesce(:reason::text, reason)
@@ -185,32 +185,32 @@ LIMIT :limit;
 -- Erase sealed events.
 DELETE FROM quarantined WHERE id = ANY(:ids::bigint[]);
 
--- proven_quarantine --
--- How many bytes of sealed events are proven.
-SELECT coalesce(sum(length(sealed)), 0) FROM quarantined WHERE is_proven = {true} AND exit <> 'accepted';
+-- trusted_quarantine --
+-- How many bytes of sealed events are trusted.
+SELECT coalesce(sum(length(sealed)), 0) FROM quarantined WHERE is_trusted = {true} AND exit <> 'accepted';
 
 -- trim_samples --
 -- Erase samples until each name has so many, the newest; of public ones half as many.
 DELETE FROM quarantined WHERE exit = 'accepted' AND id NOT IN (
   SELECT id FROM (
     SELECT id, row_number() OVER (PARTITION BY name ORDER BY id DESC) AS number FROM (
-      SELECT id, name, is_proven, row_number() OVER (PARTITION BY name, is_proven ORDER BY id DESC) AS of_trust
+      SELECT id, name, is_trusted, row_number() OVER (PARTITION BY name, is_trusted ORDER BY id DESC) AS of_trust
       FROM quarantined WHERE exit = 'accepted'
     ) AS by_trust
-    WHERE is_proven OR of_trust <= :most::int / 2
+    WHERE is_trusted OR of_trust <= :most::int / 2
   ) AS by_name
   WHERE number <= :most::int
 );
 
 -- transfer_keys_out --
 -- Keys, to be moved to another outbox.
-SELECT digest, place, delivery_id, expires_at, known, learned::integer, is_proven::integer FROM dedup_key
+SELECT digest, place, delivery_id, expires_at, known, learned::integer, is_trusted::integer FROM dedup_key
 WHERE (digest, place) > (:after_0, :after_1) ORDER BY digest, place LIMIT :limit;
 
 -- transfer_dropped_events_out --
 -- Dropped events, to be moved to another outbox.
 SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
-       name, channel, is_proven, was_enqueued, at
+       name, channel, is_trusted, was_enqueued, at
 FROM dropped_event
 WHERE id > :after_0 ORDER BY id LIMIT :limit;
 
@@ -231,13 +231,13 @@ SELECT key, record FROM suppression WHERE key > :after_0 ORDER BY key LIMIT :lim
 
 -- transfer_consents_out --
 -- What people answered, to be moved to another outbox.
-SELECT key, said_by, is_proven::int, {user}, for_proven::int, is_no::int, kind, at, total, source FROM consent
-WHERE (key, said_by, is_proven::int) > (:after_0, :after_1, :after_2)
-ORDER BY key, said_by, is_proven LIMIT :limit;
+SELECT key, said_by, is_trusted::int, {user}, for_trusted::int, is_no::int, kind, at, total, source FROM consent
+WHERE (key, said_by, is_trusted::int) > (:after_0, :after_1, :after_2)
+ORDER BY key, said_by, is_trusted LIMIT :limit;
 
 -- transfer_quarantined_out --
 -- Sealed events, to be moved to another outbox.
-SELECT id, at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed FROM quarantined
+SELECT id, at, ends_at, source, is_trusted, name, exit, reason, message_id, keys, sealed FROM quarantined
 WHERE id > :after_0 ORDER BY id LIMIT :limit;
 
 -- release --
@@ -312,27 +312,27 @@ WHERE digest IN (SELECT key.value ->> 0 FROM each_row(:rows) AS key)
 
 -- quarantine --
 -- Keep sealed events; one that is kept already stays as it is.
-INSERT INTO quarantined (at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed)
+INSERT INTO quarantined (at, ends_at, source, is_trusted, name, exit, reason, message_id, keys, sealed)
 SELECT (row.value ->> 0)::float8, (row.value ->> 1)::float8, row.value ->> 2, (row.value ->> 3)::boolean,
        row.value ->> 4, row.value ->> 5, row.value ->> 6, row.value ->> 7, row.value ->> 8, row.value ->> 9
 FROM each_row(:rows) AS row WHERE true
 ON CONFLICT DO NOTHING;
 
 -- too_many_names --
--- The rarest names, as many as are too many of proven ones and of public ones; among equals the oldest.
+-- The rarest names, as many as are too many of trusted ones and of public ones; among equals the oldest.
 SELECT source, type, name FROM (
   SELECT *, row_number() OVER (
-    PARTITION BY is_proven ORDER BY number DESC NULLS LAST, last_at DESC NULLS LAST, source, type, name
+    PARTITION BY is_trusted ORDER BY number DESC NULLS LAST, last_at DESC NULLS LAST, source, type, name
   ) AS place
   FROM (
     SELECT source, type, name, sum(count) FILTER (WHERE counted = 'received') AS number,
            max(start_at) FILTER (WHERE counted = 'received') AS last_at,
-           sum(CASE counted WHEN 'public' THEN -count ELSE count END) > 0 AS is_proven
+           sum(CASE counted WHEN 'public' THEN -count ELSE count END) > 0 AS is_trusted
     FROM inventory WHERE span_s = 86400 AND counted IN ('received', 'public') AND type <> ''
     GROUP BY source, type, name
   ) AS named
 ) AS ranked
-WHERE place > CASE WHEN is_proven THEN :max_names ELSE :public_names END;
+WHERE place > CASE WHEN is_trusted THEN :max_names ELSE :public_names END;
 
 -- count_as_others --
 -- Count what became of some names as that of the others of their source.
@@ -349,19 +349,19 @@ DO UPDATE SET count = inventory.count + excluded.count;
 DELETE FROM inventory
 WHERE (name, type, source) IN (SELECT row.value ->> 2, row.value ->> 1, row.value ->> 0 FROM each_row(:rows) AS row);
 
--- proven_names --
+-- trusted_names --
 -- Of how many names not all events were public.
 SELECT count(*) FROM (
   SELECT 1 FROM inventory WHERE span_s = 86400 AND counted IN ('received', 'public') AND type <> ''
   GROUP BY source, type, name HAVING sum(CASE counted WHEN 'public' THEN -count ELSE count END) > 0
-) AS proven;
+) AS trusted;
 
 -- trim_quarantine --
--- Erase the oldest sealed events that are proven, or that are public, until the others of them have so many bytes.
-DELETE FROM quarantined WHERE exit <> 'accepted' AND is_proven = :is_proven AND id <= (
+-- Erase the oldest sealed events that are trusted, or that are public, until the others of them have so many bytes.
+DELETE FROM quarantined WHERE exit <> 'accepted' AND is_trusted = :is_trusted AND id <= (
   SELECT max(id) FROM (
     SELECT id, sum(length(sealed)) OVER (ORDER BY id DESC) AS size FROM quarantined
-    WHERE exit <> 'accepted' AND is_proven = :is_proven
+    WHERE exit <> 'accepted' AND is_trusted = :is_trusted
   ) AS sized
   WHERE size > :max_bytes
 );
@@ -374,28 +374,28 @@ GROUP BY name, preset, label, ad_account_id, source;
 
 -- keys_taken --
 -- Which of these keys are remembered, for which delivery, until when, in which place, and what is known of its order.
-SELECT digest, delivery_id, expires_at, place, known, is_proven FROM dedup_key WHERE digest = ANY(:digests::text[])
+SELECT digest, delivery_id, expires_at, place, known, is_trusted FROM dedup_key WHERE digest = ANY(:digests::text[])
 ORDER BY digest, place;
 
 -- cancelled --
 -- What is remembered of cancelled orders.
-SELECT digest, known, is_proven FROM dedup_key WHERE digest = ANY(:digests::text[]) AND expires_at > :now::float8;
+SELECT digest, known, is_trusted FROM dedup_key WHERE digest = ANY(:digests::text[]) AND expires_at > :now::float8;
 
 -- take_keys --
 -- Remember keys for their deliveries, except those that another process has taken meanwhile.
-INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_proven)
+INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_trusted)
 SELECT key.value ->> 0, (key.value ->> 1)::bigint, (key.value ->> 2)::float8, (key.value ->> 3)::smallint,
        key.value ->> 4, (key.value ->> 5)::boolean
 FROM each_row(:rows) AS key WHERE true
 ORDER BY key.value ->> 0
 ON CONFLICT (digest, place) DO UPDATE SET
   delivery_id = excluded.delivery_id, expires_at = excluded.expires_at, known = excluded.known,
-  is_proven = excluded.is_proven, learned = {false}
+  is_trusted = excluded.is_trusted, learned = {false}
 WHERE dedup_key.expires_at <= :now::float8;
 
 -- keep_erased_keys --
 -- Remember keys of deliveries that are erased, and were dead: they held none. What others hold stays theirs.
-INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_proven)
+INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_trusted)
 SELECT key.value ->> 0, (key.value ->> 1)::bigint, (key.value ->> 2)::float8, 0, :erased, (key.value ->> 3)::boolean
 FROM each_row(:rows) AS key WHERE true
 ORDER BY key.value ->> 0
@@ -403,7 +403,7 @@ ON CONFLICT DO NOTHING;
 
 -- remember_cancelled --
 -- Remember that orders are cancelled, for those of them that are still to come.
-INSERT INTO dedup_key (digest, place, delivery_id, expires_at, known, is_proven)
+INSERT INTO dedup_key (digest, place, delivery_id, expires_at, known, is_trusted)
 SELECT row.value ->> 0, (row.value ->> 1)::smallint, 0, (row.value ->> 2)::float8, row.value ->> 3,
        (row.value ->> 4)::boolean
 FROM each_row(:rows) AS row WHERE true ORDER BY 1, 2
@@ -411,7 +411,7 @@ ON CONFLICT (digest, place) DO UPDATE SET expires_at = excluded.expires_at, know
 
 -- transfer_keys_in --
 -- Keys of another outbox.
-INSERT INTO dedup_key (digest, place, delivery_id, expires_at, known, learned, is_proven)
+INSERT INTO dedup_key (digest, place, delivery_id, expires_at, known, learned, is_trusted)
 SELECT row.value ->> 0, (row.value ->> 1)::smallint, (row.value ->> 2)::bigint, (row.value ->> 3)::float8, row.value ->> 4,
        (row.value ->> 5)::integer::boolean, (row.value ->> 6)::integer::boolean
 FROM each_row(:rows) AS row WHERE true
@@ -419,7 +419,7 @@ ON CONFLICT DO NOTHING;
 
 -- transfer_quarantined_in --
 -- Sealed events of another outbox; the same twice does no harm.
-INSERT INTO quarantined (at, ends_at, source, is_proven, name, exit, reason, message_id, keys, sealed)
+INSERT INTO quarantined (at, ends_at, source, is_trusted, name, exit, reason, message_id, keys, sealed)
 SELECT (row.value ->> 1)::float8, (row.value ->> 2)::float8, row.value ->> 3, (row.value ->> 4)::boolean, row.value ->> 5,
        row.value ->> 6, row.value ->> 7, row.value ->> 8, row.value ->> 9, row.value ->> 10
 FROM each_row(:rows) AS row WHERE true
@@ -444,7 +444,7 @@ DELETE FROM quarantined WHERE id IN (SELECT (row.value ->> 0)::bigint FROM each_
 
 -- drop_consents --
 -- Answers that were moved to another outbox.
-DELETE FROM consent WHERE (key, said_by, is_proven) IN (
+DELETE FROM consent WHERE (key, said_by, is_trusted) IN (
   SELECT row.value ->> 0, row.value ->> 1, (row.value ->> 2)::integer::boolean FROM each_row(:rows) AS row
 );
 

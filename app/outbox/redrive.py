@@ -49,7 +49,7 @@ def erased_key_rows(held: Sequence[StoredDelivery], now: float, rules: OutboxSet
             key.digest,
             each.delivery_id,
             now + (rules.dedup_window_s if key.kind == EVENT_ID else rules.ledger_s),
-            each.is_proven,
+            each.is_trusted,
         ]
         for each in held
         if each.state is not State.DELIVERED

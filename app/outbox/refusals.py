@@ -10,7 +10,7 @@ from app.config.settings import OutboxSettings
 from app.core.deliveries import NewDelivery, State
 from app.core.events import DroppedEvent, Outcome
 from app.core.pages import Backlog
-from app.core.trust import kept_for_proven
+from app.core.trust import kept_for_trusted
 from app.errors import BacklogFull, OutboxUnavailable, OutboxVersionError, RowRefused, WhyUnavailable
 
 
@@ -90,16 +90,16 @@ def added(one: Loads, other: Loads) -> Loads:
     return loads_of((account, *load) for loads in (one, other) for account, load in loads.items())
 
 
-def with_room_for_proven(rules: OutboxSettings, more: Loads) -> Loads:
-    """Return what must fit where `more` is public, and some of the room is kept for proven events."""
-    size_bytes = kept_for_proven(rules.max_backlog_bytes or 0)
+def with_room_for_trusted(rules: OutboxSettings, more: Loads) -> Loads:
+    """Return what must fit where `more` is public, and some of the room is kept for trusted events."""
+    size_bytes = kept_for_trusted(rules.max_backlog_bytes or 0)
     return {account: Load(load.deliveries, load.size_bytes + size_bytes) for account, load in more.items()}
 
 
 def why_full(rules: OutboxSettings, waiting: Load, more: Load = _ANYTHING) -> str:
     """Return that the limit of an ad account is reached, and how much waits. Empty if there is room for `more`.
 
-    `more` may have the room in it that is kept for proven events.
+    `more` may have the room in it that is kept for trusted events.
     """
     if rules.max_backlog_bytes is not None and waiting.size_bytes + more.size_bytes > rules.max_backlog_bytes:
         return f"{waiting.size_bytes:,} bytes wait, of {rules.max_backlog_bytes:,} that may (OUTBOX_MAX_BACKLOG_BYTES)"

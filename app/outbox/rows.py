@@ -33,7 +33,7 @@ DROPPED_COLUMNS: Final = attrgetter(
     "source",
     "name",
     "channel",
-    "is_proven",
+    "is_trusted",
 )
 
 #: Not where its backslash is itself one of a pair.

@@ -68,11 +68,11 @@ class SealedEvents(UsesStore):
     async def trim(self, store: Statements, max_bytes: int) -> int:
         """Erase the oldest until the others have so many bytes; return how many went.
 
-        Public events take no room of proven ones: they have `public_share` of it.
+        Public events take no room of trusted ones: they have `public_share` of it.
         """
-        ((proven,),) = await store.rows("proven_quarantine")
-        bounds = {True: max_bytes, False: public_share(max_bytes, proven=int(proven))}
-        gone = [await store.count("trim_quarantine", is_proven=each, max_bytes=bounds[each]) for each in bounds]
+        ((trusted,),) = await store.rows("trusted_quarantine")
+        bounds = {True: max_bytes, False: public_share(max_bytes, trusted=int(trusted))}
+        gone = [await store.count("trim_quarantine", is_trusted=each, max_bytes=bounds[each]) for each in bounds]
         return sum(gone)
 
     async def trim_samples(self, most: int) -> int:
@@ -88,8 +88,8 @@ class SealedEvents(UsesStore):
         asked = {"name": None, "outcome": None, "source": None, "reason": None, "samples": wanted.samples, **given}
         found = []
         for row in await store.rows("quarantined", now=now, after=after, limit=limit, **asked):
-            is_proven, outcome, keys = bool(row[4]), Outcome(row[6]), tuple(orjson.loads(row[9]))
-            found.append(record_of(Quarantined, row, is_proven=is_proven, outcome=outcome, keys=keys))
+            is_trusted, outcome, keys = bool(row[4]), Outcome(row[6]), tuple(orjson.loads(row[9]))
+            found.append(record_of(Quarantined, row, is_trusted=is_trusted, outcome=outcome, keys=keys))
         return found
 
     @reads

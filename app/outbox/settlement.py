@@ -131,7 +131,7 @@ class PendingOrder(NamedTuple):
     """A delivery of an order that is pending."""
 
     delivery_id: int
-    is_proven: bool
+    is_trusted: bool
     amount: str | None
     currency: str | None
 
@@ -143,7 +143,7 @@ def reason_of_withdrawal(withdrawal: Withdrawal) -> str:
 
 def withdraws(asked: Withdrawal, order: PendingOrder) -> bool:
     """Return whether a cancellation or refund withdraws an order: one that is not more trusted, and as a whole."""
-    if not may_change(by_proven=asked.is_proven, of_proven=bool(order.is_proven)):
+    if not may_change(by_trusted=asked.is_trusted, of_trusted=bool(order.is_trusted)):
         return False
     if asked.amount is None or order.amount is None or (asked.currency or order.currency) != order.currency:
         return True
@@ -153,13 +153,19 @@ def withdraws(asked: Withdrawal, order: PendingOrder) -> bool:
 def cancelled_rows(withdrawals: Iterable[Withdrawal], now: float, rules: OutboxSettings) -> list[list[Any]]:
     """Return rows that remember cancellations: digest, place, when it is forgotten, what it says, its trust.
 
-    A proven one and a public one have places of their own, so that neither hides the other.
+    A trusted one and a public one have places of their own, so that neither hides the other.
     """
     rows = {}
     for each in withdrawals:
         said = orjson.dumps({"message_id": each.message_id, "amount": each.amount, "currency": each.currency}).decode()
         for digest in cancelled_digests(each, rules):
-            rows[digest, each.is_proven] = [digest, int(not each.is_proven), now + rules.ledger_s, said, each.is_proven]
+            rows[digest, each.is_trusted] = [
+                digest,
+                int(not each.is_trusted),
+                now + rules.ledger_s,
+                said,
+                each.is_trusted,
+            ]
     return list(rows.values())
 
 
@@ -171,8 +177,8 @@ def withdrawals_of(
     `found` are the rows that are remembered: digest, what it says, its trust.
     """
     by_digest: dict[str, list[tuple[Mapping[str, Any], bool]]] = {}
-    for digest, said, is_proven in found:
-        by_digest.setdefault(digest, []).append((orjson.loads(said), bool(is_proven)))
+    for digest, said, is_trusted in found:
+        by_digest.setdefault(digest, []).append((orjson.loads(said), bool(is_trusted)))
     return [
         (
             place,
@@ -182,11 +188,11 @@ def withdrawals_of(
                 order_id=order.order_id or "",
                 source=order.source,
                 shop=order.shop,
-                is_proven=is_proven,
+                is_trusted=is_trusted,
                 **said,
             ),
         )
         for place, order in enumerate(orders)
         for digest in cancelled_digests(order, rules)
-        for said, is_proven in by_digest.get(digest, ())
+        for said, is_trusted in by_digest.get(digest, ())
     ]

@@ -126,7 +126,7 @@ class DeliveryRow(NamedTuple):
     name: str
     #: By the time of app/outbox/hold_clock.py, which is moved as a shared value.
     hold_until: float | None
-    is_proven: bool
+    is_trusted: bool
     shop: str
     side: str | None
     follows: int | None

@@ -36,7 +36,7 @@ class _Waiting(Struct, frozen=True, kw_only=True, eq=False):
 
 
 #: Of one group all are alike in these.
-_SENDER = attrgetter("intake.source", "intake.is_proven", "intake.is_relayed")
+_SENDER = attrgetter("intake.source", "intake.is_trusted", "intake.is_relayed")
 
 
 class RequestBatcher:

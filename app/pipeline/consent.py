@@ -152,13 +152,13 @@ class Consents:
         self, event: Event, presets: Sequence[Preset], lines: Sequence[PresetResult], catalog: Catalog, intake: Intake
     ) -> IdentityEvent:
         """Return an event that may answer as memory sees it."""
-        reader, now, is_proven = self._reader, intake.now, intake.is_proven
+        reader, now, is_trusted = self._reader, intake.now, intake.is_trusted
         is_no = reader.plain_no(event) is not None
         built = finished_by_defaults(presets, lines) if is_no else of_permitted(presets, lines)
         if built is None or (is_no and built.get("opt_out") is not True):
-            return reader(event, catalog, now=now, is_proven=is_proven)[0]
+            return reader(event, catalog, now=now, is_trusted=is_trusted)[0]
         ids = reader.ids_of(event)
-        return reader.of_finished(event, built, ids, now=now, is_proven=is_proven, is_withheld=False, is_no=is_no)
+        return reader.of_finished(event, built, ids, now=now, is_trusted=is_trusted, is_withheld=False, is_no=is_no)
 
     def _subjects(self, drafts: IntakeBatch, local: dict[str, int]) -> dict[int, Subject]:
         """Return whose deliveries are, by their places: of those whose answers have to be read and judged.
@@ -195,7 +195,7 @@ class Consents:
         nos = kept | said
         if nos & self._nos != OPT_OUT or self._settings.suppress == "withhold":
             return nos & self._nos != 0
-        if nos & PUBLIC and delivery.is_proven:  # it may not hold, and may be handed on
+        if nos & PUBLIC and delivery.is_trusted:  # it may not hold, and may be handed on
             return True
         return not is_opted_out(delivery.payload) and (said & YES != 0 or kept & OPT_OUT == 0)
 
@@ -210,7 +210,7 @@ class Consents:
                 totals = _side_of(event, delivery).totals
         side = delivery.side or OrderSide()
         return Subject(
-            is_proven=delivery.is_proven,
+            is_trusted=delivery.is_trusted,
             user=owner.user or "",
             browser=owner.anonymous or "",
             contacts=owner.contacts,
@@ -240,8 +240,8 @@ class Consents:
         if not (known or local or self._settings.consent_required):
             return drafts, []
         stored = await store.consents(sorted(known)) if known else []
-        by_place = {(each.key, each.said_by, each.is_proven): each for each in stored}
-        wanted = [each for each in local if self._is_new(each, by_place.get((each.key, each.said_by, each.is_proven)))]
+        by_place = {(each.key, each.said_by, each.is_trusted): each for each in stored}
+        wanted = [each for each in local if self._is_new(each, by_place.get((each.key, each.said_by, each.is_trusted)))]
         answers = Answers(stored)
         # a yes counts for the deliveries of its own event, a no for later ones: its own say so themselves
         said_at = [(each.end if each.is_no else each.first, each.said) for each in reversed(told)]
@@ -270,7 +270,7 @@ class Consents:
         what, no = verdict(nos, self._settings.suppress)
         if what == "withhold" and no is not None:
             reasons[place] = no.reason
-            if not subject.is_proven and (event := drafts.whose[place][0]) is not None:
+            if not subject.is_trusted and (event := drafts.whose[place][0]) is not None:
                 totals = _side_of(event, drafts.deliveries[place]).totals
                 return answers.add(about_its_order(no, replace(subject, totals=totals)))
         elif what == "opt_out":
@@ -283,15 +283,15 @@ class Consents:
             and not (subject.keys and self._waits(place, drafts))
         ):
             reasons[place] = NOT_ASKED
-        if not (subject.is_proven and subject.user):
+        if not (subject.is_trusted and subject.user):
             return []
-        browsers = [no for no in nos if no.key == subject.browser and not no.is_proven]
-        return answers.add([replace(no, key=subject.user, for_proven=True) for no in browsers])
+        browsers = [no for no in nos if no.key == subject.browser and not no.is_trusted]
+        return answers.add([replace(no, key=subject.user, for_trusted=True) for no in browsers])
 
     def _waits(self, place: int, drafts: IntakeBatch) -> bool:
         """Let a shop's order wait for the browser's word, where there is time: it is asked again when it is claimed."""
         delivery, event = drafts.deliveries[place], drafts.whose[place][0]
-        if event is None or not delivery.is_proven or drafts.intake.is_replayed:
+        if event is None or not delivery.is_trusted or drafts.intake.is_replayed:
             return False
         side = _side_of(event, delivery)
         wait_s = time_left_s(delivery, self._order_wait_s, drafts.intake.now) if side.waits else 0
@@ -334,11 +334,11 @@ def _answer_of(identity_event: IdentityEvent, kind: Kind, source: str) -> Answer
         key="",
         said_by=browser or user,
         user=user,
-        is_proven=identity_event.is_proven,
+        is_trusted=identity_event.is_trusted,
         is_no=identity_event.is_no,
         kind=kind,
         at=identity_event.at,
-        source="" if browser or not identity_event.is_proven else source,
+        source="" if browser or not identity_event.is_trusted else source,
     )
 
 
@@ -349,12 +349,12 @@ def _answers(
     order_ids: Sequence[str],
     user_data: Mapping[str, Any],
 ) -> list[Answer]:
-    """Return an answer about each key, which says whether it holds for proven events, and about the event's order."""
-    found = [replace(answer, key=key, for_proven=for_proven) for key, for_proven in keys.items()]
+    """Return an answer about each key, which says whether it holds for trusted events, and about the event's order."""
+    found = [replace(answer, key=key, for_trusted=for_trusted) for key, for_trusted in keys.items()]
     token = None if of_order is None else order_token(of_order)
     if of_order is not None and (token or order_ids):
         built = _UNBUILT | {"user_data": {**user_data, **sent_address(of_order)}}
-        total = order_total(order_side(of_order, built, message_id="", is_proven=False))
+        total = order_total(order_side(of_order, built, message_id="", is_trusted=False))
         about = [*([key_of(token)] if token else []), *map(order_key, order_ids)]
         found += [replace(answer, key=key, total=total) for key in about]
     return found or ([] if answer.is_no else [answer])  # of nobody: it counts for its own event
@@ -373,17 +373,17 @@ def _side_of(event: Event, delivery: NewDelivery) -> OrderSide:
         return delivery.side
     money = {"order_id": delivery.order_id, "currency": delivery.currency}
     built = {"event_id": delivery.event_id, "action_source": delivery.action_source, "custom_data": money}
-    return order_side(event, built, message_id=delivery.message_id, is_proven=delivery.is_proven)
+    return order_side(event, built, message_id=delivery.message_id, is_trusted=delivery.is_trusted)
 
 
 def _linked(browser: str | None, memory: Memory) -> dict[str, bool]:
-    """Return the other ids for which memory has noted the no of a browser, and for which it holds for proven events."""
+    """Return the other ids to which memory applies the opt-out of a browser; the value tells if trusted events obey."""
     own = memory.suppression(browser) if browser else None
     found: dict[str, bool] = {}
     for other in own.also if own else ():
         suppression = memory.suppression(other)
         found[key_of(other)] = (
-            any(no.for_proven and browser in no.by for no in suppression.nos) if suppression else False
+            any(no.for_trusted and browser in no.by for no in suppression.nos) if suppression else False
         )
     return found
 

@@ -66,7 +66,7 @@ def _withdrawn_counters(counts: Counter[tuple[str, str, str]]) -> list[CounterRo
 
 
 def drafted_withdrawal(
-    message_id: str, line: PresetResult, *, source: str, is_proven: bool = False, shop: str = ""
+    message_id: str, line: PresetResult, *, source: str, is_trusted: bool = False, shop: str = ""
 ) -> Withdrawal:
     """Return what a line that cancels an order withdraws."""
     amount, currency = line.refunds or (None, None)
@@ -76,7 +76,7 @@ def drafted_withdrawal(
         order_id=line.cancels or "",
         source=source,
         message_id=message_id,
-        is_proven=is_proven,
+        is_trusted=is_trusted,
         shop=shop,
         amount=amount,
         currency=currency,
@@ -89,7 +89,7 @@ def drafted_delivery(
     line: PresetResult,
     *,
     source: str = DEFAULT_SOURCE,
-    is_proven: bool = False,
+    is_trusted: bool = False,
     leaves_room: bool = False,
     shop_of: Callable[[str], str] = lambda _: "",
 ) -> NewDelivery:
@@ -120,10 +120,10 @@ def drafted_delivery(
         quality=match_keys(built),
         memory=line.memory,
         name=received_name(event),
-        is_proven=is_proven,
+        is_trusted=is_trusted,
         leaves_room=leaves_room,
         shop=shop_of(source) if is_checkout else "",
-        channel=order_channel(event) if is_checkout and is_proven else "",
+        channel=order_channel(event) if is_checkout and is_trusted else "",
     )
 
 
@@ -133,7 +133,7 @@ _ORDER_IDS: Final = frozenset({"order_id", "orderId", "transaction_id", "order_n
 _NO_ORDER: Final = KnownOrder(event_name=None, order_id=None, amount=None, currency=None)
 
 
-def dropped_event_of(line: PresetResult, *, message_id: str, name: str, source: str, is_proven: bool) -> DroppedEvent:
+def dropped_event_of(line: PresetResult, *, message_id: str, name: str, source: str, is_trusted: bool) -> DroppedEvent:
     """Return what the ledger keeps of a line that makes no delivery, with the order that it is about."""
     order = line.order or _NO_ORDER
     return DroppedEvent(
@@ -148,8 +148,8 @@ def dropped_event_of(line: PresetResult, *, message_id: str, name: str, source: 
         currency=order.currency,
         source=source,
         name=name,
-        channel=order.channel if is_proven else "",
-        is_proven=is_proven,
+        channel=order.channel if is_trusted else "",
+        is_trusted=is_trusted,
     )
 
 

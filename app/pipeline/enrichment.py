@@ -135,7 +135,7 @@ class Enrichment:
         memory: Memory,
         *,
         now: float,
-        is_proven: bool,
+        is_trusted: bool,
         is_known: bool,
         ids: Ids | None = None,
     ) -> tuple[PersonHistory, IdentityEvent]:
@@ -143,16 +143,16 @@ class Enrichment:
 
         `presets` are those that match the event. `lines` are those of the event alone: one for each ad account that
         takes one of them, or one that says why there is none. `ids` are the event's, where they are read already.
-        `is_proven` says that its author is known by a secret, `is_known` that its sender is.
+        `is_trusted` says that its author is known by a secret, `is_known` that its sender is.
         """
         if built := of_permitted(presets, lines):
             is_withheld = len(lines) > 1 and any(line.outcome is Outcome.WITHHELD for line in lines)
             ids = ids or self._read.ids_of(event)
             identity_event = self._read.of_finished(
-                event, built, ids, now=now, is_proven=is_proven, is_withheld=is_withheld
+                event, built, ids, now=now, is_trusted=is_trusted, is_withheld=is_withheld
             )
             return resolve_identity(identity_event, memory, self._rules), identity_event
-        identity_event, page = self._read(event, catalog, now=now, is_proven=is_proven)
+        identity_event, page = self._read(event, catalog, now=now, is_trusted=is_trusted)
         if identity_event.kind == "delete" and is_known:
             erase(memory, FOR_EVER, user=identity_event.user, anonymous=identity_event.anonymous, now=identity_event.at)
             return NOTHING_KNOWN, identity_event

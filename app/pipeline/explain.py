@@ -371,8 +371,8 @@ class Explainer:
         """Return what would become of an event of this source, read as its door reads it. Raises OutboxUnavailable."""
         if isinstance(event, EventRefused):
             return EventReport(receipt=receipt_of_refusal(event))
-        is_proven = self.router.traits_of(source).is_proven
-        intake = Intake([event], now=now, source=source, is_proven=is_proven, is_relayed=True)
+        is_trusted = self.router.traits_of(source).is_trusted
+        intake = Intake([event], now=now, source=source, is_trusted=is_trusted, is_relayed=True)
         foreseen = await self._foresee(intake, catalog)
         (receipt,) = foreseen.receipt.events
         lines = [replace(line, event=foreseen.finished.get(_key(line))) for line in receipt.deliveries]

@@ -193,7 +193,7 @@ class FileTests:
                 continue
             now = test.arrives_at or own_time(event, SOME_TIME)
             alone, is_known = catalog.alone(preset), test.trust == "secret"
-            lines = router.lines(event, alone, now=now, source=source, is_proven=is_known, is_known=is_known)
+            lines = router.lines(event, alone, now=now, source=source, is_trusted=is_known, is_known=is_known)
             ended += [_Line(event, now, line) for line in lines]
         return ended
 

@@ -73,7 +73,7 @@ class IdentityEventReader:
         ids: Ids,
         *,
         now: float,
-        is_proven: bool,
+        is_trusted: bool,
         is_withheld: bool,
         is_no: bool = False,
     ) -> IdentityEvent:
@@ -93,13 +93,13 @@ class IdentityEventReader:
             is_withheld=is_withheld,
             is_no=answer is False,
             is_yes=answer is True or built.get("opt_out") is False,
-            is_proven=is_proven,
+            is_trusted=is_trusted,
         )
 
-    def __call__(self, event: Event, catalog: Catalog, *, now: float, is_proven: bool) -> tuple[IdentityEvent, str]:
+    def __call__(self, event: Event, catalog: Catalog, *, now: float, is_trusted: bool) -> tuple[IdentityEvent, str]:
         """Return an event as memory sees it, and its page's address ("" where it names none).
 
-        `now` is the moment of its receipt, Unix seconds; `is_proven` says that its sender is known by a secret.
+        `now` is the moment of its receipt, Unix seconds; `is_trusted` says that its sender is known by a secret.
         """
         found = _fields(event, catalog)
         fields: Mapping[str, Any] = found or {}
@@ -117,7 +117,7 @@ class IdentityEventReader:
             is_no=permission is False,
             is_yes=permission is True,
             may_use_device=self._person.permits_device(fields),
-            is_proven=is_proven,
+            is_trusted=is_trusted,
         )
         return identity_event, str(fields.get("event_source_url") or "")
 

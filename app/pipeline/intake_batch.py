@@ -62,7 +62,7 @@ def _owner(message_id: str, lines: Sequence[PresetResult], ids: Ids | IdentityEv
         user=ids.user and ids.user[:KEY_DIGITS],
         anonymous=ids.anonymous and ids.anonymous[:KEY_DIGITS],
         contacts=contacts if len(lines) == 1 else tuple(dict.fromkeys(contacts)),
-        is_proven=intake.is_proven,
+        is_trusted=intake.is_trusted,
     )
 
 
@@ -82,7 +82,7 @@ class RequestMemory:
     ) -> None:
         """Take the rules of identity memory and its store; without one of them nothing is remembered.
 
-        `public_key` names the key that the events came by; None where they are proven.
+        `public_key` names the key that the events came by; None where they are trusted.
         """
         self._enrichment = enrichment if outbox else None
         #: `None` if nothing is remembered.
@@ -91,7 +91,7 @@ class RequestMemory:
         self._spans = spans
         self._left = iter(events)
         self._outbox = outbox
-        self._is_proven = public_key is None
+        self._is_trusted = public_key is None
         self._is_known = is_known
         #: Of the events that are loaded and were not met yet.
         self._ids = deque[Ids]()
@@ -138,7 +138,7 @@ class RequestMemory:
                 catalog,
                 noting or memory,
                 now=now,
-                is_proven=self._is_proven,
+                is_trusted=self._is_trusted,
                 is_known=is_known,
                 ids=self._ids.popleft(),
             )
@@ -184,7 +184,7 @@ def _add(
     """Add to `drafts` what an event asks of the outbox, whose it is, what it answers, and what its sender is told."""
     intake, (known, identity_event, given) = drafts.intake, met
     lines = router.finished(
-        event, matched, mapped, catalog, known=known, now=intake.now, source=intake.source, is_proven=intake.is_proven
+        event, matched, mapped, catalog, known=known, now=intake.now, source=intake.source, is_trusted=intake.is_trusted
     )
     first = len(drafts.deliveries)
     message_id, lines = _ask(router, event, lines, catalog, drafts)
@@ -268,13 +268,13 @@ def _ask(
                     message_id,
                     line,
                     source=sender.source,
-                    is_proven=sender.is_proven,
+                    is_trusted=sender.is_trusted,
                     shop=router.shop_of(sender.source),
                 )
             )
         if line.event:
             delivery = router.drafted(
-                message_id, event, line, source=sender.source, is_proven=sender.is_proven, now=sender.now
+                message_id, event, line, source=sender.source, is_trusted=sender.is_trusted, now=sender.now
             )
             lines = _with_warnings(lines, place, delivery.warnings)
             if sender.is_replayed and delivery.wait_s:

@@ -11,7 +11,7 @@ from app.catalog.catalog import Draft, RunningCatalog
 from app.catalog.document import YamlDocument, read_document, with_member
 from app.catalog.files import FileTest
 from app.catalog.mutations import Change, changes
-from app.catalog.sources import unproven_source
+from app.catalog.sources import untrusted_source
 from app.core.events import Event
 from app.errors import CatalogError
 from app.pipeline.file_tests import FileTestResult, FileTests
@@ -91,7 +91,7 @@ class Mutants:
     def _results(self, file: str, text: str) -> Iterator[FileTestResult]:
         """Yield the results of all tests that a changed file affects. Raises CatalogError if the file is faulty."""
         if file in self._draft.sources:
-            yield from self._tests.run(None, [(file, *unproven_source(file, text))])
+            yield from self._tests.run(None, [(file, *untrusted_source(file, text))])
         else:
             changed = self._alone(file, text)
             for preset in changed.presets:

@@ -93,7 +93,7 @@ def quarantined(
         at=intake.now,
         ends_at=intake.now + lasts_s,
         source=intake.source,
-        is_proven=intake.is_proven,
+        is_trusted=intake.is_trusted,
         name=shown_name(event),
         outcome=outcome,
         reason=reason,

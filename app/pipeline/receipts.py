@@ -137,13 +137,13 @@ class IntakeBatch:
                         message_id=message_id or "",
                         name=name,
                         source=self.intake.source,
-                        is_proven=self.intake.is_proven,
+                        is_trusted=self.intake.is_trusted,
                     )
                 )
         if is_made:
             self._made.add(len(self.events))
         self.events.append(
-            EventReceipt(message_id=message_id, deliveries=told, given=given, is_proven=self.intake.is_proven)
+            EventReceipt(message_id=message_id, deliveries=told, given=given, is_trusted=self.intake.is_trusted)
         )
         self._names.append(name)
 
@@ -223,7 +223,7 @@ class IntakeBatch:
                 counts["warning", preset or "", account, warning_label(warning)] += count
         for (preset, account, group), count in self._recalled.items():
             counts["memory", preset, account, group] += count
-        counts["memory_full", "", "", "" if self.intake.is_proven else "key"] = int(self.memory_is_full)
+        counts["memory_full", "", "", "" if self.intake.is_trusted else "key"] = int(self.memory_is_full)
         counts[Outcome.REFUSED.value, "", "", ""] = refused
         counts[Outcome.ACCEPTED.value, "", "", ""] = len(self.events) - refused
         return [_counter(*key, self.intake.source, count) for key, count in counts.items() if count]
@@ -280,7 +280,7 @@ def receipt_of_message(message: Message, names: Mapping[str, str]) -> EventRecei
     lines += [(at, told(event, event.outcome, event.reason)) for at, event in message.dropped_events]
     lines.sort(key=itemgetter(0))
     told_lines = tuple(line for _, line in lines)
-    return EventReceipt(message_id=message.message_id, deliveries=told_lines, is_proven=message.is_proven)
+    return EventReceipt(message_id=message.message_id, deliveries=told_lines, is_trusted=message.is_trusted)
 
 
 def _held_off(line: PresetResult, place: int, delivery: NewDelivery, reasons: Mapping[int, str]) -> PresetResult:

@@ -113,7 +113,7 @@ def _is_time(value: int) -> bool:
 
 
 async def recorded(
-    event: Event, explainer: Explainer, catalog: Catalog, rng: Random, *, now: float, source: str, is_proven: bool
+    event: Event, explainer: Explainer, catalog: Catalog, rng: Random, *, now: float, source: str, is_trusted: bool
 ) -> tuple[dict[str, dict[str, Any]], bool]:
     """Return a test for each preset that takes an event, by the preset's file, of the event with made-up data.
 
@@ -134,7 +134,7 @@ async def recorded(
             "name": f"Recorded: {made.get('event') or made['type']}",
             "event": {key: value for key, value in made.items() if key not in _OF_ARRIVAL},
             **({"source": source} if source != "default" else {}),
-            **({} if is_proven else {"trust": "public"}),
+            **({} if is_trusted else {"trust": "public"}),
             "now": datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds"),
             "expect": _expected(report),
         }

@@ -106,11 +106,13 @@ class Replaying:
             for _, _, receipt in judged:
                 if not _is_to_accept(receipt):
                     replay.add(receipt)
-            for (source, is_proven), group in groupby(wanting, key=lambda each: (each[0].source, each[0].is_proven)):
+            for (source, is_trusted), group in groupby(wanting, key=lambda each: (each[0].source, each[0].is_trusted)):
                 members = list(group)
                 events = [event for _, event in members]
                 accepted = await self._pipeline.accept(
-                    Intake(events, self._clock(), source=source, is_proven=is_proven, is_relayed=True, is_replayed=True)
+                    Intake(
+                        events, self._clock(), source=source, is_trusted=is_trusted, is_relayed=True, is_replayed=True
+                    )
                 )
                 ids = [one.id for (one, _), told in zip(members, accepted.events, strict=True) if _leaves(told)]
                 await self._sealed_events.release(ids)
@@ -147,11 +149,11 @@ class Replaying:
     ) -> list[tuple[Quarantined, Event | EventRefused, EventReceipt]]:
         """Return what would become of each event, judged as one of its source."""
         judged = []
-        for (source, is_proven), group in groupby(some, key=lambda each: (each[0].source, each[0].is_proven)):
+        for (source, is_trusted), group in groupby(some, key=lambda each: (each[0].source, each[0].is_trusted)):
             members = list(group)
             events = [event for _, event in members]
             receipt = await self._explainer.receipt(
-                Intake(events, self._clock(), source=source, is_proven=is_proven, is_relayed=True, is_replayed=True),
+                Intake(events, self._clock(), source=source, is_trusted=is_trusted, is_relayed=True, is_replayed=True),
                 catalog,
             )
             judged += [(*member, told) for member, told in zip(members, receipt.events, strict=True)]

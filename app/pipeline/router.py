@@ -256,7 +256,7 @@ class Router:
         return self._accounts_under[content_id]
 
     def drafted(
-        self, message_id: str, event: Event, line: PresetResult, *, source: str, is_proven: bool, now: float
+        self, message_id: str, event: Event, line: PresetResult, *, source: str, is_trusted: bool, now: float
     ) -> NewDelivery:
         """Return the delivery that the line of an event, which carries the finished one, gives."""
         delivery = drafted_delivery(
@@ -264,16 +264,16 @@ class Router:
             event,
             line,
             source=source,
-            is_proven=is_proven,
-            leaves_room=not is_proven
+            is_trusted=is_trusted,
+            leaves_room=not is_trusted
             and self.waits is not None
-            and line.ad_account_id in self.waits.accounts_of_proven,
+            and line.ad_account_id in self.waits.accounts_of_trusted,
             shop_of=self.shop_of,
         )
         if self.waits is None or delivery.event_name != "checkout" or line.event is None:
             return delivery
         sided = self.waits.with_side(delivery, event, line.event, now)
-        if sided.side is None or is_proven or self.consents is None or self.reader is None:
+        if sided.side is None or is_trusted or self.consents is None or self.reader is None:
             return sided
         browser = key_of(self.reader.ids_of(event).anonymous)
         return replace(sided, side=replace(sided.side, browsers=(browser,))) if browser else sided
@@ -286,23 +286,25 @@ class Router:
         now: float,
         source: str = DEFAULT_SOURCE,
         memory: Memory | None = None,
-        is_proven: bool = True,
+        is_trusted: bool = True,
         is_known: bool = True,
     ) -> list[PresetResult]:
         """Return one line for each preset and ad account that take the event, or one that says why there is none.
 
         A line that is to be enqueued carries the finished event, completed by `memory` where there is one, which
-        remembers what the event says. `is_proven` says that the author is known by a secret, `is_known` that the sender
-        is.
+        remembers what the event says. `is_trusted` says that the author is known by a secret, `is_known` that the
+        sender is.
         """
         matched = self.matched(event, catalog, source)
         lines = self.mapped(event, matched, now)
         known = NOTHING_KNOWN
         if self.enrichment and memory is not None:
             known, _ = self.enrichment.resolve(
-                event, matched.presets, lines, catalog, memory, now=now, is_proven=is_proven, is_known=is_known
+                event, matched.presets, lines, catalog, memory, now=now, is_trusted=is_trusted, is_known=is_known
             )
-        lines = self.finished(event, matched, lines, catalog, known=known, now=now, source=source, is_proven=is_proven)
+        lines = self.finished(
+            event, matched, lines, catalog, known=known, now=now, source=source, is_trusted=is_trusted
+        )
         return self.of_delete(lines, event, is_known=is_known) if event["type"] == "delete" else lines
 
     def matched(self, event: Event, catalog: Catalog, source: str) -> Matched:
@@ -329,7 +331,7 @@ class Router:
         known: PersonHistory,
         now: float,
         source: str,
-        is_proven: bool,
+        is_trusted: bool,
     ) -> list[PresetResult]:
         """Return the lines of an event with what memory has for it, and with the orders that it cancels."""
         ways = matched.ways
@@ -338,7 +340,7 @@ class Router:
                 completed_from_memory(preset, line, known, partial(self._map, account=account, event=event, now=now))
                 for (preset, account), line in zip(ways, lines, strict=True)
             ]
-        if self._public_order_limits and not is_proven:
+        if self._public_order_limits and not is_trusted:
             lines = [self._not_too_dear(line) for line in lines]
         if not catalog.cancellable or not (cancelled := cancellations(event, catalog, self._accounts, source)):
             return lines

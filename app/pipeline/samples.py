@@ -69,9 +69,9 @@ class Samples:
         """Return what keeps some events of a request once they are committed: see `Listener`."""
         return _Sampling(self, intake)
 
-    def wants(self, event: Event, *, now: float, is_proven: bool) -> bool:
+    def wants(self, event: Event, *, now: float, is_trusted: bool) -> bool:
         """Return whether an event is to be kept, and count it."""
-        paces, most = self._paces[is_proven], self._per_name if is_proven else self._per_name // 2
+        paces, most = self._paces[is_trusted], self._per_name if is_trusted else self._per_name // 2
         name = name_of(event)[:_MAX_NAME]
         pace = paces.get(name)
         if pace is None:
@@ -128,7 +128,7 @@ class _Sampling:
         if isinstance(event, dict):
             if event["type"] == "delete":
                 self._erases = True
-            elif self._samples.wants(event, now=self._intake.now, is_proven=self._intake.is_proven):
+            elif self._samples.wants(event, now=self._intake.now, is_trusted=self._intake.is_trusted):
                 self._wanted[self._count] = event
         self._count += 1
         return event

@@ -94,7 +94,7 @@ class Shadow:
         *,
         now: float,
         source: str,
-        is_proven: bool,
+        is_trusted: bool,
     ) -> list[_Key]:
         """Count what becomes of an event by what runs and by the draft, each with an empty memory.
 
@@ -105,7 +105,7 @@ class Shadow:
         was, becomes = (
             {
                 (line.preset or "", line.destination): line
-                for line in router.lines(event, catalog, now=now, source=source, is_proven=is_proven)
+                for line in router.lines(event, catalog, now=now, source=source, is_trusted=is_trusted)
             }
             for catalog in catalogs
         )
@@ -233,7 +233,7 @@ class ShadowRuns:
                 event = self._sealer.open(one.sealed) if one.at >= since else None
                 if event is not None:  # another key may have sealed it
                     catalogs = self._running(), draft
-                    shadow.add(event, self._router, catalogs, now=one.at, source=one.source, is_proven=one.is_proven)
+                    shadow.add(event, self._router, catalogs, now=one.at, source=one.source, is_trusted=one.is_trusted)
             after = some[-1].id
             await asyncio.sleep(0)
         return after

@@ -74,7 +74,7 @@ class Tail:
         self._memory = memory
         self._on_erased = on_erased
         self._emptied = self._times_cleared = 0
-        #: Proven events and public ones apart, so that public ones take no place of others.
+        #: Trusted events and public ones apart, so that public ones take no place of others.
         self._events: dict[bool, deque[TailedEvent]] = {True: deque(), False: deque()}
         self._bytes = {True: 0, False: 0}
         self._number = 0
@@ -167,18 +167,18 @@ class Tail:
             lines=told.deliveries,
             text=text,
         )
-        self._events[intake.is_proven].append(one)
-        self._bytes[intake.is_proven] += len(text)
-        self._let_go(most=MAX_TAILED, most_bytes=MAX_TAILED_BYTES, is_proven=True)
-        most = public_share(MAX_TAILED, proven=len(self._events[True]))
-        most_bytes = public_share(MAX_TAILED_BYTES, proven=self._bytes[True])
-        self._let_go(most=most, most_bytes=most_bytes, is_proven=False)
+        self._events[intake.is_trusted].append(one)
+        self._bytes[intake.is_trusted] += len(text)
+        self._let_go(most=MAX_TAILED, most_bytes=MAX_TAILED_BYTES, is_trusted=True)
+        most = public_share(MAX_TAILED, trusted=len(self._events[True]))
+        most_bytes = public_share(MAX_TAILED_BYTES, trusted=self._bytes[True])
+        self._let_go(most=most, most_bytes=most_bytes, is_trusted=False)
 
-    def _let_go(self, *, most: int, most_bytes: int, is_proven: bool) -> None:
+    def _let_go(self, *, most: int, most_bytes: int, is_trusted: bool) -> None:
         """Let go of the oldest that are too many."""
-        events = self._events[is_proven]
-        while len(events) > most or self._bytes[is_proven] > most_bytes:
-            self._bytes[is_proven] -= len(events.popleft().text)
+        events = self._events[is_trusted]
+        while len(events) > most or self._bytes[is_trusted] > most_bytes:
+            self._bytes[is_trusted] -= len(events.popleft().text)
 
 
 class _Watching:

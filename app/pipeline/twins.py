@@ -65,7 +65,7 @@ _WITHOUT_PAGE: Final = _OF_STAFF | {
 
 
 def order_side(
-    event: Event, built: Event, *, message_id: str, is_proven: bool, recalled: Iterable[str] = ()
+    event: Event, built: Event, *, message_id: str, is_trusted: bool, recalled: Iterable[str] = ()
 ) -> OrderSide:
     """Return what an event says of its order; `built` is the finished `checkout`, `message_id` as it is kept.
 
@@ -76,11 +76,11 @@ def order_side(
     currency = currency_code(unwrap_single(properties.get("currency"))) or built.get("custom_data", {}).get("currency")
     return OrderSide(
         token=order_token(event),
-        totals=_every_total(properties, currency) if is_proven else _one_total(properties, currency),
+        totals=_every_total(properties, currency) if is_trusted else _one_total(properties, currency),
         names_event_id=event_id not in (message_id, event.get("messageId"))
         or any(properties.get(name) == event_id for name in _EVENT_IDS),
-        waits=not (is_proven and (built["action_source"] == "offline" or _WITHOUT_PAGE & _ways(properties))),
-        number=_other_name(properties, built.get("custom_data", {}).get("order_id")) if is_proven else None,
+        waits=not (is_trusted and (built["action_source"] == "offline" or _WITHOUT_PAGE & _ways(properties))),
+        number=_other_name(properties, built.get("custom_data", {}).get("order_id")) if is_trusted else None,
         facts=buyer_facts(built.get("user_data", {}), recalled),
     )
 
@@ -176,7 +176,7 @@ def _one_total(properties: Mapping[str, Any], currency: str | None) -> tuple[str
 
 
 def _every_total(properties: Mapping[str, Any], currency: str | None) -> tuple[str, ...]:
-    """Return every amount that a proven side names, sorted: in the shop's money, and as the customer saw it."""
+    """Return every amount that a trusted side names, sorted: in the shop's money, and as the customer saw it."""
     found = set(_sums(properties, currency, presentment=False))
     if any("presentment_money" in given for given in properties.values() if type(given) is dict):
         found.update(_sums(properties, currency, presentment=True))

@@ -68,9 +68,9 @@ class OrderWaits:
         self._clocks = ShopClocks()
         #: Ad accounts and shops that have both sides.
         self._paired: frozenset[tuple[str, str]] = frozenset()
-        #: Ad accounts that get events of a proven source.
-        self.accounts_of_proven: frozenset[str] = frozenset()
-        #: By ad account, shop and whether it is the proven side: when it sent an order, and when that was written.
+        #: Ad accounts that get events of a trusted source.
+        self.accounts_of_trusted: frozenset[str] = frozenset()
+        #: By ad account, shop and whether it is the trusted side: when it sent an order, and when that was written.
         self._heard: dict[tuple[str, str, bool], float] = {}
         self._noted: dict[tuple[str, str, bool], float] = {}
 
@@ -80,15 +80,15 @@ class OrderWaits:
             return
         self._looked_at = now
         sides = {
-            (account.ad_account_id, traits.shop, traits.is_proven)
+            (account.ad_account_id, traits.shop, traits.is_trusted)
             for name in self._sources()
             for traits in [self._traits_of(name)]
             for account in self._accounts
             if account.sources is None or name in account.sources
         }
-        self.accounts_of_proven = frozenset(account for account, _, is_proven in sides if is_proven)
+        self.accounts_of_trusted = frozenset(account for account, _, is_trusted in sides if is_trusted)
         self._paired = frozenset(
-            (account, shop) for account, shop, proven in sides if (account, shop, not proven) in sides
+            (account, shop) for account, shop, trusted in sides if (account, shop, not trusted) in sides
         )
         if self._paired and self._shared is not None:
             await self._share({side for side in sides if side[:2] in self._paired}, self._shared, now)
@@ -109,35 +109,35 @@ class OrderWaits:
 
     def with_side(self, delivery: NewDelivery, event: Event, built: Event, now: float) -> NewDelivery:
         """Return the delivery of a checkout with what it says of its order, and for how long it waits."""
-        account, shop, is_proven = delivery.ad_account_id, delivery.shop, delivery.is_proven
+        account, shop, is_trusted = delivery.ad_account_id, delivery.shop, delivery.is_trusted
         if (account, shop) not in self._paired:
             return delivery
         if not self._is_asked:
-            self._heard[account, shop, is_proven] = now
+            self._heard[account, shop, is_trusted] = now
         recalled, warnings = delivery.memory or (), delivery.warnings
-        side = order_side(event, built, message_id=delivery.message_id, is_proven=is_proven, recalled=recalled)
-        if is_proven:
+        side = order_side(event, built, message_id=delivery.message_id, is_trusted=is_trusted, recalled=recalled)
+        if is_trusted:
             at, about = self._clocks.created_at(delivery.source, event, now, counts=not self._is_asked)
             side, warnings = replace(side, at=at), (*warnings, *about) if about else warnings
         else:
             side = replace(side, at=int(_received_at(event, now)))
-        if not is_proven and self._rules.tag_event_id == "message":
+        if not is_trusted and self._rules.tag_event_id == "message":
             side = replace(side, names_event_id=True)
         wait_s = 0.0
         if (
             side.waits
             and (delivery.order_id is not None or side.token)
-            and self._hears(account, shop, not is_proven, now)
+            and self._hears(account, shop, not is_trusted, now)
         ):
             wait_s = self._rules.order_wait_s
-            if is_proven:
+            if is_trusted:
                 waits = self._traits_of(delivery.source).waits_for_page
                 wait_s = time_left_s(delivery, wait_s, now) if waits else 0
-        is_withheld = wait_s > 0 and not is_proven and self._rules.unconfirmed_orders == "withhold"
+        is_withheld = wait_s > 0 and not is_trusted and self._rules.unconfirmed_orders == "withhold"
         return replace(delivery, side=side, wait_s=max(0.0, wait_s), is_withheld_alone=is_withheld, warnings=warnings)
 
-    def _hears(self, account: str, shop: str, is_proven: bool, now: float) -> bool:  # noqa: FBT001 - a part of the side
-        return self._shared is None or self._heard.get((account, shop, is_proven), -inf) > now - _SILENT_S
+    def _hears(self, account: str, shop: str, is_trusted: bool, now: float) -> bool:  # noqa: FBT001 - a part of the side
+        return self._shared is None or self._heard.get((account, shop, is_trusted), -inf) > now - _SILENT_S
 
 
 def _received_at(event: Event, now: float) -> float:
@@ -155,5 +155,5 @@ def time_left_s(delivery: NewDelivery, wait_s: float, now: float) -> float:
 
 
 def _name(side: tuple[str, str, bool]) -> str:
-    account, shop, is_proven = side
-    return f"{account}/{'proven' if is_proven else 'public'}/{shop}"
+    account, shop, is_trusted = side
+    return f"{account}/{'trusted' if is_trusted else 'public'}/{shop}"

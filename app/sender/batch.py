@@ -146,7 +146,7 @@ class BatchSearch:
                 return []
             self._halves += [[self.left[event] for event in half] for half in halves(events)]
             self._decided.add(events[0])
-        elif failures.is_proven(events[0], now=now):
+        elif failures.is_trusted(events[0], now=now):
             failures.forget(events[0])
             self._decided.add(events[0])
             dead = Rejected(reason=failure.reason, status=failure.status)
@@ -177,7 +177,7 @@ class BatchSearch:
         """How many calls count where the last judged nothing: all that were refused, where there was nothing else."""
         return self._refusals if self._halving.all_refused else 1
 
-    def unproven(self) -> list[tuple[Claimed, Retry]]:
+    def untrusted(self) -> list[tuple[Claimed, Retry]]:
         """Return the events that were refused alone, and are not proven bad, with what is to be said of them."""
         return [
             (self.left[event], Retry(reason=words.reason, status=words.status))
@@ -416,8 +416,8 @@ class BatchSender:
     async def _finish(self, search: BatchSearch) -> None:
         """Make pending again what the search has left: nothing more of the batch is sent now."""
         recording = self._recording
-        unproven = search.unproven()
-        claimed, results = [each for each, _ in unproven], [retry for _, retry in unproven]
+        untrusted = search.untrusted()
+        claimed, results = [each for each, _ in untrusted], [retry for _, retry in untrusted]
         waiting = recording.settlements(claimed, results, judged=False)
         await recording.settle_unsent(waiting)
         search.settle(waiting)

@@ -99,4 +99,4 @@ def _waited(claimed: Claimed, subjects: Sequence[Subject]) -> bool:
 
     Of what nobody can say a word about, its own event said it.
     """
-    return claimed.event_name == "checkout" and any(each.is_proven and each.keys for each in subjects)
+    return claimed.event_name == "checkout" and any(each.is_trusted and each.keys for each in subjects)

@@ -96,7 +96,7 @@ class Failures:
         failed = self._events.get(events[0])
         return len(events) == 1 and failed is not None and failed.alone > 0
 
-    def is_proven(self, event: str, *, now: float) -> bool:
+    def is_trusted(self, event: str, *, now: float) -> bool:
         """Return whether the event is the cause of its failures, beyond chance; `now` is the monotonic clock.
 
         Chance is the share of failures among calls whose events were accepted in the end. With a share of one half, 30

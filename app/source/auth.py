@@ -55,7 +55,7 @@ class WriteKeys:
 
 
 def proves_authors(settings: SenderSettings, source: str) -> bool:
-    """Return whether the events of a source without a file are proven: those of `/webhook`, or of a write key.
+    """Return whether the events of a source without a file are trusted: those of `/webhook`, or of a write key.
 
     Where nobody has to prove anything, only this machine may send.
     """
@@ -95,7 +95,7 @@ class SenderProof(Protocol):
         ...
 
     async def holds(self, raw: bytes, size: int, headers: Mapping[str, str], *, now: float) -> bool:
-        """Return whether it is proven for a body that has `size` bytes without gzip; `now` in Unix seconds."""
+        """Return whether it is trusted for a body that has `size` bytes without gzip; `now` in Unix seconds."""
         ...
 
     @property

@@ -203,7 +203,7 @@ class Intake(Struct, frozen=True):
     #: The name of who sent them all.
     source: str = DEFAULT_SOURCE
     #: Who made the events is known by a secret that no page shows: see app/core/trust.py.
-    is_proven: bool = False
+    is_trusted: bool = False
     #: A relay that proved itself by a secret hands on events which anyone may have made.
     is_relayed: bool = False
     #: They were kept in the quarantine: their orders do not wait again.
@@ -214,12 +214,12 @@ class Intake(Struct, frozen=True):
     @property
     def is_known(self) -> bool:
         """Whether who sends is known by a secret: then it may have somebody erased, and learn what memory has."""
-        return self.is_proven or self.is_relayed
+        return self.is_trusted or self.is_relayed
 
     @property
     def public_key(self) -> str | None:
-        """The name of the public key that they came by; None where they are proven."""
-        return None if self.is_proven else self.source
+        """The name of the public key that they came by; None where they are trusted."""
+        return None if self.is_trusted else self.source
 
 
 async def accept_signed(accepts: "AcceptsIntake", intake: Intake, *, only_first: bool) -> Receipt:
@@ -233,8 +233,8 @@ async def accept_signed(accepts: "AcceptsIntake", intake: Intake, *, only_first:
     first, second = list(islice(left, 1)), list(islice(left, 1))
     if not second:
         return await accepts.accept(replace(intake, events=first))
-    others = replace(intake, events=chain(second, left), is_proven=False, is_relayed=False)
-    if not (intake.is_proven or is_delete(first[0])):
+    others = replace(intake, events=chain(second, left), is_trusted=False, is_relayed=False)
+    if not (intake.is_trusted or is_delete(first[0])):
         return await accepts.accept(replace(others, events=chain(first, second, left)))
     signed = await accepts.accept(replace(intake, events=first))
     unsigned = await accepts.accept(others)

@@ -116,12 +116,12 @@ class NamedSource:
         return None if self.name == DEFAULT_SOURCE else self.name
 
     @property
-    def is_proven(self) -> bool:
+    def is_trusted(self) -> bool:
         """Whether a secret says who makes its events."""
         return self.is_known and self.authors == "server"
 
     def is_signed_once(self, raw: bytes, size: int, headers: Mapping[str, str]) -> bool:
-        """Return whether nothing but a signature of the first event of an array is proven."""
+        """Return whether nothing but a signature of the first event of an array is trusted."""
         return bool(self.secret_proofs) and all(
             isinstance(proof, SegmentSignature) and is_of_first(raw, size, headers.get(proof.header), proof.secrets)
             for proof in self.secret_proofs
@@ -365,7 +365,7 @@ class _SourceRequest:
             permitted(with_gpc(events, request), source),
             now,
             source=source.name,
-            is_proven=source.is_proven and is_covered,
+            is_trusted=source.is_trusted and is_covered,
             is_relayed=source.is_known and is_covered,
         )
         return intake, only_first

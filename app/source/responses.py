@@ -216,7 +216,7 @@ def without_memory(receipt: Receipt) -> Receipt:
     events = tuple(
         event
         if any(line.outcome is Outcome.REFUSED for line in event.deliveries)
-        else EventReceipt(message_id=event.message_id, deliveries=accepted, is_proven=event.is_proven)
+        else EventReceipt(message_id=event.message_id, deliveries=accepted, is_trusted=event.is_trusted)
         for event in receipt.events
     )
     counts = {
@@ -229,8 +229,8 @@ def receipt_json(receipt: Receipt, *, source: str | None = None) -> bytes:
     """Write a receipt, with the name of the `source` that sent it where one is given.
 
     {"counts": {"accepted": 1, ...}, "events": [{"message_id": ..., "deliveries": [{"preset": ..., "outcome": ...,
-    "reason": ..., "warnings": [...]}], "trust": "proven"}]}; a preview's lines also have the finished "event". An event
-    that spoke to memory also has "to_memory": {"groups": [...], "linked": ..., "erased": ..., "marked": ...}.
+    "reason": ..., "warnings": [...]}], "trust": "trusted"}]}; a preview's lines also have the finished "event". An
+    event that spoke to memory also has "to_memory": {"groups": [...], "linked": ..., "erased": ..., "marked": ...}.
     """
     counts = {outcome.value: count for outcome, count in receipt.counts.items()}
     named = {} if source is None else {"source": source}
@@ -247,8 +247,8 @@ def event_json(event: EventReceipt) -> dict[str, Any]:
 
 def _event(event: EventReceipt, deliveries: list[dict[str, Any]]) -> dict[str, Any]:
     told: dict[str, Any] = {"message_id": event.message_id, "deliveries": deliveries}
-    if event.is_proven is not None:
-        told["trust"] = "proven" if event.is_proven else "public"
+    if event.is_trusted is not None:
+        told["trust"] = "trusted" if event.is_trusted else "public"
     if event.given is not None:
         told["to_memory"] = structs.asdict(event.given)
     return told

@@ -220,8 +220,8 @@ class _TrackingRequest:
         events = self.requester.complete_all(read_events(body, api.limits, arrival))
         self.alone = None if body.several else list(events)
         # a write key is public, as pages hold it, unless it is marked; without any, only this machine may send
-        is_proven = source is None or source in api.secret_keys
-        return Intake(self.alone or events, now, source=source or DEFAULT_SOURCE, is_proven=is_proven), False
+        is_trusted = source is None or source in api.secret_keys
+        return Intake(self.alone or events, now, source=source or DEFAULT_SOURCE, is_trusted=is_trusted), False
 
     def answer(self, receipt: Receipt, intake: Intake) -> Response:  # noqa: ARG002 - SDKs read no receipt
         """Return HTTP 200 whatever became of the events of a batch; 400 if the only event could not be read.

@@ -1,4 +1,4 @@
-"""What is known of a source by its name alone: whether its events are proven, and of which shop they are."""
+"""What is known of a source by its name alone: whether its events are trusted, and of which shop they are."""
 
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,13 @@ KEYS = {"write_keys": "page:0123456789abcdef,erp:0123456789abcdea", "write_keys_
 @pytest.mark.parametrize(
     ("name", "settings", "traits"),
     [
-        ("default", {}, SourceTraits(is_proven=True)),
-        ("default", KEYS, SourceTraits(is_proven=False)),
-        ("default", KEYS | {"webhook_authors": "server"}, SourceTraits(is_proven=True)),
-        ("page", KEYS, SourceTraits(is_proven=False)),
-        ("erp", KEYS, SourceTraits(is_proven=True)),
-        ("shop", {"sources_dir": True}, SourceTraits(is_proven=True, shop="Berlin", waits_for_page=False)),
-        ("relay", {"sources_dir": True}, SourceTraits(is_proven=False, shop="Berlin")),
+        ("default", {}, SourceTraits(is_trusted=True)),
+        ("default", KEYS, SourceTraits(is_trusted=False)),
+        ("default", KEYS | {"webhook_authors": "server"}, SourceTraits(is_trusted=True)),
+        ("page", KEYS, SourceTraits(is_trusted=False)),
+        ("erp", KEYS, SourceTraits(is_trusted=True)),
+        ("shop", {"sources_dir": True}, SourceTraits(is_trusted=True, shop="Berlin", waits_for_page=False)),
+        ("relay", {"sources_dir": True}, SourceTraits(is_trusted=False, shop="Berlin")),
     ],
 )
 def test_traits(

@@ -57,17 +57,17 @@ def test_events_are_read_in_every_form_that_files_have(run: Run, tmp_path: Path,
 @pytest.mark.parametrize(
     ("authors", "settings", "trust"),
     [
-        ((), {}, "proven"),  # no secret is set, so whoever reaches this machine is believed
+        ((), {}, "trusted"),  # no secret is set, so whoever reaches this machine is believed
         ((), {"WEBHOOK_HEADER": "X-Key: 0123456789abcdef"}, "public"),
-        ((), {"WEBHOOK_HEADER": "X-Key: 0123456789abcdef", "WEBHOOK_AUTHORS": "server"}, "proven"),
-        (("--authors", "server"), {"WEBHOOK_HEADER": "X-Key: 0123456789abcdef"}, "proven"),
+        ((), {"WEBHOOK_HEADER": "X-Key: 0123456789abcdef", "WEBHOOK_AUTHORS": "server"}, "trusted"),
+        (("--authors", "server"), {"WEBHOOK_HEADER": "X-Key: 0123456789abcdef"}, "trusted"),
         (("--authors", "browser"), {}, "public"),
     ],
 )
-def test_events_of_a_file_are_as_proven_as_those_of_the_webhook_unless_an_option_says_who_made_them(
+def test_events_of_a_file_are_as_trusted_as_those_of_the_webhook_unless_an_option_says_who_made_them(
     run: Run, tmp_path: Path, authors: tuple[str, ...], settings: dict[str, str], trust: str
 ) -> None:
-    """What the webhook received before must be known again: a proven event repeats no public one."""
+    """What the webhook received before must be known again: a trusted event repeats no public one."""
     file = tmp_path / "events"
     file.write_bytes(ndjson(page("a")))
     assert summary(run("import", file, *authors, "--json", **settings))["outcomes"] == {"enqueued": 1}

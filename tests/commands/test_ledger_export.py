@@ -97,7 +97,7 @@ def test_each_day_that_is_over_is_a_file(run: Run, url: str, tmp_path: Path) -> 
     assert note == {
         "message_id": "n", "ad_account_id": "7", "preset": "p", "outcome": "invalid", "reason": "no id",
         "event_name": None, "name": "", "channel": "", "order_id": None, "amount": "1", "currency": "EUR",
-        "source": "default", "warnings": ["w"], "is_proven": False, "was_enqueued": False, "at": then,
+        "source": "default", "warnings": ["w"], "is_trusted": False, "was_enqueued": False, "at": then,
     }  # fmt: skip
     accepted = [each for each in rows(folder, "counts") if each["name"] == "accepted"]
     assert [(each["hour"], each["count"]) for each in accepted] == [(then, 5)]

@@ -22,7 +22,7 @@ def page(
 
 def shop(at: float, order_id: str | None = "O-1", *, ago_s: float = 0, **properties: Any) -> Any:
     """Return a step: the shop tells of an order."""
-    return _step(at, "proven", order_id, {}, ago_s, properties, None)
+    return _step(at, "trusted", order_id, {}, ago_s, properties, None)
 
 
 def _step(
@@ -39,7 +39,7 @@ def _step(
     message_id = properties.pop("message_id", f"{source}-{at:g}")
     context: dict[str, Any] = {"ip": "203.0.113.1", "userAgent": f"Mozilla/5.0 {trust}"}
     context |= {"page": {"url": f"https://shop.example/thanks?epik={click}"}} if click else {}
-    context |= {"traits": {"email": "ada@example.com"}} if trust == "proven" else {}
+    context |= {"traits": {"email": "ada@example.com"}} if trust == "trusted" else {}
     named = {"order_id": order_id} if order_id else {}
     event = {"type": "track", "event": "Order Completed", "messageId": message_id, "context": context}
     told = event | {"properties": {"currency": "USD"} | own | named | properties}

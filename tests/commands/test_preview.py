@@ -137,15 +137,15 @@ def test_check_prints_named_sources_and_names_their_faults(run: Run) -> None:
     rows = {line.split()[1]: line.split()[3:] for line in printed.splitlines() if "/webhook" in line}
     assert rows["default"][:7:2] == ["/webhook", "segment", "no", "public"], "it has no secret, and others have one"
     assert rows["rudderstack"][:7:2] == ["/webhook/rudderstack", "segment", "yes", "public"]
-    assert rows["shopify"][:7:2] == ["/webhook/shopify", "mapped", "yes", "proven"]
+    assert rows["shopify"][:7:2] == ["/webhook/shopify", "mapped", "yes", "trusted"]
 
 
-def test_check_says_of_each_source_who_makes_its_events_and_whether_they_are_proven(run: Run) -> None:
+def test_check_says_of_each_source_who_makes_its_events_and_whether_they_are_trusted(run: Run) -> None:
     given = {"SOURCES": "rudderstack,shopify", "RUDDERSTACK_SECRET": "0123456789abcdef"}
     given |= {"SHOPIFY_WEBHOOK_SECRET": "0123456789abcdef", "WRITE_KEYS_SECRET": "erp"}
     given["WRITE_KEYS"] = "page:0123456789abcdef,erp:0123456789abcdea"
     sources = json.loads(run("check", "--json", **given).stdout)["sources"]
-    assert {each["source"]: (each["path"], each["authors"], each["proven"]) for each in sources} == {
+    assert {each["source"]: (each["path"], each["authors"], each["trusted"]) for each in sources} == {
         "default": ("/webhook", "browser", False),
         "page": ("/v1", "browser", False),
         "erp": ("/v1", "server", True),
@@ -155,12 +155,12 @@ def test_check_says_of_each_source_who_makes_its_events_and_whether_they_are_pro
     assert {each["kind"] for each in sources if each["source"] == "shopify"} == {"mapped"}
 
 
-def test_check_shows_which_write_keys_are_proven(run: Run) -> None:
+def test_check_shows_which_write_keys_are_trusted(run: Run) -> None:
     given = {"WRITE_KEYS": "shop:0123456789abcdef,erp:0123456789abcdea", "WRITE_KEYS_SECRET": "erp"}
     rows = {line.split()[1]: line.split()[3:] for line in run("check", **given).stdout.splitlines() if "/v1" in line}
     assert {name: row[:7:2] for name, row in rows.items()} == {
         "shop": ["/v1", "segment", "yes", "public"],
-        "erp": ["/v1", "segment", "yes", "proven"],
+        "erp": ["/v1", "segment", "yes", "trusted"],
     }
 
 

@@ -67,7 +67,7 @@ def order(name: str, at: float, *, clock: float | None = 0, created: float = CRE
         body |= {"name": f"#{changes['id']}", "order_number": changes["id"], "checkout_token": f"t-{changes['id']}"}
     (event,) = reshaping({"body": body, "headers": headers, "query": {}, "method": "POST", "ip": None})
     assert isinstance(event, dict)
-    return story.Step(at=at, sender=story.Sender(trust="proven", source=name), event=event)
+    return story.Step(at=at, sender=story.Sender(trust="trusted", source=name), event=event)
 
 
 _NUMBER = iter(range(10**9))
@@ -134,7 +134,7 @@ class Player(story._Player):
             return await self._replay(pipeline)
         arrival = Arrival.at(self._now, from_device=step.event.get("is_from_device", False))
         events = [read_event(deepcopy(each), arrival) for each in step.event.get("batch", [step.event])]
-        intake = Intake(events, self._now, source=step.sender.source, is_proven=step.sender.trust == "proven")
+        intake = Intake(events, self._now, source=step.sender.source, is_trusted=step.sender.trust == "trusted")
         return (await pipeline.accept(intake)).events[0]
 
 

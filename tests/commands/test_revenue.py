@@ -76,7 +76,7 @@ def test_the_share_of_orders_that_the_shop_did_not_confirm_is_told(run: Run, tmp
         public: dict[str, Any] = {"warnings": ("not confirmed by the shop",)}
         orders = [
             new(order_id=f"SO-{n}", amount="20", currency="EUR", event_time=int(now), **changes)
-            for n, changes in enumerate([public, *[{"is_proven": True}] * 3])
+            for n, changes in enumerate([public, *[{"is_trusted": True}] * 3])
         ]
         at = At(outbox, now)
         await at.enqueue(*orders)

@@ -12,7 +12,7 @@ from typer.testing import Result
 from tests.commands.conftest import Run
 from tests.examples.blocks import BLOCKS
 
-SHOP = {"trust": "proven", "source": "shop"}
+SHOP = {"trust": "trusted", "source": "shop"}
 PAGE = {"trust": "public", "source": "web"}
 
 
@@ -88,7 +88,7 @@ def test_a_person_reads_what_happened_in_the_order_of_time(run: Run) -> None:
     assert result.exit_code == 0
     assert [" ".join(line.split()) for line in result.stdout.splitlines()[:4]] == [
         "story",
-        "0 s shop (proven) says Order Completed m-7: enqueued",
+        "0 s shop (trusted) says Order Completed m-7: enqueued",
         "60 s web (public) says Order Completed m-7: duplicate: the same event_id was taken before, as delivery 1",
         "600 s sent checkout order 7 id m-7; checkout without value: Pinterest cannot tell what it was worth",
     ]
@@ -123,7 +123,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         (json.dumps(changed("steps.0.at", "1")), ["line 2", "$.steps[0].at"]),
         (json.dumps(changed("steps.0.at", -1)), ["line 2", "-1", "$.steps[0].at"]),
         (json.dumps(changed("steps.0.event", None)), ["line 2", "event", "$.steps[0]"]),
-        (json.dumps(changed("steps.0.sender.trust", "mine")), ["line 2", "mine", "$.steps[0].sender.trust", "proven"]),
+        (json.dumps(changed("steps.0.sender.trust", "mine")), ["line 2", "mine", "$.steps[0].sender.trust", "trusted"]),
         (json.dumps(changed("settings", {"WAIT": 1})), ["line 2", "'WAIT'", "$.settings"]),
         (json.dumps(changed("settings", {"MAX_EVENT_AGE_DAYS": "x"})), ["line 2", "MAX_EVENT_AGE_DAYS", "$.settings"]),
     ],

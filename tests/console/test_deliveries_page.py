@@ -207,9 +207,11 @@ class TestDelivery:
         assert "low match" in page
         assert "Redrive" not in page
 
-    @pytest.mark.parametrize(("is_proven", "word"), [(True, "proven"), (False, "public")])
-    async def test_it_says_whether_anyone_could_have_sent_it(self, world: World, word: str, *, is_proven: bool) -> None:
-        await world.enqueue(new_delivery("m-9", source="shop", is_proven=is_proven))
+    @pytest.mark.parametrize(("is_trusted", "word"), [(True, "trusted"), (False, "public")])
+    async def test_it_says_whether_anyone_could_have_sent_it(
+        self, world: World, word: str, *, is_trusted: bool
+    ) -> None:
+        await world.enqueue(new_delivery("m-9", source="shop", is_trusted=is_trusted))
         assert f'<code>shop</code> <span class="hint">{word}</span>' in await world.page("/console/delivery?id=1")
         assert f"It is {word}: " in await world.page("/console/message?id=m-9")
 

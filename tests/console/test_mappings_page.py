@@ -75,10 +75,10 @@ async def test_with_all_presets_that_are_shipped_it_is_light(tmp_path: Path) -> 
     assert int(page.headers["content-length"]) < 60_000, "packed"
 
 
-async def test_it_shows_which_sources_are_proven(tmp_path: Path) -> None:
+async def test_it_shows_which_sources_are_trusted(tmp_path: Path) -> None:
     async with open_world(tmp_path, sources={"page": None}) as world:
         shown = await world.page("/console/mappings")
-    assert '<th scope="row">default</th><td><span class="badge delivered">proven</span>' in shown
+    assert '<th scope="row">default</th><td><span class="badge delivered">trusted</span>' in shown
     assert '<th scope="row">page <span class="hint">Berlin</span></th><td><span class="badge">public</span>' in shown
 
 

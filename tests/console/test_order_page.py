@@ -33,7 +33,7 @@ def order(message_id: str, order_id: str, *, number: str | None = None, **change
         "event_time": int(NOW) - 240,
         "payload": payload,
         "source": "shop",
-        "is_proven": True,
+        "is_trusted": True,
         "buyer": ("a" * 64,),
         "side": OrderSide(totals=("EUR 112.50",), number=number),
     }
@@ -42,7 +42,7 @@ def order(message_id: str, order_id: str, *, number: str | None = None, **change
 
 def of_page(message_id: str, order_id: str, **changes: Any) -> NewDelivery:
     """The same, as its page tells of it."""
-    given: dict[str, Any] = {"source": "browser", "is_proven": False, "wait_s": 600.0}
+    given: dict[str, Any] = {"source": "browser", "is_trusted": False, "wait_s": 600.0}
     return order(message_id, order_id, **given | changes)
 
 

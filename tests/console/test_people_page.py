@@ -55,7 +55,7 @@ async def accept(world: World, *events: dict[str, Any]) -> None:
         {"messageId": f"m-{number}", "timestamp": NOW - 3 * DAY_S, "context": {}, **event}
         for number, event in enumerate(events)
     ]
-    await world.pipeline.accept(Intake(complete, now=NOW - 3 * DAY_S, is_proven=True))
+    await world.pipeline.accept(Intake(complete, now=NOW - 3 * DAY_S, is_trusted=True))
 
 
 async def looked_up(world: World, by: str, whom: str) -> str:
@@ -190,7 +190,7 @@ def test_every_group_has_its_words() -> None:
 @pytest.mark.slow
 async def test_a_delivery_and_the_tester_say_what_came_from_memory_how_old_and_by_what(remembering: World) -> None:
     event = {"type": "page", "userId": "anna", "messageId": "late", "timestamp": NOW, "properties": {}}
-    await remembering.pipeline.accept(Intake([event | {"context": {}}], now=NOW, is_proven=True))
+    await remembering.pipeline.accept(Intake([event | {"context": {}}], now=NOW, is_trusted=True))
     (found,) = (await remembering.outbox.message("late")).deliveries
     assert found.memory["em"] == {"age_s": 3.0 * DAY_S, "by": "identify"}
     page = unescape((await remembering.browser.get(f"/console/delivery?id={found.delivery_id}")).text)

@@ -81,7 +81,7 @@ async def test_the_page_of_a_preset_says_what_became_of_its_events_and_links_to_
         event: dict[str, Any] = {"type": "track", "event": "Checkout", "messageId": f"m-{number}"}
         event["timestamp"] = "2026-11-18T11:06:00Z"
         event["context"] = {"traits": {"email": "jane@example.com"}} if number else {}
-        await shop.pipeline.accept(Intake([read_event(event, Arrival.at(NOW))], now=NOW, is_proven=True))
+        await shop.pipeline.accept(Intake([read_event(event, Arrival.at(NOW))], now=NOW, is_trusted=True))
     page = legible(await shop.browser.get("/console/preset", params={"name": "Checkout"}))
     links = re.findall(r'(\S+(?: \S+)*?) <a href="(/console/deliveries\?[^"]+)"[^>]*>(\d+)</a>', page)
     assert {(words.rsplit(">", 1)[-1].split(", ")[-1].lower(), number) for words, _, number in links} >= {
@@ -361,7 +361,7 @@ async def test_real_events_are_counted_walked_and_kept_as_tests(tmp_path: Path) 
                 "timestamp": "2026-11-18T11:06:00Z",
                 "properties": {"email": "jane@example.com", "order_id": f"SO-{number}"},
             }
-            await world.pipeline.accept(Intake([read_event(event, Arrival.at(NOW))], now=NOW, is_proven=True))
+            await world.pipeline.accept(Intake([read_event(event, Arrival.at(NOW))], now=NOW, is_trusted=True))
         page = legible(await world.browser.get("/console/preset/edit", params={"file": FILE}))
         assert "Takes <strong>2 of 3</strong> real events" in page
         assert "properties.order_id" in page
@@ -387,7 +387,7 @@ def an_event(name: str, number: int, **properties: Any) -> dict[str, Any]:
 
 async def arrive(world: World, *events: dict[str, Any]) -> None:
     for event in events:
-        await world.pipeline.accept(Intake([read_event(event, Arrival.at(NOW))], now=NOW, is_proven=True))
+        await world.pipeline.accept(Intake([read_event(event, Arrival.at(NOW))], now=NOW, is_trusted=True))
 
 
 @pytest.mark.slow
@@ -508,7 +508,7 @@ async def test_a_negated_group_is_shown_as_such(shop: World) -> None:
 async def test_what_cannot_be_kept_as_a_test_says_why(tmp_path: Path) -> None:
     async with open_world(tmp_path, samples_per_name=5, **ON, **folders(tmp_path)) as world:
         event = {"type": "track", "event": "Other", "messageId": "m-1", "timestamp": "2026-11-18T11:06:00Z"}
-        await world.pipeline.accept(Intake([read_event(event, Arrival.at(NOW))], now=NOW, is_proven=True))
+        await world.pipeline.accept(Intake([read_event(event, Arrival.at(NOW))], now=NOW, is_trusted=True))
         sample = re.search(r'<option value="(s\d+)"', await opened(world))
         assert sample
         form = {"file": FILE, "do": "pin", "sample": sample[1]}
@@ -523,7 +523,7 @@ async def test_without_samples_the_live_tail_shows_real_events(tmp_path: Path) -
     async with open_world(tmp_path, **folders(tmp_path)) as world:
         world.tail.follow(NOW + 600, now=NOW)
         event = {"type": "track", "event": "Checkout", "messageId": "m-1", "timestamp": "2026-11-18T11:06:00Z"}
-        await world.pipeline.accept(Intake([read_event(event, Arrival.at(NOW))], now=NOW, is_proven=True))
+        await world.pipeline.accept(Intake([read_event(event, Arrival.at(NOW))], now=NOW, is_trusted=True))
         page = one_line(await opened(world))
         assert "Takes <strong>1 of 1</strong> real events" in page
         assert "On a real <strong>Checkout</strong>" in page

@@ -332,7 +332,7 @@ async def sampled(world: World) -> None:
     world.pipeline.listeners = (found,)
     order = {"type": "track", "event": "Checkout", "timestamp": NOW, "properties": {"email": "ada@example.com"}}
     given = [order | {"messageId": "m-1"}, order | {"messageId": "m-2", "event": "Other"}]
-    await world.pipeline.accept(Intake(given, now=NOW, is_proven=True))
+    await world.pipeline.accept(Intake(given, now=NOW, is_trusted=True))
 
 
 async def test_a_shadow_run_over_samples_is_shown_before_publishing(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ async def sold(world: World) -> World:
         amount="25",
         currency="EUR",
         channel="pos",
-        is_proven=True,
+        is_trusted=True,
     )
     yen = new(ad_account_id=ACCOUNT, preset="Checkout", order_id="SO-y", amount="1999", currency="JPY", source="tokyo")
     note = DroppedEvent(

@@ -60,7 +60,7 @@ async def test_of_several_ad_accounts_each_line_names_its_own(world: World) -> N
     await on(world)
     lines = tuple(PresetResult(preset="Checkout", destination=name, outcome=Outcome.ENQUEUED) for name in ("US", "FR"))
     told = EventReceipt(message_id="m-1", deliveries=lines)
-    await world.tail.take([(EVENT, told)], Intake([], NOW, is_proven=True))
+    await world.tail.take([(EVENT, told)], Intake([], NOW, is_trusted=True))
     page = await world.page("/console/tail")
     for name in ("US", "FR"):
         assert f'Checkout <span class="hint">for {name}</span>' in page

@@ -40,7 +40,7 @@ async def receive(world: World, **changes: Any) -> None:
     """Let the event arrive for good."""
     ((line,),) = [
         each.deliveries
-        for each in (await world.pipeline.accept(Intake([CHECKOUT | changes], now=world.now, is_proven=True))).events
+        for each in (await world.pipeline.accept(Intake([CHECKOUT | changes], now=world.now, is_trusted=True))).events
     ]
     assert line.outcome is Outcome.ENQUEUED
 

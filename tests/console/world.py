@@ -288,7 +288,7 @@ async def open_world(
             explainer=assemble.explainer(settings, outbox=outbox, why_off=coordination.why_off),
             sources=lambda: {DEFAULT_SOURCE: None, **sources},
             traits_of=lambda name: SourceTraits(
-                is_proven=name == DEFAULT_SOURCE,
+                is_trusted=name == DEFAULT_SOURCE,
                 shop="" if name == DEFAULT_SOURCE else "Berlin",
                 has_page_key=name == "shopify_pixel",
             ),

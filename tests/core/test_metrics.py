@@ -177,7 +177,7 @@ def named(metric: str, event: str, **labels: str) -> str:
     return f"pinrelay_named_{metric}_total{{{told}}}"
 
 
-def test_names_of_public_events_take_no_series_of_proven_ones() -> None:
+def test_names_of_public_events_take_no_series_of_trusted_ones() -> None:
     metrics = Metrics()
     for n in range(2 * MAX_NAMED):
         key = EventKey("page", "track", f"invented {n}")

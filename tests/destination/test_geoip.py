@@ -105,7 +105,7 @@ def test_an_event_that_names_no_state_gets_ldp_by_its_address(
 def test_memory_learns_nothing_of_such_an_event_and_it_is_no_answer_of_the_person(file: Path) -> None:
     event = event_of(IN_CALIFORNIA)
     reader = assemble.identity_event_reader(settings(ldp_states=("CA",), geoip_db=file))
-    read, _ = reader(event, shipped_catalog(), now=NOW, is_proven=True)
+    read, _ = reader(event, shipped_catalog(), now=NOW, is_trusted=True)
 
     assert (read.is_withheld, read.is_no) == (True, False)
     assert reader.says_no(event, shipped_catalog())  # it is neither a sample nor in the tail

@@ -62,7 +62,7 @@ def read_receipts(text: str, _: Path) -> None:
     told = json.loads(text)
     given = MemoryChange(groups=(), linked=False, erased=0, marked=0)
     line = PresetResult(preset=None, outcome=Outcome.UNMATCHED)
-    written = event_json(EventReceipt(message_id="", deliveries=(line,), given=given, is_proven=True))
+    written = event_json(EventReceipt(message_id="", deliveries=(line,), given=given, is_trusted=True))
     for event in told.get("events", [told]):
         assert event.get("to_memory", written["to_memory"]).keys() == written["to_memory"].keys()
         assert event.keys() | {"to_memory"} == written.keys()

@@ -58,7 +58,7 @@ def yes(day: float, kind: str = "track", **said: Any) -> IdentityEvent:
 
 def public(step: IdentityEvent) -> IdentityEvent:
     """The same event by a public key."""
-    return replace(step, is_proven=False)
+    return replace(step, is_trusted=False)
 
 
 class Erasure(NamedTuple):

@@ -1294,7 +1294,7 @@ SCENES: list[Scene] = [
     ),
     (
         "15: what a public key says counts as well",
-        [says(0, user="ann", anon="x", em="e", is_proven=False), says(1, user="ann", is_proven=False)],
+        [says(0, user="ann", anon="x", em="e", is_trusted=False), says(1, user="ann", is_trusted=False)],
         {"em": "e"},
     ),
     (
@@ -1378,10 +1378,10 @@ SCENES: list[Scene] = [
     ),
 ]
 
-#: Public events beside proven ones: rules 10 and 11.
+#: Public events beside trusted ones: rules 10 and 11.
 SCENES_OF_TRUST: list[Scene] = [
     (
-        "10: what a public event says fills no proven one",
+        "10: what a public event says fills no trusted one",
         [public(says(0, user="ann", anon="x", em="e", click_id="c")), says(1, user="ann", anon="x")],
         {},
     ),
@@ -1391,12 +1391,12 @@ SCENES_OF_TRUST: list[Scene] = [
         {},
     ),
     (
-        "10: what a proven event says fills public ones",
+        "10: what a trusted event says fills public ones",
         [identify(0, user="ann", em="e"), public(says(1, user="ann"))],
         {"em": "e"},
     ),
     (
-        "10: a public event replaces nothing proven",
+        "10: a public event replaces nothing trusted",
         [identify(0, user="ann", em="e"), public(identify(1, user="ann", em="f")), public(says(2, user="ann"))],
         {"em": "e"},
     ),
@@ -1406,7 +1406,7 @@ SCENES_OF_TRUST: list[Scene] = [
         {"em": "e"},
     ),
     (
-        "10: it renews nothing proven",
+        "10: it renews nothing trusted",
         [identify(0, user="ann", em="e"), public(says(60, user="ann", em="e")), says(95, user="ann")],
         {},
     ),
@@ -1416,7 +1416,7 @@ SCENES_OF_TRUST: list[Scene] = [
         {},
     ),
     (
-        "10: a proven event replaces what a public one says, be that newer",
+        "10: a trusted event replaces what a public one says, be that newer",
         [public(identify(2, user="ann", em="f")), identify(1, user="ann", em="e"), public(says(3, user="ann"))],
         {"em": "e"},
     ),
@@ -1426,7 +1426,7 @@ SCENES_OF_TRUST: list[Scene] = [
         {"em": "e", "ph": "p"},
     ),
     (
-        "10: a public link moves nothing proven to the user",
+        "10: a public link moves nothing trusted to the user",
         [says(0, anon="x", em="e"), public(says(1, user="ann", anon="x")), public(says(2, user="ann"))],
         {},
     ),
@@ -1436,7 +1436,7 @@ SCENES_OF_TRUST: list[Scene] = [
         {"em": "e"},
     ),
     (
-        "10: nor over what a proven event said of the user",
+        "10: nor over what a trusted event said of the user",
         [
             identify(0, user="ann", em="e"),
             public(says(1, anon="x", em="f")),
@@ -1451,7 +1451,7 @@ SCENES_OF_TRUST: list[Scene] = [
         {"em": "e"},
     ),
     (
-        "10: a proven link moves what is proven",
+        "10: a trusted link moves what is trusted",
         [
             says(0, anon="x", em="e"),
             public(says(0, anon="x", ph="p")),
@@ -1461,7 +1461,7 @@ SCENES_OF_TRUST: list[Scene] = [
         {"em": "e"},
     ),
     (
-        "10: a public link to another user drops nothing proven",
+        "10: a public link to another user drops nothing trusted",
         [
             says(0, anon="x", em="e", click_id="c"),
             public(says(1, user="ann", anon="x")),
@@ -1471,7 +1471,7 @@ SCENES_OF_TRUST: list[Scene] = [
         {"em": "e", "click": "c"},
     ),
     (
-        "10: it replaces no proven one",
+        "10: it replaces no trusted one",
         [identify(0, user="ann", anon="x", em="e"), public(says(1, user="bob", anon="x")), says(2, anon="x")],
         {"em": "e", "external_id": "ann"},
     ),
@@ -1481,12 +1481,12 @@ SCENES_OF_TRUST: list[Scene] = [
         {"em": "e", "external_id": "ann"},
     ),
     (
-        "10: it renews no proven one",
+        "10: it renews no trusted one",
         [identify(0, user="ann", anon="x", em="e"), public(says(5, user="ann", anon="x")), says(10, anon="x")],
         {},
     ),
     (
-        "10: a public event removes no proven link",
+        "10: a public event removes no trusted link",
         [identify(0, user="ann", anon="x", em="e"), public(withheld(1, user="bob", anon="x")), says(2, anon="x")],
         {"em": "e", "external_id": "ann"},
     ),
@@ -1501,7 +1501,7 @@ SCENES_OF_TRUST: list[Scene] = [
         {},
     ),
     (
-        "10: a public alias cuts no proven one where a circle would close",
+        "10: a public alias cuts no trusted one where a circle would close",
         [
             identify(0, user="ann", em="e"),
             says(1, "alias", user="bob", previous="ann"),
@@ -1511,7 +1511,7 @@ SCENES_OF_TRUST: list[Scene] = [
         {"em": "e"},
     ),
     (
-        "10: a proven alias cuts it",
+        "10: a trusted alias cuts it",
         [
             says(0, user="ann", anon="x"),
             says(0, user="bob"),
@@ -1522,7 +1522,7 @@ SCENES_OF_TRUST: list[Scene] = [
         {"external_id": "ann"},
     ),
     (
-        "10: a proven link replaces a public one, be that newer, and drops what public events said of the other user",
+        "10: a trusted link replaces a public one, be that newer, and drops what public events said of the other user",
         [
             public(says(2, user="bob", anon="x", click_id="c")),
             public(says(3, anon="x", em="e")),
@@ -1552,7 +1552,7 @@ SCENES_OF_TRUST: list[Scene] = [
         {"external_id": "bob"},
     ),
     (
-        "10: a proven event leaves the public link of a browser to public events",
+        "10: a trusted event leaves the public link of a browser to public events",
         [
             identify(0, user="ann", em="e"),
             public(says(1, user="ann", anon="x")),
@@ -1562,7 +1562,7 @@ SCENES_OF_TRUST: list[Scene] = [
         {"external_id": "ann", "click": "c", "em": "e"},
     ),
     (
-        "11: a public no is none of proven events of the same id",
+        "11: a public no is none of trusted events of the same id",
         [identify(0, user="ann", em="e"), public(no(1, user="ann")), says(2, user="ann")],
         {"em": "e"},
     ),
@@ -1588,7 +1588,7 @@ SCENES_OF_TRUST: list[Scene] = [
         {"em": "e"},
     ),
     (
-        "11: it holds for the user to whom a proven event linked the browser",
+        "11: it holds for the user to whom a trusted event linked the browser",
         [identify(0, user="ann", anon="x", em="e"), public(no(1, anon="x")), says(2, user="ann")],
         {},
     ),
@@ -1608,7 +1608,7 @@ SCENES_OF_TRUST: list[Scene] = [
         {},
     ),
     (
-        "11: a proven no of the browser is not handed on",
+        "11: a trusted no of the browser is not handed on",
         [no(0, anon="x"), says(1, user="ann", anon="x"), identify(2, user="ann", em="e"), says(3, user="ann")],
         {"em": "e"},
     ),
@@ -1792,7 +1792,7 @@ SCENES_OF_TRUST: list[Scene] = [
         {"em": "e"},
     ),
     (
-        "11: a proven no does not go by a public yes",
+        "11: a trusted no does not go by a public yes",
         [no(0, user="ann"), public(yes(1, user="ann")), identify(2, user="ann", em="e"), says(3, user="ann")],
         {},
     ),
@@ -1802,7 +1802,7 @@ SCENES_OF_TRUST: list[Scene] = [
         {},
     ),
     (
-        "11: a public no beside a proven one goes, and leaves that",
+        "11: a public no beside a trusted one goes, and leaves that",
         [
             no(0, anon="x"),
             public(no(0, anon="x")),
@@ -1813,7 +1813,7 @@ SCENES_OF_TRUST: list[Scene] = [
         {},
     ),
     (
-        "11: a proven yes lifts both",
+        "11: a trusted yes lifts both",
         [
             no(0, anon="x"),
             public(no(0, anon="x")),
@@ -1824,7 +1824,7 @@ SCENES_OF_TRUST: list[Scene] = [
         {"click": "c"},
     ),
     (
-        "11: a proven no holds for public events of browsers that public ones linked",
+        "11: a trusted no holds for public events of browsers that public ones linked",
         [
             public(says(0, user="ann", anon="x")),
             no(1, user="ann"),
@@ -1834,12 +1834,12 @@ SCENES_OF_TRUST: list[Scene] = [
         {},
     ),
     (
-        "11: and for no proven ones of theirs",
+        "11: and for no trusted ones of theirs",
         [public(says(0, user="ann", anon="x")), no(1, user="ann"), says(2, anon="x", click_id="c"), says(3, anon="x")],
         {"click": "c"},
     ),
     (
-        "11: whose proven facts stay",
+        "11: whose trusted facts stay",
         [
             public(says(0, user="ann", anon="x")),
             says(0, anon="x", click_id="c"),
@@ -1854,27 +1854,27 @@ SCENES_OF_TRUST: list[Scene] = [
 SCENES_OF_STRANGERS: list[Scene] = [
     (
         "15: a public key remembers under the browser only",
-        [says(0, user="ann", anon="x", em="e", is_proven=False), says(1, user="ann")],
+        [says(0, user="ann", anon="x", em="e", is_trusted=False), says(1, user="ann")],
         {},
     ),
     (
         "15: there it does",
-        [says(0, user="ann", anon="x", ge="g", click_id="c", is_proven=False), says(1, anon="x", is_proven=False)],
+        [says(0, user="ann", anon="x", ge="g", click_id="c", is_trusted=False), says(1, anon="x", is_trusted=False)],
         {"ge": "g", "click": "c"},
     ),
     (
         "15: it is told nothing of the user that it names",
-        [identify(0, user="ann", em="e"), says(1, user="ann", anon="x", is_proven=False)],
+        [identify(0, user="ann", em="e"), says(1, user="ann", anon="x", is_trusted=False)],
         {},
     ),
     (
         "15: but of the one whom a secret linked",
-        [says(0, user="ann", anon="x", em="e"), says(1, anon="x", is_proven=False)],
+        [says(0, user="ann", anon="x", em="e"), says(1, anon="x", is_trusted=False)],
         {"em": "e", "external_id": "ann"},
     ),
     (
         "15: also where it names that one",
-        [says(0, user="ann", anon="x", em="e"), says(1, user="ann", anon="x", is_proven=False)],
+        [says(0, user="ann", anon="x", em="e"), says(1, user="ann", anon="x", is_trusted=False)],
         {"em": "e"},
     ),
     (
@@ -1882,42 +1882,42 @@ SCENES_OF_STRANGERS: list[Scene] = [
         [
             says(0, user="ann", anon="x", em="e"),
             says(1, "alias", user="bob", previous="ann"),
-            says(2, user="ann", anon="x", is_proven=False),
+            says(2, user="ann", anon="x", is_trusted=False),
         ],
         {"em": "e"},
     ),
     (
         "15: nor of what the browser has of a person where it names one, who may be another",
         [
-            says(0, user="ann", anon="x", em="e", click_id="c", is_proven=False),
-            says(1, user="bob", anon="x", is_proven=False),
+            says(0, user="ann", anon="x", em="e", click_id="c", is_trusted=False),
+            says(1, user="bob", anon="x", is_trusted=False),
         ],
         {"click": "c"},
     ),
     (
         "15: not where it names another",
-        [says(0, user="ann", anon="x", em="e"), says(1, user="bob", anon="x", is_proven=False)],
+        [says(0, user="ann", anon="x", em="e"), says(1, user="bob", anon="x", is_trusted=False)],
         {},
     ),
     (
         "15: an alias by a public key links nothing",
         [
             identify(0, user="ann", em="e"),
-            says(1, "alias", user="bob", previous="ann", is_proven=False),
+            says(1, "alias", user="bob", previous="ann", is_trusted=False),
             says(2, user="bob"),
         ],
         {},
     ),
     (
         "15: a no counts from anyone",
-        [identify(0, user="ann", em="e"), no(1, user="ann", is_proven=False), says(2, user="ann", is_proven=False)],
+        [identify(0, user="ann", em="e"), no(1, user="ann", is_trusted=False), says(2, user="ann", is_trusted=False)],
         {},
     ),
     (
         "15: and a user who said it is closed for anyone",
         [
             no(0, user="ann"),
-            says(1, user="ann", anon="x", click_id="c", is_proven=False),
+            says(1, user="ann", anon="x", click_id="c", is_trusted=False),
             says(2, anon="x"),
         ],
         {},
@@ -1926,7 +1926,7 @@ SCENES_OF_STRANGERS: list[Scene] = [
         "15: a yes by a public key opens no user",
         [
             no(0, user="ann"),
-            yes(1, user="ann", is_proven=False),
+            yes(1, user="ann", is_trusted=False),
             identify(2, user="ann", em="e"),
             says(3, user="ann"),
         ],
@@ -1935,10 +1935,10 @@ SCENES_OF_STRANGERS: list[Scene] = [
     (
         "15: but its browser",
         [
-            no(0, anon="x", is_proven=False),
-            yes(1, anon="x", is_proven=False),
-            says(2, anon="x", click_id="c", is_proven=False),
-            says(3, anon="x", is_proven=False),
+            no(0, anon="x", is_trusted=False),
+            yes(1, anon="x", is_trusted=False),
+            says(2, anon="x", click_id="c", is_trusted=False),
+            says(3, anon="x", is_trusted=False),
         ],
         {"click": "c"},
     ),

@@ -37,8 +37,8 @@ def changed(
 
 
 def said_at(day: float) -> str:
-    """The mark of `anonymous x`, as the store keeps it, by a proven no of that day."""
-    no = No(at=day * DAY, by=("anonymous x",), is_proven=True, for_proven=True, ends_at=(day + 400) * DAY)
+    """The mark of `anonymous x`, as the store keeps it, by a trusted no of that day."""
+    no = No(at=day * DAY, by=("anonymous x",), is_trusted=True, for_trusted=True, ends_at=(day + 400) * DAY)
     return msgspec.json.encode(Suppression.of((no,), ("anonymous x",))).decode()
 
 

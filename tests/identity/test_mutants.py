@@ -69,7 +69,7 @@ EQUIVALENT = {
                 "is_suppressed(event, seen, rules)"
             ),
             "memory: if facts is person.facts and link is person.link: -> if False:",
-            "memory: if not all((fact.is_proven for fact in facts.values())): -> if True:",
+            "memory: if not all((fact.is_trusted for fact in facts.values())): -> if True:",
             "memory: if public: -> if True:",
             "suppression: keys if key in browsers else () -> keys",
             (
@@ -143,5 +143,6 @@ def journeys() -> list[tuple[IdentityEvent, Any]]:
     read = assemble.identity_event_reader(settings)
     events = [(read_event(orjson.loads(orjson.dumps(row.event)), Arrival.at(0)), row.expected) for row in rows()]
     return [
-        (read(event, catalog, now=own_time(event, math.inf), is_proven=True)[0], expected) for event, expected in events
+        (read(event, catalog, now=own_time(event, math.inf), is_trusted=True)[0], expected)
+        for event, expected in events
     ]

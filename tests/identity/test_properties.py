@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from app.identity import GROUPS, HeldMemory, IdentityEvent, resolve_identity
 from app.identity.facts import NOBODY, OF_PERSON
-from app.identity.memory import ProvenMemory
+from app.identity.memory import TrustedMemory
 from tests.identity.build import DAY, RULES, no, public, says, withheld, yes
 
 USERS, BROWSERS = ("ann", "bob", "cay"), ("x", "y", "z")
@@ -120,7 +120,7 @@ mixed_ways = st.lists(
         replace,
         events(kinds=("track", "identify", "alias", "group")),
         at=st.integers(0, 400).map(lambda quarter: quarter / 4 * DAY),
-        is_proven=st.booleans(),
+        is_trusted=st.booleans(),
     ),
     min_size=1,
     max_size=25,
@@ -132,18 +132,18 @@ mixed_ways = st.lists(
     [public(says(1, user="ann", anon="y")), no(2, "alias", previous="y"), no(3, user="ann")],
     "everyone",
 )
-def test_public_events_change_nothing_of_what_proven_ones_alone_would_have_given(
+def test_public_events_change_nothing_of_what_trusted_ones_alone_would_have_given(
     way: list[IdentityEvent], users_from: str
 ) -> None:
-    """But for a no, which holds for the user to whom a proven event linked its browser (the next property)."""
+    """But for a no, which holds for the user to whom a trusted event linked its browser (the next property)."""
     rules = RULES.model_copy(update={"remember_users_from": users_from})
-    way = [event if event.is_proven else replace(event, is_no=False) for event in way]
+    way = [event if event.is_trusted else replace(event, is_no=False) for event in way]
     mixed, alone = HeldMemory(), HeldMemory()
     for event in way:
         known = resolve_identity(event, mixed, rules)
-        if event.is_proven:
+        if event.is_trusted:
             assert known == resolve_identity(event, alone, rules)
-    seen = ProvenMemory(mixed)
+    seen = TrustedMemory(mixed)
     for key in (*(f"user {name}" for name in USERS), *(f"anonymous {name}" for name in (*USERS, *BROWSERS))):
         marks = (seen.suppression(key), alone.suppression(key))
         assert (seen.person(key) or NOBODY) == (alone.person(key) or NOBODY)
@@ -153,13 +153,13 @@ def test_public_events_change_nothing_of_what_proven_ones_alone_would_have_given
 
 
 @given(mixed_ways)
-def test_public_nos_change_nothing_for_proven_events_where_these_link_no_browser(way: list[IdentityEvent]) -> None:
+def test_public_nos_change_nothing_for_trusted_events_where_these_link_no_browser(way: list[IdentityEvent]) -> None:
     mixed, alone = HeldMemory(), HeldMemory()
     for each in way:
-        event = replace(each, anonymous=None, previous=None) if each.is_proven and each.user else each
-        event = replace(event, previous=None) if event.is_proven else event
+        event = replace(each, anonymous=None, previous=None) if each.is_trusted and each.user else each
+        event = replace(event, previous=None) if event.is_trusted else event
         known = resolve_identity(event, mixed, RULES)
-        if event.is_proven:
+        if event.is_trusted:
             assert known == resolve_identity(event, alone, RULES)
 
 

@@ -56,7 +56,7 @@ def reports(outbox: Outbox, clock: Clock) -> TagReports:
 
 
 #: What is known of sources: pages show the key of one.
-TRAITS = {"": SourceTraits(), "shop": SourceTraits(), "pixel": SourceTraits(is_proven=False, has_page_key=True)}
+TRAITS = {"": SourceTraits(), "shop": SourceTraits(), "pixel": SourceTraits(is_trusted=False, has_page_key=True)}
 
 
 async def report_of(outbox: Outbox, clock: Clock, days: int = 7) -> TagReport:

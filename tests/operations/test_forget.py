@@ -50,7 +50,7 @@ async def outbox(configured: Any) -> Any:
 
 
 async def accept(
-    configured: Any, outbox: Outbox, *events: dict[str, Any] | EventRefused, is_proven: bool = True
+    configured: Any, outbox: Outbox, *events: dict[str, Any] | EventRefused, is_trusted: bool = True
 ) -> list[Any]:
     """Receive events; the lines of each."""
     pipeline = assemble.pipeline(configured, assembled.shipped_catalog(), outbox=outbox)
@@ -58,7 +58,9 @@ async def accept(
         event if isinstance(event, EventRefused) else {"messageId": f"m-{next(_numbers)}", "timestamp": NOW, **event}
         for event in events
     ]
-    return [each.deliveries for each in (await pipeline.accept(Intake(complete, now=NOW, is_proven=is_proven))).events]
+    return [
+        each.deliveries for each in (await pipeline.accept(Intake(complete, now=NOW, is_trusted=is_trusted))).events
+    ]
 
 
 IDENTIFY = {"type": "identify", "userId": "ann", "anonymousId": "x", "traits": {"email": "ann@shop.example"}}
@@ -114,7 +116,7 @@ async def test_an_event_of_a_known_sender_forgets_what_came_before_it_in_the_sam
 ) -> None:
     page = PAGE | {"messageId": "p", "userId": "ann"}
     delete = {"type": "delete", "userId": "ann"}
-    await accept(configured, outbox, IDENTIFY, page, delete, is_proven=False)
+    await accept(configured, outbox, IDENTIFY, page, delete, is_trusted=False)
     assert len((await outbox.message("p")).deliveries) == 1
     _, _, _, (line,) = await accept(
         configured, outbox, IDENTIFY, PAGE | {"messageId": "r", "userId": "ann"}, delete, PAGE | {"userId": "ann"}
@@ -182,7 +184,7 @@ async def test_of_a_request_that_is_sent_once_more_nothing_is_lost_nor_sent_twic
 @pytest.mark.parametrize("settings", [{}, SETTINGS])
 async def test_a_delete_that_erases_nobody_is_refused(outbox: Outbox, settings: dict[str, Any]) -> None:
     events: list[dict[str, Any]] = [{"type": "delete", "userId": "ann"}, PAGE | {"userId": "ann"}]
-    (line,), (page,) = await accept(assembled.settings(**settings), outbox, *events, is_proven=False)
+    (line,), (page,) = await accept(assembled.settings(**settings), outbox, *events, is_trusted=False)
     assert (line.outcome, page.outcome) == (Outcome.REFUSED, Outcome.ENQUEUED)
     assert "known by a secret" in line.reason
 
@@ -221,7 +223,7 @@ async def test_an_erased_order_that_comes_again_is_withheld_with_that_reason(out
     assert new.outcome is Outcome.ENQUEUED, "any other event is a new person's"
     told = assemble.explainer(mine, outbox=outbox)
     receipt = await told.receipt(
-        Intake([order | {"timestamp": NOW}], now=NOW, is_proven=True), assembled.shipped_catalog()
+        Intake([order | {"timestamp": NOW}], now=NOW, is_trusted=True), assembled.shipped_catalog()
     )
     assert [each.outcome for each in receipt.events[0].deliveries] == [Outcome.WITHHELD]
     assert [event.outcome for _, event in (await outbox.message("order")).dropped_events] == [Outcome.WITHHELD]
@@ -325,7 +327,7 @@ async def test_a_no_that_a_yes_lifts_is_in_the_audit_log_by_both_its_ends(
         said = [{"userId": "ann", "anonymousId": "x", "properties": {"opt_out": no}} for no in (True, False)]
         no, yes = (PAGE | each for each in said)
         times = ({"timestamp": NOW - 10 + 2 * turn + later} for later in range(2))
-        await accept(mine, outbox, no | next(times), yes | next(times), is_proven=False)
+        await accept(mine, outbox, no | next(times), yes | next(times), is_trusted=False)
     keys = IdKeys(await assemble.forgetting(mine, outbox).secret())
     user, browser = (str(key)[:16] for key in (keys.user("ann"), keys.anonymous("x")))
     lines = await audited(outbox)

@@ -95,9 +95,9 @@ def new(**changes: Any) -> NewDelivery:
     return NewDelivery(**(standard | changes))
 
 
-def marked(at: float | None, *, is_proven: bool = True) -> str | None:
+def marked(at: float | None, *, is_trusted: bool = True) -> str | None:
     """The mark of an id of which a no was said at this time, as the store keeps it; None where none was."""
-    no = No(at=at or 0, by=("a",), is_proven=is_proven, for_proven=is_proven)
+    no = No(at=at or 0, by=("a",), is_trusted=is_trusted, for_trusted=is_trusted)
     return None if at is None else msgspec.json.encode(Suppression(nos=(no,))).decode()
 
 

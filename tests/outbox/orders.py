@@ -64,7 +64,7 @@ def shop(
         "payload": _event(order_id, event_id, amount, currency, em=["a" * 64]),
         "side": side,
         "wait_s": WAIT_S,
-        "is_proven": True,
+        "is_trusted": True,
         "source": "shop",
     }
     return new(**(standard | changes))

@@ -154,7 +154,7 @@ def people(rng: Random, message_ids: list[str]) -> PeopleChanges:
             for place, key in enumerate(chosen[:2])
         ],
         suppressions=[
-            SuppressionChange(key=key, was=None, now=marked(rng.choice([None, at]), is_proven=rng.random() < 0.5))
+            SuppressionChange(key=key, was=None, now=marked(rng.choice([None, at]), is_trusted=rng.random() < 0.5))
             for key in chosen
         ],
         public_key=rng.choice([None, None, "tag", "page"]),
@@ -210,7 +210,7 @@ def sealed(rng: Random, now: float) -> Quarantined:
         at=now,
         ends_at=now + 60,
         source=rng.choice(SOURCES),
-        is_proven=rng.random() < 0.5,
+        is_trusted=rng.random() < 0.5,
         name=rng.choice(TEXTS),
         outcome=Outcome.INVALID,
         reason=rng.choice(TEXTS),

@@ -62,22 +62,22 @@ class Shop:
         )
 
     async def server(self, *events: Event) -> list[Outcome]:
-        return await self._send(events, is_proven=True)
+        return await self._send(events, is_trusted=True)
 
     async def stranger(self, *events: Event) -> list[Outcome]:
-        return await self._send(events, is_proven=False)
+        return await self._send(events, is_trusted=False)
 
     async def segment(self, *events: Event) -> list[Outcome]:
         """Receive signed requests of Segment at `/webhook`, with events of pages and servers."""
-        is_proven = proves_authors(self._settings, DEFAULT_SOURCE)
-        return await self._send(events, is_proven=is_proven, source=DEFAULT_SOURCE)
+        is_trusted = proves_authors(self._settings, DEFAULT_SOURCE)
+        return await self._send(events, is_trusted=is_trusted, source=DEFAULT_SOURCE)
 
-    async def _send(self, events: tuple[Event, ...], *, is_proven: bool, source: str = "") -> list[Outcome]:
+    async def _send(self, events: tuple[Event, ...], *, is_trusted: bool, source: str = "") -> list[Outcome]:
         known = {"type": "track", "timestamp": self.now - 60, "context": PERSON}
         complete = [known | {"messageId": f"m-{next(self._numbers)}"} | event for event in events]
         read = [read_event(each, Arrival.at(self.now)) for each in complete]
-        source = source or ("shop" if is_proven else "page")
-        receipt = await self._pipeline.accept(Intake(read, self.now, source=source, is_proven=is_proven))
+        source = source or ("shop" if is_trusted else "page")
+        receipt = await self._pipeline.accept(Intake(read, self.now, source=source, is_trusted=is_trusted))
         lines = [line for event in receipt.events for line in event.deliveries]
         self.warnings += [warning for line in lines for warning in line.warnings]
         return [line.outcome for line in lines]
@@ -188,8 +188,8 @@ async def test_invalid_events_of_a_stranger_push_no_signed_one_out_of_the_quaran
     for _ in range(4):
         await shop.stranger(*(junk for _ in range(50)))
     found = await shop.outbox.sealed_events.find(QuarantineFilter(), now=NOW, after=0, limit=1_000)
-    assert [each.message_id for each in found if each.is_proven] == ["order-1"]
-    assert sum(len(each.sealed) for each in found if not each.is_proven) <= 20_000
+    assert [each.message_id for each in found if each.is_trusted] == ["order-1"]
+    assert sum(len(each.sealed) for each in found if not each.is_trusted) <= 20_000
 
 
 @pytest.mark.slow
@@ -288,20 +288,20 @@ async def test_a_visitor_can_cancel_a_held_order_of_a_shop_that_sends_by_segment
 
 
 @pytest.mark.parametrize(
-    ("shop", "is_proven"),
+    ("shop", "is_trusted"),
     [
         ({"webhook_shared_secrets": ("a secret of Segment",)}, False),
         ({"webhook_shared_secrets": ("a secret of Segment",), "webhook_authors": "server"}, True),
     ],
     indirect=["shop"],
 )
-async def test_signed_orders_of_segment_are_proven_only_if_a_setting_names_servers_as_authors(
-    shop: Shop, *, is_proven: bool
+async def test_signed_orders_of_segment_are_trusted_only_if_a_setting_names_servers_as_authors(
+    shop: Shop, *, is_trusted: bool
 ) -> None:
     await shop.segment(order(1))
     # a page with a write key of its own changes only public orders
     await shop.stranger({"event": "Order Cancelled", "properties": {"order_id": "SO-1"}})
-    assert len(await shop.sent(DEFAULT_SOURCE)) == is_proven
+    assert len(await shop.sent(DEFAULT_SOURCE)) == is_trusted
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,7 @@ async def test_the_backlog_is_bounded_in_bytes_of_payload_too(open_at: Callable[
         await at.outbox.check([ACCOUNT])
 
 
-async def test_a_tenth_of_the_backlog_is_kept_for_proven_events(open_at: Callable[..., At]) -> None:
+async def test_a_tenth_of_the_backlog_is_kept_for_trusted_events(open_at: Callable[..., At]) -> None:
     """A flood of public events filled the backlog, and the shop's orders got 503."""
     at = open_at(room_for=20)
     flood = [new(leaves_room=True) for _ in range(18)]
@@ -203,9 +203,9 @@ async def test_a_tenth_of_the_backlog_is_kept_for_proven_events(open_at: Callabl
     with pytest.raises(BacklogFull):
         await at.enqueue(new(leaves_room=True))
     assert [each.outcome for each in await at.enqueue(flood[0])] == [Outcome.DUPLICATE]  # it takes no room
-    await at.enqueue(new(is_proven=True), new(is_proven=True))
+    await at.enqueue(new(is_trusted=True), new(is_trusted=True))
     with pytest.raises(BacklogFull):
-        await at.enqueue(new(is_proven=True))
+        await at.enqueue(new(is_trusted=True))
     assert (await at.outbox.backlog(ACCOUNT, now=NOW)).pending == 20
 
 
@@ -214,7 +214,7 @@ async def test_calls_that_share_a_commit_are_refused_each_for_itself_where_room_
 ) -> None:
     at = open_at(room_for=20)
     await at.enqueue(*(new() for _ in range(18)))
-    calls = [new(leaves_room=True), new(is_proven=True), new(leaves_room=True), new(is_proven=True)]
+    calls = [new(leaves_room=True), new(is_trusted=True), new(leaves_room=True), new(is_trusted=True)]
     answers = await asyncio.gather(*(at.enqueue(each) for each in calls), return_exceptions=True)
     assert [isinstance(each, BacklogFull) for each in answers] == [True, False, True, False]
 

@@ -97,7 +97,7 @@ async def planted(settings: Any, outbox: Outbox) -> None:
     account = {"lease_s": 60, "limit": 1_000, "max_bytes": 10**9, "max_wait_s": 0, "now": NOW}
     for kind in ("sent", "dead", "claimed", "waits"):
         some = [event for name in ("ann", "bob") for event in events(name, kind)]
-        receipt = await pipeline.accept(Intake(some, now=NOW, source="shop", is_proven=True))
+        receipt = await pipeline.accept(Intake(some, now=NOW, source="shop", is_trusted=True))
         (ad_account_id,) = {line.ad_account_id for event in receipt.events for line in event.deliveries} - {""}
         claimed = [] if kind == "waits" else await outbox.claim(ad_account_id, **account)  # type: ignore[arg-type]
         await at.deliver(*(claimed if kind == "sent" else ()))
@@ -108,7 +108,7 @@ async def planted(settings: Any, outbox: Outbox) -> None:
         named = NamedPerson(user_id=name, emails=(f"{name}@shop.example",), wish="access")
         await acts.erase_named([("asked", named)], source="shop", again=(), now=NOW)
         user, browser = (str(key)[:16] for key in (keys.user(name), keys.anonymous(f"x-{name}")))
-        yes = Answer(key=user, said_by=browser, user=user, is_proven=False, is_no=False, at=NOW)
+        yes = Answer(key=user, said_by=browser, user=user, is_trusted=False, is_no=False, at=NOW)
         await outbox.write_consents([yes, replace(yes, key=sha(f"{name}@shop.example")[:16])])
 
 

@@ -166,7 +166,7 @@ async def test_what_is_kept_under_keyed_ids_is_named_where_no_secret_finds_it(
             pipeline = assemble.pipeline(assembled.settings(**SETTINGS), assembled.shipped_catalog(), outbox=outbox)
             traits = {"email": "ann@shop.example"}
             identify = {"type": "identify", "messageId": "i", "userId": "ann", "traits": traits, "timestamp": NOW}
-            await pipeline.accept(Intake([identify], now=NOW, is_proven=True))
+            await pipeline.accept(Intake([identify], now=NOW, is_trusted=True))
             told = await assemble.forgetting(assembled.settings(), outbox).forget(named("ann"), now=NOW)
             assert "REMEMBER_SECRET" in told.stays
             told = await assemble.forgetting(assembled.settings(**SETTINGS), outbox).forget(named("ann"), now=NOW)

@@ -89,17 +89,17 @@ def public(key: EventKey, count: int = 1) -> list[InventoryCount]:
     return [received(key, count), InventoryCount(key, Measure.PUBLIC, "", count)]
 
 
-async def test_names_that_a_stranger_invents_cost_no_proven_name_its_place(at: At) -> None:
-    inventory, proven = at.outbox.inventory, [EventKey("shop", "track", f"proven {n}") for n in range(4)]
-    await inventory.add([received(key) for key in proven], now=NOW, max_names=10)
+async def test_names_that_a_stranger_invents_cost_no_trusted_name_its_place(at: At) -> None:
+    inventory, trusted = at.outbox.inventory, [EventKey("shop", "track", f"trusted {n}") for n in range(4)]
+    await inventory.add([received(key) for key in trusted], now=NOW, max_names=10)
     both = EventKey("page", "track", "Order Completed")
     await inventory.add([*public(both, 4), received(both)], now=NOW, max_names=10)
     for n in range(30):
         await inventory.add(public(EventKey("page", "track", f"invented {n}"), 100 + n), now=NOW, max_names=10)
     left = [count.key for _, count in await days(at, Measure.RECEIVED) if count.key.type]
     assert {key.name for key in left} == {
-        *(key.name for key in proven),
-        both.name,  # a part of its events is proven
+        *(key.name for key in trusted),
+        both.name,  # a part of its events is trusted
         *(f"invented {n}" for n in range(25, 30)),
     }
     totals = await days(at, Measure.RECEIVED, Measure.PUBLIC, key=EventKey("page", "", OTHERS))

@@ -34,7 +34,7 @@ IP, MAIL = ("iaaaaaa",), ("eaaaaaa",)
 
 
 @every_row(
-    ("public", "proven", "expected"),
+    ("public", "trusted", "expected"),
     [
         (of("USD 249.00"), of("USD 249.00"), WEAK),
         (of("USD 249.00"), of("USD 229.00", "USD 249.00"), WEAK),
@@ -63,8 +63,8 @@ IP, MAIL = ("iaaaaaa",), ("eaaaaaa",)
         (of("USD 80.00", at=1, token="t"), of("USD 80.00", at=1_000, token="t"), STRONG),
     ],
 )
-def test_a_page_order_matches_a_shop_order(public: OrderSide, proven: OrderSide, *, expected: Match | None) -> None:
-    assert match_orders(public, proven) is expected
+def test_a_page_order_matches_a_shop_order(public: OrderSide, trusted: OrderSide, *, expected: Match | None) -> None:
+    assert match_orders(public, trusted) is expected
 
 
 @every_row(
@@ -392,7 +392,7 @@ def test_merging_keeps_the_shops_money_and_every_no_and_is_done_once(page: Any, 
     assert merge(shop, shop) == shop
 
 
-def waiting(delivery_id: int, follows: int, *, is_proven: bool = False, at: int = AT) -> StoredDelivery:
+def waiting(delivery_id: int, follows: int, *, is_trusted: bool = False, at: int = AT) -> StoredDelivery:
     return StoredDelivery(
         ad_account_id="1",
         preset="preset",
@@ -402,7 +402,7 @@ def waiting(delivery_id: int, follows: int, *, is_proven: bool = False, at: int 
         action_source="web",
         order_id="SO-1",
         event_time=at,
-        is_proven=is_proven,
+        is_trusted=is_trusted,
         stored_buyer="[]",
         stored_warnings="[]",
         stored_side=None,
@@ -421,10 +421,10 @@ def waiting(delivery_id: int, follows: int, *, is_proven: bool = False, at: int 
     ("row", "state", "becomes"),
     [
         (waiting(2, 1), State.DELIVERED, "dropped"),
-        (waiting(2, 1, is_proven=True), State.DELIVERED, "dropped"),
+        (waiting(2, 1, is_trusted=True), State.DELIVERED, "dropped"),
         (waiting(2, 1), State.CLAIMED, "waiting"),
-        (waiting(2, 1, is_proven=True), State.PENDING, "waiting"),
-        (waiting(2, 1, is_proven=True, at=AT - 7 * 86_400), State.PENDING, "sent"),
+        (waiting(2, 1, is_trusted=True), State.PENDING, "waiting"),
+        (waiting(2, 1, is_trusted=True, at=AT - 7 * 86_400), State.PENDING, "sent"),
         (waiting(2, 1), State.DEAD, "sent"),
         (waiting(2, 1), None, "sent"),
         (waiting(2, WAITS_TO_BE_WITHHELD), None, "withheld"),
@@ -440,7 +440,7 @@ def test_what_becomes_of_an_order_whose_wait_is_over(row: StoredDelivery, state:
 
 
 def test_of_several_claims_behind_one_that_is_gone_the_first_takes_its_place() -> None:
-    rows = [waiting(3, 1), waiting(2, 1), waiting(5, 4), waiting(6, 1, is_proven=True)]
+    rows = [waiting(3, 1), waiting(2, 1), waiting(5, 4), waiting(6, 1, is_trusted=True)]
 
     over = waits_over(rows, {3: None, 2: None, 5: State.DEAD, 6: None}, now=AT, max_event_age_s=7 * 86_400)
 

@@ -250,7 +250,7 @@ async def test_any_other_order_of_a_worn_out_id_is_sent_and_the_first_stay_known
 @pytest.mark.parametrize("name", ["initiate_checkout", "custom"])
 async def test_events_that_name_an_order_are_found_by_it_and_are_no_copies_of_it(at: At, name: str) -> None:
     """Neither of it nor of each other: only a `checkout` is the order."""
-    named = [order(event_name=name, is_proven=is_proven) for is_proven in (False, True, True)]
+    named = [order(event_name=name, is_trusted=is_trusted) for is_trusted in (False, True, True)]
     assert await outcomes(at, *named, order(), named[0]) == [Outcome.ENQUEUED] * 4 + [Outcome.DUPLICATE]
     page = await at.outbox.search(Query(order_id="SO-1"), limit=9)
     assert sorted(each.event_name for each in page.deliveries) == sorted([name] * 3 + ["checkout"])
@@ -277,7 +277,7 @@ async def test_events_that_name_an_order_are_found_by_it_and_are_no_copies_of_it
 
 async def test_a_cancelled_order_leaves_events_that_only_name_it(at: At) -> None:
     await at.enqueue(order(event_name="initiate_checkout"), order())
-    cancelled = Withdrawal(ad_account_id=ACCOUNT, preset="checkout", order_id="SO-1", message_id="c", is_proven=True)
+    cancelled = Withdrawal(ad_account_id=ACCOUNT, preset="checkout", order_id="SO-1", message_id="c", is_trusted=True)
     assert await at.outbox.withdraw([cancelled], now=at.now) == [1]
     page = await at.outbox.search(Query(order_id="SO-1"), limit=9)
     assert [each.event_name for each in page.deliveries] == ["initiate_checkout"]

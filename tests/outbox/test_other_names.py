@@ -23,7 +23,13 @@ def _payload(order_id: str, amount: str | None) -> bytes:
 def shop(order_id: str, number: str | None, amount: str | None = "80", **changes: Any) -> NewDelivery:
     """An order as the shop's webhook tells of it."""
     totals = (f"EUR {amount}.00", "EUR 99.00") if amount else ()
-    given: dict[str, Any] = {"order_id": order_id, "amount": amount, "currency": "EUR", "is_proven": True, "buyer": ANN}
+    given: dict[str, Any] = {
+        "order_id": order_id,
+        "amount": amount,
+        "currency": "EUR",
+        "is_trusted": True,
+        "buyer": ANN,
+    }
     given["payload"] = _payload(order_id, amount)
     return new(**given | {"side": OrderSide(totals=totals, number=number)} | changes)
 
@@ -80,7 +86,7 @@ async def test_a_page_that_waits_is_merged_with_the_order_of_its_number_and_no_o
     assert told.outcome is Outcome.MERGED
     assert (await at.outbox.message("other")).deliveries
     (merged,) = (await at.outbox.message("same")).deliveries
-    assert (merged.order_id, merged.amount, merged.is_proven) == ("1500", "80", True)
+    assert (merged.order_id, merged.amount, merged.is_trusted) == ("1500", "80", True)
 
 
 async def test_an_order_is_found_by_its_other_name(at: At) -> None:

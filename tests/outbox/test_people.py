@@ -182,7 +182,7 @@ async def test_a_no_leaves_nothing_of_another_event_of_the_same_new_id_at_once(o
         page = {"type": "page", "anonymousId": f"x{number}", "context": context}
         both = [page | {"messageId": f"p{number}"}, page | {"messageId": f"n{number}", "properties": {"opt_out": True}}]
         events = [read_event(each, Arrival.at(NOW)) for each in both]
-        await asyncio.gather(*(pipeline.accept(Intake([event], now=NOW, is_proven=True)) for event in events))
+        await asyncio.gather(*(pipeline.accept(Intake([event], now=NOW, is_trusted=True)) for event in events))
         found = await outbox.people([keys.anonymous(f"x{number}") or ""])
         assert (
             found.people,
@@ -273,18 +273,18 @@ async def test_public_marks_have_half_of_the_room_and_stop_only_public_keys(outb
         asked = ((await outbox.people(["a"], public_key=key, now=NOW)).is_full for key in (None, "tag"))
         return (await anext(asked), await anext(asked))
 
-    public = dict.fromkeys("abcd", (None, marked(NOW, is_proven=False)))
+    public = dict.fromkeys("abcd", (None, marked(NOW, is_trusted=False)))
     await put(outbox, changes(**public))
     assert sorted((await outbox.people(list("abcd"))).suppressions) == ["a", "b"]
     assert await are_full() == (False, True)
     await put(outbox, changes(p=(None, NOW), q=(None, NOW), r=(None, NOW)))
     assert sorted((await outbox.people(list("abpqr"))).suppressions) == ["a", "b", "p", "q"]
     assert await are_full() == (True, True)
-    await put(outbox, changes(p=(NOW, None), a=(marked(NOW, is_proven=False), NOW)))
-    assert await are_full() == (False, False)  # a mark that is proven since is no public one
-    await put(outbox, changes(c=(None, marked(NOW, is_proven=False)), d=(None, marked(NOW, is_proven=False))))
+    await put(outbox, changes(p=(NOW, None), a=(marked(NOW, is_trusted=False), NOW)))
+    assert await are_full() == (False, False)  # a mark that is trusted since is no public one
+    await put(outbox, changes(c=(None, marked(NOW, is_trusted=False)), d=(None, marked(NOW, is_trusted=False))))
     assert sorted((await outbox.people(list("abcdpqr"))).suppressions) == ["a", "b", "c", "q"]
-    await put(outbox, changes(b=(marked(NOW, is_proven=False), None), c=(marked(NOW, is_proven=False), None)))
+    await put(outbox, changes(b=(marked(NOW, is_trusted=False), None), c=(marked(NOW, is_trusted=False), None)))
     assert await are_full() == (False, False)
     await outbox.close()
 
@@ -295,7 +295,7 @@ async def test_a_public_key_adds_so_much_in_an_hour_and_no_other_key_feels_it(ou
     keys = [f"x{number}" for number in range(added_by_key(rules(**REMEMBER)))]
     for some, is_full in ((keys[:-1], False), (keys[-1:], True)):
         people = map(person, some) if what == "people" else ()
-        mark = None if what == "people" else marked(NOW, is_proven=False)
+        mark = None if what == "people" else marked(NOW, is_trusted=False)
         added = changes(*people, **dict.fromkeys(some, (None, mark)))
         await put(outbox, replace(added, public_key="tag"))
         asked = (("tag", NOW), ("other", NOW), (None, NOW), ("tag", NOW + 3_600))
@@ -339,19 +339,22 @@ async def test_the_other_ids_of_a_browser_that_said_no_are_found_with_it(outbox_
 
 async def test_public_people_go_first_where_they_are_too_many(outbox_url: str) -> None:
     outbox = open_with(outbox_url, remember_max_people=3)
-    proven = orjson.dumps({"facts": {"em": {"members": {}, "at": 0, "by": "page", "is_proven": True}}}).decode()
+    trusted = orjson.dumps({"facts": {"em": {"members": {}, "at": 0, "by": "page", "is_trusted": True}}}).decode()
     people = [person(f"x{number}", seen_at=NOW - number, stale_at=NOW + 9 * DAY_S) for number in range(4)]
-    people += [person(f"p{number}", text=proven, seen_at=NOW - 90, stale_at=NOW + 9 * DAY_S) for number in range(2)]
+    people += [person(f"p{number}", text=trusted, seen_at=NOW - 90, stale_at=NOW + 9 * DAY_S) for number in range(2)]
     await put(outbox, changes(*people))
     await retained(outbox)
     assert set(await known(outbox, *(each.key for each in people))) == {"x0", "p0", "p1"}
     await outbox.close()
 
 
-async def test_links_of_public_events_give_way_first_and_take_no_proven_fact_with_them(outbox_url: str) -> None:
+async def test_links_of_public_events_give_way_first_and_take_no_trusted_fact_with_them(outbox_url: str) -> None:
     outbox = open_with(outbox_url)
-    fact = {"facts": {"em": {"members": {}, "at": 0, "by": "page", "is_proven": True}}, "link": {"to": "user", "at": 0}}
-    link = {"facts": {}, "link": {"to": "user", "at": 0, "is_proven": True}}
+    fact = {
+        "facts": {"em": {"members": {}, "at": 0, "by": "page", "is_trusted": True}},
+        "link": {"to": "user", "at": 0},
+    }
+    link = {"facts": {}, "link": {"to": "user", "at": 0, "is_trusted": True}}
     texts = {"fact": fact, "link": link, **{f"x{number:02}": {"facts": {}} for number in range(MAX_LINKED)}}
     for place, (key, text) in enumerate(texts.items()):
         each = person(key, text=orjson.dumps(text).decode(), linked_to="user", linked_at=NOW + place)
@@ -462,13 +465,13 @@ async def test_whose_a_message_is_is_known_however_it_comes(
     outbox = open_with(outbox_url)
     made: list[NewDelivery] = []
     for call in calls:
-        deliveries = [new(message_id=name, event_id=name, is_proven=True) for name, _, is_made in call if is_made]
+        deliveries = [new(message_id=name, event_id=name, is_trusted=True) for name, _, is_made in call if is_made]
         owners = [
-            Ownership(message_id=name, user=who * 16, anonymous="e" * 16, contacts=("f" * 16,), is_proven=is_proven)
+            Ownership(message_id=name, user=who * 16, anonymous="e" * 16, contacts=("f" * 16,), is_trusted=is_trusted)
             for name, people, _ in call
             for who in people
-            for is_proven in (True, False)
-            if is_proven or way != "together"
+            for is_trusted in (True, False)
+            if is_trusted or way != "together"
         ]
         whose_they_are = PeopleChanges(people=[], suppressions=[], owners=owners)
         await put(outbox, whose_they_are, *deliveries)
@@ -490,11 +493,11 @@ async def test_whose_a_message_is_is_known_however_it_comes(
 async def test_whose_an_order_is_stays_known_whatever_becomes_of_it(outbox_url: str, end: str) -> None:
     outbox = open_with(outbox_url, payload_s=DAY_S if end == "kept" else 0)
     at = At(outbox)
-    order = new(order_id="A", is_proven=True)
+    order = new(order_id="A", is_trusted=True)
     await put(outbox, whose(order, ANN), order)
     if end == "withdrawn":
         asked = Withdrawal(
-            ad_account_id=ACCOUNT, preset="checkout", order_id="A", source="default", message_id="c", is_proven=True
+            ad_account_id=ACCOUNT, preset="checkout", order_id="A", source="default", message_id="c", is_trusted=True
         )
         assert await outbox.withdraw([asked], now=NOW) == [1]
     elif end in {"dead", "dismissed"}:
@@ -614,7 +617,7 @@ async def test_the_journeys_pass_with_two_processes_and_restarts(outbox_url: str
         outbox, pipeline = processes[number % 2]
         now = max(own_time(row.event, math.inf) for row in part)
         events = [read_event(orjson.loads(orjson.dumps(row.event)), Arrival.at(now)) for row in part]
-        receipt = await pipeline.accept(Intake(events, now=now, is_proven=True))
+        receipt = await pipeline.accept(Intake(events, now=now, is_trusted=True))
         for row, told in zip(part, map(event_json, receipt.events), strict=True):
             if row.expected is not None:
                 (delivery,) = told["deliveries"]

@@ -37,8 +37,8 @@ async def test_a_flood_of_new_ids_stops_what_its_key_remembers_and_nothing_else(
             number += 1
             given = {"messageId": f"m{number}", "anonymousId": f"x{number}", **each}
             read.append(read_event(given, Arrival.at(at)))
-        proven = {"is_proven": True} if source == "shop" else {}
-        return list((await pipeline.accept(Intake(read, now=at, source=source, **proven))).events)
+        trusted = {"is_trusted": True} if source == "shop" else {}
+        return list((await pipeline.accept(Intake(read, now=at, source=source, **trusted))).events)
 
     async def remembers(source: str, name: str, *, at: float = NOW) -> bool:
         """Whether an order that names nobody is valid, since its browser said who somebody is before."""

@@ -21,7 +21,7 @@ DROPPED_OUTCOMES = (Outcome.REFUSED, Outcome.WITHHELD, Outcome.DUPLICATE, Outcom
 
 def order(amount: str | None = "19.99", **changes: Any) -> Any:
     number = changes.pop("number", amount)
-    return new(order_id=f"SO-{number}", amount=amount, **({"currency": "EUR", "is_proven": True} | changes))
+    return new(order_id=f"SO-{number}", amount=amount, **({"currency": "EUR", "is_trusted": True} | changes))
 
 
 def note(outcome: Outcome, **changes: Any) -> DroppedEvent:
@@ -124,7 +124,7 @@ async def test_each_sum_is_the_length_of_the_list_of_its_orders(at: At) -> None:
 async def test_a_withdrawn_order_waits_no_longer(at: At) -> None:
     await at.enqueue(order("8", number="w"))
     asked = Withdrawal(
-        ad_account_id=ACCOUNT, preset="checkout", order_id="SO-w", message_id="cancelled", is_proven=True
+        ad_account_id=ACCOUNT, preset="checkout", order_id="SO-w", message_id="cancelled", is_trusted=True
     )
     assert await at.outbox.withdraw([asked], now=at.now) == [1]
     assert await stands(at.outbox) == {"withdrawn": (1, "8")}
@@ -140,7 +140,7 @@ async def test_an_order_is_counted_by_its_channel_wherever_it_stands(at: At) -> 
     await at.outbox.dead_letters.dismiss(Query(delivery_id=third.delivery_id), because="a test")
     await at.enqueue(order("9", channel="pos", hold_s=60))
     asked = Withdrawal(
-        ad_account_id=ACCOUNT, preset="checkout", order_id="SO-9", message_id="cancelled", is_proven=True
+        ad_account_id=ACCOUNT, preset="checkout", order_id="SO-9", message_id="cancelled", is_trusted=True
     )
     assert await at.outbox.withdraw([asked], now=at.now) == [1]
     rows = await at.outbox.revenue(first_day=TODAY, last_day=TODAY)

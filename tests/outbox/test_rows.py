@@ -45,11 +45,11 @@ def test_two_statements_with_one_name_are_an_error() -> None:
 def test_a_stored_delivery_is_read_from_its_columns_in_order_and_from_no_others() -> None:
     values = dict.fromkeys(StoredDelivery.__struct_fields__, "text")
     row = values | {
-        "event_time": 1, "stored_side": None, "delivery_id": 7, "state": "dead", "merged": 0, "is_proven": 1,
+        "event_time": 1, "stored_side": None, "delivery_id": 7, "state": "dead", "merged": 0, "is_trusted": 1,
         "was_tried": True, "settled_at": 2.5, "follows": None, "payload": None,
     }  # fmt: skip
     (read,) = stored_deliveries([tuple(row.values())])
-    assert (read.delivery_id, read.state, read.is_proven, read.was_tried) == (7, State.DEAD, True, True)
+    assert (read.delivery_id, read.state, read.is_trusted, read.was_tried) == (7, State.DEAD, True, True)
     for wrong in (tuple(row.values())[:-1], tuple((row | {"state": "gone"}).values()), tuple(reversed(row.values()))):
         with pytest.raises(msgspec.ValidationError):
             stored_deliveries([wrong])

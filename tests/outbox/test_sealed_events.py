@@ -16,7 +16,7 @@ def sealed(number: int, **changes: Any) -> Quarantined:
         "at": NOW + number,
         "ends_at": NOW + HOUR_S,
         "source": "default",
-        "is_proven": True,
+        "is_trusted": True,
         "name": "Order Completed",
         "outcome": Outcome.INVALID,
         "reason": "event_name: missing",
@@ -33,17 +33,17 @@ async def messages(at: At, wanted: QuarantineFilter = ALL, *, later: float = 0) 
 
 
 async def test_what_is_kept_is_found_as_it_was(at: At) -> None:
-    one = sealed(1, keys=("user", "browser"), is_proven=False, outcome=Outcome.UNMATCHED, reason="no \u0000 preset")
+    one = sealed(1, keys=("user", "browser"), is_trusted=False, outcome=Outcome.UNMATCHED, reason="no \u0000 preset")
     two = sealed(2, keys=())
     await at.outbox.sealed_events.keep([one, two])
     first, second = await at.outbox.sealed_events.find(ALL, now=NOW, after=0, limit=10)
-    assert (first.keys, first.is_proven, first.outcome, first.sealed) == (
+    assert (first.keys, first.is_trusted, first.outcome, first.sealed) == (
         one.keys,
         False,
         Outcome.UNMATCHED,
         one.sealed,
     )
-    assert (second.at, second.ends_at, second.keys, second.is_proven) == (two.at, two.ends_at, (), True)
+    assert (second.at, second.ends_at, second.keys, second.is_trusted) == (two.at, two.ends_at, (), True)
     assert await at.outbox.sealed_events.find(ALL, now=NOW, after=first.id, limit=10) == [second]
 
 
@@ -101,28 +101,28 @@ async def test_the_oldest_go_first_where_too_much_is_kept(at: At) -> None:
     ("flood", "kept"),
     [
         ("public", ["m-0", "m-1", "m-48", "m-49"]),  # of 500 bytes 250 for public ones, and the latest of these stay
-        ("proven", ["m-45", "m-46", "m-47", "m-48", "m-49"]),  # what is proven may take all, also from what is public
+        ("trusted", ["m-45", "m-46", "m-47", "m-48", "m-49"]),  # what is trusted may take all, also from what is public
     ],
 )
-async def test_a_flood_of_public_events_erases_nothing_proven(at: At, flood: str, kept: list[str]) -> None:
+async def test_a_flood_of_public_events_erases_nothing_trusted(at: At, flood: str, kept: list[str]) -> None:
     keep, size = at.outbox.sealed_events.keep, {"sealed": "x" * 100}
-    await keep([sealed(number, is_proven=flood == "public", **size) for number in range(2)])
-    await keep([sealed(number, is_proven=flood == "proven", source="page", **size) for number in range(2, 50)])
+    await keep([sealed(number, is_trusted=flood == "public", **size) for number in range(2)])
+    await keep([sealed(number, is_trusted=flood == "trusted", source="page", **size) for number in range(2, 50)])
     await at.outbox.sealed_events.trim(500)
     assert await messages(at) == kept
     assert await at.outbox.sealed_events.trim(500) == 0
 
 
-async def test_where_nothing_is_proven_public_events_have_all_the_room(at: At) -> None:
-    await at.outbox.sealed_events.keep([sealed(number, is_proven=False, sealed="x" * 100) for number in range(9)])
+async def test_where_nothing_is_trusted_public_events_have_all_the_room(at: At) -> None:
+    await at.outbox.sealed_events.keep([sealed(number, is_trusted=False, sealed="x" * 100) for number in range(9)])
     assert await at.outbox.sealed_events.trim(500) == 4
 
 
-async def test_a_public_event_takes_no_place_of_a_proven_one_with_the_same_message_id(at: At) -> None:
-    public, proven = sealed(1, is_proven=False, sealed="a"), sealed(1, sealed="b")
-    await at.outbox.sealed_events.keep([public, proven, public, proven])
+async def test_a_public_event_takes_no_place_of_a_trusted_one_with_the_same_message_id(at: At) -> None:
+    public, trusted = sealed(1, is_trusted=False, sealed="a"), sealed(1, sealed="b")
+    await at.outbox.sealed_events.keep([public, trusted, public, trusted])
     found = await at.outbox.sealed_events.find(ALL, now=NOW, after=0, limit=10)
-    assert [(each.is_proven, each.sealed) for each in found] == [(False, "a"), (True, "b")]
+    assert [(each.is_trusted, each.sealed) for each in found] == [(False, "a"), (True, "b")]
 
 
 async def test_it_is_erased_by_id_and_by_the_keys_of_its_person(at: At) -> None:
@@ -155,10 +155,10 @@ async def test_samples_stand_apart_from_the_quarantine(at: At) -> None:
 
 
 async def test_of_each_name_the_newest_samples_stay_and_of_public_ones_half_as_many(at: At) -> None:
-    public = [sample(number, is_proven=False) for number in range(5)]
-    proven = [sample(number) for number in range(5, 7)]
-    later = [sample(number, is_proven=False) for number in range(7, 9)]
-    await at.outbox.sealed_events.keep([*public, *proven, *later, sample(10, name="Purchase"), sealed(11)])
+    public = [sample(number, is_trusted=False) for number in range(5)]
+    trusted = [sample(number) for number in range(5, 7)]
+    later = [sample(number, is_trusted=False) for number in range(7, 9)]
+    await at.outbox.sealed_events.keep([*public, *trusted, *later, sample(10, name="Purchase"), sealed(11)])
     assert await at.outbox.sealed_events.trim_samples(4) == 5
     assert await messages(at, SAMPLES) == ["m-5", "m-6", "m-7", "m-8", "m-10"]
     assert await at.outbox.sealed_events.trim_samples(3) == 1

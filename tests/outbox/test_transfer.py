@@ -128,13 +128,13 @@ async def fill(at: At) -> None:
             for key in "xy"
         ],
         suppressions=[SuppressionChange(key="n", was=None, now=marked(NOW))],
-        owners=[Ownership(message_id=f"noted-{n}", user="v", anonymous=None, is_proven=True) for n in range(5)],
+        owners=[Ownership(message_id=f"noted-{n}", user="v", anonymous=None, is_trusted=True) for n in range(5)],
     )
     await at.outbox.enqueue([], [], [], now=at.now, people=people)
     no = Answer(
-        key="n", said_by="b", user="u", is_proven=False, is_no=True, kind="opt_out", at=NOW + 0.5, total="USD 1.00"
+        key="n", said_by="b", user="u", is_trusted=False, is_no=True, kind="opt_out", at=NOW + 0.5, total="USD 1.00"
     )
-    await at.outbox.write_consents([no, replace(no, key="m", is_proven=True, for_proven=True)])
+    await at.outbox.write_consents([no, replace(no, key="m", is_trusted=True, for_trusted=True)])
     for n in range(5):
         await at.outbox.write_audit(audited(at=at.now + n, target=f"Lead {n}"))
 

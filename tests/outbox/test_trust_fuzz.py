@@ -65,7 +65,7 @@ class World:
         self._settings = settings
         self._names: NameCounts | None = None
         self.now = now
-        #: What was sent of each order: whether it was proven, its value, its e-mail addresses.
+        #: What was sent of each order: whether it was trusted, its value, its e-mail addresses.
         self.sent: defaultdict[str, list[tuple[bool, str | None, tuple[str, ...]]]] = defaultdict(list)
         self.outbox = self._open()
 
@@ -86,13 +86,13 @@ class World:
         await self.outbox.close()
         self.outbox = self._open()
 
-    async def send(self, events: list[Event], *, is_proven: bool) -> None:
+    async def send(self, events: list[Event], *, is_trusted: bool) -> None:
         read = [
             read_event({"type": "track", "timestamp": self.now, "context": PERSON} | each, Arrival.at(self.now))
             for each in events
         ]
-        source = "shop" if is_proven else "page"
-        await self._pipeline.accept(Intake(read, self.now, source=source, is_proven=is_proven))
+        source = "shop" if is_trusted else "page"
+        await self._pipeline.accept(Intake(read, self.now, source=source, is_trusted=is_trusted))
 
     async def deliver(self) -> None:
         """Send what is due, and have Pinterest take it."""
@@ -102,18 +102,18 @@ class World:
                 event = orjson.loads(each.payload)
                 delivery = await self.outbox.delivery(each.delivery_id)
                 assert delivery is not None
-                told = delivery.is_proven, event["custom_data"].get("value"), tuple(event["user_data"].get("em", ()))
+                told = delivery.is_trusted, event["custom_data"].get("value"), tuple(event["user_data"].get("em", ()))
                 self.sent[event["custom_data"]["order_id"]].append(told)
             settled = [Settlement(claimed=each, result=Delivered(), state=State.DELIVERED) for each in claimed]
             await self.outbox.settle(settled, [], now=self.now)
 
     async def live(
-        self, events: list[Event], passes_s: float, *, is_proven: bool, restarts: bool, delivers: bool
+        self, events: list[Event], passes_s: float, *, is_trusted: bool, restarts: bool, delivers: bool
     ) -> None:
         """Let time pass, then take events, and perhaps begin anew and send."""
         self.now += passes_s
         if events:
-            await self.send(events, is_proven=is_proven)
+            await self.send(events, is_trusted=is_trusted)
         if restarts:
             await self.restart()
         if delivers:
@@ -126,7 +126,7 @@ class World:
         rows = await self.outbox.inventory.read(since=0, by_hour=False, counted=[Measure.RECEIVED])
         names = {count.key.name: count.number for _, count in rows if count.key.source == "shop"}
         found = await self.outbox.sealed_events.find(QuarantineFilter(), now=self.now, after=0, limit=1_000)
-        return [each.message_id for each in found if each.is_proven], names
+        return [each.message_id for each in found if each.is_trusted], names
 
 
 def order(number: int, total: float, message_id: str, user: str) -> Event:
@@ -147,7 +147,7 @@ def step(rng: Random, number: int) -> tuple[list[Event], list[Event]]:
         [says | email],
         [{"type": "page", "messageId": f"n-{number}", "userId": user} | no],
         [{"event": "Order Completed", "messageId": f"bad-{number}", "context": {}, "properties": {}}],
-        [{"event": f"Proven {number % 3}", "messageId": f"p-{number}"}],
+        [{"event": f"Trusted {number % 3}", "messageId": f"p-{number}"}],
     ]
     anyone = f"x{rng.randrange(3)}"
     junk = {"event": "Order Completed", "context": {}, "properties": {"note": "x" * 500}}
@@ -190,7 +190,7 @@ async def play(seed: int, settings: tuple[Settings, Settings]) -> None:
         note(server, strangers, cancelled, claimed)
         passes_s, restarts, delivers = rng.choice((0, 1, 30, 120, 900)), rng.random() < 0.05, rng.random() < 0.5
         for world, events in ((both, [*server, *strangers]), (alone, server)):
-            await world.live(events, passes_s, is_proven=bool(server), restarts=restarts, delivers=delivers)
+            await world.live(events, passes_s, is_trusted=bool(server), restarts=restarts, delivers=delivers)
     for world in (both, alone):
         for _ in range(4):
             world.now += 3_600
@@ -206,10 +206,10 @@ def compare(both: World, alone: World, cancelled: set[str], claimed: dict[str, s
     for order_id in {*both.sent, *alone.sent} - cancelled:
         expected = alone.sent.get(order_id, [])
         got = [each for each in both.sent.get(order_id, []) if each[0]]
-        public = [value for is_proven, value, _ in both.sent.get(order_id, []) if not is_proven]
+        public = [value for is_trusted, value, _ in both.sent.get(order_id, []) if not is_trusted]
         if got and expected and not expected[0][2] and float(expected[0][1] or 0) in claimed[order_id]:
             # of a buyer of whom the server says nothing, a bound page's order may say who it is
-            got = [(is_proven, value, ()) for is_proven, value, _ in got]
+            got = [(is_trusted, value, ()) for is_trusted, value, _ in got]
         if got != expected:
             # a bound order of a page that left before it is the same order: it is not sent again
             assert not got, (order_id, got, expected)
@@ -229,7 +229,7 @@ def seeds_of_tests() -> list[list[int]]:
 @pytest.mark.slow
 @pytest.mark.prove
 @pytest.mark.parametrize("seeds", seeds_of_tests(), ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
-async def test_nothing_public_changes_what_proven_events_alone_would_have_given(
+async def test_nothing_public_changes_what_trusted_events_alone_would_have_given(
     empty_store: Callable[[], AbstractContextManager[str]], tmp_path: Path, engine: str, seeds: list[int]
 ) -> None:
     folder = tmp_path / "presets"

@@ -217,7 +217,7 @@ TABLE: list[tuple[str, list[tuple[float, NewDelivery]], list[tuple[str, str | No
 async def test_a_merged_order_has_the_channel_of_the_shop(at: At, steps: list[NewDelivery]) -> None:
     for each in steps:
         await at.enqueue(each)
-    (order,) = [each for each in (await at.outbox.search(Query(), limit=9)).deliveries if each.is_proven]
+    (order,) = [each for each in (await at.outbox.search(Query(), limit=9)).deliveries if each.is_trusted]
     assert order.channel == "pos"
     rows = await at.outbox.revenue(first_day=int(at.now // DAY_S), last_day=int(at.now // DAY_S))
     assert {(row.channel, row.orders, str(row.amount)) for row in rows if row.became == "waiting"} == {
@@ -469,8 +469,8 @@ LEAD: dict[str, Any] = {"event_name": "lead", "order_id": None}
 ID_TABLE = [
     # what came before, what comes, its outcome
     (new(**LEAD, event_id="e"), new(**LEAD, event_id="e"), "duplicate"),
-    (new(**LEAD, event_id="e"), new(**LEAD, event_id="e", is_proven=True), "enqueued"),
-    (new(**LEAD, event_id="e", is_proven=True), new(**LEAD, event_id="e"), "duplicate"),
+    (new(**LEAD, event_id="e"), new(**LEAD, event_id="e", is_trusted=True), "enqueued"),
+    (new(**LEAD, event_id="e", is_trusted=True), new(**LEAD, event_id="e"), "duplicate"),
     (new(**LEAD, event_id="lead-12"), new(**LEAD, event_id="lead-12"), "duplicate"),
     (new(**LEAD, event_id="lead-12", source="a"), new(**LEAD, event_id="lead-12", source="b"), "enqueued"),
     (new(**LEAD, event_id="lead-x", source="a"), new(**LEAD, event_id="lead-x", source="b"), "duplicate"),
@@ -484,7 +484,7 @@ ID_TABLE = [
 
 
 @pytest.mark.parametrize(("before", "then", "outcome"), ID_TABLE)
-async def test_what_is_proven_repeats_nothing_public_by_an_id(
+async def test_what_is_trusted_repeats_nothing_public_by_an_id(
     at: At, before: NewDelivery, then: NewDelivery, outcome: str
 ) -> None:
     await at.enqueue(before)
@@ -597,7 +597,7 @@ async def test_claims_that_are_dropped_count_as_withdrawn(at: At) -> None:
     assert await _counts(at) == {"enqueued": 2, "withdrawn": 1}
     (dropped,) = (await at.outbox.search_dropped(Query(outcome=Outcome.WITHDRAWN), limit=9)).events
     assert (dropped[1].outcome, dropped[1].reason) == (Outcome.DUPLICATE, "the shop's own order differs")
-    assert (dropped[1].was_enqueued, dropped[1].is_proven) == (True, False)
+    assert (dropped[1].was_enqueued, dropped[1].is_trusted) == (True, False)
 
 
 async def test_each_exit_lists_as_many_as_are_counted_whatever_becomes_of_what_waits(at: At) -> None:
@@ -608,7 +608,7 @@ async def test_each_exit_lists_as_many_as_are_counted_whatever_becomes_of_what_w
         return shop(order_id=f"SO-{number}", event_id=f"shop-{number}")
 
     cancelled = Withdrawal(
-        ad_account_id=ACCOUNT, preset="checkout", order_id="SO-4", message_id="cancels", is_proven=True
+        ad_account_id=ACCOUNT, preset="checkout", order_id="SO-4", message_id="cancels", is_trusted=True
     )
     await at.enqueue(claim(1, "1.00"), claim(1, "2.00"), claim(2), claim(2, message_id="again"))
     await at.enqueue(claim(3, is_withheld_alone=True), claim(4), claim(5))
@@ -723,7 +723,7 @@ def _sealed(message_id: str) -> Quarantined:
         at=NOW,
         ends_at=NOW + DAY_S,
         source="web",
-        is_proven=False,
+        is_trusted=False,
         name="Order Completed",
         outcome=Outcome.WITHHELD,
         reason="not confirmed by the shop",

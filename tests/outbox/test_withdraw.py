@@ -65,13 +65,13 @@ async def test_a_withdrawn_order_keeps_its_warnings_by_which_it_is_found_as_it_w
 
 
 async def test_an_order_keeps_its_channel_wherever_it_ends(at: At) -> None:
-    order = {"is_proven": True, "channel": "pos"}
+    order = {"is_trusted": True, "channel": "pos"}
     await at.enqueue(*(new(message_id=f"m-{number}", order_id=f"SO-{number}", **order) for number in (1, 2)))
     first, second = await at.claim()
     await at.deliver(first)
     await at.kill(second)
     await at.enqueue(new(message_id="m-3", order_id="SO-3", hold_s=HOLD_S, **order))
-    assert await at.outbox.withdraw([cancelled("SO-3", is_proven=True)], now=NOW) == [1]
+    assert await at.outbox.withdraw([cancelled("SO-3", is_trusted=True)], now=NOW) == [1]
     (again,) = await at.enqueue(new(message_id="m-4", order_id="SO-1", **order))
     assert again.outcome is Outcome.DUPLICATE
     found = (await at.outbox.search(Query(channel="pos"), limit=9)).deliveries
@@ -147,8 +147,8 @@ async def test_an_order_with_u_0000_in_its_id_is_withdrawn_by_it(at: At) -> None
 async def test_a_cancellation_withdraws_what_is_not_more_trusted_waiting_or_to_come(
     at: At, *, is_first: bool, of_order: bool, of_cancellation: bool, is_gone: bool
 ) -> None:
-    order = new(message_id="m-1", order_id="#1001", hold_s=HOLD_S, is_proven=of_order)
-    asked = cancelled("1001", is_proven=of_cancellation)
+    order = new(message_id="m-1", order_id="#1001", hold_s=HOLD_S, is_trusted=of_order)
+    asked = cancelled("1001", is_trusted=of_cancellation)
     if is_first:
         await at.enqueue(order)
     gone = await at.outbox.withdraw([asked], now=NOW)
@@ -160,10 +160,10 @@ async def test_a_cancellation_withdraws_what_is_not_more_trusted_waiting_or_to_c
     assert await at.outbox.withdraw_cancelled([order], now=NOW) == []
 
 
-async def test_a_public_cancellation_hides_no_proven_one_of_an_order_to_come(at: At) -> None:
-    order = new(message_id="m-1", order_id="SO-1", hold_s=HOLD_S, is_proven=True)
-    proven, public = cancelled(is_proven=True), cancelled(message_id="cancel-2")
-    await at.outbox.withdraw([public, proven, public], now=NOW)
+async def test_a_public_cancellation_hides_no_trusted_one_of_an_order_to_come(at: At) -> None:
+    order = new(message_id="m-1", order_id="SO-1", hold_s=HOLD_S, is_trusted=True)
+    trusted, public = cancelled(is_trusted=True), cancelled(message_id="cancel-2")
+    await at.outbox.withdraw([public, trusted, public], now=NOW)
     await at.enqueue(order)
     assert await at.outbox.withdraw_cancelled([order], now=NOW) == [0]
     ((_, note),) = (await at.outbox.message("m-1")).dropped_events

@@ -156,9 +156,9 @@ def test_an_erasure_counts_from_a_sender_who_is_known_only() -> None:
     walk, memory = assemble.event_router(settings(remember_days=90)), HeldMemory()
     delete = {"type": "delete", "userId": "ann"}
     told = []
-    for event, is_proven in ((IDENTIFY, True), (delete, False), (ORDER, True), (delete, True), (ORDER, True)):
+    for event, is_trusted in ((IDENTIFY, True), (delete, False), (ORDER, True), (delete, True), (ORDER, True)):
         complete = {"messageId": "m", "timestamp": NOW, **event}
-        (line,) = walk.lines(complete, shipped_catalog(), now=NOW, memory=memory, is_known=is_proven)
+        (line,) = walk.lines(complete, shipped_catalog(), now=NOW, memory=memory, is_known=is_trusted)
         told.append(set(line.memory or ()))
     assert told == [set(), set(), {"em", "name"}, set(), set()]
 

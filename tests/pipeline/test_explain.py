@@ -434,12 +434,12 @@ def told(receipt: Receipt) -> list[tuple[str | None, list[tuple[str | None, Outc
 
 
 async def assert_equal(
-    explainer: Explainer, pipeline: Pipeline, events: list[Any], *, source: str = "default", is_proven: bool = True
+    explainer: Explainer, pipeline: Pipeline, events: list[Any], *, source: str = "default", is_trusted: bool = True
 ) -> set[Outcome]:
     """Check that each event, one after the other, becomes what was said before; return the outcomes that occurred."""
     outcomes: set[Outcome] = set()
     for event in events:
-        intake = Intake([event], NOW, source=source, is_proven=is_proven)
+        intake = Intake([event], NOW, source=source, is_trusted=is_trusted)
         explanation = await explainer.explain(event, shipped_catalog(), now=NOW, source=source)
         foreseen = await explainer.receipt(intake, shipped_catalog())
         done = await pipeline.accept(intake)
@@ -622,14 +622,14 @@ async def test_of_an_order_from_two_sides_it_says_what_becomes_of_it(
             event = read_event(
                 order(messageId=message_id, properties={"currency": "USD", **properties}), Arrival.at(NOW)
             )
-            await assert_equal(explainer, pipeline, [event], source=source, is_proven=source == "shop")
+            await assert_equal(explainer, pipeline, [event], source=source, is_trusted=source == "shop")
 
 
 async def test_an_order_says_that_it_would_wait_and_its_other_side_that_both_are_one_event(tmp_path: Path) -> None:
     page, shop = (order(messageId=message_id) for message_id in ("page-1", "shop-1"))
     async with both(tmp_path, Switches(), **TWO_SIDES) as (explainer, pipeline, _):
         before = await explainer.explain(page, shipped_catalog(), now=NOW, source="page")
-        assert await assert_equal(explainer, pipeline, [page], source="page", is_proven=False) >= {Outcome.ENQUEUED}
+        assert await assert_equal(explainer, pipeline, [page], source="page", is_trusted=False) >= {Outcome.ENQUEUED}
         explanation = await explainer.explain(shop, shipped_catalog(), now=NOW + 60, source="shop")
         assert await assert_equal(explainer, pipeline, [shop], source="shop") >= {Outcome.MERGED}
     assert before.headline.text == "Order Completed. Waits up to 10m for the other side of its order."
@@ -650,7 +650,7 @@ async def test_asking_what_becomes_of_an_order_is_no_word_of_its_side(tmp_path: 
 
 async def test_what_was_sent_before_is_a_duplicate_and_since_when(tmp_path: Path) -> None:
     async with both(tmp_path, Switches()) as (explainer, pipeline, _):
-        await pipeline.accept(Intake([order()], now=NOW, is_proven=True))
+        await pipeline.accept(Intake([order()], now=NOW, is_trusted=True))
         explanation = await explainer.explain(order(), shipped_catalog(), now=NOW + 60)
     report = of(explanation, "Order Completed")
     assert (report.outcome, report.seen_at) == (Outcome.DUPLICATE, NOW)
@@ -663,10 +663,10 @@ async def test_another_order_with_the_id_of_an_earlier_one_is_foreseen_with_its_
     ben = order(messageId="m-2", context={"traits": {"email": "ben@example.com"}})
     ben["properties"] |= {"revenue": 30}
     async with both(tmp_path, Switches()) as (explainer, pipeline, _):
-        await pipeline.accept(Intake([order()], now=NOW, is_proven=True))
+        await pipeline.accept(Intake([order()], now=NOW, is_trusted=True))
         explanation = await explainer.explain(ben, shipped_catalog(), now=NOW)
-        foreseen = await explainer.receipt(Intake([ben], NOW, is_proven=True), shipped_catalog())
-        done = await pipeline.accept(Intake([ben], now=NOW, is_proven=True))
+        foreseen = await explainer.receipt(Intake([ben], NOW, is_trusted=True), shipped_catalog())
+        done = await pipeline.accept(Intake([ben], now=NOW, is_trusted=True))
 
     (line,) = done.events[0].deliveries
     assert line.outcome is Outcome.ENQUEUED
@@ -682,7 +682,7 @@ async def test_asking_stores_nothing(tmp_path: Path) -> None:
     async with both(tmp_path, Switches()) as (explainer, _, outbox):
         for _ in range(2):
             assert (await explainer.explain(order(), shipped_catalog(), now=NOW)).headline.level == "good"
-            assert (await explainer.receipt(Intake([order()], NOW, is_proven=True), shipped_catalog())).counts[
+            assert (await explainer.receipt(Intake([order()], NOW, is_trusted=True), shipped_catalog())).counts[
                 Outcome.ENQUEUED
             ] == 1
         assert (await outbox.message("m-1")).deliveries == ()
@@ -692,8 +692,8 @@ async def test_asking_stores_nothing(tmp_path: Path) -> None:
 async def test_of_many_events_the_repeated_ones_are_foreseen(tmp_path: Path) -> None:
     events: list[Any] = [order(), EventRefused("no object"), order(messageId="m-2"), order(event="x", messageId="m-3")]
     async with both(tmp_path, Switches()) as (explainer, pipeline, _):
-        foreseen = await explainer.receipt(Intake(events, NOW, is_proven=True), shipped_catalog())
-        done = await pipeline.accept(Intake(events, now=NOW, is_proven=True))
+        foreseen = await explainer.receipt(Intake(events, NOW, is_trusted=True), shipped_catalog())
+        done = await pipeline.accept(Intake(events, now=NOW, is_trusted=True))
     assert foreseen.counts == done.counts
     assert [[line.outcome for line in each.deliveries] for each in foreseen.events] == [
         [Outcome.ENQUEUED],
@@ -724,6 +724,6 @@ def every_text(explanation: EventReport) -> Iterator[str]:
 
 async def test_no_reason_holds_what_is_personal(tmp_path: Path) -> None:
     async with both(tmp_path, Switches()) as (explainer, pipeline, _):
-        await pipeline.accept(Intake([order()], now=NOW, is_proven=True))
+        await pipeline.accept(Intake([order()], now=NOW, is_trusted=True))
         explanation = await explainer.explain(order(), shipped_catalog(), now=NOW)
     assert not any("jane" in text.lower() for text in every_text(explanation))

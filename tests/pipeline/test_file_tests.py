@@ -9,7 +9,7 @@ import pytest
 from app import assemble
 from app.catalog import Catalog
 from app.catalog.catalog import compile_catalog
-from app.catalog.sources import unproven_source
+from app.catalog.sources import untrusted_source
 from app.errors import CatalogError
 from tests.assembled import settings
 from tests.process import ROOT
@@ -293,7 +293,7 @@ SOURCE: dict[str, Any] = {
 )
 def test_a_source_is_tested_by_the_events_that_it_makes(test: dict[str, Any], told: list[str]) -> None:
     text = json.dumps({**SOURCE, "tests": [{"name": "a test", "event": {"id": "1"}, **test}]})
-    (result,) = assemble.file_tests().run(None, [("crm.yaml", *unproven_source("crm.yaml", text))])
+    (result,) = assemble.file_tests().run(None, [("crm.yaml", *untrusted_source("crm.yaml", text))])
     assert list(result.differences) == told
 
 
@@ -301,7 +301,7 @@ def test_a_source_is_tested_by_the_events_that_it_makes(test: dict[str, Any], to
 def test_every_shipped_file_has_tests_and_they_pass() -> None:
     running = assemble.running_catalog(settings())
     sources = sorted((ROOT / "sources").glob("*.yaml"))
-    compiled = [(str(file), *unproven_source(str(file), file.read_text("utf-8"))) for file in sources]
+    compiled = [(str(file), *untrusted_source(str(file), file.read_text("utf-8"))) for file in sources]
     results = list(assemble.file_tests().run(running.catalog, compiled))
     assert [result.fault() for result in results if result.differences] == []
     assert {result.file for result in results} == {*running.texts, *map(str, sources)}

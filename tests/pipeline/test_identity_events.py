@@ -18,10 +18,10 @@ from tests.rows import every_row
 NOW = 1_800_000_000.0
 
 
-def identity_event(event: dict[str, Any], *, is_proven: bool = True, **changes: Any) -> IdentityEvent:
+def identity_event(event: dict[str, Any], *, is_trusted: bool = True, **changes: Any) -> IdentityEvent:
     read = assemble.identity_event_reader(settings(remember_days=90, **changes))
     complete = {"type": "track", "messageId": "m-1", "timestamp": NOW, **event}
-    return read(complete, shipped_catalog(), now=NOW, is_proven=is_proven)[0]
+    return read(complete, shipped_catalog(), now=NOW, is_trusted=is_trusted)[0]
 
 
 def test_ids_stand_there_as_keys_and_the_person_as_digests() -> None:
@@ -157,7 +157,7 @@ def test_what_cannot_be_read_permits_nothing() -> None:
         deep = [deep]
     read = assemble.identity_event_reader(settings(remember_days=90))
     catalog = compile_catalog({}, {action.name: text})
-    met, page = read({"type": "track", "userId": "ann", "deep": deep}, catalog, now=NOW, is_proven=True)
+    met, page = read({"type": "track", "userId": "ann", "deep": deep}, catalog, now=NOW, is_trusted=True)
     assert (met.is_withheld, met.found, page) == (True, {}, "")
 
 

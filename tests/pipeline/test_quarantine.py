@@ -30,28 +30,28 @@ def url(tmp_path: Path) -> str:
     return new_store(tmp_path, "o.db")
 
 
-async def kept(url: str, *events: dict[str, Any], is_proven: bool = True, **changes: Any) -> list[Quarantined]:
+async def kept(url: str, *events: dict[str, Any], is_trusted: bool = True, **changes: Any) -> list[Quarantined]:
     """What is kept once these events were received in one request."""
     settings = assembled.settings(outbox_url=url, **(KEY | changes))
     outbox = open_outbox(url, settings, clock=lambda: NOW)
     try:
-        await accept(settings, outbox, *events, is_proven=is_proven)
+        await accept(settings, outbox, *events, is_trusted=is_trusted)
         return await outbox.sealed_events.find(QuarantineFilter(), now=NOW, after=0, limit=100)
     finally:
         await outbox.close()
 
 
-async def accept(settings: Any, outbox: Outbox, *events: dict[str, Any], is_proven: bool = True) -> Any:
+async def accept(settings: Any, outbox: Outbox, *events: dict[str, Any], is_trusted: bool = True) -> Any:
     pipeline = assemble.pipeline(
         settings, assembled.shipped_catalog(), outbox=outbox, quarantine=assemble.quarantine(settings, outbox)
     )
     complete = [{"messageId": f"m-{next(_numbers)}", "timestamp": NOW, "context": {}, **event} for event in events]
-    return await pipeline.accept(Intake(complete, now=NOW, is_proven=is_proven))
+    return await pipeline.accept(Intake(complete, now=NOW, is_trusted=is_trusted))
 
 
 async def test_an_invalid_event_is_kept_with_why(url: str) -> None:
-    (one,) = await kept(url, ORDER | {"userId": None}, is_proven=False)
-    assert (one.name, one.outcome.value, one.source, one.is_proven) == ("Order Completed", "invalid", "default", False)
+    (one,) = await kept(url, ORDER | {"userId": None}, is_trusted=False)
+    assert (one.name, one.outcome.value, one.source, one.is_trusted) == ("Order Completed", "invalid", "default", False)
     assert "user_data" in one.reason
     assert one.ends_at == NOW + 72 * 3_600
 
@@ -60,7 +60,7 @@ DEAR: dict[str, Any] = ORDER | {"context": PERSON}
 
 
 @pytest.mark.parametrize(
-    ("money", "is_proven", "is_kept"),
+    ("money", "is_trusted", "is_kept"),
     [
         ({"total": 1000.01, "currency": "USD"}, False, True),
         ({"total": 1000.01, "currency": "USD"}, True, False),
@@ -73,18 +73,18 @@ DEAR: dict[str, Any] = ORDER | {"context": PERSON}
     ],
 )
 async def test_a_public_order_that_is_too_dear_is_withheld_and_kept(
-    url: str, money: dict[str, Any], *, is_proven: bool, is_kept: bool
+    url: str, money: dict[str, Any], *, is_trusted: bool, is_kept: bool
 ) -> None:
     event = DEAR | {"properties": {"order_id": "SO-1"} | money}
-    found = await kept(url, event, is_proven=is_proven, public_order_max=("USD:1000", "EUR:900.5"))
-    assert [(each.outcome.value, each.is_proven) for each in found] == ([("withheld", False)] if is_kept else [])
+    found = await kept(url, event, is_trusted=is_trusted, public_order_max=("USD:1000", "EUR:900.5"))
+    assert [(each.outcome.value, each.is_trusted) for each in found] == ([("withheld", False)] if is_kept else [])
     if is_kept:
         assert found[0].reason.startswith("PUBLIC_ORDER_MAX: a public order of more than ")
 
 
 async def test_only_orders_are_too_dear(url: str) -> None:
     added = DEAR | {"event": "Product Added", "properties": {"price": 5_000, "currency": "USD", "quantity": 1}}
-    assert await kept(url, added, is_proven=False, public_order_max=("USD:1000",)) == []
+    assert await kept(url, added, is_trusted=False, public_order_max=("USD:1000",)) == []
 
 
 async def test_an_unmatched_event_is_kept_where_its_name_was_chosen(url: str) -> None:
@@ -152,7 +152,7 @@ async def test_a_delete_event_of_a_known_sender_erases_what_is_kept_also_of_the_
     mine, other = UNKNOWN | {"userId": "ann"}, UNKNOWN | {"userId": "bob"}
     delete = {"type": "delete", "userId": "ann"}
     assert len(await kept(url, mine, other, **chosen)) == 2
-    assert len(await kept(url, delete, is_proven=False, **chosen)) == 2
+    assert len(await kept(url, delete, is_trusted=False, **chosen)) == 2
     left = await kept(url, mine, delete, **chosen)
     assert len(left) == 1
 

@@ -84,7 +84,7 @@ def _delivery(message_id: str, account: str, **changes: str) -> NewDelivery:
 
 
 def test_without_the_full_ad_accounts_the_rest_stays_as_it_was_and_their_part_is_withheld() -> None:
-    drafts = IntakeBatch(Intake([], NOW, source="shop", is_proven=True), memory_is_full=True)
+    drafts = IntakeBatch(Intake([], NOW, source="shop", is_trusted=True), memory_is_full=True)
     recalled = {"em": Recalled(age_s=5, by="identify")}
     lines = [
         PresetResult(

@@ -111,7 +111,7 @@ def test_equal_values_stay_equal_and_others_differ_each_time() -> None:
     assert len(others) == 5
 
 
-async def record(event: dict[str, Any], *, is_proven: bool = True, source: str = "default") -> tuple[Any, bool]:
+async def record(event: dict[str, Any], *, is_trusted: bool = True, source: str = "default") -> tuple[Any, bool]:
     explainer = Explainer(assemble.router_of_test({}))
     return await recorded(
         event,
@@ -120,12 +120,12 @@ async def record(event: dict[str, Any], *, is_proven: bool = True, source: str =
         Random(1),
         now=NOW,
         source=source,
-        is_proven=is_proven,
+        is_trusted=is_trusted,
     )
 
 
 async def test_a_recorded_test_passes_and_goes_the_same_way_as_the_event() -> None:
-    tests, goes_alike = await record(ORDER | {"arrivedAt": NOW, "idIsMade": True}, is_proven=False, source="shop")
+    tests, goes_alike = await record(ORDER | {"arrivedAt": NOW, "idIsMade": True}, is_trusted=False, source="shop")
     assert goes_alike
     ((file, made),) = tests.items()
     assert file.endswith("presets/order_completed.yaml")

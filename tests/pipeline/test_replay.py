@@ -53,7 +53,7 @@ class Shop:
         self.now = NOW
         self.running = assemble.running_catalog(settings)
 
-    async def receive(self, *events: dict[str, Any], source: str = "default", is_proven: bool = True) -> list[Outcome]:
+    async def receive(self, *events: dict[str, Any], source: str = "default", is_trusted: bool = True) -> list[Outcome]:
         pipeline = assemble.pipeline(
             self.settings,
             self.running.catalog,
@@ -61,7 +61,7 @@ class Shop:
             quarantine=assemble.quarantine(self.settings, self.outbox),
         )
         complete = [{"type": "track", "timestamp": NOW - 60, "context": PERSON, **event} for event in events]
-        receipt = await pipeline.accept(Intake(complete, now=self.now, source=source, is_proven=is_proven))
+        receipt = await pipeline.accept(Intake(complete, now=self.now, source=source, is_trusted=is_trusted))
         return [line.outcome for event in receipt.events for line in event.deliveries]
 
     async def reopen(self, **changes: Any) -> None:
@@ -345,7 +345,7 @@ async def test_an_order_that_was_too_dear_stays_until_the_amount_is_raised(shop:
         "messageId": "m-1",
         "properties": {"order_id": "1", "total": 2_000, "currency": "USD"},
     }
-    assert await shop.receive(order, is_proven=False) == [Outcome.WITHHELD]
+    assert await shop.receive(order, is_trusted=False) == [Outcome.WITHHELD]
     still = await shop.replaying().replay(ALL)
     assert (still.events, still.leaving, still.outcomes) == (1, 0, {Outcome.WITHHELD: 1})
     now = await shop.replaying(public_order_max=("USD:3000",)).replay(ALL)

@@ -136,11 +136,11 @@ def test_the_checkout_of_an_order_is_known(catalog: Catalog, properties: Any, ch
     event = {"type": "track", "properties": properties}
 
     delivery = drafted_delivery(
-        "m-1", event, line, source="shop", is_proven=True, shop_of={"shop": "Berlin"}.__getitem__
+        "m-1", event, line, source="shop", is_trusted=True, shop_of={"shop": "Berlin"}.__getitem__
     )
 
     assert (delivery.checkout_id, delivery.source, delivery.order_id) == (checkout_id, "shop", "SO-1")
-    assert (delivery.is_proven, delivery.shop) == (True, "Berlin")
+    assert (delivery.is_trusted, delivery.shop) == (True, "Berlin")
 
 
 def test_a_checkout_id_with_an_address_in_it_is_kept_as_a_digest(catalog: Catalog) -> None:

@@ -46,9 +46,9 @@ class Shop:
         found._cpu_clock = lambda: self.costs_s * next(ticks)
         self.pipeline.listeners = (found,)
 
-    async def accept(self, *events: Event, now: float = NOW, is_proven: bool = True) -> None:
+    async def accept(self, *events: Event, now: float = NOW, is_trusted: bool = True) -> None:
         given = ({"messageId": f"m-{next(_numbers)}", "timestamp": now, "context": PERSON} | each for each in events)
-        await self.pipeline.accept(Intake(list(given), now=now, is_proven=is_proven))
+        await self.pipeline.accept(Intake(list(given), now=now, is_trusted=is_trusted))
 
     async def kept(self, now: float = NOW) -> list[Quarantined]:
         return await self.outbox.sealed_events.find(QuarantineFilter(samples=True), now=now, after=0, limit=1_000)
@@ -65,7 +65,7 @@ async def test_a_few_of_each_name_are_kept_sealed_for_a_day(shop: Shop) -> None:
     await shop.accept(*[ORDER] * 9, {"type": "page"})
     kept = await shop.kept()
     assert sorted(each.name for each in kept) == ["Order Completed"] * 4 + ["page"]
-    assert {(each.outcome.value, each.is_proven, each.ends_at) for each in kept} == {("accepted", True, NOW + DAY_S)}
+    assert {(each.outcome.value, each.is_trusted, each.ends_at) for each in kept} == {("accepted", True, NOW + DAY_S)}
     assert "SO-1" not in "".join(each.sealed for each in kept)
     assert await shop.kept(now=NOW + DAY_S) == []
     assert await shop.outbox.sealed_events.find(QuarantineFilter(), now=NOW, after=0, limit=9) == []
@@ -81,18 +81,18 @@ async def test_new_ones_come_through_the_day_and_the_oldest_go(shop: Shop) -> No
 
 
 async def test_half_of_them_are_public_at_most(shop: Shop) -> None:
-    await shop.accept(*[ORDER] * 9, is_proven=False)
-    assert [each.is_proven for each in await shop.kept()] == [False] * 2
+    await shop.accept(*[ORDER] * 9, is_trusted=False)
+    assert [each.is_trusted for each in await shop.kept()] == [False] * 2
     await shop.accept(*[ORDER] * 9, now=NOW + 2)
-    assert sorted(each.is_proven for each in await shop.kept()) == [True] * 4
-    await shop.accept(ORDER, now=NOW + DAY_S / 2 + 2, is_proven=False)
-    assert sorted(each.is_proven for each in await shop.kept()) == [False, True, True, True]
+    assert sorted(each.is_trusted for each in await shop.kept()) == [True] * 4
+    await shop.accept(ORDER, now=NOW + DAY_S / 2 + 2, is_trusted=False)
+    assert sorted(each.is_trusted for each in await shop.kept()) == [False, True, True, True]
 
 
 async def test_names_are_bounded_by_trust(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampling, "_MAX_NAMES", 2)
     made_up = [{"type": "track", "event": f"made up {number}"} for number in range(9)]
-    await shop.accept(*made_up, is_proven=False)
+    await shop.accept(*made_up, is_trusted=False)
     await shop.accept(ORDER)
     assert {each.name for each in await shop.kept()} == {"made up 0", "made up 1", "Order Completed"}
 
@@ -145,13 +145,13 @@ async def test_a_live_run_keeps_ten_a_second_and_takes_one_percent_of_a_core_at_
 
 async def test_what_is_refused_is_no_sample_and_counts_in_its_place(shop: Shop) -> None:
     order = ORDER | {"messageId": "m", "timestamp": NOW, "context": PERSON}
-    await shop.pipeline.accept(Intake([EventRefused("no event"), order], now=NOW, is_proven=True))
+    await shop.pipeline.accept(Intake([EventRefused("no event"), order], now=NOW, is_trusted=True))
     assert [each.message_id for each in await shop.kept()] == ["m"]
 
 
 async def test_one_sample_a_name_is_none_of_strangers(tmp_path: Path) -> None:
     shop = Shop(new_store(tmp_path, "o.db"), samples_per_name=1)
-    await shop.accept(ORDER, is_proven=False)
+    await shop.accept(ORDER, is_trusted=False)
     assert await shop.kept() == []
     await shop.outbox.close()
 

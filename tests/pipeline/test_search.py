@@ -89,7 +89,7 @@ async def test_an_address_is_looked_for_by_its_digest_only_even_where_nothing_is
 
 async def test_an_order_is_found_by_its_number_where_its_id_was_sent(outbox: Outbox, finder: Finder) -> None:
     side = OrderSide(number="#1001")
-    await At(outbox).enqueue(new(message_id="m3", order_id="1500", side=side, is_proven=True))
+    await At(outbox).enqueue(new(message_id="m3", order_id="1500", side=side, is_trusted=True))
     for text in ("1500", "1001", "#1001"):
         found = await finder.look_up(text, limit=9)
         assert found is not None

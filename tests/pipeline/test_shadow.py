@@ -119,7 +119,7 @@ RUNNING = catalog({f"presets/{event}.yaml": json.dumps(preset(event)) for event 
 def shadow_of(draft: Catalog) -> Shadow:
     shadow = Shadow()
     for event in EVENTS:
-        shadow.add(dict(event), ROUTER, (RUNNING, draft), now=NOW, source="default", is_proven=True)
+        shadow.add(dict(event), ROUTER, (RUNNING, draft), now=NOW, source="default", is_trusted=True)
     return shadow
 
 
@@ -425,7 +425,7 @@ def test_an_example_of_a_hashed_field_names_the_input_without_the_text(
     draft = json.dumps(made | {"mapping": with_field(f"user_data.{path}", value, made["mapping"])})
     shadow = Shadow()
     catalogs = RUNNING, catalog({"presets/Order Completed.yaml": draft})
-    shadow.add(event, ROUTER, catalogs, now=NOW, source="default", is_proven=True)
+    shadow.add(event, ROUTER, catalogs, now=NOW, source="default", is_trusted=True)
     (found,) = [each for (_, name, _), each in shadow.examples.items() if name == f"user_data.{wire}"]
     assert found[0].was.endswith(was)
     assert found[0].becomes.endswith(becomes)

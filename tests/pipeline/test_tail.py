@@ -59,10 +59,10 @@ class Door:
     coordination: Coordination
     acts: TailActs
 
-    async def send(self, *events: Any, now: float = NOW, is_proven: bool = True, agreed: bool = True) -> list[Outcome]:
+    async def send(self, *events: Any, now: float = NOW, is_trusted: bool = True, agreed: bool = True) -> list[Outcome]:
         """Send these in one request; return what became of them."""
         complete = [each if isinstance(each, EventRefused) else self._complete(each, agreed=agreed) for each in events]
-        receipt = await self.accepts.accept(Intake(complete, now=now, source="shop", is_proven=is_proven))
+        receipt = await self.accepts.accept(Intake(complete, now=now, source="shop", is_trusted=is_trusted))
         return [line.outcome for event in receipt.events for line in event.deliveries]
 
     def _complete(self, event: dict[str, Any], *, agreed: bool) -> dict[str, Any]:
@@ -174,9 +174,9 @@ async def test_what_was_refused_is_never_held(door: Door) -> None:
 
 
 @pytest.mark.slow
-async def test_a_delete_of_a_proven_sender_lets_go_of_all_that_came_before(door: Door) -> None:
+async def test_a_delete_of_a_trusted_sender_lets_go_of_all_that_came_before(door: Door) -> None:
     await door.send(ORDER)
-    await door.send(DELETE, is_proven=False)
+    await door.send(DELETE, is_trusted=False)
     assert door.names() == ["Order Completed"]
     await door.send(ORDER, DELETE, ORDER | {"event": "Basket Emptied"})
     assert door.names() == ["Basket Emptied"]
@@ -221,7 +221,7 @@ async def test_a_delete_reaches_the_tails_of_all_processes_and_they_go_on(door: 
     await door.coordination.want_tail(NOW + 300)
     await other.send(ORDER)
     assert await refresh(other) == ["Order Completed"]
-    await door.send({"type": "delete", "userId": "ann"}, is_proven=False)
+    await door.send({"type": "delete", "userId": "ann"}, is_trusted=False)
     assert await refresh(other) == ["Order Completed"]
     await door.send({"type": "delete", "userId": "ann"})
     assert await refresh(other) == []
@@ -270,11 +270,11 @@ async def test_it_is_bounded_in_events_and_in_bytes(door: Door) -> None:
 
 
 @pytest.mark.slow
-async def test_a_flood_of_public_events_pushes_no_proven_one_out(door: Door) -> None:
+async def test_a_flood_of_public_events_pushes_no_trusted_one_out(door: Door) -> None:
     await door.send(ORDER | {"messageId": "shop-1"})
-    await door.send(*(ORDER | {"messageId": f"page-{n}"} for n in range(MAX_TAILED)), is_proven=False)
+    await door.send(*(ORDER | {"messageId": f"page-{n}"} for n in range(MAX_TAILED)), is_trusted=False)
     assert [each.number for each in door.tail.events(now=NOW)] == [*range(MAX_TAILED + 1, MAX_TAILED // 2 + 1, -1), 1]
-    await door.send(ORDER | {"properties": {"note": "x" * (MAX_TAILED_BYTES // 2)}}, is_proven=False)
+    await door.send(ORDER | {"properties": {"note": "x" * (MAX_TAILED_BYTES // 2)}}, is_trusted=False)
     assert [each.number for each in door.tail.events(now=NOW)] == [1]
 
 

@@ -10,10 +10,10 @@ from app.pipeline.twins import leave_out_staff, order_side
 from tests.rows import every_row
 
 
-def side(properties: Any, *, is_proven: bool, sent: dict[str, Any] | None = None, **event: Any) -> OrderSide:
+def side(properties: Any, *, is_trusted: bool, sent: dict[str, Any] | None = None, **event: Any) -> OrderSide:
     built = {"event_id": "m-1", "action_source": "web", **(sent or {})}
     given = {"type": "track", "messageId": "m-1", "properties": properties, **event}
-    return order_side(given, built, message_id="m-1", is_proven=is_proven)
+    return order_side(given, built, message_id="m-1", is_trusted=is_trusted)
 
 
 def digest(token: str) -> str:
@@ -36,9 +36,9 @@ TOKENS: list[tuple[str, Any, str | None]] = [
 
 
 @every_row(("properties", "token"), [row[1:] for row in TOKENS], ids=[row[0] for row in TOKENS])
-@every_row("is_proven", [True, False])
-def test_the_token_is_kept_as_its_digest(properties: Any, token: str | None, *, is_proven: bool) -> None:
-    assert side(properties, is_proven=is_proven).token == (token and digest(token))
+@every_row("is_trusted", [True, False])
+def test_the_token_is_kept_as_its_digest(properties: Any, token: str | None, *, is_trusted: bool) -> None:
+    assert side(properties, is_trusted=is_trusted).token == (token and digest(token))
 
 
 @pytest.mark.parametrize(
@@ -51,11 +51,11 @@ def test_the_token_is_kept_as_its_digest(properties: Any, token: str | None, *, 
     ],
 )
 def test_the_key_of_an_order_of_woocommerce_is_read_from_its_page(url: Any, token: str | None) -> None:
-    assert side({}, is_proven=False, context={"page": {"url": url}}).token == (token and digest(token))
+    assert side({}, is_trusted=False, context={"page": {"url": url}}).token == (token and digest(token))
 
 
 def test_the_token_of_one_that_cannot_be_written_is_kept_too() -> None:
-    assert side({"checkout_token": "\ud800"}, is_proven=False).token
+    assert side({"checkout_token": "\ud800"}, is_trusted=False).token
 
 
 #: What a public event says, and its one total.
@@ -81,13 +81,13 @@ PUBLIC: list[tuple[str, Any, str | None, str | None]] = [
 
 @every_row(("properties", "sent", "total"), [row[1:] for row in PUBLIC], ids=[row[0] for row in PUBLIC])
 def test_a_public_side_has_its_first_readable_total(properties: Any, sent: str | None, total: str | None) -> None:
-    found = side(properties, is_proven=False, sent={"custom_data": {"currency": sent}} if sent else None)
+    found = side(properties, is_trusted=False, sent={"custom_data": {"currency": sent}} if sent else None)
 
     assert found.totals == ((total,) if total else ())
 
 
-#: What a proven event names, and amounts of which some bind and some do not.
-PROVEN: list[tuple[str, Any, str, str]] = [
+#: What a trusted event names, and amounts of which some bind and some do not.
+TRUSTED: list[tuple[str, Any, str, str]] = [
     (
         "total and subtotal with and without each part",
         {"total": 119, "subtotal": 90, "tax": 19, "shipping": 10, "currency": "USD"},
@@ -112,9 +112,9 @@ PROVEN: list[tuple[str, Any, str, str]] = [
 ]
 
 
-@every_row(("properties", "bound", "unbound"), [row[1:] for row in PROVEN], ids=[row[0] for row in PROVEN])
-def test_a_proven_side_has_every_amount_that_it_names(properties: Any, bound: str, unbound: str) -> None:
-    totals = side(properties, is_proven=True).totals
+@every_row(("properties", "bound", "unbound"), [row[1:] for row in TRUSTED], ids=[row[0] for row in TRUSTED])
+def test_a_trusted_side_has_every_amount_that_it_names(properties: Any, bound: str, unbound: str) -> None:
+    totals = side(properties, is_trusted=True).totals
 
     assert [each for each in bound.split() if f"USD {float(each):.2f}" not in totals] == []
     assert [each for each in unbound.split() if f"USD {float(each):.2f}" in totals] == []
@@ -139,7 +139,7 @@ def test_an_order_of_shopify_names_its_amounts_in_both_moneys() -> None:
         "total_shipping_price_set": money("6.00", "5.50"),
     }
 
-    totals = side(body, is_proven=True, sent={"custom_data": {"currency": "EUR"}}).totals
+    totals = side(body, is_trusted=True, sent={"custom_data": {"currency": "EUR"}}).totals
 
     assert {"USD 59.00", "USD 54.00", "USD 53.00", "USD 48.00"} <= {*totals}
     assert {"EUR 54.00", "EUR 49.50", "EUR 48.50", "EUR 44.00"} <= {*totals}
@@ -159,7 +159,7 @@ def test_an_order_of_shopify_names_its_amounts_in_both_moneys() -> None:
 def test_an_event_names_its_id_itself_where_it_is_not_that_of_its_message(
     properties: Any, event_id: str, *, named: bool
 ) -> None:
-    assert side(properties, is_proven=False, sent={"event_id": event_id}).names_event_id is named
+    assert side(properties, is_trusted=False, sent={"event_id": event_id}).names_event_id is named
 
 
 @every_row(
@@ -181,11 +181,11 @@ def test_an_event_names_its_id_itself_where_it_is_not_that_of_its_message(
         ({}, {"action_source": "offline"}, False),
     ],
 )
-def test_only_a_proven_side_says_that_no_other_side_comes(
+def test_only_a_trusted_side_says_that_no_other_side_comes(
     properties: Any, sent: dict[str, Any], *, waits: bool
 ) -> None:
-    assert side(properties, is_proven=True, sent=sent).waits is waits
-    assert side(properties, is_proven=False, sent=sent).waits
+    assert side(properties, is_trusted=True, sent=sent).waits is waits
+    assert side(properties, is_trusted=False, sent=sent).waits
 
 
 STAFF = {"client_ip_address": "203.0.113.7", "client_user_agent": "Mozilla/5.0"}
@@ -231,5 +231,5 @@ NAMES: list[tuple[str, Any, str | None, str | None]] = [
 @every_row(("properties", "sent", "number"), [row[1:] for row in NAMES], ids=[row[0] for row in NAMES])
 def test_a_shop_names_an_order_by_its_id_and_its_number(properties: Any, sent: str | None, number: str | None) -> None:
     given = {"custom_data": {"order_id": sent} if sent else {}}
-    assert side(properties, is_proven=True, sent=given).number == number
-    assert side(properties, is_proven=False, sent=given).number is None
+    assert side(properties, is_trusted=True, sent=given).number == number
+    assert side(properties, is_trusted=False, sent=given).number is None

@@ -56,7 +56,7 @@ _TESTS = """## Rules and their tests
 
 Each rule applies to all events of its kind; the rows above are examples. These tests prove it.
 
-| rule | in short | proven by |
+| rule | in short | tested by |
 |---|---|---|
 """
 
@@ -99,7 +99,7 @@ async def _remember(earlier: Iterable[Mapping[str, Any]], outbox: Outbox) -> Non
     """Put into the outbox what came before."""
     pipeline = assembled.pipeline(outbox=outbox, **LIVE)
     for case in earlier:
-        intake = Intake([await _received(case)], now=NOW - 60 * case["minutes_ago"], is_proven=True)
+        intake = Intake([await _received(case)], now=NOW - 60 * case["minutes_ago"], is_trusted=True)
         receipt = await pipeline.accept(intake)
         assert receipt.counts[Outcome.ENQUEUED] == 1
 

@@ -34,14 +34,14 @@ DENIED = {"context": {"device": {"attTrackingStatus": 2}}}
 
 
 class Shop:
-    """A shop with a page, whose key is public, and a webhook, which is proven."""
+    """A shop with a page, whose key is public, and a webhook, which is trusted."""
 
     def __init__(self, outbox: Outbox, pipeline: Pipeline, check: ConsentCheck | None) -> None:
         self.outbox, self.pipeline, self.check = outbox, pipeline, check
         self.count = 0
         self.at = NOW
 
-    async def send(self, *events: dict[str, Any], proven: bool = False) -> list[tuple[str, str]]:
+    async def send(self, *events: dict[str, Any], trusted: bool = False) -> list[tuple[str, str]]:
         """The outcomes of some events, with their reasons."""
         read = []
         for given in events:
@@ -50,8 +50,8 @@ class Shop:
             event = {"messageId": f"m{self.count}", "type": "page", **given}
             context = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0", **event.pop("context", {})}
             read.append(read_event({"timestamp": self.at, **event, "context": context}, Arrival.at(self.at)))
-        source = "shop" if proven else "page"
-        receipt = await self.pipeline.accept(Intake(read, now=self.at, source=source, is_proven=proven))
+        source = "shop" if trusted else "page"
+        receipt = await self.pipeline.accept(Intake(read, now=self.at, source=source, is_trusted=trusted))
         return [(line.outcome.value, line.reason) for event in receipt.events for line in event.deliveries]
 
     async def orders(self) -> list[str]:

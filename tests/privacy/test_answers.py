@@ -32,7 +32,7 @@ def an_answer(rng: Random, at: float) -> list[Answer]:
         key="",
         said_by=browser or user,
         user=user,
-        is_proven=rng.random() < 0.4,
+        is_trusted=rng.random() < 0.4,
         is_no=rng.random() < 0.6,
         kind=rng.choice(("category", "category", "opt_out", "device")),
         at=at,
@@ -43,15 +43,15 @@ def an_answer(rng: Random, at: float) -> list[Answer]:
 
 
 def a_subject(rng: Random) -> Subject:
-    is_proven = rng.random() < 0.5
+    is_trusted = rng.random() < 0.5
     return Subject(
-        is_proven=is_proven,
+        is_trusted=is_trusted,
         user=rng.choice((*USERS, "")),
         browser=rng.choice((*BROWSERS, "")),
         contacts=tuple(rng.sample(CONTACTS, rng.randrange(2))),
         token=rng.choice(("token", "")),
         order=rng.choice(("order", "")),
-        totals=TOTALS[:1] if is_proven else rng.choice((TOTALS[:1], TOTALS[1:])),
+        totals=TOTALS[:1] if is_trusted else rng.choice((TOTALS[:1], TOTALS[1:])),
     )
 
 
@@ -59,12 +59,14 @@ def holding(said: list[Answer], subject: Subject) -> set[tuple[str, float]]:
     """The nos that hold for a delivery, by who said them and when: straight from the rules, over all that was said."""
     found = set()
     for place, no in enumerate(said):
-        same = [each for each in said if (each.key, each.said_by, each.is_proven) == (no.key, no.said_by, no.is_proven)]
+        same = [
+            each for each in said if (each.key, each.said_by, each.is_trusted) == (no.key, no.said_by, no.is_trusted)
+        ]
         newest = max(same, key=lambda each: (each.at, each.is_no, -said.index(each)))
         lifted = any(
             not yes.is_no
             and yes.at > no.at
-            and (yes.is_proven or not no.is_proven)
+            and (yes.is_trusted or not no.is_trusted)
             and ((yes.said_by == no.said_by and yes.said_by) or (yes.user and yes.user in (no.user, no.key)))
             for yes in said[place + 1 :]
         )
@@ -76,7 +78,7 @@ def holding(said: list[Answer], subject: Subject) -> set[tuple[str, float]]:
 def is_about(no: Answer, subject: Subject) -> bool:
     if no.key not in (subject.user, subject.browser, *subject.contacts, subject.token, subject.order):
         return False
-    if not subject.is_proven or no.is_proven:
+    if not subject.is_trusted or no.is_trusted:
         return True
     by_browser = no.key == subject.browser and bool(subject.user)
     by_token = no.key == subject.token
@@ -110,9 +112,9 @@ def _mutant(name: str, do: Callable[..., Any]) -> Any:
     return pytest.param(name, do, id=f"{name}: {do.__doc__}")
 
 
-def lifts_proven(no: Answer, yes: Answer) -> bool:
-    """a public yes lifts a proven no"""
-    return is_lifted(replace(no, is_proven=False), yes)
+def lifts_trusted(no: Answer, yes: Answer) -> bool:
+    """a public yes lifts a trusted no"""
+    return is_lifted(replace(no, is_trusted=False), yes)
 
 
 def lifts_of_browser_only(no: Answer, yes: Answer) -> bool:
@@ -126,7 +128,7 @@ def lifts_of_user_only(no: Answer, yes: Answer) -> bool:
 
 
 def holds_for_all(no: Answer, subject: Subject) -> bool:
-    """a public no holds for every proven event"""
+    """a public no holds for every trusted event"""
     del no, subject
     return True
 
@@ -142,19 +144,19 @@ def holds_for_any_order(no: Answer, subject: Subject) -> bool:
 
 
 def holds_for_browser(no: Answer, subject: Subject) -> bool:
-    """a public no holds for proven events without a user"""
+    """a public no holds for trusted events without a user"""
     return consent._holds(no, subject) or no.key == subject.browser
 
 
 def holds_without_token(no: Answer, subject: Subject) -> bool:
-    """a public no does not hold for the proven order of the same token"""
+    """a public no does not hold for the trusted order of the same token"""
     return consent._holds(no, replace(subject, token="-"))
 
 
 @pytest.mark.parametrize(
     ("name", "do"),
     [
-        _mutant("is_lifted", lifts_proven),
+        _mutant("is_lifted", lifts_trusted),
         _mutant("is_lifted", lifts_of_browser_only),
         _mutant("is_lifted", lifts_of_user_only),
         _mutant("_holds", holds_for_all),
@@ -193,14 +195,14 @@ def _with(rules_before: Callable[..., bool], do: Callable[..., bool], no: Answer
 def test_a_later_no_makes_no_stricter_one_weaker(kinds: tuple[Any, ...], kept: str) -> None:
     answers = Answers()
     for at, kind in enumerate(kinds):
-        said = Answer(key="k", said_by="b", is_proven=False, is_no=kind != "yes", at=at)
+        said = Answer(key="k", said_by="b", is_trusted=False, is_no=kind != "yes", at=at)
         answers.add([replace(said, kind=kind) if said.is_no else said])
     assert [(each.kind, each.at) for each in answers.about(["k"])] == [(kept, len(kinds) - 1)]
 
 
 @pytest.mark.parametrize(("at", "lifts"), [(4, False), (5, False), (5.5, True)])
 def test_only_a_newer_yes_lifts_a_no(at: float, *, lifts: bool) -> None:
-    no = Answer(key="k", said_by="b", is_proven=False, is_no=True, at=5)
+    no = Answer(key="k", said_by="b", is_trusted=False, is_no=True, at=5)
     assert is_lifted(no, replace(no, is_no=False, at=at)) is lifts
     assert not is_lifted(replace(no, is_no=False), replace(no, is_no=False, at=at))
 
@@ -219,14 +221,14 @@ def test_only_a_newer_yes_lifts_a_no(at: float, *, lifts: bool) -> None:
     ],
 )
 def test_what_a_no_does(kinds: tuple[Any, ...], reach: Any, expected: str) -> None:
-    no = Answer(key="k", said_by="b", is_proven=False, is_no=True, at=1)
+    no = Answer(key="k", said_by="b", is_trusted=False, is_no=True, at=1)
     what, by = verdict([replace(no, kind=kind) for kind in kinds], reach)
     assert (what, by is None) == (expected, expected == "send")
 
 
 @pytest.mark.slow
 async def test_the_store_keeps_answers_as_the_rules_apply_them(outbox_url: str) -> None:
-    """Also those for proven events, and whatever time they bear; what is new is told to each process once."""
+    """Also those for trusted events, and whatever time they bear; what is new is told to each process once."""
     outbox = open_outbox(outbox_url, rules(), clock=lambda: 0)
     keys = [*USERS, *BROWSERS, *CONTACTS, "order", "token"]
     for seed in range(60 if LEVEL == "prove" else 6):
@@ -241,7 +243,7 @@ async def test_the_store_keeps_answers_as_the_rules_apply_them(outbox_url: str) 
                     key=names[each.key],
                     said_by=names[each.said_by],
                     user=names[each.user],
-                    for_proven=not each.is_proven and rng.random() < 0.2,
+                    for_trusted=not each.is_trusted and rng.random() < 0.2,
                 )
                 for each in an_answer(rng, rng.randrange(40) / 4)
             ]
@@ -255,7 +257,7 @@ async def test_the_store_keeps_answers_as_the_rules_apply_them(outbox_url: str) 
         told.update(new)
         wanted = sorted(names[key] for key in keys)
         found = await outbox.consents(wanted)
-        assert found == sorted(answers.about(wanted), key=lambda each: (each.key, each.said_by, each.is_proven))
+        assert found == sorted(answers.about(wanted), key=lambda each: (each.key, each.said_by, each.is_trusted))
         nos: dict[str, int] = {}
         for each in found:
             nos[each.key] = nos.get(each.key, 0) | (bits_of(each) if each.is_no else 0)
@@ -265,7 +267,7 @@ async def test_the_store_keeps_answers_as_the_rules_apply_them(outbox_url: str) 
 
 async def test_what_follows_an_erased_yes_is_told_to_each_process(outbox_url: str) -> None:
     outbox = open_outbox(outbox_url, rules(), clock=lambda: 0)
-    yes = Answer(key="k1", said_by="b1", user="u1", is_proven=False, is_no=False, at=1)
+    yes = Answer(key="k1", said_by="b1", user="u1", is_trusted=False, is_no=False, at=1)
     await outbox.write_consents([replace(yes, key="k0"), yes])
     keys, after = await outbox.consent_keys("0")
     assert sorted(keys) == [("k0", 0), ("k1", 0)]
@@ -278,7 +280,7 @@ async def test_what_follows_an_erased_yes_is_told_to_each_process(outbox_url: st
 
 async def test_answers_at_once_by_two_processes_leave_the_newest(outbox_url: str) -> None:
     one, other = (open_outbox(outbox_url, rules(), clock=lambda: 0) for _ in range(2))
-    no = Answer(key="", said_by="b1", user="u1", is_proven=False, is_no=True, at=0)
+    no = Answer(key="", said_by="b1", user="u1", is_trusted=False, is_no=True, at=0)
     keys = [f"k{number}" for number in range(20)]
     for turn in range(5):
         ours = [replace(no, key=key, at=2.0 * turn) for key in keys]

@@ -49,21 +49,21 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], bool, tuple[str, str]]] =
     "of an address": ({"traits": ADA, **REFUSED}, order(context={"traits": ADA}), False, WITHHELD),
     "of another browser": ({"anonymousId": "y", **REFUSED}, order(anonymousId="x"), False, ENQUEUED),
     "of another user": ({"userId": "bob", **REFUSED}, order(userId="ann"), False, ENQUEUED),
-    "for a proven event that links the browser": (
+    "for a trusted event that links the browser": (
         {"anonymousId": "x", **REFUSED}, order(userId="ann", anonymousId="x"), True, WITHHELD,
     ),
-    "for a proven event of the browser alone": (
+    "for a trusted event of the browser alone": (
         {"anonymousId": "x", **REFUSED}, order(anonymousId="x"), True, ENQUEUED,
     ),
-    "for a proven event of the claimed user": ({"userId": "ann", **REFUSED}, order(userId="ann"), True, ENQUEUED),
-    "for a proven event of the address": ({"traits": ADA, **REFUSED}, order(context={"traits": ADA}), True, ENQUEUED),
-    "for the proven order of the same token": (
+    "for a trusted event of the claimed user": ({"userId": "ann", **REFUSED}, order(userId="ann"), True, ENQUEUED),
+    "for a trusted event of the address": ({"traits": ADA, **REFUSED}, order(context={"traits": ADA}), True, ENQUEUED),
+    "for the trusted order of the same token": (
         order(token="t", anonymousId="x", **REFUSED), order(2, token="t", total=99, userId="ann"), True, WITHHELD,
     ),
-    "for the proven order of the same id and total": (
+    "for the trusted order of the same id and total": (
         order(anonymousId="x", **REFUSED), order(userId="ann"), True, WITHHELD,
     ),
-    "for the proven order of the same id and another total": (
+    "for the trusted order of the same id and another total": (
         order(anonymousId="x", total=0.01, **REFUSED), order(userId="ann"), True, ENQUEUED,
     ),
     "another order": (order(anonymousId="x", **REFUSED), order(2, userId="ann"), True, ENQUEUED),
@@ -82,18 +82,20 @@ def of_case(event: dict[str, Any], number: int) -> dict[str, Any]:
 @pytest.mark.slow
 async def test_a_refused_category_withholds_later_events_of_the_person(shop: Shop) -> None:
     wrong = {}
-    for number, (case, (said, later, is_proven, expected)) in enumerate(CASES.items()):
+    for number, (case, (said, later, is_trusted, expected)) in enumerate(CASES.items()):
         await shop.send(of_case(said, number))
-        told = await shop.send(of_case(later, number), proven=is_proven)
+        told = await shop.send(of_case(later, number), trusted=is_trusted)
         if told != [expected]:
             wrong[case] = told
     assert wrong == {}
 
 
 @pytest.mark.parametrize("said", [{"userId": "ann", **REFUSED}, {"userId": "ann", "anonymousId": "x", **REFUSED}])
-async def test_a_proven_no_holds_for_everybody(shop: Shop, said: dict[str, Any]) -> None:
-    await shop.send(said, proven=True)
-    told = [await shop.send(order(number, userId="ann"), proven=proven) for number, proven in ((1, True), (2, False))]
+async def test_a_trusted_no_holds_for_everybody(shop: Shop, said: dict[str, Any]) -> None:
+    await shop.send(said, trusted=True)
+    told = [
+        await shop.send(order(number, userId="ann"), trusted=trusted) for number, trusted in ((1, True), (2, False))
+    ]
     reasons = {outcomes[0] for outcomes in told}
     assert {outcome for outcome, _ in reasons} == {"withheld"}
     where = "in the browser" if "anonymousId" in said else "by the source shop"
@@ -172,15 +174,15 @@ async def test_the_reason_says_if_a_withheld_event_may_have_reached_pinterest(sh
     assert dropped.reason.startswith("the person said no on 3 November, in the browser")
 
 
-async def test_what_waits_of_a_proven_order_is_not_withdrawn_by_a_strangers_no(shop: Shop) -> None:
-    await shop.send(order(userId="ann", context={"traits": ADA}), proven=True)
+async def test_what_waits_of_a_trusted_order_is_not_withdrawn_by_a_strangers_no(shop: Shop) -> None:
+    await shop.send(order(userId="ann", context={"traits": ADA}), trusted=True)
     for said in ({"userId": "ann"}, {"traits": ADA}, {"anonymousId": "z"}):
         await shop.send({**said, **REFUSED})
     assert len(await shop.sent()) == 1
 
 
 @pytest.mark.parametrize(
-    ("yes", "proven", "is_sent"),
+    ("yes", "trusted", "is_sent"),
     [
         ({"anonymousId": "x", **GRANTED}, False, True),
         ({"anonymousId": "x", **OPTED_IN}, False, True),
@@ -192,21 +194,21 @@ async def test_what_waits_of_a_proven_order_is_not_withdrawn_by_a_strangers_no(s
     ],
 )
 async def test_a_newer_yes_lifts_what_the_same_browser_or_user_said(
-    shop: Shop, yes: dict[str, Any], *, proven: bool, is_sent: bool
+    shop: Shop, yes: dict[str, Any], *, trusted: bool, is_sent: bool
 ) -> None:
     await shop.send({"anonymousId": "x", "userId": "ann", **REFUSED})
-    await shop.send(yes, proven=proven)
+    await shop.send(yes, trusted=trusted)
     told = [
         await shop.send(order(number, **who)) for number, who in ((1, {"userId": "ann"}), (2, {"anonymousId": "x"}))
     ]
     assert [outcomes[0][0] for outcomes in told] == ["enqueued" if is_sent else "withheld"] * 2
 
 
-async def test_a_proven_no_is_lifted_by_a_proven_yes_only(shop: Shop) -> None:
-    await shop.send({"anonymousId": "x", **REFUSED}, proven=True)
+async def test_a_trusted_no_is_lifted_by_a_trusted_yes_only(shop: Shop) -> None:
+    await shop.send({"anonymousId": "x", **REFUSED}, trusted=True)
     await shop.send({"anonymousId": "x", **GRANTED})
     assert await shop.send(order(1, anonymousId="x")) == [WITHHELD]
-    await shop.send({"anonymousId": "x", **GRANTED}, proven=True)
+    await shop.send({"anonymousId": "x", **GRANTED}, trusted=True)
     assert await shop.send(order(2, anonymousId="x")) == [ENQUEUED]
 
 
@@ -221,20 +223,20 @@ async def test_events_of_one_request_count_in_their_order(shop: Shop) -> None:
     assert [outcome for outcome, _ in told] == ["enqueued", "withheld", "withheld", "enqueued", "enqueued"]
 
 
-async def test_a_no_holds_for_a_user_whom_a_proven_event_linked_since(shop: Shop) -> None:
+async def test_a_no_holds_for_a_user_whom_a_trusted_event_linked_since(shop: Shop) -> None:
     await shop.send({"anonymousId": "x", **REFUSED})
-    await shop.send(order(1, anonymousId="x", userId="ann"), proven=True)
-    assert await shop.send(order(2, userId="ann"), proven=True) == [WITHHELD]
+    await shop.send(order(1, anonymousId="x", userId="ann"), trusted=True)
+    assert await shop.send(order(2, userId="ann"), trusted=True) == [WITHHELD]
     await shop.send({"anonymousId": "x", **GRANTED})
-    assert await shop.send(order(3, userId="ann"), proven=True) == [ENQUEUED]
+    assert await shop.send(order(3, userId="ann"), trusted=True) == [ENQUEUED]
 
 
 async def test_it_holds_too_where_the_browser_named_the_user_itself(shop: Shop) -> None:
     await shop.send({"anonymousId": "x", "userId": "ann", **REFUSED})
-    assert await shop.send(order(1, userId="ann"), proven=True) == [ENQUEUED]
+    assert await shop.send(order(1, userId="ann"), trusted=True) == [ENQUEUED]
     for number in (2, 3):
-        await shop.send(order(number, anonymousId="x", userId="ann"), proven=True)
-        assert await shop.send(order(10 + number, userId="ann"), proven=True) == [WITHHELD]
+        await shop.send(order(number, anonymousId="x", userId="ann"), trusted=True)
+        assert await shop.send(order(10 + number, userId="ann"), trusted=True) == [WITHHELD]
 
 
 async def test_an_opt_out_leaves_a_refused_category_refused(shop: Shop) -> None:
@@ -254,17 +256,17 @@ async def test_an_opt_out_leaves_a_refused_category_refused(shop: Shop) -> None:
         (DENIED, {}, None),
     ],
 )
-@pytest.mark.parametrize("proven", [False, True])
+@pytest.mark.parametrize("trusted", [False, True])
 async def test_who_opted_out_is_sent_so_until_a_yes(
-    outbox_url: str, said: dict[str, Any], then: dict[str, Any], *, expected: bool | None, proven: bool
+    outbox_url: str, said: dict[str, Any], then: dict[str, Any], *, expected: bool | None, trusted: bool
 ) -> None:
     """A process knows it without reading the nos; so does one that starts later."""
     shop, other = await opened(outbox_url), await opened(outbox_url)
     for each in (said, then):
-        await shop.send({"anonymousId": "x", "userId": "ann", **each}, proven=True)
+        await shop.send({"anonymousId": "x", "userId": "ann", **each}, trusted=True)
     for number, some in enumerate((shop, other)):
         some.count, some.at = 10 * (number + 1), shop.at + 10
-        await some.send(order(number, anonymousId="x", userId="ann"), proven=proven)
+        await some.send(order(number, anonymousId="x", userId="ann"), trusted=trusted)
         shop.at = some.at
     sent = {each["custom_data"]["order_id"]: each.get("opt_out") for each in await shop.sent() if "custom_data" in each}
     assert [*sent.values()] == [expected, expected]
@@ -272,14 +274,14 @@ async def test_who_opted_out_is_sent_so_until_a_yes(
     await other.outbox.close()
 
 
-async def test_an_opt_out_marks_what_is_enqueued_behind_it_and_a_public_one_proven_orders_by_a_link_only(
+async def test_an_opt_out_marks_what_is_enqueued_behind_it_and_a_public_one_trusted_orders_by_a_link_only(
     shop: Shop,
 ) -> None:
     shop.check = None
     await shop.send(order(1, anonymousId="x"), {"anonymousId": "x", **OPTED_OUT}, order(2, anonymousId="x"))
     await shop.send(order(3, anonymousId="x"), {"anonymousId": "x", **OPTED_OUT}, {**OPTED_OUT, "traits": {"a": 1}})
     for number, who in ((4, {"anonymousId": "x"}), (5, {"anonymousId": "x", "userId": "ann"}), (6, {"userId": "ann"})):
-        await shop.send(order(number, **who), proven=True)
+        await shop.send(order(number, **who), trusted=True)
     await shop.send(order(7, userId="ann"), order(8, anonymousId="x", **GRANTED), order(9, anonymousId="x"))
     sent = {each["custom_data"]["order_id"]: each.get("opt_out") for each in await shop.sent() if "custom_data" in each}
     assert [number for number in range(1, 10) if sent[f"o{number}"]] == [2, 3, 5, 6, 7]
@@ -324,7 +326,7 @@ async def test_a_shops_order_waits_for_the_browsers_word(outbox_url: str) -> Non
     shop = await opened(outbox_url, consent_required=True)
     wrong = {}
     for number, (case, (said, later, is_sent)) in enumerate(WORDS.items()):
-        told = await shop.send(of_case(later, number), proven=True)
+        told = await shop.send(of_case(later, number), trusted=True)
         early = await shop.sent()
         await shop.send(of_case(said, number))
         shop.at += 600
@@ -334,7 +336,7 @@ async def test_a_shops_order_waits_for_the_browsers_word(outbox_url: str) -> Non
             wrong[case] = told, early, sent
     assert wrong == {}
     await shop.send({"userId": "ann-0", **GRANTED})
-    assert await shop.send(of_case(order(userId="ann", anonymousId="x"), 0), proven=True) == [ENQUEUED]
+    assert await shop.send(of_case(order(userId="ann", anonymousId="x"), 0), trusted=True) == [ENQUEUED]
     assert await shop.orders() == ["o1-0"]
     await shop.outbox.close()
 
@@ -352,7 +354,7 @@ async def test_what_no_page_tells_of_is_withheld_at_once(
     tmp_path: Path, event: dict[str, Any], changes: dict[str, Any]
 ) -> None:
     shop = await opened(new_store(tmp_path, "o.db"), consent_required=True, **changes)
-    assert await shop.send(event, proven=True) == [("withheld", NOT_ASKED)]
+    assert await shop.send(event, trusted=True) == [("withheld", NOT_ASKED)]
     await shop.outbox.close()
 
 
@@ -410,7 +412,7 @@ async def test_a_no_of_the_browser_reaches_the_order_of_both_sides(outbox_url: s
                 shop.at += step
                 sent += await shop.delivered()
             elif isinstance(step, list):
-                await shop.send(*(of_case(each, number) for each in step), proven=True)
+                await shop.send(*(of_case(each, number) for each in step), trusted=True)
             else:
                 await shop.send(of_case(step, number))
         orders = [each.get("opt_out", "sent") for each in sent]
@@ -424,14 +426,14 @@ async def test_an_order_that_says_yes_itself_is_sent_though_nobody_is_named(tmp_
     shop = await opened(new_store(tmp_path, "o.db"), consent_required=True)
     event = {"type": "track", "event": "Order Completed", "properties": {"total": 20, "currency": "USD"}}
     event["context"] = GRANTED["context"]
-    assert await shop.send(event, proven=True) == [ENQUEUED]
+    assert await shop.send(event, trusted=True) == [ENQUEUED]
     assert len(await shop.sent()) == 1
     await shop.outbox.close()
 
 
 async def test_an_order_that_waits_is_found_by_token_and_total_when_it_is_claimed(outbox_url: str) -> None:
     shop = await opened(outbox_url, **PAIRED)
-    await shop.send(order(1, token="t", userId="ann"), order(2, userId="bob"), order(3, userId="eve"), proven=True)
+    await shop.send(order(1, token="t", userId="ann"), order(2, userId="bob"), order(3, userId="eve"), trusted=True)
     no = {"anonymousId": "z", **REFUSED}
     await shop.send(order(9, token="t", **no), order(2, **no), order(3, total=0.01, **no))
     shop.at += 600
@@ -442,7 +444,7 @@ async def test_an_order_that_waits_is_found_by_token_and_total_when_it_is_claime
 
 async def test_a_stranger_stops_no_order_by_its_message_id_or_number(shop: Shop) -> None:
     guest = {"context": {"ip": "203.0.113.7"}}
-    await shop.send({**order(1, userId="ann"), "messageId": "shop-1"}, {**order(2), **guest}, proven=True)
+    await shop.send({**order(1, userId="ann"), "messageId": "shop-1"}, {**order(2), **guest}, trusted=True)
     stranger = {"messageId": "shop-1", "anonymousId": "z", "type": "page"}
     await shop.send(stranger, {"anonymousId": "z", **REFUSED}, order(2, total=0.01, anonymousId="z", **REFUSED))
     assert sorted(each["custom_data"]["order_id"] for each in await shop.sent() if "custom_data" in each) == [
@@ -467,7 +469,7 @@ async def test_a_public_key_answers_for_so_many_new_ids_in_an_hour(
     for number in range(5):
         await shop.send({"anonymousId": f"x{number}", **REFUSED})
     await shop.send({"anonymousId": "x1", **REFUSED}, {"anonymousId": "y", **REFUSED})
-    await shop.send({"anonymousId": "z", **REFUSED}, proven=True)
+    await shop.send({"anonymousId": "z", **REFUSED}, trusted=True)
     orders = [(await shop.send(order(who, anonymousId=who)))[0][0] for who in ("x1", "x2", "x3", "y", "z")]
     assert orders == ["withheld", "withheld", "enqueued", "enqueued", "withheld"]
     counted = [each for _, each in await shop.outbox.counters(since=0, step_s=0) if each.name == "memory_full"]

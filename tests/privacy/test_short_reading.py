@@ -47,7 +47,7 @@ def _event(answers: dict[str, Any], name: str) -> Event:
 
 
 def _long(reader: IdentityEventReader, event: Event, catalog: Catalog) -> tuple[bool, bool, Kind | None, list[str]]:
-    seen = reader(event, catalog, now=NOW, is_proven=True)[0]
+    seen = reader(event, catalog, now=NOW, is_trusted=True)[0]
     kind: Kind | None = None
     if seen.is_no:
         permissions = frozenset({"attTrackingStatus", "trackingStatus", "adTrackingEnabled"})
@@ -66,7 +66,7 @@ def test_the_short_way_reads_what_the_long_one_does(name: str, gpc: str) -> None
     assert isinstance(consents, Consents)
     assert isinstance(as_said, Consents)
     assert reader is not None
-    intake = Intake([], now=NOW, is_proven=True)
+    intake = Intake([], now=NOW, is_trusted=True)
     somebody = Ownership(message_id="m", user="somebody", anonymous=None)
     for first, second in combinations(PLACES, 2):
         for one, other in product(PLACES[first], PLACES[second]):

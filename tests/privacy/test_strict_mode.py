@@ -22,7 +22,7 @@ class Told(NamedTuple):
     """An event of the week."""
 
     at: float
-    is_proven: bool
+    is_trusted: bool
     event: dict[str, Any]
 
 
@@ -60,11 +60,11 @@ def week(rng: Random) -> tuple[list[Told], dict[str, bool]]:
     for number in range(ORDERS):
         mine, shops = buyer(rng, number)
         at = NOW + DAY_S + rng.random() * 7 * DAY_S
-        told.append(Told(at, is_proven=True, event=shops))
+        told.append(Told(at, is_trusted=True, event=shops))
         # the page's own order says its word once, while the shop's waits
         spans = SPANS[1:2] if mine.get("event") == "Order Completed" else rng.choices(SPANS, k=rng.randrange(3))
         words = [(at + rng.uniform(*span), rng.choice((GRANTED, GRANTED, REFUSED))) for span in spans]
-        told += [Told(said_at, is_proven=False, event={**mine, **said}) for said_at, said in words]
+        told += [Told(said_at, is_trusted=False, event={**mine, **said}) for said_at, said in words]
         is_bound = "anonymousId" in shops or mine.get("event") == "Checkout Started"
         before, in_time = (last_word(words, until) for until in (at, at + WAIT_S))
         may[f"o{number}"] = in_time is GRANTED and not (is_bound and before is REFUSED)
@@ -78,14 +78,14 @@ async def test_over_a_week_an_order_is_sent_where_its_person_said_yes_in_time(ou
     shop = await opened(outbox_url, consent_required=True, **PAIRED)
     sent: list[str] = []
     ends: list[float] = []
-    for each in [*told, Told(told[-1].at + DAY_S, is_proven=False, event={})]:
+    for each in [*told, Told(told[-1].at + DAY_S, is_trusted=False, event={})]:
         while ends and ends[0] <= each.at:
             shop.at = ends.pop(0)
             sent += await shop.orders()
         if each.event:
             shop.at = each.at
-            await shop.send(each.event, proven=each.is_proven)
-            ends = sorted([*ends, *([each.at + 1 + WAIT_S] if each.is_proven else [])])
+            await shop.send(each.event, trusted=each.is_trusted)
+            ends = sorted([*ends, *([each.at + 1 + WAIT_S] if each.is_trusted else [])])
     sent += await shop.orders()
     assert sorted(sent) == sorted(id_ for id_, is_sent in may.items() if is_sent)
     dropped: Counter[str] = Counter()

@@ -21,7 +21,7 @@ class Played:
     """What became of a batch."""
 
     accepted: list[int] = field(default_factory=list)
-    #: Proven.
+    #: Trusted.
     bad: list[int] = field(default_factory=list)
     calls: list[tuple[int, ...]] = field(default_factory=list)
     all_refused: bool = False

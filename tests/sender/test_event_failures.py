@@ -156,7 +156,7 @@ def events_given_up(share: float, seed: int, *, needs_evidence: bool) -> int:
     An event is sent alone about every two minutes until it is accepted, in turn with calls of other events. Without
     `needs_evidence`, the numbers of failures and hours prove it.
     """
-    chance, failures, moment, proven = Random(seed), Failures(), 0, 0
+    chance, failures, moment, trusted = Random(seed), Failures(), 0, 0
     now, accepted = 0.0, -1
     for number in range(2_000):
         event, begun_at, alone = f"event-{number}", now, 0
@@ -175,10 +175,10 @@ def events_given_up(share: float, seed: int, *, needs_evidence: bool) -> int:
             alone += 1
             now += chance.uniform(0, 800)
             is_long = alone >= FAILURES_ALONE and now - begun_at >= FAILING_FOR_S
-            if is_long if not needs_evidence else failures.is_proven(event, now=now):
-                proven += 1
+            if is_long if not needs_evidence else failures.is_trusted(event, now=now):
+                trusted += 1
                 break
-    return proven
+    return trusted
 
 
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.7, 1.0])

@@ -152,7 +152,7 @@ MUTANTS: dict[str, tuple[int, tuple[Kind, ...], Mutant]] = {
     "one failure alone proves that an event is bad": (
         0,
         ("breaking events",),
-        lambda: patch.object(Failures, "is_proven", _first_failure_alone_proves),
+        lambda: patch.object(Failures, "is_trusted", _first_failure_alone_proves),
     ),
     "a process that stood still sends what it held": (
         40,

@@ -37,13 +37,13 @@ class Ledger:
         self.kept: list[Event] = []
         self.refused: list[EventRefused] = []
         self.sources: list[str] = []
-        self.proven: list[bool] = []
+        self.trusted: list[bool] = []
         self.known: list[bool] = []
         self.is_full = False
 
     async def accept(self, intake: Intake) -> Receipt:
         self.sources.append(intake.source)
-        self.proven.append(intake.is_proven)
+        self.trusted.append(intake.is_trusted)
         self.known.append(intake.is_known)
         assert intake.now == NOW
         if self.is_full:

@@ -1,4 +1,4 @@
-"""Who is proven: decided once at the door, by who made an event; and who is known, by who sent it."""
+"""Who is trusted: decided once at the door, by who made an event; and who is known, by who sent it."""
 
 import hashlib
 import hmac
@@ -25,7 +25,7 @@ def signed(body: Any, of: Any = None) -> dict[str, str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("ways", "proven"),
+    ("ways", "trusted"),
     [
         ({"is_open": True, "keys": ()}, True),  # nobody has to prove anything: only this machine may send
         ({}, False),  # pages hold a write key
@@ -33,30 +33,32 @@ def signed(body: Any, of: Any = None) -> dict[str, str]:
         ({"write_keys_secret": ("app", "shop")}, True),
     ],
 )
-async def test_a_write_key_proves_nothing_unless_it_is_marked(ways: dict[str, Any], *, proven: bool) -> None:
+async def test_a_write_key_proves_nothing_unless_it_is_marked(ways: dict[str, Any], *, trusted: bool) -> None:
     ledger = Ledger()
     async with client(tracking(ledger, **ways)) as http:
         await http.post("/v1/track", json=TRACK | {"writeKey": "k1"})
-    assert (ledger.proven, ledger.known) == ([proven], [proven])
+    assert (ledger.trusted, ledger.known) == ([trusted], [trusted])
 
 
 @pytest.mark.parametrize(
-    ("ways", "proven"),
+    ("ways", "trusted"),
     [
         ({"is_open": True}, True),
         ({"header": "X-Key: hunter2hunter2", "is_open": False}, False),  # a relay proves itself, not the author
         ({"header": "X-Key: hunter2hunter2", "is_open": False, "webhook_authors": "server"}, True),
     ],
 )
-async def test_a_relay_of_the_webhook_is_known_and_its_events_are_public(ways: dict[str, Any], *, proven: bool) -> None:
+async def test_a_relay_of_the_webhook_is_known_and_its_events_are_public(
+    ways: dict[str, Any], *, trusted: bool
+) -> None:
     ledger = Ledger()
     async with client(webhook(ledger, **ways)) as http:
         await http.post("/webhook", json=TRACK, headers=HEADER)
-    assert (ledger.proven, ledger.known) == ([proven], [True])
+    assert (ledger.trusted, ledger.known) == ([trusted], [True])
 
 
 @every_row(
-    ("body", "of", "header", "authors", "proven", "known"),
+    ("body", "of", "header", "authors", "trusted", "known"),
     [
         ([TRACK, TRACK], None, False, "server", [True], [True]),  # the whole batch is signed
         ([TRACK, TRACK], TRACK, True, "server", [True], [True]),  # and so it is by the header
@@ -70,7 +72,7 @@ async def test_a_relay_of_the_webhook_is_known_and_its_events_are_public(ways: d
     ],
 )
 async def test_what_a_signature_does_not_cover_is_of_nobody_who_is_known(
-    body: Any, of: Any, authors: str, proven: list[bool], known: list[bool], *, header: bool
+    body: Any, of: Any, authors: str, trusted: list[bool], known: list[bool], *, header: bool
 ) -> None:
     ledger = Ledger()
     asked = "X-Key: hunter2hunter2" if header else None
@@ -78,7 +80,7 @@ async def test_what_a_signature_does_not_cover_is_of_nobody_who_is_known(
         answer = await http.post("/webhook", content=orjson.dumps(body), headers=signed(body, of) | HEADER)
     count = len(body) if isinstance(body, list) else 1
     assert (len(answer.json()["events"]), answer.json()["counts"]["accepted"]) == (count, count)
-    assert (ledger.proven, ledger.known) == (proven, known)
+    assert (ledger.trusted, ledger.known) == (trusted, known)
 
 
 def test_a_mark_of_no_write_key_stops_the_start() -> None:

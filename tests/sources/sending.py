@@ -31,13 +31,13 @@ class Heard:
     def __init__(self) -> None:
         self.events: list[Any] = []
         self.sources: list[str] = []
-        self.are_proven: list[bool] = []
+        self.are_trusted: list[bool] = []
         self.are_known: list[bool] = []
 
     async def accept(self, intake: Intake) -> Receipt:
         assert intake.now == NOW
         self.sources.append(intake.source)
-        self.are_proven.append(intake.is_proven)
+        self.are_trusted.append(intake.is_trusted)
         self.are_known.append(intake.is_known)
         self.events += intake.events
         return Receipt(events=())

@@ -93,11 +93,11 @@ class Keeps:
         raise AssertionError(texts)
 
 
-@pytest.mark.parametrize(("proofs", "is_proven"), [(MAPPED["proofs"], True), ([{"kind": "anyone"}], False)])
-async def test_a_sender_counts_as_known_only_by_a_secret(tmp_path: Path, proofs: Any, *, is_proven: bool) -> None:
+@pytest.mark.parametrize(("proofs", "is_trusted"), [(MAPPED["proofs"], True), ([{"kind": "anyone"}], False)])
+async def test_a_sender_counts_as_known_only_by_a_secret(tmp_path: Path, proofs: Any, *, is_trusted: bool) -> None:
     heard = Heard()
     await ask(tmp_path, MAPPED | {"proofs": proofs}, heard, json={"what": "Ping"})
-    assert heard.are_proven == [is_proven]
+    assert heard.are_trusted == [is_trusted]
 
 
 _SIGNED = [{"kind": "hmac", "header": "x-sign", "secret": {"env": "SHOP_SECRET"}}]
@@ -105,7 +105,7 @@ _OF_QUERY = {"type": "track", "event": {"@path": "$.body.what"}, "properties": {
 
 
 @pytest.mark.parametrize(
-    ("changes", "path", "proven", "known"),
+    ("changes", "path", "trusted", "known"),
     [
         ({}, "?ref=x", True, True),
         ({"authors": "browser"}, "", False, True),
@@ -115,15 +115,15 @@ _OF_QUERY = {"type": "track", "event": {"@path": "$.body.what"}, "properties": {
         ({"proofs": [*MAPPED["proofs"], *_SIGNED], "mapping": _OF_QUERY}, "?ref=x", True, True),
     ],
 )
-async def test_an_event_is_proven_as_far_as_a_secret_covers_what_it_is_made_of(
-    tmp_path: Path, changes: dict[str, Any], path: str, *, proven: bool, known: bool
+async def test_an_event_is_trusted_as_far_as_a_secret_covers_what_it_is_made_of(
+    tmp_path: Path, changes: dict[str, Any], path: str, *, trusted: bool, known: bool
 ) -> None:
     heard = Heard()
     body = b'{"what": "Ping"}'
     headers = KEY | {"x-sign": hmac.new(SECRET.encode(), body, "sha256").hexdigest()}
     async with client(served(heard, source(tmp_path, MAPPED | changes))) as http:
         assert (await http.post(f"/webhook/shop{path}", content=body, headers=headers)).status_code == 200
-    assert (heard.are_proven, heard.are_known) == ([proven], [known])
+    assert (heard.are_trusted, heard.are_known) == ([trusted], [known])
 
 
 async def test_a_signed_get_is_public(tmp_path: Path) -> None:
@@ -132,12 +132,12 @@ async def test_a_signed_get_is_public(tmp_path: Path) -> None:
     headers = {"x-sign": hmac.new(SECRET.encode(), b"null", "sha256").hexdigest()}
     async with client(served(heard, source(tmp_path, MAPPED | {"proofs": _SIGNED, "pixel": True}))) as http:
         assert (await http.get("/webhook/shop?ref=x", headers=headers)).status_code == 200
-    assert (heard.are_proven, heard.are_known) == ([False], [False])
+    assert (heard.are_trusted, heard.are_known) == ([False], [False])
 
 
-@pytest.mark.parametrize(("authors", "proven"), [(None, [False]), ("server", [True, False])])
+@pytest.mark.parametrize(("authors", "trusted"), [(None, [False]), ("server", [True, False])])
 async def test_behind_the_first_signed_event_of_a_relay_all_are_public(
-    tmp_path: Path, authors: str | None, proven: list[bool]
+    tmp_path: Path, authors: str | None, trusted: list[bool]
 ) -> None:
     heard = Heard()
     first, second = b'{"type":"track","event":"A","messageId":"1"}', b'{"type":"delete","userId":"ann"}'
@@ -147,7 +147,7 @@ async def test_behind_the_first_signed_event_of_a_relay_all_are_public(
     async with client(served(heard, source(tmp_path, spec))) as http:
         body = b"[" + first + b"," + second + b"]"
         assert (await http.post("/webhook/shop", content=body, headers=headers)).status_code == 200
-    assert (heard.are_proven, heard.are_known) == (proven, proven)
+    assert (heard.are_trusted, heard.are_known) == (trusted, trusted)
 
 
 @pytest.mark.slow

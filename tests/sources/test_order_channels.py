@@ -211,9 +211,9 @@ SOLD = [(shopify("web", LANDING), 1, "20.00", "web"), (shopify("pos"), 2, "30.00
 SOLD += [(shopify("Phone"), 3, "50.00", "phone")]
 
 
-@pytest.mark.parametrize("is_proven", [True, False])
+@pytest.mark.parametrize("is_trusted", [True, False])
 async def test_ledger_comparison_and_revenue_show_the_channel_of_a_trusted_order(
-    tmp_path: Path, *, is_proven: bool
+    tmp_path: Path, *, is_trusted: bool
 ) -> None:
     file = tmp_path / "orders.csv"
     lines = [f"#{number},paid,{amount},USD,2026-11-25 10:00:00 +0000" for _, number, amount, _ in SOLD]
@@ -227,12 +227,12 @@ async def test_ledger_comparison_and_revenue_show_the_channel_of_a_trusted_order
     outbox = open_outbox(new_store(tmp_path, "o.db"), rules(), clock=lambda: NOW)
     try:
         events = [read_event(each, Arrival.at(NOW)) for each in made]
-        await pipeline(outbox=outbox).accept(Intake(events, NOW, source="shopify", is_proven=is_proven))
+        await pipeline(outbox=outbox).accept(Intake(events, NOW, source="shopify", is_trusted=is_trusted))
         stored = (await outbox.search(Query(), limit=9, oldest_first=True)).deliveries
-        assert [each.channel for each in stored] == [channel if is_proven else "" for *_, channel in SOLD]
+        assert [each.channel for each in stored] == [channel if is_trusted else "" for *_, channel in SOLD]
         for *_, channel in SOLD:
             found = (await outbox.search(Query(channel=channel), limit=9)).deliveries
-            assert [each.channel for each in found] == ([channel] if is_proven else [])
+            assert [each.channel for each in found] == ([channel] if is_trusted else [])
         compared = await reconciled(outbox, str(file), ledger_begins=0)
         today = int(NOW // DAY_S)
         (revenue,) = await read_revenue(outbox, {}, first_day=today, last_day=today)
@@ -242,9 +242,9 @@ async def test_ledger_comparison_and_revenue_show_the_channel_of_a_trusted_order
         name: {code: str(worth.shop) for code, worth in of.items()} for name, of in compared.sums.by("channel").items()
     }
     separate = {channel: {"USD": amount} for _, _, amount, channel in SOLD}
-    assert sums == (separate if is_proven else {"": {"USD": "100.00"}})
+    assert sums == (separate if is_trusted else {"": {"USD": "100.00"}})
     received = {line.name: line.received.amount for line in revenue.lines["channel"]}
-    assert received == ({"web": 20, "pos": 30, "phone": 50} if is_proven else {"": 100})
+    assert received == ({"web": 20, "pos": 30, "phone": 50} if is_trusted else {"": 100})
 
 
 UNTIL_2025 = {"api_version": "2025-02-24.acacia"}

@@ -58,7 +58,7 @@ async def test_a_shopify_order_is_in_the_ledger_with_its_source_and_once(tmp_pat
     assert first.json()["counts"] == {"accepted": 1, "enqueued": 1}
     assert again.json()["counts"] == {"accepted": 1, "duplicate": 1}
     assert [each["source"] for each in found["deliveries"]] == ["shopify"]
-    assert '<dt>Source</dt><dd><code>shopify</code> <span class="hint">proven</span></dd>' in shown
+    assert '<dt>Source</dt><dd><code>shopify</code> <span class="hint">trusted</span></dd>' in shown
     assert 'pinrelay_source_events_total{outcome="duplicate",source="shopify"} 1.0' in metrics
     assert 'pinrelay_source_events_total{outcome="accepted",source="shopify"} 2.0' in metrics
 

@@ -151,7 +151,7 @@ async def test_the_key_of_a_page_proves_nobody() -> None:
     app = served(heard, shipped(["shopify_pixel"], {"SHOPIFY_PIXEL_KEY": KEY}))
     async with client(app) as http:
         assert (await http.post(PATH, json=RECORDED["page_viewed"].event)).status_code == 200
-    assert (heard.are_proven, heard.are_known) == ([False], [False])
+    assert (heard.are_trusted, heard.are_known) == ([False], [False])
 
 
 @pytest.mark.slow

@@ -135,15 +135,15 @@ def shop(outbox_url: str, pinterest: Pinterest, start_server: Callable[..., Serv
     server = start_server(**settings, remember_days=90, remember_secret=SECRET, retry_base_s=0.1)
     pinterest.misbehave({"reject": "^dead-", "times": None})
     for kind in ("sent", "dead"):
-        post_proven(server, [event for name in PEOPLE for event in events(name, kind)])
+        post_trusted(server, [event for name in PEOPLE for event in events(name, kind)])
     with client(server) as http:
         until(lambda: is_settled(server), 60, "everything is settled")
         http.post("/api/v1/switch", json={"on": False}).raise_for_status()
-    post_proven(server, [event for name in PEOPLE for event in events(name, "waits")])
+    post_trusted(server, [event for name in PEOPLE for event in events(name, "waits")])
     return server
 
 
-def post_proven(server: Server, some: list[dict[str, Any]]) -> dict[str, Any]:
+def post_trusted(server: Server, some: list[dict[str, Any]]) -> dict[str, Any]:
     answer = httpx.post(f"{server.url}/webhook", json=some, headers={"x-proof": "a-secret-of-the-server"}, **PLAIN)
     assert answer.status_code == 200, answer.text
     receipt: dict[str, Any] = answer.json()
@@ -182,7 +182,7 @@ def by_console(server: Server, name: str) -> int:
 
 def by_event(server: Server, name: str) -> int:
     delete = {"type": "delete", "userId": f"{name}-2", "messageId": f"delete-{time.time()}"}
-    (receipt,) = post_proven(server, [delete])["events"]
+    (receipt,) = post_trusted(server, [delete])["events"]
     erased: int = receipt["to_memory"]["erased"]
     return erased
 

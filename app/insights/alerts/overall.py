@@ -60,7 +60,7 @@ class Facts:
     hours: Mapping[int, Mapping[str, int]]
     #: How many deliveries died, by ad account and hour.
     rejected: Mapping[tuple[str, int], int] = field(default_factory=dict)
-    #: Sources for which memory was full, with the hour; "" stands for all that is proven.
+    #: Sources for which memory was full, with the hour; "" stands for all that is trusted.
     memory_full: frozenset[tuple[str, int]] = frozenset()
     #: How many orders of the last day were sent from the page and, with another total, from the shop.
     sent_twice: int = 0

@@ -114,7 +114,7 @@ EARLY_OF_ALL: Final = 500
 #: ... and then one in so many, by chance.
 ONE_IN: Final = 128
 
-#: As an event names itself: source, type, name; and whether its author is proven.
+#: As an event names itself: source, type, name; and whether its author is trusted.
 _Given: TypeAlias = tuple[str, str, str, bool]
 #: What was counted: an outcome with its preset; None counts events.
 _Counts: TypeAlias = dict[tuple[Outcome, str | None] | None, int]
@@ -123,11 +123,11 @@ _Counts: TypeAlias = dict[tuple[Outcome, str | None] | None, int]
 class NameCounted:
     """What was counted of one name since the last writing."""
 
-    __slots__ = ("counts", "found", "is_proven", "key", "products", "properties", "sample_at", "sampled", "weight")
+    __slots__ = ("counts", "found", "is_trusted", "key", "products", "properties", "sample_at", "sampled", "weight")
 
-    def __init__(self, key: EventKey, weight: int = 0, *, is_proven: bool) -> None:
+    def __init__(self, key: EventKey, weight: int = 0, *, is_trusted: bool) -> None:
         self.key = key
-        self.is_proven = is_proven
+        self.is_trusted = is_trusted
         #: How many events, with those of the names that had its place before.
         self.weight = weight
         #: At which weight the next event is looked into.
@@ -159,7 +159,7 @@ class NameCounted:
         for way, number in self.counts.items():
             if way is None:
                 outcomes[Measure.RECEIVED, ""] += number
-                if not self.is_proven:
+                if not self.is_trusted:
                     outcomes[Measure.PUBLIC, ""] += number
                 continue
             outcome, preset = way
@@ -192,36 +192,36 @@ class NameCounts:
         #: Beyond so many names the rarest are one.
         self.max_names = max_names
         self._names: dict[_Given, NameCounted] = {}
-        #: Of each name in `_names` one, proven ones and public ones apart: (a weight that it had, a number that tells
+        #: Of each name in `_names` one, trusted ones and public ones apart: (a weight that it had, a number that tells
         #: equals apart, the name).
         self._ranks: dict[bool, list[tuple[int, int, _Given]]] = {True: [], False: []}
         self._pushed = 0
         #: By source and trust: the others, and what could not be read as an event.
         self._others: dict[tuple[str, bool], NameCounted] = {}
         self._unread: dict[tuple[str, bool], NameCounted] = {}
-        #: How many events are looked into at once, proven ones and public ones apart.
+        #: How many events are looked into at once, trusted ones and public ones apart.
         self._early_left = {True: EARLY_OF_ALL, False: EARLY_OF_ALL}
 
     def listen(self, intake: Intake) -> "_Counting":
         """Return what counts the events of a request: see `Listener` in app/pipeline/pipeline.py."""
         counted: list[NameCounted] = []
-        return _Counting(self.observer(intake.source, counted, is_proven=intake.is_proven), counted)
+        return _Counting(self.observer(intake.source, counted, is_trusted=intake.is_trusted), counted)
 
     def observer(
-        self, source: str, counted: list[NameCounted], *, is_proven: bool = False
+        self, source: str, counted: list[NameCounted], *, is_trusted: bool = False
     ) -> Callable[[Event | EventRefused], Event | EventRefused]:
         """Return a function that returns each event of the source as it is, and adds its count to `counted`."""
         known = self._names
 
         def observe(event: Event | EventRefused) -> Event | EventRefused:
             if isinstance(event, EventRefused):
-                counted.append(self._refused(source, event, is_proven=is_proven))
+                counted.append(self._refused(source, event, is_trusted=is_trusted))
                 return event
             event_type = event["type"]
             name = event.get(named_by(event_type))
             if type(name) is not str:
                 name = ""
-            given = source, event_type, name, is_proven
+            given = source, event_type, name, is_trusted
             one = known.get(given) or self._admit(given)
             one.weight += 1
             if one.weight == one.sample_at:
@@ -237,32 +237,32 @@ class NameCounts:
         every = (*self._names.values(), *self._others.values(), *self._unread.values())
         return [count for one in every for count in one.take()]
 
-    def _refused(self, source: str, event: EventRefused, *, is_proven: bool) -> NameCounted:
+    def _refused(self, source: str, event: EventRefused, *, is_trusted: bool) -> NameCounted:
         if event.named is None:
-            unread = NameCounted(EventKey(source, "", ""), is_proven=is_proven)
-            return self._unread.setdefault((source, is_proven), unread)
-        given = (source, *event.named, is_proven)
+            unread = NameCounted(EventKey(source, "", ""), is_trusted=is_trusted)
+            return self._unread.setdefault((source, is_trusted), unread)
+        given = (source, *event.named, is_trusted)
         one = self._names.get(given) or self._admit(given)
         one.weight += 1
         one.sample_at = max(one.sample_at, one.weight + 1)
         return one
 
     def _admit(self, given: _Given) -> NameCounted:
-        """Make a place for a name; where there is none left, the rarest has to go, no proven one for a public one."""
-        source, event_type, name, is_proven = given
-        weight, proven = 0, len(self._ranks[True])
-        if is_proven and len(self._names) >= self.max_names:
+        """Make a place for a name; where there is none left, the rarest has to go, no trusted one for a public one."""
+        source, event_type, name, is_trusted = given
+        weight, trusted = 0, len(self._ranks[True])
+        if is_trusted and len(self._names) >= self.max_names:
             if self._ranks[False]:
-                self._lose_rarest(is_proven=False)
+                self._lose_rarest(is_trusted=False)
             else:
-                weight = self._lose_rarest(is_proven=True)
-        elif not is_proven and len(self._ranks[False]) >= (share := public_share(self.max_names, proven=proven)):
+                weight = self._lose_rarest(is_trusted=True)
+        elif not is_trusted and len(self._ranks[False]) >= (share := public_share(self.max_names, trusted=trusted)):
             if not share:
-                return self._others_of(source, is_proven=False)
-            weight = self._lose_rarest(is_proven=False)
+                return self._others_of(source, is_trusted=False)
+            weight = self._lose_rarest(is_trusted=False)
         key = EventKey(source, kept_name(event_type), kept_name(name))
-        one = self._names[given] = NameCounted(key, weight, is_proven=is_proven)
-        if self._early_left[is_proven] <= 0:
+        one = self._names[given] = NameCounted(key, weight, is_trusted=is_trusted)
+        if self._early_left[is_trusted] <= 0:
             one.sample_at = weight + self._rng.randrange(1, 2 * ONE_IN)
         self._push(weight, given)
         return one
@@ -271,26 +271,26 @@ class NameCounts:
         self._pushed += 1
         heapq.heappush(self._ranks[given[-1]], (weight, self._pushed, given))
 
-    def _lose_rarest(self, *, is_proven: bool) -> int:
+    def _lose_rarest(self, *, is_trusted: bool) -> int:
         """Take the place of the rarest name that is equally trusted; return its weight."""
         while True:
-            weight, _, given = heapq.heappop(self._ranks[is_proven])
+            weight, _, given = heapq.heappop(self._ranks[is_trusted])
             one = self._names[given]
             if one.weight == weight:
                 break
             self._push(one.weight, given)  # its weight has grown since
         del self._names[given]
-        one.lose_place(self._others_of(given[0], is_proven=is_proven))
+        one.lose_place(self._others_of(given[0], is_trusted=is_trusted))
         return weight
 
-    def _others_of(self, source: str, *, is_proven: bool) -> NameCounted:
-        others = NameCounted(EventKey(source, "", OTHERS), is_proven=is_proven)
-        return self._others.setdefault((source, is_proven), others)
+    def _others_of(self, source: str, *, is_trusted: bool) -> NameCounted:
+        others = NameCounted(EventKey(source, "", OTHERS), is_trusted=is_trusted)
+        return self._others.setdefault((source, is_trusted), others)
 
     def _look_into(self, one: NameCounted, event: Event) -> None:
         """Sample an event, and say when to do so again."""
-        if one.sampled < EARLY_OF_A_NAME and self._early_left[one.is_proven] > 0:
-            self._early_left[one.is_proven] -= 1
+        if one.sampled < EARLY_OF_A_NAME and self._early_left[one.is_trusted] > 0:
+            self._early_left[one.is_trusted] -= 1
             one.sample_at = one.weight + 1
         else:
             one.sample_at = one.weight + self._rng.randrange(1, 2 * ONE_IN)

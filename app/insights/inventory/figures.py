@@ -69,9 +69,9 @@ class NameFigures:
 
     @property
     def trust(self) -> str:
-        """Whether they were proven, as people read it."""
+        """Whether they were trusted, as people read it."""
         if not self.public:
-            return "proven"
+            return "trusted"
         return "public" if self.public >= self.received else f"{self.public:,} public"
 
     @property

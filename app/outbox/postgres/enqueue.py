@@ -40,7 +40,7 @@ _BEFORE_WARNINGS: Final = attrgetter(
     *("ad_account_id", "preset", "message_id", "event_name", "event_id", "action_source", "order_id", "event_time")
 )
 _BEHIND_WARNINGS: Final = attrgetter(
-    *("traceparent", "source", "amount", "currency", "checkout_id", "buyer", "name", "is_proven", "shop", "channel")
+    *("traceparent", "source", "amount", "currency", "checkout_id", "buyer", "name", "is_trusted", "shop", "channel")
 )
 #: One call's.
 Answer: TypeAlias = list[Enqueued] | OutboxUnavailable | MemoryChanged

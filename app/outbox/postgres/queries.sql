@@ -123,7 +123,7 @@ WITH
   stored AS (
     INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
                           event_time, warnings, traceparent, source, amount, currency, checkout_id, buyer, name,
-                          is_proven, shop, channel, side, owner, payload_version, payload)
+                          is_trusted, shop, channel, side, owner, payload_version, payload)
     SELECT id, given ->> 0, given ->> 1, given ->> 2, given ->> 3, given ->> 4, given ->> 5, given ->> 6,
            (given ->> 7)::bigint, given ->> 8, given ->> 9, given ->> 10, given ->> 11, given ->> 12, given ->> 13,
            given ->> 14, given ->> 15, (given ->> 16)::boolean, given ->> 17, given ->> 18, given ->> 19, given ->> 21,
@@ -138,14 +138,14 @@ WITH
     FROM new
   ),
   remembered AS (
-    INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_proven)
+    INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_trusted)
     SELECT key ->> 0, id, (key ->> 2)::float8, (key ->> 3)::smallint, key ->> 4, (key ->> 5)::boolean
     FROM jsonb_array_elements(%(keys)s::jsonb) AS key JOIN new ON new.place = 1 + (key ->> 1)::bigint
     ORDER BY key ->> 0
   ),
   noted AS (
     INSERT INTO dropped_event (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id,
-                               amount, currency, source, name, channel, is_proven, at)
+                               amount, currency, source, name, channel, is_trusted, at)
     SELECT event ->> 0, event ->> 1, event ->> 2, event ->> 3, event ->> 4, event ->> 5, event ->> 6, event ->> 7, event ->> 8,
            event ->> 9, event ->> 10, event ->> 11, event ->> 12, (event ->> 13)::boolean,
            (event ->> 14)::float8
@@ -205,7 +205,7 @@ DELETE FROM dedup_key WHERE digest = ANY (%(digests)s::text[]) AND expires_at <=
 SELECT digest, delivery_id,
        coalesce((SELECT enqueued_at FROM shown WHERE shown.id = delivery_id),
                 expires_at - CASE left(known, 1) WHEN '[' THEN %(ledger_s)s::float8 ELSE %(window_s)s::float8 END),
-       expires_at, place, known, is_proven
+       expires_at, place, known, is_trusted
 FROM dedup_key WHERE digest = ANY (%(digests)s::text[]) AND expires_at > %(now)s::float8 ORDER BY digest, place;
 
 -- unchanged --
@@ -230,7 +230,7 @@ WITH
       event_id = row ->> 'event_id', event_time = (row ->> 'event_time')::bigint, amount = row ->> 'amount',
       currency = row ->> 'currency', order_id = row ->> 'order_id', checkout_id = row ->> 'checkout_id',
       buyer = row ->> 'stored_buyer', warnings = row ->> 'stored_warnings', side = row ->> 'stored_side',
-      is_proven = (row ->> 'is_proven')::boolean, channel = row ->> 'channel', merged = merged + 1, payload = convert_to(row ->> 'payload', 'UTF8')
+      is_trusted = (row ->> 'is_trusted')::boolean, channel = row ->> 'channel', merged = merged + 1, payload = convert_to(row ->> 'payload', 'UTF8')
     FROM given WHERE delivery.id = given.id
   ),
   let_go AS (
@@ -291,13 +291,13 @@ WHERE state IN ('pending', 'claimed') GROUP BY ad_account_id;
 -- learn_keys --
 -- Remember what repetitions have told of deliveries, the last of them where several told of one key; what another process
 -- stores there at the same moment stands.
-INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_proven, learned)
+INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_trusted, learned)
 SELECT DISTINCT ON (key ->> 0, (key ->> 3)::smallint)
        key ->> 0, (key ->> 1)::bigint, (key ->> 2)::float8, (key ->> 3)::smallint, key ->> 4, (key ->> 5)::boolean, true
 FROM jsonb_array_elements(%(rows)s::jsonb) WITH ORDINALITY AS told (key, turn)
 ORDER BY key ->> 0, (key ->> 3)::smallint, turn DESC
 ON CONFLICT (digest, place) DO UPDATE SET
-  known = excluded.known, is_proven = excluded.is_proven, learned = true
+  known = excluded.known, is_trusted = excluded.is_trusted, learned = true
 WHERE dedup_key.delivery_id = excluded.delivery_id;
 
 -- hold --
@@ -495,15 +495,15 @@ WITH
   gone AS (
     DELETE FROM delivery USING ours WHERE delivery.id = ours.id AND ours.state = 'delivered'
     RETURNING delivery.id, delivery.ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
-              event_time, warnings, source, amount, currency, checkout_id, name, is_proven, channel, owner,
+              event_time, warnings, source, amount, currency, checkout_id, name, is_trusted, channel, owner,
               attempts, enqueued_at, history
   ),
   settled AS (
     INSERT INTO delivered (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
-                           event_time, warnings, source, amount, currency, checkout_id, name, is_proven, channel, owner,
+                           event_time, warnings, source, amount, currency, checkout_id, name, is_trusted, channel, owner,
                            attempts, enqueued_at, settled_at, history)
     SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
-           event_time, warnings, source, amount, currency, checkout_id, name, is_proven, channel, owner, attempts,
+           event_time, warnings, source, amount, currency, checkout_id, name, is_trusted, channel, owner, attempts,
            enqueued_at, %(now)s::float8, history
     FROM gone
   ),
@@ -552,7 +552,7 @@ WITH
            CASE WHEN stands.became NOT IN ('public', 'unconfirmed') THEN id END AS id
     FROM ours JOIN delivery USING (id),
          LATERAL (VALUES
-           ('waiting', -1, true), (state, 1, true), ('public', 1, state = 'delivered' AND NOT is_proven),
+           ('waiting', -1, true), (state, 1, true), ('public', 1, state = 'delivered' AND NOT is_trusted),
            ('unconfirmed', 1, state = 'delivered' AND strpos(warnings, '"not confirmed by the shop"') > 0)
          ) AS stands (became, sign, holds)
     WHERE state <> 'pending' AND event_name = 'checkout' AND holds
@@ -686,7 +686,7 @@ GROUP BY 1, 2, 3, 4;
 -- Deliveries of one id, be it their own, their message's, event's or order's: few, so that they can be sorted.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, state, reason,
        attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id, name, channel, is_held,
-       is_proven
+       is_trusted
 FROM shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint;
 
 -- search --
@@ -695,12 +695,12 @@ FROM shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint;
 -- state looked for where it cannot be: what is dead would be sought among all that waits.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, state, reason,
        attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id, name, channel, is_held,
-       is_proven
+       is_trusted
 FROM (
   (SELECT * FROM (
     SELECT delivery.id, delivery.ad_account_id, delivery.preset, message_id, event_name, event_id, action_source,
            order_id, event_time, state, reason, attempts, enqueued_at, due_at, NULL::float8 AS settled_at, warnings,
-           source, amount, currency, checkout_id, history, name, channel, hold_until IS NOT NULL AS is_held, is_proven
+           source, amount, currency, checkout_id, history, name, channel, hold_until IS NOT NULL AS is_held, is_trusted
     FROM queue JOIN delivery ON delivery.id = queue.id
     WHERE coalesce(%(state)s::text, 'waiting') IN ('waiting', 'pending', 'claimed')
   ) AS shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint)
@@ -708,7 +708,7 @@ FROM (
   (SELECT * FROM (
     SELECT delivery.id, ad_account_id, preset, message_id, event_name, event_id, action_source,
            order_id, event_time, dead.state, reason, attempts, enqueued_at, NULL::float8, settled_at, warnings,
-           source, amount, currency, checkout_id, history, name, channel, false, is_proven
+           source, amount, currency, checkout_id, history, name, channel, false, is_trusted
     FROM dead JOIN delivery ON delivery.id = dead.id
     WHERE coalesce(%(state)s::text, 'dead') IN ('dead', 'dismissed')
   ) AS shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint)
@@ -716,7 +716,7 @@ FROM (
   (SELECT * FROM (
     SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source,
            order_id, event_time, 'delivered' AS state, '' AS reason, attempts, enqueued_at, NULL::float8, settled_at,
-           warnings, source, amount, currency, checkout_id, history, name, channel, false, is_proven
+           warnings, source, amount, currency, checkout_id, history, name, channel, false, is_trusted
     FROM delivered
   ) AS shown WHERE /* asked */ ORDER BY id DESC LIMIT %(limit)s::bigint)
 ) AS newest
@@ -769,7 +769,7 @@ WHERE id = ANY (%(ids)s::bigint[]);
 -- search_dropped --
 -- Dropped events, newest first.
 SELECT id, at, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
-       source, name, channel, is_proven, was_enqueued
+       source, name, channel, is_trusted, was_enqueued
 FROM dropped_event
 WHERE id < %(before)s::bigint AND id >= %(floor)s::bigint
   AND at >= %(since)s::float8 AND at < %(until)s::float8
@@ -980,7 +980,7 @@ SELECT shown.id, shown.ad_account_id, shown.preset, shown.message_id, shown.even
        shown.action_source, shown.order_id, shown.event_time, shown.warnings, traceparent, shown.source, shown.amount,
        shown.currency, shown.checkout_id, buyer, shown.state, coalesce(held, false), shown.reason, shown.attempts,
        shown.enqueued_at, shown.due_at, shown.settled_at, claim, shown.history, nullif(payload, ''), payload_version,
-       NULL, shown.name, hold_until, shown.is_proven, shop, side, follows, delivery.merged, shown.channel
+       NULL, shown.name, hold_until, shown.is_trusted, shop, side, follows, delivery.merged, shown.channel
 FROM delivery JOIN shown USING (id) LEFT JOIN queue USING (id)
 WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
@@ -996,7 +996,7 @@ WITH
   stored AS (
     INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
                           event_time, warnings, traceparent, source, amount, currency, checkout_id, buyer,
-                          payload_version, payload, name, is_proven, shop, side, merged, channel)
+                          payload_version, payload, name, is_trusted, shop, side, merged, channel)
     SELECT id, row ->> 1, row ->> 2, row ->> 3, row ->> 4, row ->> 5, row ->> 6, row ->> 7, (row ->> 8)::bigint,
            row ->> 9, row ->> 10, row ->> 11, row ->> 12, row ->> 13, row ->> 14, row ->> 15, (row ->> 26)::smallint,
            convert_to(coalesce(row ->> 25, ''), 'UTF8'), row ->> 28, (row ->> 30)::boolean, row ->> 31, row ->> 32,
@@ -1064,7 +1064,7 @@ DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + ex
 -- Deliveries that are delivered, to be moved to another outbox.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings, NULL,
        source, amount, currency, checkout_id, '[]', 'delivered', false, '', attempts, enqueued_at, NULL, settled_at,
-       NULL, history, body, 1, erase_at, name, NULL, is_proven, '', NULL, NULL, 0, channel
+       NULL, history, body, 1, erase_at, name, NULL, is_trusted, '', NULL, NULL, 0, channel
 FROM delivered LEFT JOIN kept_payload USING (id)
 WHERE id > %(after_0)s ORDER BY id LIMIT %(limit)s;
 
@@ -1079,7 +1079,7 @@ WITH
   ),
   stored AS (
     INSERT INTO delivered (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
-                           event_time, warnings, source, amount, currency, checkout_id, name, is_proven, channel,
+                           event_time, warnings, source, amount, currency, checkout_id, name, is_trusted, channel,
                            attempts, enqueued_at, settled_at, history)
     SELECT id, row ->> 1, row ->> 2, row ->> 3, row ->> 4, row ->> 5, row ->> 6, row ->> 7, (row ->> 8)::bigint,
            row ->> 9, row ->> 11, row ->> 12, row ->> 13, row ->> 14, row ->> 28, (row ->> 30)::boolean,
@@ -1118,7 +1118,7 @@ WITH
 -- Dropped events of another outbox.
 WITH written AS (
   INSERT INTO dropped_event (id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id,
-                             amount, currency, source, name, channel, is_proven, was_enqueued, at)
+                             amount, currency, source, name, channel, is_trusted, was_enqueued, at)
   SELECT (row ->> 0)::bigint, row ->> 1, row ->> 2, row ->> 3, row ->> 4, row ->> 5, row ->> 6, row ->> 7, row ->> 8,
          row ->> 9, row ->> 10, row ->> 11, row ->> 12, row ->> 13, (row ->> 14)::boolean,
          (row ->> 15)::boolean, (row ->> 16)::float8
@@ -1243,7 +1243,7 @@ WHERE sums.day = (row ->> 0)::integer AND sums.ad_account_id = row ->> 1 AND sum
 -- What was delivered on a day: a table of its own.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings, NULL,
        source, amount, currency, checkout_id, '[]', 'delivered', false, '', attempts, enqueued_at, NULL, settled_at,
-       NULL, history, NULL, 1, NULL, name, NULL, is_proven, '', NULL, NULL, 0, channel
+       NULL, history, NULL, 1, NULL, name, NULL, is_trusted, '', NULL, NULL, 0, channel
 FROM delivered
 WHERE settled_at >= %(begin)s::float8 AND settled_at < %(end)s::float8 AND id > %(after_id)s
 ORDER BY id LIMIT %(limit)s;
@@ -1252,7 +1252,7 @@ ORDER BY id LIMIT %(limit)s;
 -- What died on a day, and is dead still, or dismissed.
 SELECT dead.id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, dead.state, false, reason, attempts, enqueued_at, NULL,
-       settled_at, NULL, history, NULL, 1, NULL, name, NULL, is_proven, shop, side, NULL, merged, channel
+       settled_at, NULL, history, NULL, 1, NULL, name, NULL, is_trusted, shop, side, NULL, merged, channel
 FROM dead JOIN delivery USING (id)
 WHERE settled_at >= %(begin)s::float8 AND settled_at < %(end)s::float8 AND dead.id > %(after_id)s
 ORDER BY dead.id LIMIT %(limit)s;
@@ -1260,7 +1260,7 @@ ORDER BY dead.id LIMIT %(limit)s;
 -- day_dropped_events --
 -- What was noted on a day: a table of its own.
 SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
-       name, channel, is_proven, was_enqueued, at
+       name, channel, is_trusted, was_enqueued, at
 FROM dropped_event
 WHERE at >= %(begin)s::float8 AND at < %(end)s::float8 AND id > %(after_id)s ORDER BY id LIMIT %(limit)s;
 
@@ -1279,7 +1279,7 @@ ORDER BY hour, name COLLATE "C", preset COLLATE "C", label COLLATE "C", ad_accou
 -- About which ids something else was answered since a snapshot, with their nos as a `ConsentBook` has them; and the snapshot of now.
 SELECT coalesce((SELECT json_agg(json_build_array(key, nos)) FROM (
          SELECT key, bit_or(CASE WHEN NOT is_no THEN 0 ELSE CASE kind WHEN 'device' THEN 1 WHEN 'opt_out' THEN 2 ELSE 4 END
-                                                            + CASE WHEN is_proven THEN 0 ELSE 8 END END) AS nos
+                                                            + CASE WHEN is_trusted THEN 0 ELSE 8 END END) AS nos
          FROM consent WHERE key IN (SELECT key FROM consent WHERE turn >= %(after)s::text::xid8) GROUP BY key) AS kept), '[]'),
        pg_snapshot_xmin(pg_current_snapshot())::text;
 
@@ -1288,20 +1288,20 @@ SELECT coalesce((SELECT json_agg(json_build_array(key, nos)) FROM (
 SELECT key, said_by FROM write_consents(%(groups)s::json);
 
 -- subjects_of --
--- Whose some deliveries are. Of a proven one, what a public event of the same message id says is not asked.
+-- Whose some deliveries are. Of a trusted one, what a public event of the same message id says is not asked.
 WITH meant AS MATERIALIZED (
-  SELECT id, message_id, is_proven, CASE event_name WHEN 'checkout' THEN order_id END AS order_id, side,
-         CASE WHEN (substr(owner, 33, 1) = '1') = is_proven THEN owner END AS owner
+  SELECT id, message_id, is_trusted, CASE event_name WHEN 'checkout' THEN order_id END AS order_id, side,
+         CASE WHEN (substr(owner, 33, 1) = '1') = is_trusted THEN owner END AS owner
   FROM delivery WHERE id = ANY(%(ids)s::bigint[])
 )
-SELECT id, is_proven, order_id, side, rtrim(substr(owner, 1, 16)), rtrim(substr(owner, 17, 16)), substr(owner, 34)
+SELECT id, is_trusted, order_id, side, rtrim(substr(owner, 1, 16)), rtrim(substr(owner, 17, 16)), substr(owner, 34)
 FROM meant WHERE owner IS NOT NULL
 UNION ALL
-SELECT id, is_proven, order_id, side, rtrim(substr(other.owner, 1, 16)), rtrim(substr(other.owner, 17, 16)),
+SELECT id, is_trusted, order_id, side, rtrim(substr(other.owner, 1, 16)), rtrim(substr(other.owner, 17, 16)),
        substr(other.owner, 34)
 FROM meant LEFT JOIN LATERAL (
   SELECT owner FROM delivery_owner
-  WHERE delivery_owner.message_id = meant.message_id AND (substr(owner, 33, 1) = '1') = is_proven
+  WHERE delivery_owner.message_id = meant.message_id AND (substr(owner, 33, 1) = '1') = is_trusted
 ) AS other ON true
 WHERE meant.owner IS NULL OR other.owner IS NOT NULL;
 
@@ -1383,8 +1383,8 @@ SELECT (SELECT count(*) FROM updated), (SELECT count(*) FROM added);
 -- Set suppressions while there is room, for public ones in their half, and let others go; return by how many they are more, and
 -- the public ones among them.
 WITH given AS (
-  SELECT row ->> 0 AS key, row ->> 1 AS was, row ->> 2 AS now, strpos(row ->> 2, '"is_proven":true') = 0 AS is_public,
-         strpos(row ->> 1, '"is_proven":true') = 0 AS was_public
+  SELECT row ->> 0 AS key, row ->> 1 AS was, row ->> 2 AS now, strpos(row ->> 2, '"is_trusted":true') = 0 AS is_public,
+         strpos(row ->> 1, '"is_trusted":true') = 0 AS was_public
   FROM json_array_elements(%(rows)s::json) AS row
 ), lifted AS (
   DELETE FROM suppression USING given WHERE suppression.key = given.key AND given.now IS NULL RETURNING suppression.is_public
@@ -1656,7 +1656,7 @@ ON CONFLICT (kind, slot) DO UPDATE SET count = memory_size.count + excluded.coun
 -- What people answered, of another outbox.
 WITH
   written AS (
-    INSERT INTO consent (key, said_by, is_proven, user_key, for_proven, is_no, kind, at, total, source)
+    INSERT INTO consent (key, said_by, is_trusted, user_key, for_trusted, is_no, kind, at, total, source)
     SELECT row ->> 0, row ->> 1, (row ->> 2)::int = 1, row ->> 3, (row ->> 4)::int = 1, (row ->> 5)::int = 1, row ->> 6,
            (row ->> 7)::float8, row ->> 8, row ->> 9
     FROM jsonb_array_elements(%(rows)s::jsonb) AS row
@@ -1730,7 +1730,7 @@ WHERE (row ->> 0)::bigint & 1 = 0 AND id = (row ->> 0)::bigint >> 1;
 
 -- pending_of_orders --
 -- What is pending of orders, each for a preset, by the place of what was asked. It changes no more until it is withdrawn.
-SELECT (asked ->> 2)::integer, queue.id, delivery.is_proven, amount, currency
+SELECT (asked ->> 2)::integer, queue.id, delivery.is_trusted, amount, currency
 FROM jsonb_array_elements(%(rows)s::jsonb) AS asked
 JOIN dedup_key ON digest = asked ->> 0 JOIN queue ON queue.id = delivery_id AND queue.preset = asked ->> 1
 JOIN delivery ON delivery.id = queue.id
@@ -1753,7 +1753,7 @@ WITH
   gone AS (
     DELETE FROM delivery USING left_line WHERE delivery.id = left_line.id
     RETURNING delivery.ad_account_id, message_id, preset, event_name, order_id, amount, currency, source, name,
-              channel, is_proven, warnings, owner, enqueued_at, length(payload) AS size, exit, reason, nth,
+              channel, is_trusted, warnings, owner, enqueued_at, length(payload) AS size, exit, reason, nth,
               left_line.state
   ),
   owned AS (
@@ -1781,13 +1781,13 @@ WITH
   ),
   noted AS (
     INSERT INTO dropped_event (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id,
-                               amount, currency, source, name, channel, is_proven, was_enqueued, at)
+                               amount, currency, source, name, channel, is_trusted, was_enqueued, at)
     SELECT message_id, ad_account_id, preset, exit, reason,
            -- what came from memory is no warning
            (SELECT coalesce(jsonb_agg(told ORDER BY place), '[]')::text
             FROM jsonb_array_elements(warnings::jsonb) WITH ORDINALITY AS each (told, place)
             WHERE jsonb_typeof(told) = 'string'),
-           event_name, order_id, amount, currency, source, name, channel, is_proven, true, %(now)s::float8
+           event_name, order_id, amount, currency, source, name, channel, is_trusted, true, %(now)s::float8
     FROM gone
   ),
   tallied AS (

@@ -106,7 +106,7 @@ async def withdraw_cancelled(
 ) -> list[int]:
     digests = [digest for order in orders for digest in cancelled_digests(order, rules)]
     found = await connection.rows("cancelled", digests=digests, now=now)
-    asked = withdrawals_of(orders, [(digest, said, is_proven) for digest, said, is_proven in found], rules)
+    asked = withdrawals_of(orders, [(digest, said, is_trusted) for digest, said, is_trusted in found], rules)
     counts = await _withdraw(connection, [withdrawal for _, withdrawal in asked], now)
     return [place for (place, _), count in zip(asked, counts, strict=True) if count]
 

@@ -82,7 +82,7 @@ class SqliteOutbox(Ledger, KeepsPeople, Outbox):
         people: PeopleChanges | None = None,
         is_final: bool = False,
     ) -> list[Enqueued]:
-        of_notes = not deliveries and any(not each.is_proven for each in dropped)
+        of_notes = not deliveries and any(not each.is_trusted for each in dropped)
         if (of_notes or any(each.leaves_room for each in deliveries)) and (full := self._guard.refusal_of_public()):
             raise full
         held_from = await self.hold_clock.held_from(deliveries, now)

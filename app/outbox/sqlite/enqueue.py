@@ -46,7 +46,7 @@ from app.outbox.sqlite.settle import drop
 #: is held, and who claims it.
 _ALIKE: Final = attrgetter(
     *("ad_account_id", "preset", "event_name", "action_source", "traceparent", "source", "currency", "name"),
-    *("is_proven", "shop", "channel"),
+    *("is_trusted", "shop", "channel"),
 )
 
 
@@ -83,8 +83,8 @@ def _keys(rows: Rows) -> str:
     A text has 20 characters of the digest, 8 of the place of its delivery, and behind them what is known of the order.
     """
     kinds: dict[tuple[float, int, bool], list[str]] = {}
-    for digest, delivery, until, place, known, is_proven in rows.keys:
-        kinds.setdefault((until, place, is_proven), []).append(f"{digest}{delivery!s:8}{known or ''}")
+    for digest, delivery, until, place, known, is_trusted in rows.keys:
+        kinds.setdefault((until, place, is_trusted), []).append(f"{digest}{delivery!s:8}{known or ''}")
     return as_json([[*kind, texts] for kind, texts in kinds.items()])
 
 

@@ -28,7 +28,7 @@ _LOOK_AGAIN_S: Final = 1.0
 _ROOM: Final = 2
 #: If most of this room is inside the file, half of the free disk becomes the reserve, at least this part of its size.
 _LEAST_PART: Final = 4
-#: Public events are taken in where so many times its size is free: the rest of the disk is for proven ones.
+#: Public events are taken in where so many times its size is free: the rest of the disk is for trusted ones.
 _ROOM_OF_PUBLIC: Final = 4
 #: The write-ahead log reaches this size before SQLite copies the log into the file.
 _LOG_BYTES: Final = LOG_PAGES * 4_096
@@ -111,7 +111,7 @@ class Guard:
         return _limited(self._path, limit_bytes, needed_bytes) if self._is_limited else None
 
     def refusal_of_public(self) -> OutboxUnavailable | None:
-        """Return why nothing public may be taken in, so that proven events still find room; None where it may."""
+        """Return why nothing public may be taken in, so that trusted events still find room; None where it may."""
         if time.monotonic() - self._measured_at >= _LOOK_AGAIN_S:
             self._measured_at = time.monotonic()
             needed = _ROOM_OF_PUBLIC * self._reserve_bytes
@@ -243,7 +243,7 @@ def _limited(path: Path, limit_bytes: int, needed_bytes: int) -> OutboxUnavailab
 
 def _no_room_of_public(path: Path, needed_bytes: int) -> OutboxUnavailable:
     message = (
-        f"The disk of the outbox {path} has room for proven events only: free space until {needed_bytes:,} bytes are "
+        f"The disk of the outbox {path} has room for trusted events only: free space until {needed_bytes:,} bytes are "
         f"free, {_ROOM_OF_PUBLIC} times the reserve."
     )
     return OutboxUnavailable(message, why="disk full", retry_after_s=60)

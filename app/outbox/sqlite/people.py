@@ -208,7 +208,7 @@ def _write_consents(connection: sqlite3.Connection, answers: Sequence[Answer]) -
     for group in memory.in_turns(answers):
         yes, lifted = group[0], []
         if not yes.is_no:
-            lifting = {"at": yes.at, "is_proven": yes.is_proven, "said_by": yes.said_by, "user": yes.user}
+            lifting = {"at": yes.at, "is_trusted": yes.is_trusted, "said_by": yes.said_by, "user": yes.user}
             lifted = connection.execute(SQL["lifted_consents"], lifting).fetchall()
         connection.execute(SQL["write_consents"], {"rows": as_json(memory.consent_rows(group))})
         if lifted:

@@ -12,7 +12,7 @@ FROM pragma_application_id, pragma_user_version;
 -- before_enqueue --
 -- Which of these keys are remembered, the highest id ever given to a delivery, and what waits of each ad account.
 SELECT json_array(
-  (SELECT json_group_array(json_array(dedup_key.digest, delivery_id, expires_at, place, known, is_proven))
+  (SELECT json_group_array(json_array(dedup_key.digest, delivery_id, expires_at, place, known, is_trusted))
    FROM json_each(:rows) AS asked JOIN dedup_key ON dedup_key.digest = asked.value),
   (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery'),
   (SELECT json_group_array(json_array(ad_account_id, count, bytes)) FROM backlog WHERE state IN ('pending', 'claimed'))
@@ -22,7 +22,7 @@ SELECT json_array(
 -- Who holds which of these keys, since when (worked out where the delivery is gone), until when, and of which order.
 SELECT dedup_key.digest, delivery_id,
        coalesce(enqueued_at, expires_at - CASE WHEN known LIKE '[%' THEN :ledger_s ELSE :window_s END),
-       expires_at, place, known, dedup_key.is_proven
+       expires_at, place, known, dedup_key.is_trusted
 FROM json_each(:digests) AS asked JOIN dedup_key ON dedup_key.digest = asked.value
   LEFT JOIN delivery ON delivery.id = delivery_id
 WHERE expires_at > :now;
@@ -31,7 +31,7 @@ WHERE expires_at > :now;
 -- Merge another event into a delivery that has not left; it leaves at once, unless its preset holds it.
 UPDATE delivery SET event_id = :event_id, event_time = :event_time, amount = :amount, currency = :currency,
        order_id = :order_id, checkout_id = :checkout_id, buyer = :stored_buyer, warnings = :stored_warnings,
-       side = :stored_side, is_proven = :is_proven, channel = :channel, merged = merged + 1, payload_bytes = length(:payload),
+       side = :stored_side, is_trusted = :is_trusted, channel = :channel, merged = merged + 1, payload_bytes = length(:payload),
        follows = CASE WHEN :waits_on THEN follows END,
        hold_until = CASE WHEN :waits_on THEN hold_until WHEN :hold_s > 0 THEN :held_from + :hold_s END,
        due_at = CASE WHEN :waits_on THEN due_at ELSE :now + :hold_s END
@@ -64,11 +64,11 @@ SELECT ad_account_id, count, bytes FROM backlog WHERE state IN ('pending', 'clai
 
 -- learn_keys --
 -- Remember keys of deliveries that are stored already, whose order or checkout a repetition has told.
-INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_proven, learned)
+INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_trusted, learned)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, 1 FROM json_each(:rows) WHERE true
 ON CONFLICT (digest, place) DO UPDATE SET
   delivery_id = excluded.delivery_id, expires_at = excluded.expires_at, known = excluded.known,
-  is_proven = excluded.is_proven, learned = 1;
+  is_trusted = excluded.is_trusted, learned = 1;
 
 -- store --
 -- Store all that a call enqueues (see store.sql), and return the id of its first delivery.
@@ -360,7 +360,7 @@ GROUP BY step, ad_account_id, whose, state;
 /* shelves */
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, state, reason,
        attempts, enqueued_at, due_at, settled_at, warnings, source, amount, currency, checkout_id, name, channel,
-       hold_until IS NOT NULL, is_proven
+       hold_until IS NOT NULL, is_trusted
 FROM delivery
 WHERE id < :before AND id >= :floor /* conditions */ ORDER BY id DESC LIMIT :limit;
 
@@ -399,7 +399,7 @@ WITH RECURSIVE shelf (n) AS (
   UNION ALL SELECT n + 1 FROM shelf WHERE n < (SELECT max(id) >> 13 FROM dropped_event)
 )
 SELECT id, at, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
-       name, channel, is_proven, was_enqueued
+       name, channel, is_trusted, was_enqueued
 FROM dropped_event
 WHERE id < :before AND id >= :floor /* conditions */ ORDER BY id DESC LIMIT :limit;
 
@@ -618,7 +618,7 @@ SELECT id FROM delivery WHERE id IN (SELECT value FROM json_each(:rows));
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
        settled_at, claim, body, version, erase_at, name, hold_until,
-       is_proven, shop, side, follows, merged, channel
+       is_trusted, shop, side, follows, merged, channel
 FROM delivery LEFT JOIN payload ON delivery_id = id
 WHERE id > :after_0 AND state <> 'delivered' ORDER BY id LIMIT :limit;
 
@@ -627,7 +627,7 @@ WHERE id > :after_0 AND state <> 'delivered' ORDER BY id LIMIT :limit;
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
        settled_at, claim, body, version, erase_at, name, hold_until,
-       is_proven, shop, side, follows, merged, channel
+       is_trusted, shop, side, follows, merged, channel
 FROM delivery LEFT JOIN payload ON delivery_id = id
 WHERE id > :after_0 AND state = 'delivered' ORDER BY id LIMIT :limit;
 
@@ -640,7 +640,7 @@ WHERE delivery_id IN (SELECT value FROM json_each(:ids)) ORDER BY delivery_id, p
 -- Deliveries of another outbox.
 INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time,
                       warnings, traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts,
-                      enqueued_at, due_at, settled_at, claim, payload_bytes, name, hold_until, is_proven, shop, side,
+                      enqueued_at, due_at, settled_at, claim, payload_bytes, name, hold_until, is_trusted, shop, side,
                       follows, merged, channel)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
        value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15,
@@ -690,7 +690,7 @@ DELETE FROM delivery WHERE id IN (SELECT value ->> 0 FROM json_each(:rows));
 -- transfer_dropped_events_in --
 -- Dropped events of another outbox.
 INSERT INTO dropped_event (id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id,
-                           amount, currency, source, name, channel, is_proven, was_enqueued, at)
+                           amount, currency, source, name, channel, is_trusted, was_enqueued, at)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
        value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15,
        value ->> 16
@@ -764,7 +764,7 @@ DELETE FROM revenue WHERE (day, ad_account_id, preset, source, channel, currency
 -- What was delivered on a day.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
-       settled_at, claim, NULL, NULL, NULL, name, NULL, is_proven, shop, side, NULL, merged, channel
+       settled_at, claim, NULL, NULL, NULL, name, NULL, is_trusted, shop, side, NULL, merged, channel
 FROM delivery
 WHERE state = 'delivered' AND (settled_at, id) > (:after_at, :after_id) AND settled_at < :end
 ORDER BY settled_at, id LIMIT :limit;
@@ -773,7 +773,7 @@ ORDER BY settled_at, id LIMIT :limit;
 -- What died on a day, and is dead still, or dismissed.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
-       settled_at, claim, NULL, NULL, NULL, name, NULL, is_proven, shop, side, NULL, merged, channel
+       settled_at, claim, NULL, NULL, NULL, name, NULL, is_trusted, shop, side, NULL, merged, channel
 FROM delivery
 WHERE state IN ('dead', 'dismissed') AND (settled_at, id) > (:after_at, :after_id) AND settled_at < :end
 ORDER BY settled_at, id LIMIT :limit;
@@ -781,7 +781,7 @@ ORDER BY settled_at, id LIMIT :limit;
 -- day_dropped_events --
 -- What was noted on a day.
 SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
-       name, channel, is_proven, was_enqueued, at
+       name, channel, is_trusted, was_enqueued, at
 FROM dropped_event
 WHERE (at, id) > (:after_at, :after_id) AND at < :end ORDER BY at, id LIMIT :limit;
 
@@ -796,7 +796,7 @@ ORDER BY hour, name, preset, label, ad_account_id, source;
 -- Deliveries with ids from `first` to below `end`, without what lies in other tables.
 SELECT id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id, event_time, warnings,
        traceparent, source, amount, currency, checkout_id, buyer, state, held, reason, attempts, enqueued_at, due_at,
-       settled_at, claim, name, hold_until, is_proven, shop, side, follows, merged, channel
+       settled_at, claim, name, hold_until, is_trusted, shop, side, follows, merged, channel
 FROM delivery NOT INDEXED WHERE id >= :first AND id < :end ORDER BY id;
 
 -- salvage_unreleased --
@@ -818,11 +818,11 @@ SELECT id, message_id FROM delivery INDEXED BY delivery_message WHERE shelf = :s
 -- salvage_dropped_events --
 -- Dropped events with ids from `first` to below `end`.
 SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
-       name, channel, is_proven, was_enqueued, at
+       name, channel, is_trusted, was_enqueued, at
 FROM dropped_event NOT INDEXED WHERE id >= :first AND id < :end ORDER BY id;
 
 -- salvage_unreleased_dropped_events --
--- The same of a file from before the first release, which does not say who is proven.
+-- The same of a file from before the first release, which does not say who is trusted.
 SELECT id, message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency, source,
        name, '', 0, exit = 'withdrawn', at
 FROM dropped_event NOT INDEXED WHERE id >= :first AND id < :end ORDER BY id;
@@ -833,7 +833,7 @@ SELECT id, at, who, place, what, target, was, became FROM audit NOT INDEXED WHER
 
 -- salvage_keys --
 -- Keys whose digests lie from `first` to below `end`.
-SELECT digest, place, delivery_id, expires_at, known, learned, is_proven FROM dedup_key
+SELECT digest, place, delivery_id, expires_at, known, learned, is_trusted FROM dedup_key
 WHERE digest >= :first AND digest < :end ORDER BY digest, place;
 
 -- salvage_counts --
@@ -879,55 +879,55 @@ SELECT key, CAST(value AS BLOB) FROM shared ORDER BY key DESC;
 -- About which ids something else was answered since a turn, with their nos as a `ConsentBook` has them; and the turn of now.
 SELECT (SELECT json_group_array(json_array(key, nos)) FROM (
          SELECT key, max(is_no AND kind = 'device') + 2 * max(is_no AND kind = 'opt_out')
-                + 4 * max(is_no AND kind = 'category') + 8 * max(is_no AND NOT is_proven) AS nos
+                + 4 * max(is_no AND kind = 'category') + 8 * max(is_no AND NOT is_trusted) AS nos
          FROM consent WHERE key IN (SELECT key FROM consent WHERE turn > :after) GROUP BY key)),
        (SELECT max(coalesce(max(turn), 0), (SELECT count FROM memory_size WHERE kind = 'consent turn')) FROM consent);
 
 -- write_consents --
 -- Note what was answered about ids, as `is_newer` and `after` of app/core/consent.py say.
-INSERT INTO consent (key, said_by, is_proven, user, for_proven, is_no, kind, at, total, source, turn)
+INSERT INTO consent (key, said_by, is_trusted, user, for_trusted, is_no, kind, at, total, source, turn)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
        value ->> 9, (SELECT max(coalesce(max(turn), 0), (SELECT count FROM memory_size WHERE kind = 'consent turn')) + 1 FROM consent)
 FROM json_each(:rows) WHERE true
-ON CONFLICT (key, said_by, is_proven) DO UPDATE SET
-  user = excluded.user, for_proven = excluded.for_proven OR (consent.for_proven AND excluded.is_no), is_no = excluded.is_no,
+ON CONFLICT (key, said_by, is_trusted) DO UPDATE SET
+  user = excluded.user, for_trusted = excluded.for_trusted OR (consent.for_trusted AND excluded.is_no), is_no = excluded.is_no,
   kind = iif(consent.is_no AND excluded.is_no AND (consent.kind = 'category' OR excluded.kind = 'device'),
              consent.kind, excluded.kind),
   at = excluded.at, total = excluded.total, source = excluded.source
 WHERE excluded.at > consent.at
-   OR (excluded.at = consent.at AND excluded.is_no AND (NOT consent.is_no OR excluded.for_proven > consent.for_proven));
+   OR (excluded.at = consent.at AND excluded.is_no AND (NOT consent.is_no OR excluded.for_trusted > consent.for_trusted));
 
 -- lifted_consents --
--- What a yes lifts: older nos of the same browser or the same user, proven ones by a proven yes only.
-SELECT key, said_by, is_proven FROM consent
-WHERE is_no AND at < :at AND (:is_proven OR NOT is_proven) AND (key, said_by, is_proven) IN (
-  SELECT key, said_by, is_proven FROM consent WHERE is_no AND said_by = :said_by AND said_by <> ''
+-- What a yes lifts: older nos of the same browser or the same user, trusted ones by a trusted yes only.
+SELECT key, said_by, is_trusted FROM consent
+WHERE is_no AND at < :at AND (:is_trusted OR NOT is_trusted) AND (key, said_by, is_trusted) IN (
+  SELECT key, said_by, is_trusted FROM consent WHERE is_no AND said_by = :said_by AND said_by <> ''
   UNION ALL
-  SELECT key, said_by, is_proven FROM consent WHERE is_no AND user = :user AND user <> '' AND (:is_proven OR NOT for_proven)
+  SELECT key, said_by, is_trusted FROM consent WHERE is_no AND user = :user AND user <> '' AND (:is_trusted OR NOT for_trusted)
   UNION ALL
-  SELECT key, said_by, is_proven FROM consent WHERE is_no AND key = :user AND (:is_proven OR NOT for_proven)
+  SELECT key, said_by, is_trusted FROM consent WHERE is_no AND key = :user AND (:is_trusted OR NOT for_trusted)
 );
 
 -- lift_consents --
 -- Let nos be a yes from now on.
 UPDATE consent SET is_no = 0, at = :at
-WHERE is_no AND at < :at AND (key, said_by, is_proven) IN (
+WHERE is_no AND at < :at AND (key, said_by, is_trusted) IN (
   SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(:rows)
 );
 
 -- subjects_of --
--- Whose some deliveries are. Of a proven one, what a public event of the same message id says is not asked.
+-- Whose some deliveries are. Of a trusted one, what a public event of the same message id says is not asked.
 WITH meant AS MATERIALIZED (
-  SELECT delivery.id, message_id, is_proven, iif(event_name = 'checkout', order_id, NULL) AS order_id, side,
-         iif(substr(owner, 33, 1) = CAST(is_proven AS TEXT), owner, NULL) AS owner
+  SELECT delivery.id, message_id, is_trusted, iif(event_name = 'checkout', order_id, NULL) AS order_id, side,
+         iif(substr(owner, 33, 1) = CAST(is_trusted AS TEXT), owner, NULL) AS owner
   FROM json_each(:ids) AS asked JOIN delivery ON delivery.id = asked.value
 )
-SELECT id, is_proven, order_id, side, trim(substr(owner, 1, 16)), trim(substr(owner, 17, 16)), substr(owner, 34)
+SELECT id, is_trusted, order_id, side, trim(substr(owner, 1, 16)), trim(substr(owner, 17, 16)), substr(owner, 34)
 FROM meant WHERE owner IS NOT NULL
 UNION ALL
-SELECT meant.id, meant.is_proven, order_id, side, user, anonymous, contacts
+SELECT meant.id, meant.is_trusted, order_id, side, user, anonymous, contacts
 FROM meant LEFT JOIN delivery_owner AS other
-  ON other.message_id = meant.message_id AND other.is_proven = meant.is_proven
+  ON other.message_id = meant.message_id AND other.is_trusted = meant.is_trusted
 WHERE meant.owner IS NULL OR other.id IS NOT NULL;
 
 -- still_claimed --
@@ -1026,9 +1026,9 @@ DELETE FROM suppression WHERE key IN (SELECT value ->> 0 FROM json_each(:rows) W
 -- write_suppressions --
 -- Set suppressions while there is room, for public ones in their half; known ones always.
 WITH new AS MATERIALIZED (
-  SELECT value ->> 0 AS key, instr(value ->> 2, '"is_proven":true') = 0 AS is_public,
-         row_number() OVER (PARTITION BY instr(value ->> 2, '"is_proven":true') = 0 ORDER BY value ->> 0) AS number,
-         row_number() OVER (ORDER BY instr(value ->> 2, '"is_proven":true') = 0, value ->> 0) AS of_all
+  SELECT value ->> 0 AS key, instr(value ->> 2, '"is_trusted":true') = 0 AS is_public,
+         row_number() OVER (PARTITION BY instr(value ->> 2, '"is_trusted":true') = 0 ORDER BY value ->> 0) AS number,
+         row_number() OVER (ORDER BY instr(value ->> 2, '"is_trusted":true') = 0, value ->> 0) AS of_all
   FROM json_each(:rows) WHERE value ->> 1 IS NULL AND value ->> 2 IS NOT NULL
 )
 INSERT INTO suppression (key, record)
@@ -1087,7 +1087,7 @@ DELETE FROM person WHERE id IN (
 
 -- owned --
 -- Whose the messages are of which an id or a contact begins as one of these keys, of a stretch of ids.
-SELECT message_id, user, anonymous, contacts, is_proven FROM message_owner
+SELECT message_id, user, anonymous, contacts, is_trusted FROM message_owner
 WHERE id > :after AND id <= :end
   AND (user IN (SELECT value FROM json_each(:keys)) OR anonymous IN (SELECT value FROM json_each(:keys))
     OR message_id IN (SELECT value FROM json_each(:messages))
@@ -1205,7 +1205,7 @@ DELETE FROM suppression WHERE key IN (SELECT value ->> 0 FROM json_each(:rows));
 
 -- transfer_consents_in --
 -- What people answered, of another outbox.
-INSERT INTO consent (key, said_by, is_proven, user, for_proven, is_no, kind, at, total, source, turn)
+INSERT INTO consent (key, said_by, is_trusted, user, for_trusted, is_no, kind, at, total, source, turn)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
        value ->> 9, (SELECT max(coalesce(max(turn), 0), (SELECT count FROM memory_size WHERE kind = 'consent turn')) + 1 FROM consent)
 FROM json_each(:rows) WHERE true ON CONFLICT DO NOTHING;
@@ -1229,19 +1229,19 @@ DELETE FROM person WHERE id IN (SELECT person_id(value ->> 0) FROM json_each(:ro
 -- transfer_owners_out --
 -- Whose messages there are, to be moved to another outbox: even numbers are ids of rows, odd ones of deliveries.
 SELECT * FROM (
-  SELECT id * 2 AS number, message_id, user, anonymous, at, contacts, is_proven FROM delivery_owner
+  SELECT id * 2 AS number, message_id, user, anonymous, at, contacts, is_trusted FROM delivery_owner
   WHERE id > :after_0 >> 1 ORDER BY id LIMIT :limit
 )
 UNION ALL
 SELECT * FROM (
-  SELECT delivery_id * 2 + 1, message_id, user, anonymous, at, contacts, is_proven FROM message_owner
+  SELECT delivery_id * 2 + 1, message_id, user, anonymous, at, contacts, is_trusted FROM message_owner
   WHERE delivery_id > (:after_0 - 1) >> 1 ORDER BY delivery_id LIMIT :limit
 )
 ORDER BY number LIMIT :limit;
 
 -- transfer_owners_in --
 -- Whose deliveries of another outbox are; the same twice does no harm.
-INSERT INTO delivery_owner (message_id, user, anonymous, at, contacts, is_proven)
+INSERT INTO delivery_owner (message_id, user, anonymous, at, contacts, is_trusted)
 SELECT value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 FROM json_each(:rows);
 
 -- drop_owners --
@@ -1258,21 +1258,21 @@ SELECT key, record FROM suppression ORDER BY key DESC;
 
 -- salvage_unreleased_suppressions --
 -- Who said no, of a file from before the first release.
-SELECT key, json_object('nos', json_array(json_object('at', at, 'for_proven', json('true')))) FROM mark ORDER BY key;
+SELECT key, json_object('nos', json_array(json_object('at', at, 'for_trusted', json('true')))) FROM mark ORDER BY key;
 
 -- salvage_unreleased_suppressions_backwards --
 -- Who said no, of such a file, in the other order.
-SELECT key, json_object('nos', json_array(json_object('at', at, 'for_proven', json('true')))) FROM mark ORDER BY key DESC;
+SELECT key, json_object('nos', json_array(json_object('at', at, 'for_trusted', json('true')))) FROM mark ORDER BY key DESC;
 
 -- salvage_consents --
 -- What people answered, in order.
-SELECT key, said_by, is_proven, user, for_proven, is_no, kind, at, total, source FROM consent
-ORDER BY key, said_by, is_proven;
+SELECT key, said_by, is_trusted, user, for_trusted, is_no, kind, at, total, source FROM consent
+ORDER BY key, said_by, is_trusted;
 
 -- salvage_consents_backwards --
 -- What people answered, in the other order.
-SELECT key, said_by, is_proven, user, for_proven, is_no, kind, at, total, source FROM consent
-ORDER BY key DESC, said_by DESC, is_proven DESC;
+SELECT key, said_by, is_trusted, user, for_trusted, is_no, kind, at, total, source FROM consent
+ORDER BY key DESC, said_by DESC, is_trusted DESC;
 
 -- salvage_people --
 -- What is remembered of people, in order.
@@ -1284,36 +1284,36 @@ SELECT key, linked_to, linked_at, seen_at, stale_at, revision, record FROM perso
 
 -- salvage_owners --
 -- Whose messages there are of which no delivery tells it, in order.
-SELECT id, message_id, user, anonymous, at, contacts, is_proven FROM delivery_owner ORDER BY id;
+SELECT id, message_id, user, anonymous, at, contacts, is_trusted FROM delivery_owner ORDER BY id;
 
 -- salvage_owners_backwards --
 -- The same in the other order.
-SELECT id, message_id, user, anonymous, at, contacts, is_proven FROM delivery_owner ORDER BY id DESC;
+SELECT id, message_id, user, anonymous, at, contacts, is_trusted FROM delivery_owner ORDER BY id DESC;
 
 -- salvage_owners_of_deliveries --
 -- Whose the deliveries are with ids from `first` to below `end`.
-SELECT delivery_id, message_id, user, anonymous, at, contacts, is_proven FROM message_owner
+SELECT delivery_id, message_id, user, anonymous, at, contacts, is_trusted FROM message_owner
 WHERE delivery_id >= :first AND delivery_id < :end ORDER BY delivery_id;
 
 -- pending_of_order --
 -- What is pending of an order for a preset; it may be found by several spellings of its id.
-SELECT DISTINCT delivery.id, delivery.is_proven, amount, currency FROM json_each(:rows) AS asked
+SELECT DISTINCT delivery.id, delivery.is_trusted, amount, currency FROM json_each(:rows) AS asked
 JOIN dedup_key ON dedup_key.digest = asked.value JOIN delivery ON delivery.id = delivery_id
 WHERE state = 'pending' AND preset = :preset;
 
 -- drop_withdrawn --
 -- Note that deliveries are withdrawn; of their warnings what came from memory is none.
 INSERT INTO dropped_event (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id,
-                           amount, currency, source, name, channel, is_proven, was_enqueued, at)
+                           amount, currency, source, name, channel, is_trusted, was_enqueued, at)
 SELECT message_id, ad_account_id, preset, :outcome, :reason,
        (SELECT json_group_array(told.value) FROM json_each(warnings) AS told WHERE told.type = 'text'),
-       event_name, order_id, amount, currency, source, name, channel, is_proven, true, :at
+       event_name, order_id, amount, currency, source, name, channel, is_trusted, true, :at
 FROM json_each(:rows) AS gone JOIN delivery ON delivery.id = gone.value;
 
 -- keep_owners --
 -- Keep whose deliveries are that are withdrawn.
-INSERT INTO delivery_owner (message_id, user, anonymous, contacts, is_proven, at)
-SELECT message_id, user, anonymous, contacts, is_proven, :at FROM message_owner
+INSERT INTO delivery_owner (message_id, user, anonymous, contacts, is_trusted, at)
+SELECT message_id, user, anonymous, contacts, is_trusted, :at FROM message_owner
 WHERE delivery_id IN (SELECT value FROM json_each(:rows));
 
 -- count_withdrawn --

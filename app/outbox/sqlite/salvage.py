@@ -23,6 +23,13 @@ _BEGINNINGS: Final = 128 * 128
 #: Versions of before the first release, without an identity, in which what is read here was the same.
 _UNRELEASED: Final = range(13, 17)
 _FIRST_WITH_CHANNEL: Final = 2
+#: Names in statements, with an expression for each in version 1, in order.
+_IN_VERSION_1: Final = {
+    "channel": "''",
+    "is_trusted": "is_proven",
+    "for_trusted,": "for_proven,",
+    "record": """replace(replace(record, '"is_proven":', '"is_trusted":'), '"for_proven":', '"for_trusted":')""",
+}
 #: Names that tables had before the first release.
 _FORMER_NAMES: Final = {"note": "dropped_event", "tally": "counter", "whose": "delivery_owner"}
 _SHELF_BITS: Final = 11
@@ -193,7 +200,7 @@ class _Salvage:
     async def _keys(self) -> None:
         def read(first: int, end: int) -> list[Row]:
             between = {"first": _beginning(first), "end": _beginning(end)}
-            return list(map(list, self._connection.execute(SQL["salvage_keys"], between).fetchall()))
+            return list(map(list, self._connection.execute(self._sql("salvage_keys"), between).fetchall()))
 
         for _, rows in _readable(0, _BEGINNINGS, read, span=_SPAN_KEYS):
             if rows is None:
@@ -202,8 +209,12 @@ class _Salvage:
                 self._found.lost_keys += len(await self._write(TransferKind.KEYS, rows))
 
     def _sql(self, query: str) -> str:
-        """Return a statement for the version of the file: version 1 has no column `channel`."""
-        return SQL[query] if self._version >= _FIRST_WITH_CHANNEL else SQL[query].replace("channel", "''")
+        """Return a statement for the version of the file: version 1 has other names and no column `channel`."""
+        sql = SQL[query]
+        if self._version < _FIRST_WITH_CHANNEL:
+            for now, before in _IN_VERSION_1.items():
+                sql = sql.replace(now, before)
+        return sql
 
     def _reads(self, query: str) -> Callable[[int, int], list[Row]]:
         sql = self._sql(query)

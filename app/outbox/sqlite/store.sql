@@ -27,16 +27,16 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
   -- Deliveries, some of them claimed. A kind or an array is read once: LIMIT keeps SQLite from doing so for each row or column.
   INSERT INTO delivery (id, ad_account_id, preset, message_id, event_name, event_id, action_source, order_id,
                         event_time, warnings, traceparent, source, amount, currency, checkout_id, buyer, side, follows,
-                        owner, name, is_proven, shop, channel, payload_bytes, enqueued_at, due_at, hold_until, state, claim,
+                        owner, name, is_trusted, shop, channel, payload_bytes, enqueued_at, due_at, hold_until, state, claim,
                         attempts)
   SELECT new.first_id + own.key, ad_account_id, preset, value ->> 1, event_name, value ->> 2, action_source, value ->> 3,
          value ->> 4, value -> 5, traceparent, source, value ->> 6, currency, value ->> 7, value -> 8, value ->> 9,
-         value ->> 10, value ->> 12, name, is_proven, shop, channel, value ->> 11, at, due_at, hold_until,
+         value ->> 10, value ->> 12, name, is_trusted, shop, channel, value ->> 11, at, due_at, hold_until,
          iif(claim IS NULL, 'pending', 'claimed'), claim, claim IS NOT NULL
   FROM (SELECT key, value FROM json_each(new.deliveries) LIMIT -1) AS own CROSS JOIN (
     SELECT key AS number, value ->> 0 AS ad_account_id, value ->> 1 AS preset, value ->> 2 AS event_name,
            value ->> 3 AS action_source, value ->> 4 AS traceparent, value ->> 5 AS source, value ->> 6 AS currency,
-           value ->> 7 AS name, value ->> 8 AS is_proven, value ->> 9 AS shop,
+           value ->> 7 AS name, value ->> 8 AS is_trusted, value ->> 9 AS shop,
            value ->> 10 AS channel, value ->> 11 AS at, value ->> 12 AS due_at, value ->> 13 AS hold_until,
            value ->> 14 AS claim
     FROM json_each(new.kinds) LIMIT -1
@@ -57,20 +57,20 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
 
   -- Their keys, texts as `_keys` writes them. Where one has its place already, its time is over; if all was taken as
   -- unseen, nobody has looked, and NULL, which the column refuses, undoes all of it.
-  INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_proven)
+  INSERT INTO dedup_key (digest, delivery_id, expires_at, place, known, is_trusted)
   SELECT substr(value, 1, 20), new.first_id + substr(value, 21, 8), expires_at, place, nullif(substr(value, 29), ''),
-         is_proven
+         is_trusted
   FROM (
-    SELECT value ->> 0 AS expires_at, value ->> 1 AS place, value ->> 2 AS is_proven, value -> 3 AS texts
+    SELECT value ->> 0 AS expires_at, value ->> 1 AS place, value ->> 2 AS is_trusted, value -> 3 AS texts
     FROM json_each(new.keys) LIMIT -1
   ) AS kind CROSS JOIN json_each(kind.texts) WHERE true
   ON CONFLICT (digest, place) DO UPDATE SET
     delivery_id = iif(new.unseen, NULL, excluded.delivery_id), expires_at = excluded.expires_at, known = excluded.known,
-    is_proven = excluded.is_proven, learned = 0;
+    is_trusted = excluded.is_trusted, learned = 0;
 
   -- What made no delivery.
   INSERT INTO dropped_event (message_id, ad_account_id, preset, exit, reason, warnings, event_name, order_id, amount, currency,
-                    source, name, channel, is_proven, at)
+                    source, name, channel, is_trusted, at)
   SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value -> 5, value ->> 6, value ->> 7,
          value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14
   FROM json_each(new.dropped_events);
@@ -93,7 +93,7 @@ CREATE TEMP TRIGGER store INSTEAD OF INSERT ON storing BEGIN
   ON CONFLICT DO UPDATE SET count = count + excluded.count;
 
   -- Whose the other messages are: what a delivery has in `owner`, a line, and the message id.
-  INSERT INTO delivery_owner (message_id, user, anonymous, is_proven, contacts, at)
+  INSERT INTO delivery_owner (message_id, user, anonymous, is_trusted, contacts, at)
   SELECT substr(value, instr(value, '|') + 1), nullif(trim(substr(value, 1, 16)), ''),
          nullif(trim(substr(value, 17, 16)), ''), CAST(substr(value, 33, 1) AS INTEGER),
          nullif(substr(value, 34, instr(value, '|') - 34), ''), new.now

@@ -35,10 +35,10 @@ def meet(
     *events: Event | EventRefused,
     source: str = "shop",
     lines: tuple[PresetResult, ...] = UNMATCHED,
-    is_proven: bool = False,
+    is_trusted: bool = False,
 ) -> None:
     found: list[NameCounted] = []
-    assert list(map(met.observer(source, found, is_proven=is_proven), events)) == list(events)
+    assert list(map(met.observer(source, found, is_trusted=is_trusted), events)) == list(events)
     for one in found:
         one.count(lines)
 
@@ -178,26 +178,26 @@ def test_nothing_is_lost_and_a_frequent_name_keeps_its_place(
 
 
 @given(sent=st.lists(st.tuples(st.sampled_from("abcdefgh"), st.booleans()), max_size=200), max_names=st.integers(1, 6))
-def test_names_of_public_events_take_no_place_of_proven_ones(sent: list[tuple[str, bool]], max_names: int) -> None:
-    """What is counted of proven events is what they alone would have given; public ones lose nothing of their sum."""
+def test_names_of_public_events_take_no_place_of_trusted_ones(sent: list[tuple[str, bool]], max_names: int) -> None:
+    """What is counted of trusted events is what they alone would have given; public ones lose nothing of their sum."""
     both, alone = names(max_names), names(max_names)
-    for name, is_proven in sent:
-        meet(both, track(name), source="shop" if is_proven else "page", is_proven=is_proven)
-        if is_proven:
-            meet(alone, track(name), is_proven=True)
+    for name, is_trusted in sent:
+        meet(both, track(name), source="shop" if is_trusted else "page", is_trusted=is_trusted)
+        if is_trusted:
+            meet(alone, track(name), is_trusted=True)
     counts = both.take()
     of_shop, of_page = ([count for count in counts if count.key.source == source] for source in ("shop", "page"))
     assert of(of_shop, Measure.RECEIVED) == of(alone.take(), Measure.RECEIVED)
     assert of(of_shop, Measure.PUBLIC) == {}
     assert of(of_page, Measure.PUBLIC) == of(of_page, Measure.RECEIVED)
-    assert sum(of(of_page, Measure.RECEIVED).values()) == sum(not is_proven for _, is_proven in sent)
+    assert sum(of(of_page, Measure.RECEIVED).values()) == sum(not is_trusted for _, is_trusted in sent)
     assert len([key for key in of(counts, Measure.RECEIVED) if key[1]]) <= max_names
 
 
 @pytest.mark.parametrize(
     ("max_names", "sent", "left"),
     [
-        (2, [("a", False), ("b", False), ("c", True)], {"b", "c"}),  # a proven name takes the place of a public one
+        (2, [("a", False), ("b", False), ("c", True)], {"b", "c"}),  # a trusted name takes the place of a public one
         (2, [("c", True), ("d", True), ("a", False)], {"c", "d"}),
         (1, [("c", True), ("a", False)], {"c"}),  # half of one place is none
         (4, [("c", True), ("a", False), ("b", False), ("e", False)], {"c", "b", "e"}),
@@ -205,15 +205,15 @@ def test_names_of_public_events_take_no_place_of_proven_ones(sent: list[tuple[st
 )
 def test_which_names_keep_their_places(max_names: int, sent: list[tuple[str, bool]], left: set[str]) -> None:
     met = names(max_names)
-    for name, is_proven in sent:
-        meet(met, track(name), source="shop" if is_proven else "page", is_proven=is_proven)
+    for name, is_trusted in sent:
+        meet(met, track(name), source="shop" if is_trusted else "page", is_trusted=is_trusted)
     assert {key[2] for key in of(met.take(), Measure.RECEIVED) if key[1]} == left
 
 
-def test_events_that_a_stranger_invents_are_not_looked_into_in_place_of_proven_ones() -> None:
+def test_events_that_a_stranger_invents_are_not_looked_into_in_place_of_trusted_ones() -> None:
     met = names()
     meet(met, *(track(f"invented {n}") for n in range(EARLY_OF_ALL)))
-    meet(met, track("Order Completed"), is_proven=True)
+    meet(met, track("Order Completed"), is_trusted=True)
     assert of(met.take(), Measure.SAMPLED)["shop", "track", "Order Completed", ""] == 1
 
 

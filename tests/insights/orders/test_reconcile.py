@@ -218,7 +218,7 @@ async def test_an_order_of_which_the_id_was_sent_is_known_by_the_number_in_the_f
         new(
             order_id=order_id,
             side=OrderSide(number=number),
-            is_proven=True,
+            is_trusted=True,
             amount="20",
             currency=None,
             buyer=(order_id,),

@@ -108,7 +108,7 @@ EVERYTHING: dict[str, Any] = {
     "digests": ["text"],
     "browsers": ["text"],
     "take_over": True,
-    "is_proven": True,
+    "is_trusted": True,
     "only": None,
     "skip": 1,
     "id": 1,

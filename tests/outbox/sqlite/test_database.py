@@ -128,7 +128,7 @@ def test_what_must_be_rolled_back_first_is_no_reason_to_refuse_a_file(path: Path
         connection.execute("BEGIN")
         connection.execute(
             "WITH RECURSIVE n (x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 9999) "
-            "INSERT INTO delivery_owner (message_id, is_proven, at) SELECT x, 0, 1 FROM n"
+            "INSERT INTO delivery_owner (message_id, is_trusted, at) SELECT x, 0, 1 FROM n"
         )
         for end in ("", "-journal"):
             Path(f"{left}{end}").write_bytes(Path(f"{path}{end}").read_bytes())

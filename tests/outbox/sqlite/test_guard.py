@@ -253,18 +253,18 @@ async def test_on_a_disk_without_a_free_byte_an_outbox_is_opened_by_its_reserve(
 
 
 @pytest.mark.slow
-async def test_the_last_of_the_disk_is_for_proven_events(small_disk: Path) -> None:
+async def test_the_last_of_the_disk_is_for_trusted_events(small_disk: Path) -> None:
     outbox = SqliteOutbox(small_disk / "pinrelay.db", rules(), clock=lambda: NOW)
     await outbox.start_disk_checks(rules(outbox_quick_check_s=0, outbox_reserve_bytes=4_000_000))
     at = At(outbox)
     _occupy(small_disk, but_bytes=15_000_000)
     note = DroppedEvent(message_id="m", preset=None, outcome=Outcome.INVALID, reason="x")
     for events in ([new(leaves_room=True)], []):
-        with pytest.raises(OutboxUnavailable, match="proven events only: free space until 16,000,000 bytes") as told:
+        with pytest.raises(OutboxUnavailable, match="trusted events only: free space until 16,000,000 bytes") as told:
             await outbox.enqueue(events, [note], [], now=NOW)
         assert told.value.why == "disk full"
     await outbox.enqueue([new()], [note], [], now=NOW)
-    await outbox.enqueue([], [replace(note, is_proven=True)], [], now=NOW)
+    await outbox.enqueue([], [replace(note, is_trusted=True)], [], now=NOW)
     await outbox.check()  # it can keep events
     (small_disk / "ballast").unlink()
     await until_async(lambda: _takes_in(at, leaves_room=True), 10, "public events to be taken in again")

@@ -195,6 +195,14 @@ async def test_a_file_that_is_no_outbox_is_refused_and_no_new_one_is_made(
     assert not (tmp_path / "new.db").exists()
 
 
+#: Tables with the column that version 2 of the schema renamed.
+_TRUSTED_TABLES = """
+    SELECT name FROM sqlite_schema
+    WHERE type = 'table' AND EXISTS (
+      SELECT 1 FROM pragma_table_info(sqlite_schema.name) AS has WHERE has.name = 'is_trusted')
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("tables", ["", "note dropped_event", "note dropped_event tally counter whose delivery_owner"])
 @pytest.mark.parametrize("version", [13, 16])
@@ -207,6 +215,9 @@ async def test_everything_arrives_of_a_file_from_before_the_first_release(
     with closing(sqlite3.connect(filled)) as connection:
         for former, name in zip(names[::2], names[1::2], strict=True):
             connection.execute(f"ALTER TABLE {name} RENAME TO {former}")
+        for table in (each for (each,) in connection.execute(_TRUSTED_TABLES).fetchall()):
+            connection.execute(f"ALTER TABLE {table} RENAME COLUMN is_trusted TO is_proven")
+        connection.execute("ALTER TABLE consent RENAME COLUMN for_trusted TO for_proven")
     found, at = await salvaged({})
     assert (found.lost, found.lost_dropped_events, found.lost_audit, found.lost_keys) == ([], 0, 0, 0)
     assert found.arrived == of_the_newer.arrived

@@ -1,4 +1,4 @@
--- Version 2: how the shop says that an order was placed.
+-- Version 2: the channel of an order, and trusted events by that name.
 
 ALTER TABLE delivery ADD COLUMN channel TEXT NOT NULL DEFAULT '';       -- such as pos; '' if no trusted event names it
 ALTER TABLE dropped_event ADD COLUMN channel TEXT NOT NULL DEFAULT '';
@@ -86,4 +86,70 @@ CREATE TRIGGER order_dropped AFTER INSERT ON dropped_event WHEN coalesce(new.eve
   INSERT INTO earned VALUES (
     new.at, new.ad_account_id, new.preset, new.source, new.channel, new.currency,
     iif(new.was_enqueued, 'withdrawn', new.exit), 1, new.amount, NULL);
+END;
+
+-- Events are trusted or public. SQLite renames columns in views, triggers and indexes as well.
+ALTER TABLE delivery RENAME COLUMN is_proven TO is_trusted;
+ALTER TABLE dropped_event RENAME COLUMN is_proven TO is_trusted;
+ALTER TABLE dedup_key RENAME COLUMN is_proven TO is_trusted;
+ALTER TABLE delivery_owner RENAME COLUMN is_proven TO is_trusted;
+ALTER TABLE quarantined RENAME COLUMN is_proven TO is_trusted;
+ALTER TABLE consent RENAME COLUMN is_proven TO is_trusted;
+ALTER TABLE consent RENAME COLUMN for_proven TO for_trusted;
+
+-- Generated columns read `is_trusted` in JSON. SQLite cannot change their expressions, so both tables are copied.
+ALTER TABLE person RENAME TO person_of_version_1;
+DROP INDEX person_linked;
+DROP INDEX person_seen;
+DROP INDEX person_stale;
+CREATE TABLE person (
+  id INTEGER PRIMARY KEY,
+  key TEXT NOT NULL,                     -- a key with the number of another key is not remembered
+  linked_to TEXT,                        -- the key of a user
+  linked_id INTEGER,                     -- and its number
+  linked_at REAL,
+  seen_at REAL NOT NULL,
+  stale_at REAL,                         -- when the first part of `record` expires; NULL if no part is left
+  revision INTEGER NOT NULL CHECK (revision > 0),
+  record TEXT NOT NULL,                  -- JSON
+  -- What comes from trusted events: 2 the link, 1 another part, 0 no part. Public persons are removed first.
+  trust INTEGER NOT NULL AS (
+    CASE WHEN record ->> '$.link.is_trusted' THEN 2 ELSE instr(record, '"is_trusted":true') > 0 END
+  ) STORED
+) STRICT;
+INSERT INTO person (id, key, linked_to, linked_id, linked_at, seen_at, stale_at, revision, record)
+SELECT id, key, linked_to, linked_id, linked_at, seen_at, stale_at, revision,
+       replace(replace(record, '"is_proven":', '"is_trusted":'), '"for_proven":', '"for_trusted":')
+FROM person_of_version_1;
+DROP TABLE person_of_version_1;
+CREATE INDEX person_linked ON person (linked_id, linked_at) WHERE linked_id IS NOT NULL;
+CREATE INDEX person_seen ON person (trust > 0, seen_at);
+CREATE INDEX person_stale ON person (stale_at);
+CREATE TRIGGER person_enters AFTER INSERT ON person BEGIN
+  UPDATE memory_size SET count = count + 1 WHERE kind = 'person';
+END;
+CREATE TRIGGER person_leaves AFTER DELETE ON person BEGIN
+  UPDATE memory_size SET count = count - 1 WHERE kind = 'person';
+END;
+
+ALTER TABLE suppression RENAME TO suppression_of_version_1;
+DROP INDEX suppression_ends;
+CREATE TABLE suppression (
+  key TEXT PRIMARY KEY,
+  record TEXT NOT NULL,                  -- JSON
+  ends_at REAL AS (record ->> '$.ends_at') VIRTUAL,
+  is_public INTEGER NOT NULL AS (instr(record, '"is_trusted":true') = 0) VIRTUAL
+) STRICT, WITHOUT ROWID;
+INSERT INTO suppression (key, record)
+SELECT key, replace(replace(record, '"is_proven":', '"is_trusted":'), '"for_proven":', '"for_trusted":') FROM suppression_of_version_1;
+DROP TABLE suppression_of_version_1;
+CREATE INDEX suppression_ends ON suppression (ends_at) WHERE ends_at IS NOT NULL;
+CREATE TRIGGER suppression_enters AFTER INSERT ON suppression BEGIN
+  UPDATE memory_size SET count = count + 1 WHERE kind IN ('suppression', iif(NEW.is_public, 'public suppression', 'suppression'));
+END;
+CREATE TRIGGER suppression_changes AFTER UPDATE ON suppression WHEN OLD.is_public <> NEW.is_public BEGIN
+  UPDATE memory_size SET count = count + NEW.is_public - OLD.is_public WHERE kind = 'public suppression';
+END;
+CREATE TRIGGER suppression_leaves AFTER DELETE ON suppression BEGIN
+  UPDATE memory_size SET count = count - 1 WHERE kind IN ('suppression', iif(OLD.is_public, 'public suppression', 'suppression'));
 END;
