@@ -330,7 +330,7 @@ async def compare(stores: Sequence[Store], rounds: int) -> dict[str, float]:
                 outbox_url=store.url,
                 pinterest_ad_account_id=AD_ACCOUNT_ID,
                 pinterest_conversion_token="day",
-                test_events="send",
+                withhold="crawlers",
             )
             program = [str(Path(sys.executable).parent / "pinrelay"), "serve", "--role", "receive"]
             servers.append((store, stack.enter_context(served(program, port, environment)), port))

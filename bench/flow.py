@@ -91,8 +91,7 @@ def main() -> None:
             pinterest_api_url=pinterest,
             pinterest_ad_account_id=AD_ACCOUNT_ID,
             pinterest_conversion_token="flow",
-            test_events="send",
-            crawlers="send",
+            withhold="none",
         )
         port = free_port()
         program = [str(Path(sys.executable).parent / "pinrelay"), "serve", "--workers", given.workers]

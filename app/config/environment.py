@@ -48,7 +48,7 @@ def as_in_settings(folder: Path) -> str:
     return folder.name if folder in map(shipped, FOLDERS) else str(folder)
 
 
-def _split(value: Any) -> Any:
+def split_list(value: Any) -> Any:
     """Read a text of several, by commas or one a line, as a tuple; anything else is left to pydantic.
 
     Raises ValueError for a list in JSON, which would be taken as odd names.
@@ -65,9 +65,21 @@ def each_validated(change: Callable[[Any], Any]) -> AfterValidator:
     return AfterValidator(lambda values: tuple(map(change, values)))
 
 
-Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
-FolderPaths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split), each_validated(folder_or_shipped)]
+Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_list)]
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(split_list)]
+
+
+def _none_is_alone(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the values. Raises ValueError for an empty list, and for `none` with another value."""
+    if not values:
+        raise ValueError("must not be empty: write none")
+    if "none" in values and len(values) > 1:
+        raise ValueError("must be none alone, or a list without none")
+    return values
+
+
+NoneIsAlone: Final = AfterValidator(_none_is_alone)
+FolderPaths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(split_list), each_validated(folder_or_shipped)]
 
 
 class SettingTable(BaseModel):
@@ -82,7 +94,7 @@ class SettingTable(BaseModel):
         if not isinstance(value, str):
             return value
         found: dict[str, str] = {}
-        for part in _split(value):
+        for part in split_list(value):
             name, separator, number = map(str.strip, part.partition(":"))
             if not separator:
                 raise ValueError(f"write it as {cls()}")
@@ -337,6 +349,7 @@ REMOVED: Final = MappingProxyType(
         "AUDIT_DAYS": "Set RETENTION_DAYS=audit:DAYS.",
         "BATCH_MAX_BYTES": "A call to Pinterest always has at most 1,000,000 bytes.",
         "BATCH_MAX_EVENTS": "A call to Pinterest always has at most 1,000 events.",
+        "CRAWLERS": "WITHHOLD lists what is withheld if Pinterest is live: test_events,crawlers by default.",
         "LEDGER_DAYS": "Set RETENTION_DAYS=other:DAYS.",
         "LEDGER_DELIVERED_DAYS": "Set RETENTION_DAYS=delivered:DAYS.",
         "MAX_CONNECTIONS_PER_ADDRESS": "The limit is always 256. TRUSTED_PROXIES are exempt.",
@@ -354,6 +367,7 @@ REMOVED: Final = MappingProxyType(
         "RETRY_MAX_ATTEMPTS": "The limit is always 20. RETRY_MAX_AGE_HOURS limits the age.",
         "SEND_ADVERTISER_TRACKING": "Pinterest's schema has no `advertiser_tracking_enabled`, which is never sent.",
         "SEND_TIMEOUT_S": "The timeout is always 30 s.",
+        "TEST_EVENTS": "WITHHOLD lists what is withheld if Pinterest is live: test_events,crawlers by default.",
         "TRACKING_MAX_BATCH_BYTES": "The limit is always 512,000 bytes, as at Segment.",
         "TRACKING_MAX_EVENTS": "The limit is always 2,500 events, as at Segment.",
         "TRACKING_MAX_EVENT_BYTES": "The limit is always 32,768 bytes, as at Segment.",

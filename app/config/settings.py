@@ -44,6 +44,7 @@ from app.config.validators import (
     Token,
     UsStates,
     WebAddress,
+    WithheldKinds,
 )
 from app.errors import SettingsError
 
@@ -128,10 +129,11 @@ class RoomSettings(BaseSettings):
 
 
 class BotFilterSettings(RoomSettings):
-    """What is done about tests and crawlers."""
+    """Which events of tests and crawlers are withheld."""
 
-    test_events: Literal["withhold", "send"] = Field("withhold", description="test events, if Pinterest is live")
-    crawlers: Literal["withhold", "send"] = Field("withhold", description="events of crawlers, if Pinterest is live")
+    withhold: WithheldKinds = Field(
+        ("test_events", "crawlers"), description="events that are withheld if Pinterest is live; `none`: no such event"
+    )
 
 
 class AccountEventSettings(BotFilterSettings):

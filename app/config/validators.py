@@ -4,13 +4,14 @@ import functools
 import re
 from functools import cache
 from ipaddress import ip_address, ip_network
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 import pycountry
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema
+from pydantic_settings import NoDecode
 
-from app.config.environment import Secrets, Texts, each_validated
+from app.config.environment import NoneIsAlone, Secrets, Texts, each_validated, split_list
 
 
 @functools.cache
@@ -144,6 +145,9 @@ FeedAddresses = Annotated[Secrets, AfterValidator(_feed_addresses)]
 ContentId = Annotated[str, AfterValidator(_content_id)]
 AmountsByCurrency = Annotated[Texts, each_validated(_amount_of)]
 UsStates = Annotated[Texts, each_validated(us_state_code)]
+WithheldKinds = Annotated[
+    tuple[Literal["test_events", "crawlers", "none"], ...], NoDecode, BeforeValidator(split_list), NoneIsAlone
+]
 OnLoopback = Annotated[bool, BeforeValidator(_on_loopback)]
 Networks = Annotated[Texts, each_validated(_network)]
 #: A token of Pinterest.

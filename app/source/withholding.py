@@ -176,8 +176,8 @@ _MAX_USER_AGENT = 1_000
 #: Patterns that are tried as one.
 _TOGETHER = 25
 
-_TEST = "a test: %s (TEST_EVENTS=send sends it)"
-_CRAWLER = "a crawler: its user agent is on the list (CRAWLERS=send sends it)"
+_TEST = "a test: %s (remove test_events from WITHHOLD to send it)"
+_CRAWLER = "a crawler: its user agent is on the list (remove crawlers from WITHHOLD to send it)"
 
 
 def bot_filter(
@@ -188,7 +188,7 @@ def bot_filter(
     It returns why a finished event is withheld, None where it may be sent, and the warnings about one that may. It
     takes the event as received, and what was made of it. The sandbox takes tests and crawlers, with a warning.
     """
-    tests, crawlers = settings.test_events == "withhold", settings.crawlers == "withhold"
+    tests, crawlers = "test_events" in settings.withhold, "crawlers" in settings.withhold
 
     def why_filtered(event: Event, sent: Event) -> tuple[str | None, tuple[str, ...]]:
         reason = _came_to_nothing(event) if sent["event_name"] == "checkout" else None

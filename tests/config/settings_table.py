@@ -62,7 +62,9 @@ def _type(schema: dict[str, Any]) -> str:
         return " or ".join(f"`{each}`" for each in schema["enum"])
     word = {"password": "secret", "path": "folder"}.get(schema.get("items", schema).get("format"), "text")
     kind = _KINDS.get(schema["type"], word)
-    if "items" in schema:
+    if "enum" in schema.get("items", {}):
+        kind = f"list of {', '.join(f'`{each}`' for each in schema['items']['enum'])}"
+    elif "items" in schema:
         kind = "list" if word == "text" else f"list of {word}s"
     return ", ".join([kind, *(text.format(schema[bound]) for bound, text in _BOUNDS.items() if bound in schema)])
 

@@ -49,13 +49,17 @@ def built_as(**making: Any) -> Router:
 
 WITHHELD = [
     ({"status": "cancelled"}, {}, "the order is not a purchase: its `status` says cancelled"),
-    ({"test": True}, {}, "a test: `properties.test` is true (TEST_EVENTS=send sends it)"),
+    ({"test": True}, {}, "a test: `properties.test` is true (remove test_events from WITHHOLD to send it)"),
     (
         {},
         {"page": {"url": "http://localhost/x"}},
-        "a test: its page is on a test host (TEST_EVENTS=send sends it)",
+        "a test: its page is on a test host (remove test_events from WITHHOLD to send it)",
     ),
-    ({}, {"userAgent": GOOGLEBOT}, "a crawler: its user agent is on the list (CRAWLERS=send sends it)"),
+    (
+        {},
+        {"userAgent": GOOGLEBOT},
+        "a crawler: its user agent is on the list (remove crawlers from WITHHOLD to send it)",
+    ),
 ]
 
 

@@ -18,12 +18,11 @@ def judge(
     *,
     name: str = "checkout",
     is_live: bool = True,
-    sends: str = "",
+    withhold: tuple[str, ...] = ("test_events", "crawlers"),
     **sent: Any,
 ) -> tuple[str | None, tuple[str, ...]]:
     complete = {"event_name": name, "user_data": {"client_user_agent": BROWSER}} | sent
-    given: dict[str, Any] = {sends: "send"} if sends else {}
-    settings = BotFilterSettings.model_construct(**given)
+    settings = BotFilterSettings.model_validate({"withhold": withhold})
     return bot_filter(settings, is_live=is_live)(event or {}, complete)
 
 
@@ -128,13 +127,15 @@ TESTS: list[tuple[dict[str, Any], str | None, str]] = [
 
 @every_row(("event", "page", "about"), TESTS)
 def test_a_test_is_withheld_where_pinterest_is_live(event: dict[str, Any], page: str | None, about: str) -> None:
-    reason = f"a test: {about} (TEST_EVENTS=send sends it)"
+    reason = f"a test: {about} (remove test_events from WITHHOLD to send it)"
     in_sandbox, (warning,) = judge(event, is_live=False, event_source_url=page)
 
     for name in ("checkout", "page_visit"):
         assert judge(event, event_source_url=page, name=name) == (reason, ())
     assert (in_sandbox, warning) == (None, f"{reason}; withheld if Pinterest is live")
-    assert judge(event, sends="test_events", event_source_url=page) == (None, ())
+    assert judge(event, withhold=("test_events",), event_source_url=page) == (reason, ())
+    for given in (("crawlers",), ("none",)):
+        assert judge(event, withhold=given, event_source_url=page) == (None, ())
 
 
 @every_row(
@@ -169,9 +170,11 @@ def test_a_crawler_is_withheld_where_pinterest_is_live(user_agent: str) -> None:
     withheld, _ = judge(name="page_visit", user_data=sent)
     in_sandbox, (warning,) = judge(is_live=False, user_data=sent)
 
-    assert withheld == "a crawler: its user agent is on the list (CRAWLERS=send sends it)"
+    assert withheld == "a crawler: its user agent is on the list (remove crawlers from WITHHOLD to send it)"
     assert (in_sandbox, warning.startswith("a crawler: ")) == (None, True)
-    assert judge(sends="crawlers", user_data=sent) == (None, ())
+    assert judge(withhold=("crawlers",), user_data=sent) == (withheld, ())
+    for given in (("test_events",), ("none",)):
+        assert judge(withhold=given, user_data=sent) == (None, ())
 
 
 @every_row(
