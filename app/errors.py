@@ -40,17 +40,17 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong in a file or a text, and what to do about it."""
+    """A fault in a file or a text, with the remedy."""
 
-    #: Where inside the file, as a JSON pointer (`/mapping/user_data/email/@if/then`); "" is the whole file.
+    #: The place in the file, as a JSON pointer (`/mapping/user_data/email/@if/then`); "" is the whole file.
     path: str
     #: A sentence, with the remedy.
     message: str
-    #: The file it stands in; None where the text did not come from a file.
+    #: The file; `None` if the text did not come from a file.
     file: str | None = None
 
     def __str__(self) -> str:
-        """Read as `presets/checkout.yaml: /subscribe: message`."""
+        """Return a text such as `presets/checkout.yaml: /subscribe: message`."""
         return ": ".join(part for part in (self.file, self.path, self.message) if part)
 
 
@@ -58,7 +58,7 @@ class PinrelayError(Exception):
     """Something went wrong in Pinrelay."""
 
     def __init__(self, message: str | None = None) -> None:
-        """Take `message`, or the class docstring where there is none."""
+        """Use `message`, or the docstring of the class by default."""
         super().__init__(message or (self.__doc__ or "").strip())
 
 
@@ -75,7 +75,7 @@ class FeatureOff(SettingsError):
 
 
 class _FaultsError(ConfigurationError):
-    """Several faults, listed one a line."""
+    """Several faults, listed on a line each."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)
@@ -111,18 +111,18 @@ class EventError(PinrelayError):
 class EventRefused(EventError):
     """The body is not a Segment event."""
 
-    #: Which outcome it takes, as `Outcome` calls it.
+    #: The outcome of the event, as in `Outcome`.
     outcome: ClassVar[Literal["refused", "unmatched", "withheld"]] = "refused"
 
     def __init__(self, reason: str, *, message_id: str | None = None, named: tuple[str, str] | None = None) -> None:
-        #: None where what was sent carries none.
+        #: `None` if the input has no message id.
         self.message_id = message_id
-        #: Type and name of the event; None where it could not be read so far.
+        #: Type and name of the event; `None` if the event could not be read that far.
         self.named = named
         super().__init__(reason)
 
     def told_in(self, place: str) -> "EventRefused":
-        """Return the same refusal with the place where the event stands: a line, a file."""
+        """Return the same refusal with the place of the event: a line, a file."""
         return EventRefused(f"{place}{self.reason}", message_id=self.message_id, named=self.named)
 
 
@@ -138,7 +138,7 @@ class EventHeldBack(EventRefused):
     outcome = "withheld"
 
     def __init__(self, reason: str, event: Mapping[str, Any]) -> None:
-        #: As it was read.
+        #: The event as it was read.
         self.event = event
         super().__init__(reason, message_id=event["messageId"])
 
@@ -155,7 +155,7 @@ class ColumnsUnknown(WarehouseError):
     """The columns are unknown. Name the column of the order id and that of the amount."""
 
     def __init__(self, columns: Sequence[str]) -> None:
-        """Take the columns that the rows have."""
+        """Store the columns of the rows."""
         self.columns = tuple(columns)
         super().__init__(
             "the columns are not those of Shopify's or WooCommerce's exports: name the columns of the order id "
@@ -167,7 +167,7 @@ class ColumnsUnknown(WarehouseError):
 class UnknownName(PinrelayError):
     """The name is unknown. Use an existing one."""
 
-    #: Why it may have existed before.
+    #: Why the name may have existed before.
     why_gone: ClassVar[str] = "A reload or a change of settings may have removed it."
 
     def __init__(self, kind: str, name: str, known: Collection[str]) -> None:
@@ -220,8 +220,8 @@ class OutboxError(PinrelayError):
     """The outbox cannot be used."""
 
 
-#: Why the store cannot be used: its disk is full, its own limit is reached, its data is damaged, another process holds
-#: it, its file is gone, it cannot be written to, its server is away or lets nobody in, anything else.
+#: Why the store is unavailable: disk full, its own limit reached, data damaged, locked by another process, file
+#: missing, read-only, server unreachable or refusing connections, or another error.
 WhyUnavailable: TypeAlias = Literal[
     "disk full", "backlog full", "damaged", "locked", "gone", "not writable", "unreachable", "unusable"
 ]
@@ -240,7 +240,7 @@ class BacklogFull(OutboxUnavailable):
     """Too many deliveries wait for an ad account. Find out why they are not delivered, or raise the limit."""
 
     def __init__(self, full: Mapping[str, str]) -> None:
-        """Take, by ad account, how much waits and which limit that reaches."""
+        """Store the reached limit of each ad account, with the amount that waits."""
         self.full = full
         told = "; ".join(f"ad account {account}: {each}" for account, each in full.items())
         message = f"The backlog is full for {told}. Find out why they are not delivered, or raise the limit."
@@ -251,7 +251,7 @@ class RowRefused(OutboxUnavailable):
     """The outbox refuses a row. The log has the reason."""
 
     def __init__(self, message: str | None = None, *, words: str, why: WhyUnavailable = "unusable") -> None:
-        #: Why, as the store says it: for operators, not for senders.
+        #: The error of the store: for operators, not for senders.
         self.words = words
         super().__init__(message, why=why)
 

@@ -1,1 +1,1 @@
-"""Records, values, log and metrics that every room uses."""
+"""Records, values, log and metrics that all packages share."""

@@ -1,4 +1,4 @@
-"""What people answered to being tracked, and for which deliveries their no holds. Ids are kept as digests."""
+"""Consent: answers of people about tracking, and the deliveries that an opt-out covers. Ids are stored as digests."""
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -14,84 +14,84 @@ from msgspec.structs import replace
 from app.core.deliveries import OrderSide
 from app.core.trust import is_early, may_change
 
-#: How a no was said: by a consent category, by an opt-out of the person, by a permission that a device asks for.
+#: How a person opted out: by a consent category, by an opt-out flag, or by a permission of the device.
 Kind: TypeAlias = Literal["category", "opt_out", "device"]
-#: Each kind as a bit of what a `ConsentBook` knows of an id; the stricter one is the greater.
+#: Each kind as a bit in a `ConsentBook`. A stricter kind has a greater bit.
 _KINDS: Final[dict[Kind, int]] = {"device": 1, "opt_out": 2, "category": 4}
 OPT_OUT: Final = _KINDS["opt_out"]
-#: Beside them: no trusted event said one of them; and a yes of the same request.
+#: Additional bits: no trusted event has this opt-out; the same request has an opt-in.
 PUBLIC: Final = 8
 YES: Final = 16
-#: So many hexadecimal digits of a digest are a key: 64 bits.
+#: The length of a key, in hexadecimal digits of a digest: 64 bits.
 KEY_DIGITS: Final = 16
 
 
 class Answer(Struct, frozen=True, kw_only=True, gc=False):
-    """The newest answer of a browser, or of whoever else said it, about one id."""
+    """The newest answer about an id from a browser, a user or an unknown author."""
 
     #: The beginning of the digest of an id, a contact, an order or its token.
     key: str
-    #: The key of the browser that said it; where none is known, of the user; "" where nobody is.
+    #: The key of the browser that answered; if the browser is unknown, the key of the user; otherwise "".
     said_by: str
-    #: A trusted event said it: only a trusted yes lifts a no.
+    #: A trusted event has the answer. Only a trusted opt-in cancels a trusted opt-out.
     is_trusted: bool
-    #: The key of the user that the event named; "" where it named none.
+    #: The key of the user in the event; "" if the event has none.
     user: str = ""
-    #: It holds for trusted events too, since a trusted event linked the browser to this user.
+    #: The answer covers trusted events too, because a trusted event linked the browser to this user.
     for_trusted: bool = False
     is_no: bool
     kind: Kind = "category"
-    #: The own time of the event, Unix seconds.
+    #: The timestamp of the event, Unix seconds.
     at: float
-    #: Of a checkout: its total, such as `USD 249.00`, and behind it `OrderSide.facts`; "" where it is about no order. A
-    #: trusted order of the same id is the same one if it names this amount.
+    #: Of a checkout: the total, such as `USD 249.00`, followed by `OrderSide.facts`; "" if the answer is not about an
+    #: order. A trusted order with the same id is the same order only if the order has this amount.
     total: str = ""
-    #: Where it was said: "" in the browser, else the name of the source.
+    #: "" if the answer was given in the browser; otherwise the name of the source.
     source: str = ""
 
     @property
     def reason(self) -> str:
-        """Why something is not sent, for people."""
+        """Return the reason for not sending an event, as a text for people."""
         day = time.gmtime(self.at)
         where = f"by the source {self.source}" if self.source else "in the browser"
         return f"the person said no on {day.tm_mday} {time.strftime('%B', day)}, {where}"
 
 
 class Subject(Struct, frozen=True, kw_only=True, gc=False):
-    """Whose a delivery is."""
+    """The person, browser and order that a delivery belongs to."""
 
     is_trusted: bool
-    #: Keys: of its user and its browser; "" where it has none.
+    #: Keys of the user and the browser; "" if the event has none.
     user: str = ""
     browser: str = ""
     #: Keys of e-mail addresses and phone numbers.
     contacts: tuple[str, ...] = ()
-    #: The key of the token of its checkout; "" where it has none.
+    #: The key of the checkout token; "" if the event has none.
     token: str = ""
-    #: The key of its order; "" where it is no checkout. And the amounts that it names.
+    #: The key of the order, "" if the event is no checkout; and the amounts in the event.
     order: str = ""
     totals: tuple[str, ...] = ()
-    #: Keys of the browsers whose page's event was merged into it.
+    #: Keys of the browsers with a page order that was merged into the delivery.
     pages: tuple[str, ...] = ()
     #: `OrderSide.facts` and `OrderSide.at` of its order.
     facts: tuple[str, ...] = ()
     at: int | None = None
-    #: A public no about its order holds only if a fact of the buyer is equal.
+    #: A public opt-out about the order counts only if it shares a fact about the buyer.
     ignores_weak: bool = False
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """All keys under which an answer may be about it."""
+        """Return the keys of all answers that can apply to the delivery."""
         found = (self.user, self.browser, *self.pages, *self.contacts, self.token, self.order)
         return tuple(key for key in found if key)
 
 
 class Answers:
-    """Holds answers by id: the stored ones, and those of the same request in their order."""
+    """Collected answers by id: the stored answers, then those of the current request in order."""
 
     def __init__(self, stored: Iterable[Answer] = ()) -> None:
-        """Take those that are stored."""
-        #: By key; of each, by who said it, and whether that was trusted.
+        """Start with the stored answers."""
+        #: By key, then by author and trust.
         self._by_key: dict[str, dict[tuple[str, bool], Answer]] = {}
         #: The keys about which a browser or a user answered.
         self._keys_of: dict[str, set[str]] = {}
@@ -99,7 +99,7 @@ class Answers:
             self._put(each)
 
     def add(self, said: Sequence[Answer]) -> list[Answer]:
-        """Take what one event answers, and return what of it is new. A yes lifts older nos."""
+        """Add the answers of an event, and return those that change anything. An opt-in cancels older opt-outs."""
         new = []
         for answer in said:
             known = self._by_key.get(answer.key, {}).get((answer.said_by, answer.is_trusted))
@@ -123,14 +123,20 @@ class Answers:
 
 
 def is_newer(answer: Answer, known: Answer) -> bool:
-    """Return whether an answer of the same about the same id changes what is known: at the same time a no does."""
+    """Return whether an answer replaces `known`, which has the same author and id.
+
+    At the same time, an opt-out wins.
+    """
     if answer.at != known.at:
         return answer.at > known.at
     return answer.is_no and (not known.is_no or answer.for_trusted > known.for_trusted)
 
 
 def after(known: Answer, answer: Answer) -> Answer:
-    """Return what is known once a newer answer came: a no makes a stricter one no weaker, only a yes ends it."""
+    """Return the state after a newer answer.
+
+    An opt-out never weakens a stricter one; only an opt-in ends an opt-out.
+    """
     if not answer.is_no:
         return answer
     kind = max(known.kind, answer.kind, key=_KINDS.__getitem__) if known.is_no else answer.kind
@@ -138,7 +144,7 @@ def after(known: Answer, answer: Answer) -> Answer:
 
 
 def is_lifted(no: Answer, yes: Answer) -> bool:
-    """Return whether a yes lifts a no of the same browser, or of the same user."""
+    """Return whether an opt-in cancels an opt-out of the same browser or the same user."""
     if not no.is_no or no.at >= yes.at or not may_change(by_trusted=yes.is_trusted, of_trusted=no.is_trusted):
         return False
     if yes.said_by and no.said_by == yes.said_by:
@@ -148,27 +154,30 @@ def is_lifted(no: Answer, yes: Answer) -> bool:
 
 
 def objections(answers: Answers, subject: Subject) -> list[Answer]:
-    """Return the nos that hold for a delivery, the newest first."""
+    """Return the opt-outs that apply to a delivery, the newest first."""
     found = [each for each in answers.about(subject.keys) if each.is_no and _holds(each, subject)]
     return sorted(found, key=lambda no: no.at, reverse=True)
 
 
 def _holds(no: Answer, subject: Subject) -> bool:
-    """Return whether a no about one of its ids holds for a delivery: a public no holds for few trusted ones."""
+    """Return whether an opt-out about an id applies to a delivery.
+
+    A public opt-out applies to few trusted deliveries.
+    """
     is_public = not (no.is_trusted or no.for_trusted)
     if is_public and no.key == subject.order:
         return _holds_for_order(no, subject)
     if may_change(by_trusted=no.is_trusted or no.for_trusted, of_trusted=subject.is_trusted):
         return True
     if no.key in subject.pages:
-        return True  # the page's event that is in it may opt it out too
+        return True  # the merged page order may also opt the delivery out
     if no.key == subject.browser:
         return subject.user != ""  # the trusted event links the browser to its user
     return no.key == subject.token
 
 
 def _holds_for_order(no: Answer, subject: Subject) -> bool:
-    """Return whether a public no about an order holds for the order."""
+    """Return whether a public opt-out about an order applies to the order."""
     amount, facts = amount_of(no)
     is_weak = set(facts).isdisjoint(subject.facts)
     if is_weak and (subject.ignores_weak or (subject.is_trusted and is_early(no.at, subject.at))):
@@ -193,7 +202,10 @@ def amount_of(answer: Answer) -> tuple[str, tuple[str, ...]]:
 
 
 def about_its_order(no: Answer, subject: Subject) -> list[Answer]:
-    """Return a no that withholds a page's order as one about it: its shop may tell of it, and not of the browser."""
+    """Return an opt-out that withholds a page order as opt-outs about the order.
+
+    The result applies to the matching shop order, and not to the browser.
+    """
     if subject.is_trusted and no.key not in subject.pages:
         return []
     total = order_total(OrderSide(totals=subject.totals, facts=subject.facts))
@@ -203,9 +215,10 @@ def about_its_order(no: Answer, subject: Subject) -> list[Answer]:
 
 
 def has_agreed(answers: Answers, subject: Subject) -> bool:
-    """Return whether the person of a delivery said yes. A page's yes about an order counts for the order of its total.
+    """Return whether the person of a delivery opted in.
 
-    Else whoever counts up the numbers of a shop's orders could agree for its buyers.
+    A public opt-in about an order counts only for an order with that total. Otherwise anyone who enumerates the order
+    numbers of a shop could opt in for its buyers.
     """
     return any(
         not each.is_no
@@ -219,16 +232,16 @@ def has_agreed(answers: Answers, subject: Subject) -> bool:
     )
 
 
-#: Why nothing is sent of somebody who said neither yes nor no.
+#: Reason for withholding events of a person without an answer.
 NOT_ASKED: Final = "CONSENT_REQUIRED: the person has not said yes"
-#: What becomes of a delivery: it goes as it is, with `opt_out`, or not at all.
+#: How a delivery is handled: sent unchanged, sent with `opt_out`, or withheld.
 Verdict: TypeAlias = Literal["send", "opt_out", "withhold"]
-#: How far a no reaches: `SUPPRESS`.
+#: The effect of an opt-out: the setting `SUPPRESS`.
 Reach: TypeAlias = Literal["per_event", "withhold", "fill"]
 
 
 def verdict(nos: Iterable[Answer], reach: Reach) -> tuple[Verdict, Answer | None]:
-    """Return what becomes of a delivery for which these nos hold, and by which of them."""
+    """Return how a delivery with these opt-outs is handled, and the opt-out that decides."""
     found: tuple[Verdict, Answer | None] = ("send", None)
     for no in nos if reach != "fill" else ():
         if no.kind == "category" or reach == "withhold":
@@ -239,44 +252,44 @@ def verdict(nos: Iterable[Answer], reach: Reach) -> tuple[Verdict, Answer | None
 
 
 def is_opted_out(payload: bytes) -> bool:
-    """Return whether a finished event tells Pinterest that its person opted out."""
-    return b'"opt_out":true' in payload  # quotation marks of its texts are escaped
+    """Return whether a finished event has `opt_out: true`."""
+    return b'"opt_out":true' in payload  # quotation marks within texts are escaped
 
 
 def opted_out(payload: bytes) -> bytes:
-    """Return a finished event that tells Pinterest that its person opted out."""
+    """Return a finished event with `opt_out: true`."""
     return payload if is_opted_out(payload) else orjson.dumps({**orjson.loads(payload), "opt_out": True})
 
 
 def key_of(digest: str | None) -> str:
-    """Return the key of an id by its digest; "" where there is none."""
+    """Return the key of an id from its digest; "" without a digest."""
     return (digest or "")[:KEY_DIGITS]
 
 
 def order_key(order_id: str) -> str:
-    """Return the key of an order, by which an event is found that names it."""
+    """Return the key of an order from its id."""
     return sha256(f"order {order_id}".encode()).hexdigest()[:KEY_DIGITS]
 
 
 class Lifted(NamedTuple):
-    """A no that a yes lifted, by both its ends: the key of the id that it was about, and of who said it."""
+    """An opt-out that an opt-in cancelled: the key of the id, and the key of the author."""
 
     key: str
     said_by: str
 
 
 def nos_that_count(reach: Reach) -> int:
-    """Return which kinds of no do anything to later events, as bits."""
+    """Return the kinds of opt-out that affect later events, as bits."""
     return {"fill": 0, "per_event": OPT_OUT | _KINDS["category"], "withhold": sum(_KINDS.values())}[reach]
 
 
 def bits_of(answer: Answer) -> int:
-    """Return what an answer is, as bits."""
+    """Return an answer as bits."""
     return (_KINDS[answer.kind] | (0 if answer.is_trusted else PUBLIC)) if answer.is_no else YES
 
 
 def bits_about(keys: Iterable[str | None], known: Mapping[str, int]) -> int:
-    """Return what is known about some ids, as bits."""
+    """Return the bits of all known answers about some ids."""
     found = 0
     for key in keys:
         if key is not None and key in known:
@@ -285,7 +298,7 @@ def bits_about(keys: Iterable[str | None], known: Mapping[str, int]) -> int:
 
 
 class KeepsConsents(Protocol):
-    """The part of the outbox that keeps answers. Every method may raise OutboxUnavailable."""
+    """The part of the outbox that stores answers. Every method may raise OutboxUnavailable."""
 
     async def consents(self, keys: Collection[str]) -> list[Answer]: ...
 
@@ -293,20 +306,23 @@ class KeepsConsents(Protocol):
 
 
 class ConsentBook:
-    """Knows about which ids anybody answered, so that the store is asked for few events only. One for each process."""
+    """Ids with an answer, so that few events need a query of the store. Each process has an instance."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
-        """Take the clock by which it looks again."""
+        """Use `monotonic` to decide when to read the store again."""
         self._monotonic = monotonic
-        #: By id about which anything is known: the kinds of its nos, as bits; 0 where there is no no.
+        #: By id with an answer: the kinds of its opt-outs, as bits; 0 if there is no opt-out.
         self.kept: dict[str, int] = {}
-        #: These ids, as they are at any time.
+        #: A live view of these ids.
         self.ids: AbstractSet[str | None] = self.kept.keys()
         self._after = "0"
         self._read_at = -inf
 
     async def look(self, store: KeepsConsents, *, max_age_s: float = 0) -> None:
-        """Learn what other processes noted, unless that was done so recently. Raises OutboxUnavailable."""
+        """Read answers that other processes stored, unless the last read is less than `max_age_s` ago.
+
+        Raises OutboxUnavailable.
+        """
         now = self._monotonic()
         if now - self._read_at >= max_age_s:
             kept, self._after = await store.consent_keys(self._after)
@@ -314,14 +330,17 @@ class ConsentBook:
             self._read_at = now
 
     def note(self, answers: Iterable[Answer], *, is_lifting: bool) -> None:
-        """Know answers that this process has written. What a yes lifted is learnt before the next request."""
+        """Add answers that this process stored.
+
+        If `is_lifting`, the next request reads the cancelled opt-outs from the store.
+        """
         for each in answers:
             self.kept[each.key] = self.kept.get(each.key, 0) | (bits_of(each) & ~YES)
         if is_lifting:
             self._read_at = -inf
 
     def known(self, subjects: Iterable[Subject]) -> set[str]:
-        """Return the keys of some deliveries about which anything is known."""
+        """Return the keys of some deliveries that have an answer."""
         if not self.kept:
             return set()
         return {key for subject in subjects for key in subject.keys if key in self.kept}

@@ -1,6 +1,6 @@
-"""What every process must know of the others: switches, the catalog that all should run, which processes live.
+"""State shared by all processes: switches, the wanted catalog, and the list of live processes.
 
-It is kept in the outbox (`app.core.shared_values`). This is the only place that reads and writes switches.
+The state is stored in the outbox (`app.core.shared_values`). Only this module reads and writes switches.
 """
 
 from collections.abc import Callable, Collection
@@ -23,29 +23,29 @@ from app.core.shared_values import (
 )
 from app.errors import CatalogError, Fault, UnknownName
 
-#: Every process looks this often, so a switch or a reload is known everywhere within 2 s.
+#: The refresh interval. Every process applies a switch or a reload within 2 s.
 REFRESH_S = 1.0
-#: Files that could not be taken up are tried again after so long.
+#: How long a process waits before it loads faulty files again.
 TRY_AGAIN_S = 10.0
-#: A process that was not seen for so long is gone.
+#: A process counts as gone after this time without a heartbeat.
 PROCESS_GONE_S = 10.0
 
-#: Loads the files anew and returns the generation that runs now, or raises CatalogError and keeps the old one.
+#: Reloads the files. Returns the new generation, or raises CatalogError and leaves the old catalog in place.
 Reload: TypeAlias = Callable[[], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switches:
-    """What is switched off by hand; all else is on."""
+    """The switches that operators turned off; everything else is on."""
 
     destination_off: bool = False
     presets_off: frozenset[str] = frozenset()
-    #: Of ad accounts, by id.
+    #: Ids of ad accounts.
     accounts_off: frozenset[str] = frozenset()
 
     @classmethod
     async def read(cls, shared: SharedValues) -> "Switches":
-        """Return the switches as they are now. Raises OutboxUnavailable."""
+        """Return the current switches. Raises OutboxUnavailable."""
         destination = await DESTINATION_SWITCH.read(shared)
         presets = await PRESET_SWITCH.read_all(shared)
         accounts = await ACCOUNT_SWITCH.read_all(shared)
@@ -56,22 +56,22 @@ class Switches:
         )
 
     def is_off(self, ad_account_id: str) -> bool:
-        """Return whether nothing is sent to the ad account, whatever the preset."""
+        """Return whether sending to the ad account is off for all presets."""
         return self.destination_off or ad_account_id in self.accounts_off
 
     def of(self, ad_account_id: str) -> "Switches":
-        """Return the switches as one ad account sees them: `destination_off` says whether it sends nothing."""
+        """Return the switches for an ad account: `destination_off` if the ad account sends no events."""
         return replace(self, destination_off=True) if ad_account_id in self.accounts_off else self
 
     def why_off(self, preset: str, ad_account_id: str) -> str | None:
-        """Return why the preset sends nothing to the ad account now, in words; None where it does."""
+        """Return the reason if the preset does not send to the ad account now; otherwise `None`."""
         if self.is_off(ad_account_id):
             return "the destination is switched off"
         return "the preset is switched off" if preset in self.presets_off else None
 
 
 class Coordination:
-    """Takes up what other processes decided, and tells them what this one runs."""
+    """Apply changes of other processes, and report the state of this process to them."""
 
     def __init__(
         self,
@@ -86,37 +86,37 @@ class Coordination:
     ) -> None:
         self._shared = shared
         self._reload = reload
-        #: Returns the names of the running catalog, those off in their files too.
+        #: Returns the names of the presets in the running catalog, including those that their files switch off.
         self.presets = presets
         self._ad_account_ids = ad_account_ids
         self._process_id = process_id
         self._role = role
-        self._tried = (0, 0.0)  # revision of the wanted generation, and when it was tried
-        #: As they were at the last refresh.
+        self._tried = (0, 0.0)  # revision of the wanted generation, and the time of the attempt
+        #: As of the last refresh.
         self.switches = Switches()
-        #: Until when the live tail is wanted, as of then; 0 where it is not.
+        #: The end of the live tail, as of the last refresh; 0 if no tail is active.
         self.tail_until = 0.0
-        #: Until when more samples are wanted, likewise.
+        #: The end of faster sampling, as of the last refresh; 0 if sampling is normal.
         self.samples_hurried_until = 0.0
-        #: A number that changes when live tails are to let go of what they hold.
+        #: A number that changes when live tails must discard their contents.
         self.tail_emptied = 0
         self._is_erasure_untold = False
-        #: Of the catalog that runs here.
+        #: The generation of the catalog in this process.
         self.generation = generation
         self._own_faults: tuple[Fault, ...] = ()
         self._told_faults: tuple[Fault, ...] = ()
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """Why the files are not taken up, here or where a reload was asked for; empty where they are."""
+        """Return why the files were not loaded, here or in the process that started the reload; otherwise empty."""
         return self._own_faults or self._told_faults
 
     def why_off(self, preset: str, ad_account_id: str) -> str | None:
-        """Return why the preset sends the ad account nothing, as of the last refresh, in words; None where it sends."""
+        """Return the reason if the preset did not send to the ad account at the last refresh; otherwise `None`."""
         return self.switches.why_off(preset, ad_account_id)
 
     async def refresh(self, *, now: float) -> None:
-        """Read switches and generation, reload where another process did, and say that this one lives.
+        """Read switches and generation, reload if another process did, and write the heartbeat of this process.
 
         Raises OutboxUnavailable.
         """
@@ -136,7 +136,7 @@ class Coordination:
         await PROCESSES.of(self._process_id).write(self._shared, seen)
 
     def _is_due(self, revision: int, now: float) -> bool:
-        """Whether this wish is new, or was tried long enough ago."""
+        """Return whether this revision is new, or the last attempt is long enough ago."""
         tried_revision, tried_at = self._tried
         if revision == tried_revision and 0 <= now - tried_at < TRY_AGAIN_S:  # below 0: the clock was set back
             return False
@@ -144,15 +144,16 @@ class Coordination:
         return True
 
     async def announce(self) -> None:
-        """Make this process' catalog the one that every process should run; faults that were told are mended."""
+        """Make the catalog of this process the wanted catalog of all processes, and clear the reported faults."""
         await WANTED_CATALOG.write(self._shared, self.generation)
         await CATALOG_FAULTS.write(self._shared, ())
 
     async def reload(self, *, now: float) -> bool:
-        """Load the files anew for all processes; False where they are faulty and the running catalog stays.
+        """Load the files for all processes.
 
-        Either way every process knows the faults, so that the console shows them whichever process answers.
-        Raises OutboxUnavailable.
+        Return False, and leave the running catalog in place, if the files are faulty.
+
+        All processes get the faults, so the console of each process shows them. Raises OutboxUnavailable.
         """
         is_taken_up = self._take_up()
         if is_taken_up:
@@ -172,19 +173,22 @@ class Coordination:
         return True
 
     async def processes(self, *, now: float) -> list[Process]:
-        """Return the processes that live, by their ids. Raises OutboxUnavailable."""
+        """Return the live processes, ordered by id. Raises OutboxUnavailable."""
         found = await PROCESSES.read_all(self._shared)
         return [process for process in found.values() if now - process.seen_at < PROCESS_GONE_S]
 
     async def want_tail(self, until: float) -> None:
-        """Have every process show what it receives until then, within 2 s; 0: no longer. Raises OutboxUnavailable."""
+        """Turn on the live tail of all processes until `until` (Unix seconds; 0 ends it), within 2 s.
+
+        Raises OutboxUnavailable.
+        """
         await TAIL.write(self._shared, until or None)
         self.tail_until = until
 
     async def empty_tails(self, *, now: float) -> None:
-        """Have every process let go of what its live tail holds, within 2 s: somebody is erased.
+        """Make all processes discard their live tails within 2 s, because a person was erased.
 
-        May raise OutboxUnavailable; then each `refresh` tries again until it is told.
+        May raise OutboxUnavailable; then each `refresh` tries again.
         """
         self._is_erasure_untold = True
         await ERASED_AT.write(self._shared, now)
@@ -195,10 +199,10 @@ class Coordination:
         return f"{self._process_id} ({self._role})"
 
     async def switch(self, preset: str | None, *, on: bool, ad_account_id: str | None = None) -> None:
-        """Switch a preset, or else one ad account, or all sending where both are None, for all processes.
+        """Switch a preset, an ad account, or all sending (both `None`) for all processes, within 2 s.
 
-        They know within 2 s. Raises UnknownName where the running catalog has no such preset, or there is no such ad
-        account, and OutboxUnavailable.
+        Raises UnknownName if the running catalog has no such preset or the ad account does not exist, and
+        OutboxUnavailable.
         """
         if ad_account_id is not None and ad_account_id not in self._ad_account_ids:
             raise UnknownName("ad account", ad_account_id, self._ad_account_ids)

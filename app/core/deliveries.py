@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class State(StrEnum):
-    """Where a delivery stands: `pending -> claimed -> delivered | dead`, `dead -> dismissed`.
+    """The state of a delivery: `pending -> claimed -> delivered | dead`, `dead -> dismissed`.
 
     A retry is pending with a later `due_at`. A delivery is dismissed by a person, or because the same event was
-    delivered as another delivery: it is never sent.
+    delivered as another delivery. A dismissed delivery is never sent.
     """
 
     PENDING = "pending"
@@ -32,7 +32,7 @@ class State(StrEnum):
 class Match(StrEnum):
     """How a page order matches the shop order that has its id or its token, and an equal amount."""
 
-    #: The tokens are equal, or an e-mail address, a phone number or the IP address is.
+    #: The token, an e-mail address, a phone number or the IP address is equal.
     STRONG = "strong"
     WEAK = "weak"
     #: A weak match that arrived before the shop created the order.
@@ -40,19 +40,20 @@ class Match(StrEnum):
 
 
 class OrderSide(Struct, frozen=True, kw_only=True, gc=False):
-    """What one side, the page or the shop, says of an order: by it two sides are bound (`app.outbox.pairing`)."""
+    """The part of an order that is compared to match a page order with a shop order (`app.outbox.pairing`)."""
 
-    #: Digest of the token that only one browser and the shop know; None where the event names none.
+    #: Digest of the token that only the buyer's browser and the shop have; `None` if the event has no token.
     token: str | None = None
-    #: Such as `USD 249.00`. A public side has its one total, or none; a trusted side has every amount that it names.
+    #: Amounts such as `USD 249.00`. A public order has at most its total; a trusted order has every amount in the
+    #: event.
     totals: tuple[str, ...] = ()
-    #: Its `event_id` is not its `messageId`, or it named both alike.
+    #: The `event_id` differs from the `messageId`, or the sender set both to the same value.
     names_event_id: bool = False
-    #: False: no other side comes, as a trusted source's own field says (till, draft, renewal, offline).
+    #: False: no page order is expected, because a trusted source set the channel (till, draft, renewal, offline).
     waits: bool = True
-    #: The other name of the order at its shop, its number or its id, where `order_id` is the one of the two.
+    #: The second name of the order at its shop: the number if `order_id` is the id, and vice versa.
     number: str | None = None
-    #: Keys of the browsers whose page's event it is, or is in it: what they answer is about it.
+    #: Keys of the browsers of the page orders in this order. Their answers apply to the order.
     browsers: tuple[str, ...] = ()
     #: Short digests of the buyer's e-mail addresses, phone numbers and IP address.
     facts: tuple[str, ...] = ()
@@ -69,7 +70,7 @@ _NAMED: Final = ("facts", "at", "match", "own")
 
 
 def side_of(side: OrderSide) -> list[Any]:
-    """Return a side as a list for JSON, without the names of its members."""
+    """Return an order side as a list for JSON, without member names."""
     known = [side.token, side.totals, side.names_event_id, side.waits]
     more = {name: value for name in _NAMED if (value := getattr(side, name))}
     if side.number or side.browsers or more:
@@ -78,7 +79,7 @@ def side_of(side: OrderSide) -> list[Any]:
 
 
 def read_side(given: Sequence[Any]) -> OrderSide:
-    """Return the side that a stored list is."""
+    """Return the order side from a stored list."""
     token, totals, names_event_id, waits, *rest = given
     more = rest.pop() if rest and isinstance(rest[-1], dict) else {}
     number, *browsers = rest or (None,)
@@ -108,7 +109,7 @@ class DeliveryColumns(Struct, frozen=True, kw_only=True, gc=False):
     #: The order id in the event. If the event is a `checkout`, a key of de-duplication too.
     order_id: str | None
     event_time: int
-    #: The name of the source that the event came from.
+    #: The name of the event's source.
     source: str = DEFAULT_SOURCE
     #: Value and currency as sent; `None` if the event has none.
     amount: str | None = None
@@ -121,55 +122,55 @@ class DeliveryColumns(Struct, frozen=True, kw_only=True, gc=False):
     name: str = ""
     #: The trace of the delivery in W3C format; `None` if the delivery is not traced.
     traceparent: str | None = None
-    #: The author is authenticated by a secret that no page contains; of a merged order, the author of one of both.
+    #: The author is authenticated by a secret that no page contains; of a merged order, at least one author is.
     is_trusted: bool = False
     #: Of a trusted `checkout`: the channel by which the order was placed, as `order_channel` reads it. Otherwise "".
     channel: str = ""
 
 
 class NewDelivery(DeliveryColumns, frozen=True, kw_only=True, gc=False):
-    """One event for one preset, finished and hashed: what the outbox takes."""
+    """An event for a preset, finished and hashed: the input of the outbox."""
 
-    #: Of a `checkout`: the digests of its e-mail addresses, by which two buyers are told apart. Empty elsewhere.
+    #: Of a `checkout`: digests of the e-mail addresses, to distinguish buyers. Otherwise empty.
     buyer: tuple[str, ...] = ()
-    #: For how many seconds it is kept back. Its age begins when they are over.
+    #: How long the delivery is delayed, in seconds. The age of the delivery starts after the delay.
     hold_s: float = 0
     #: The finished ConversionEvent as JSON, UTF-8; never empty.
     payload: bytes
     warnings: tuple[str, ...]
     #: Which of Pinterest's eleven quality components, and of the other match keys, the event carries.
     quality: tuple[str, ...]
-    #: What came from memory, by group; None where nothing did.
+    #: Data from identity memory, by group; `None` without such data.
     memory: "dict[str, Recalled] | None" = None
-    #: Of a `checkout`: what binds it to the same order from the other side. None elsewhere.
+    #: Of a `checkout`: the data for order matching. Otherwise `None`.
     side: OrderSide | None = None
-    #: For how many seconds an order waits for the same order from the other side; 0: it does not wait.
+    #: How long an order waits for its counterpart, in seconds; 0: no wait.
     wait_s: float = 0
-    #: Where the other side does not come, it is not sent.
+    #: The delivery is withheld if its counterpart does not arrive.
     is_withheld_alone: bool = False
-    #: It is public, and its ad account gets trusted events too: it takes none of the room that is kept for them.
+    #: A public delivery for an ad account that also has trusted events: the reserved part of the queue stays free.
     leaves_room: bool = False
 
     @property
     def placed_order(self) -> str | None:
-        """The id of the order that it places; None of an event that is none, or only names one."""
+        """Return the id of the order that the event places; `None` for other events."""
         return self.order_id if self.event_name == CHECKOUT else None
 
     @property
     def token(self) -> str | None:
-        """The digest of the token of its order; None where there is none."""
+        """Return the digest of the order token; `None` without a token."""
         return self.side.token if self.side else None
 
     @property
     def number(self) -> str | None:
-        """The other name of its order; None where there is none."""
+        """Return the second name of the order; `None` if the order has only an id."""
         return self.side.number if self.side else None
 
 
 class StoredDelivery(DeliveryColumns, frozen=True, kw_only=True, gc=False, array_like=True):
-    """A delivery in the store: a row of the statement `deliveries`, whose columns are these fields in this order."""
+    """A delivery in the store: a row of the statement `deliveries`, with these fields as columns in this order."""
 
-    #: A JSON array of digests, as `NewDelivery.buyer`.
+    #: A JSON array of digests; see `NewDelivery.buyer`.
     stored_buyer: str
     #: A JSON array: the warnings, and last an object if memory completed the event.
     stored_warnings: str
@@ -180,10 +181,10 @@ class StoredDelivery(DeliveryColumns, frozen=True, kw_only=True, gc=False, array
     reason: str
     #: The number of other messages that were merged into the delivery.
     merged: int
-    #: An attempt was made, so Pinterest may have the event.
+    #: A request with the delivery was sent, so Pinterest may have the event.
     was_tried: bool
     settled_at: float | None
-    #: Pending: the delivery whose result this delivery waits for, or `WAITS` or `WAITS_TO_BE_WITHHELD`.
+    #: Of a pending delivery: the delivery whose result it waits for, or `WAITS` or `WAITS_TO_BE_WITHHELD`.
     follows: int | None
     #: The finished event of a pending delivery; otherwise `None`.
     payload: bytes | None
@@ -222,46 +223,46 @@ class StoredDelivery(DeliveryColumns, frozen=True, kw_only=True, gc=False, array
 
 
 class Withdrawal(Struct, frozen=True, kw_only=True):
-    """A cancelled order: what one preset made of it for one ad account is not sent, if it has not left."""
+    """A cancelled order: the preset's delivery to the ad account is withdrawn unless the delivery was sent."""
 
     ad_account_id: str
     preset: str
     order_id: str
-    #: The source that the cancellation came from.
+    #: The source of the cancellation.
     source: str = DEFAULT_SOURCE
     #: The message id of the cancellation.
     message_id: str
-    #: Its author is known by a secret.
+    #: The author is authenticated by a secret.
     is_trusted: bool = False
-    #: The name of the shop that its source belongs to; "" where its file names none.
+    #: The name of the source's shop; "" if the file of the source has none.
     shop: str = ""
-    #: What a refund says that it pays back; None: the order as a whole.
+    #: The amount of a partial refund; `None`: the whole order is cancelled.
     amount: str | None = None
     currency: str | None = None
 
 
 class Enqueued(Struct, frozen=True, kw_only=True):
-    """The outbox's answer for one NewDelivery."""
+    """How the outbox handled a NewDelivery."""
 
     outcome: Literal[Outcome.ENQUEUED, Outcome.MERGED, Outcome.DUPLICATE, Outcome.WITHHELD]
-    #: Which key was seen before; "" where enqueued.
+    #: The duplicate key; "" if the delivery was enqueued.
     reason: str = ""
-    #: About an order that is like an earlier one and is enqueued nevertheless; they stand with the delivery's own.
+    #: Warnings about an enqueued order that resembles an earlier order; added to those of the delivery.
     warnings: tuple[str, ...] = ()
-    #: [preset, source] of the same ad account's deliveries that waited, and are not sent since this one came.
+    #: [preset, source] of waiting deliveries of the same ad account that this delivery replaces.
     superseded: tuple[tuple[str, str], ...] = ()
 
 
 class Seen(Struct, frozen=True, kw_only=True):
-    """What a new delivery would be told that repeats an earlier one, is merged into it, or is like an earlier order."""
+    """The predicted result for a new delivery that is a duplicate, would be merged, or resembles an earlier order."""
 
-    #: As `Enqueued.reason` says it; "" where the new one would be enqueued nevertheless.
+    #: The value of `Enqueued.reason`; "" if the new delivery would be enqueued.
     reason: str
-    #: When the earlier one was enqueued, or redriven.
+    #: When the earlier delivery was enqueued or redriven.
     at: float
-    #: As `Enqueued.warnings` says it.
+    #: The value of `Enqueued.warnings`.
     warnings: tuple[str, ...] = ()
-    #: As what it would be told; withheld where the person of the earlier one was erased.
+    #: The predicted outcome; `withheld` if the person of the earlier delivery was erased.
     outcome: Literal[Outcome.ENQUEUED, Outcome.MERGED, Outcome.DUPLICATE, Outcome.WITHHELD] = Outcome.DUPLICATE
 
 
@@ -270,7 +271,7 @@ class Claimed(Struct, frozen=True, kw_only=True, gc=False):
 
     #: Unique in the outbox; opaque.
     delivery_id: str
-    #: Proves that the claim is still ours; changes with every claim.
+    #: Proves that this process still owns the claim; changes with each claim.
     claim: str
     ad_account_id: str
     preset: str
@@ -279,18 +280,18 @@ class Claimed(Struct, frozen=True, kw_only=True, gc=False):
     event_id: str
     action_source: str
     payload: bytes
-    #: Of this claim, counted from 1.
+    #: The number of the attempt, from 1.
     attempt: int
     enqueued_at: float
-    #: As it was enqueued.
+    #: The value at enqueue time.
     traceparent: str | None = None
-    #: The claim before ended with its lease, without a word: the delivery may have been sent.
+    #: The lease of the previous claim expired without a result: the delivery may have been sent.
     lease_was_lost: bool
 
 
-#: What the history says of an attempt whose lease was lost.
+#: The text of an attempt with an expired lease in the history.
 LEASE_LOST = "the sender stopped before it recorded an answer"
-#: Why a delivery waits whose preset is switched off.
+#: The reason of a delivery with a preset that is switched off.
 HELD = "its preset is switched off"
 
 
@@ -301,7 +302,7 @@ HELD = "its preset is switched off"
 class Delivered(Struct, frozen=True, kw_only=True, gc=False):
     """Pinterest processed the event. Final."""
 
-    #: Pinterest's warning_message; "" where there was none.
+    #: Pinterest's `warning_message`; "" if the response has none.
     warning: str = ""
     status: int = 200
 
@@ -316,21 +317,21 @@ class Retry(Struct, frozen=True, kw_only=True, gc=False):
     retry_after_s: float | None = None
     #: The request may have been processed (time-out, reset, half an answer): matters for `offline` events.
     ambiguous: bool = False
-    #: False gives the attempt back: nothing was tried (shutdown, no call made).
+    #: False if no request was made (shutdown): the attempt does not count.
     tried: bool = True
-    #: False gives the attempt back although other events of the call were judged: only age ends the retries.
+    #: False: the attempt does not count, although Pinterest judged other events of the call. Only age ends the retries.
     uses_attempt: bool = True
 
 
 class Rejected(Struct, frozen=True, kw_only=True, gc=False):
-    """Pinterest will never take this event. It becomes a dead letter with Pinterest's words."""
+    """Pinterest will never accept this event. The delivery becomes a dead letter with Pinterest's message."""
 
     reason: str
     status: int | None = None
 
 
 class Blocked(Struct, frozen=True, kw_only=True, gc=False):
-    """The destination is refused (401, 403): the event waits, its attempt is given back."""
+    """Pinterest refuses the ad account or token (401, 403): the event waits, and the attempt does not count."""
 
     reason: str
     status: int
@@ -348,20 +349,20 @@ RESULT_NAMES: Final[Mapping[type[CallResult], Outcome]] = {
 
 
 class Settlement(Struct, frozen=True, kw_only=True, gc=False):
-    """What becomes of one claimed delivery."""
+    """The new state of a claimed delivery."""
 
     claimed: Claimed
     result: CallResult
     #: `pending` again (then `due_at` is set), `delivered` or `dead`.
     state: Literal[State.PENDING, State.DELIVERED, State.DEAD]
-    #: When it may be claimed again; None where settled.
+    #: When the delivery may be claimed again; `None` if the delivery is settled.
     due_at: float | None = None
-    #: The attempt is given back: it does not count towards the limit.
+    #: The attempt does not count towards the limit.
     give_back: bool = False
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# What the outbox shows.
+# Records that the outbox returns for display.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -373,7 +374,7 @@ class Attempt:
     #: What the call returned: `delivered`, `retry`, `rejected` or `blocked`.
     result: Outcome
     status: int | None
-    #: Pinterest's words or ours; "" where delivered without a warning.
+    #: The message of Pinterest or Pinrelay; "" if the event was delivered without a warning.
     message: str
 
 
@@ -391,59 +392,63 @@ class Delivery:
     order_id: str | None
     event_time: int
     state: State
-    #: Why it is dead, or waits; "" where there is nothing to say.
+    #: The reason of a dead or waiting delivery; otherwise "".
     reason: str
     #: Attempts that count towards the limit.
     attempts: int
     enqueued_at: float
-    #: When it may be claimed (pending; about when, while it is held) or its lease ends (claimed); None when settled.
+    #: Pending: when the delivery may be claimed (approximate while it is delayed). Claimed: the end of the lease.
+    #: Settled: `None`.
     due_at: float | None
-    #: None until delivered or dead.
+    #: `None` until the delivery is delivered or dead.
     settled_at: float | None
     warnings: tuple[str, ...]
-    #: As they were enqueued.
+    #: The values at enqueue time.
     source: str = "default"
     amount: str | None = None
     currency: str | None = None
     checkout_id: str | None = None
-    #: "" where an older Pinrelay took it.
+    #: "" if an older Pinrelay stored the delivery.
     name: str = ""
-    #: As in `DeliveryColumns`.
+    #: See `DeliveryColumns`.
     channel: str = ""
-    #: By `hold` of its preset: an order that is cancelled before `due_at` is withdrawn.
+    #: The preset's `hold` delays the delivery: a cancellation before `due_at` withdraws the order.
     is_held: bool = False
-    #: Its author is known by a secret that no page shows; of a merged order, the author of one side.
+    #: The author is authenticated by a secret that no page contains; of a merged order, at least one author is.
     is_trusted: bool = False
-    #: What came from memory, by group: `{"age_s": ..., "by": ...}` as `Recalled` says them.
+    #: Data from memory, by group: `{"age_s": ..., "by": ...}` as in `Recalled`.
     memory: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    #: Filled by `Outbox.delivery` and `Outbox.message`, empty in lists.
+    #: Set by `Outbox.delivery` and `Outbox.message`; empty in lists.
     history: tuple[Attempt, ...] = ()
-    #: The finished event; None once erased.
+    #: The finished event; `None` after its erasure.
     payload: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shared:
-    """A small JSON value that every process must know (switches, generation, the trouble with Pinterest, rate)."""
+    """A small JSON value shared by all processes, such as a switch or the send rate."""
 
     value: Any
-    #: Grows with every write; give it to `put_shared` to write only if nobody else did.
+    #: Increases with every write. Pass the revision to `put_shared` to write only if no other process has written.
     revision: int
 
 
 class KnownOrder(Struct, frozen=True, kw_only=True):
-    """What the ledger is told of an order that is not sent, as far as it can be read; nothing of its buyer."""
+    """Data about an order that is not sent, as far as it is readable, for the ledger.
 
-    #: Pinterest's name of the event; None where no preset takes it.
+    Contains no data about the buyer.
+    """
+
+    #: Pinterest's name of the event; `None` if no preset matches the event.
     event_name: str | None
-    #: As they would be sent.
+    #: The values that would be sent.
     order_id: str | None
     amount: str | None
     currency: str | None
-    #: As `order_channel` reads it.
+    #: See `order_channel`.
     channel: str = ""
 
     @property
     def placed_order(self) -> str | None:
-        """The id of the order that its event may place; None where it only names one."""
+        """Return the id of the order that the event may place; `None` if the event only mentions an order."""
         return self.order_id if self.event_name in {None, CHECKOUT} else None

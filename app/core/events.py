@@ -1,140 +1,140 @@
-"""Events and what is counted of them. Times are Unix seconds (UTC) and end in `_at`; durations end in `_s`."""
+"""Events, and the records that count them. Times are Unix seconds (UTC) and end in `_at`; durations end in `_s`."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias
 
-#: One Segment event, as parsed from JSON.
+#: A Segment event, parsed from JSON.
 Event: TypeAlias = dict[str, Any]
 
 
 class Outcome(StrEnum):
-    """How an event, or its delivery for one preset, leaves a stage. The list is closed; each is counted."""
+    """How an event, or its delivery for a preset, ends a stage. The list is closed, and each outcome is counted."""
 
     # received
-    #: A Segment event; it goes on.
+    #: A Segment event, passed to the next stage.
     ACCEPTED = "accepted"
-    #: No Segment event, or nothing that could be kept of it: the sender is told why.
+    #: Not a Segment event, or no readable part. The sender gets the reason.
     REFUSED = "refused"
     # matched
-    #: A preset's trigger holds. An event leaves so by its `withdrawn_by`, which makes no delivery.
+    #: The trigger of a preset is true. An event that matches `withdrawn_by` has this outcome too, without a delivery.
     MATCHED = "matched"
-    #: No preset's trigger holds.
+    #: The trigger of no preset is true.
     UNMATCHED = "unmatched"
-    #: Consent, `integrations`, a switch or a full backlog forbids it, or it is a test or a crawler's.
+    #: Blocked by consent, `integrations`, a switch or a full backlog; or the event is a test or from a crawler.
     WITHHELD = "withheld"
     # mapped
-    #: Kept, to be sent.
+    #: Stored, to be sent.
     ENQUEUED = "enqueued"
-    #: The other side of an order that waits for it: both are one delivery.
+    #: Merged with its waiting counterpart, page order or shop order, into a single delivery.
     MERGED = "merged"
-    #: The same event, or a `checkout` of the same order, was kept before.
+    #: The same event, or a `checkout` of the same order, was stored before.
     DUPLICATE = "duplicate"
-    #: Pinterest would refuse it.
+    #: Pinterest would reject the event.
     INVALID = "invalid"
     # held
-    #: Its order was cancelled before it left.
+    #: The order was cancelled before it was sent.
     WITHDRAWN = "withdrawn"
-    # sent
-    #: Pinterest processed it.
+    # Pinterest processed the event.
+    #: Pinterest processed the event.
     DELIVERED = "delivered"
-    #: It is tried again later.
+    #: The event is sent again later.
     RETRY = "retry"
-    #: A dead letter: Pinterest refused it, or it was tried too often or too long.
+    #: A dead letter: Pinterest rejected the event, or the limit of attempts or age was reached.
     REJECTED = "rejected"
-    #: Pinterest takes nothing of this ad account, such as for its token; it waits.
+    #: Pinterest refuses all events of this ad account, for example because of the token; the event waits.
     BLOCKED = "blocked"
 
 
-#: The source of what comes by the webhook, and where no write key has to be proven.
+#: The name of the source for `/webhook`, and for senders without a write key if none is required.
 DEFAULT_SOURCE = "default"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DroppedEvent:
-    """What the ledger keeps of an event that made no delivery: refused, withheld or invalid, and why.
+    """The ledger entry of an event without a delivery: refused, withheld or invalid, with the reason.
 
-    Unmatched events are noted only where they name an order.
+    Unmatched events have an entry only if they contain an order.
     """
 
     message_id: str
-    #: None where the event reached no ad account, and so no preset.
+    #: `None` if the event reached no ad account, and so no preset.
     ad_account_id: str | None = None
-    #: None where the event reached no preset.
+    #: `None` if the event reached no preset.
     preset: str | None
     outcome: Outcome
     reason: str
     warnings: tuple[str, ...] = ()
-    #: Pinterest's name of the event; None where it was not mapped, or is known to be no order.
+    #: Pinterest's name of the event; `None` if the event was not mapped or is known not to be an order.
     event_name: str | None = None
-    #: As a NewDelivery has them, of orders, as far as they are known.
+    #: Of orders: the values of `NewDelivery`, if known.
     order_id: str | None = None
     amount: str | None = None
     currency: str | None = None
     source: str = DEFAULT_SOURCE
-    #: As a NewDelivery has them.
+    #: See `NewDelivery`.
     name: str = ""
-    #: Of a trusted event.
+    #: Only of trusted events.
     channel: str = ""
     is_trusted: bool = False
-    #: It was a delivery, which waited and is not sent; it is counted as withdrawn.
+    #: A waiting delivery that is not sent; it is counted as withdrawn.
     was_enqueued: bool = False
 
 
-#: A reason or a warning is counted by its first characters, of which a CounterRow's label takes so many.
+#: Maximum length of `CounterRow.label`. A longer reason or warning is cut.
 MAX_LABEL_CHARACTERS = 160
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CounterRow:
-    """A count of one thing that happened, kept by minute for the console and the metrics."""
+    """A count by minute, for the console and the metrics."""
 
-    #: What is counted: an `Outcome`, `warning`, `quality`, `memory`, `memory_full`, `calls` or `refused_request`.
+    #: The counted thing: an `Outcome`, `warning`, `quality`, `memory`, `memory_full`, `calls` or `refused_request`.
     name: str
     preset: str = ""
-    #: A reason, a warning's kind, a match key, a group of memory, a status, or status, cause and setting of a
-    #: refused request; "" where there is none.
+    #: A reason, kind of warning, match key, group of memory or status; for a refused request, status, cause and
+    #: setting; otherwise "".
     label: str = ""
     ad_account_id: str = ""
-    #: The name of the source whose events are counted; "" of what is sent, which several sources may share.
+    #: The name of the source of the events; "" for counts of sending, because several sources can share a call.
     source: str = ""
     count: int = 1
 
 
 class EventKey(NamedTuple):
-    """What tells one kind of event from another: where it comes from, and what it is named as received."""
+    """A kind of event: its source, and its type and name as received."""
 
     source: str
-    #: `track`, `page`, `identify` ...; "" where it stands for events that have no name of their own here.
+    #: `track`, `page`, `identify` and so on; "" for a kind without its own entry.
     type: str
-    #: The event of a `track`, the name of a `page` or `screen`; "" where there is none.
+    #: The event of a `track`, or the name of a `page` or `screen`; otherwise "".
     name: str
 
 
 class Measure(StrEnum):
-    """What the inventory counts of a kind of event. The list is closed."""
+    """The counts of the inventory for a kind of event. The list is closed."""
 
     RECEIVED = "received"
-    #: Of them, those that anyone could have sent.
+    #: Received events that anyone could have sent.
     PUBLIC = "public"
-    #: What became of them, one a preset and ad account that took them: an `Outcome`.
+    #: Outcomes of the events, for each preset and ad account that matched.
     OUTCOME = "exit"
     PRESET = "preset"
-    #: Events that were looked into; what follows is counted of these alone.
+    #: Events that were examined; the following counts include only these.
     SAMPLED = "sampled"
-    #: What was found in them: `value`, `currency`, `email` ...
+    #: Data in examined events: `value`, `currency`, `email` and so on.
     FOUND = "found"
-    #: Their products by id and by what the product feed knows it as: `variant_id item`.
+    #: Products by the member with their id, and by the kind of id in the product feed: `variant_id item`.
     CATALOGUE = "catalogue"
-    #: Their properties, by path and kind of value: `properties.total number`. Kept by day only.
+    #: Properties by path and type of value: `properties.total number`. Only counted by day.
     PROPERTY = "property"
 
 
 class InventoryCount(NamedTuple):
-    """How often something happened to a kind of event."""
+    """A count for a kind of event."""
 
     key: EventKey
     counted: Measure
-    #: Which outcome, preset or property; "" where there is nothing to tell apart.
+    #: The outcome, preset or property; "" if the measure has no parts.
     label: str
     number: int

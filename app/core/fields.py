@@ -1,6 +1,7 @@
-"""Every field of `user_data` and `custom_data`: one row owns all that depends on the field.
+"""All fields of `user_data` and `custom_data`. A row has all facts about its field.
 
-Other modules derive their lists from these rows. How a value is read is code of `app.destination`, by the field's name.
+Other modules derive their lists from these rows. `app.destination` has the code that reads each field, by the field's
+name.
 """
 
 from collections.abc import Collection, Mapping
@@ -13,10 +14,10 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Owner:
-    """Who a field of `user_data` belongs to."""
+    """The owner of a field of `user_data`, such as the person or the browser."""
 
-    #: Which side of a merged order provides the field. `union`: lists of both sides are joined, another value is the
-    #: shop's if the shop sends one. `shop_buyer`: all from the shop if the shop sends any of them.
+    #: The source of the field in a merged order. `union`: lists of both orders are joined; another value is the shop's
+    #: if the shop sends a value. `shop_buyer`: all fields from the shop if the shop sends any of them.
     merge: Literal["shop_buyer", "page_browser", "shop_then_page", "union"]
     #: The value is personal data even if it is no digest.
     is_personal: bool
@@ -44,12 +45,12 @@ class Identity:
 class Reading:
     """How the values of a field of `user_data` are read."""
 
-    #: Pinterest takes a list of SHA-256 digests; otherwise a single text.
+    #: Pinterest accepts a list of SHA-256 digests; otherwise a single text.
     hashed: bool
     #: The country of the event decides how a text is normalised.
     by_country: bool
-    #: How blocks of an event, such as a billing address, provide the field: the `name` and the `address` from one block
-    #: each, an `alone` field from any; `check`: it only shows whose block it is.
+    #: How blocks of an event, such as a billing address, provide the field: `name` and `address` from one block each,
+    #: an `alone` field from any block; `check`: the field only identifies the block's owner.
     block: Literal["name", "address", "alone", "check"] | None
 
 
@@ -76,7 +77,7 @@ class MatchKey:
     component: str | None
     #: `None`: all events.
     carriers: Carriers | None
-    #: What to do if events lack the field; "" if the console gives no advice. `[SETTING|text]` is left out if the
+    #: Advice for events without the field; "" if the console gives no advice. `[SETTING|text]` is omitted if the
     #: setting is set.
     advice: str
 
@@ -85,9 +86,9 @@ class MatchKey:
 class UserField:
     """A field of `user_data`."""
 
-    #: Of the action, as presets map it.
+    #: The name in the action, as presets map the field.
     name: str
-    #: In the event that Pinterest gets.
+    #: The name in the event that Pinterest receives.
     wire: str
     identity: Identity
     reading: Reading
@@ -95,7 +96,7 @@ class UserField:
     #: How a value is normalised, in words for the documentation, and the source of the rule.
     rule: str
     rule_source: str
-    #: A value, and the text that is hashed or sent of it in an event of the US.
+    #: A value, and the text that is hashed or sent for it in an event of the US.
     example: tuple[str, str]
 
 
@@ -103,7 +104,7 @@ _SCHEMA: Final = "Pinterest's schema of events/create (5.23)"
 _SILENT: Final = "our choice, where Pinterest's text is silent"
 _NAME_RULE: Final = "trimmed, white space to one blank, lower case, accents composed (NFC)"
 
-#: In the order in which merged events carry the fields.
+#: In the order of the fields in merged events.
 USER_FIELDS: Final = (
     UserField(
         name="email",
@@ -315,8 +316,8 @@ class CustomField:
     """A field of `custom_data`."""
 
     name: str
-    #: Which side of a merged order provides the field. `money` and products come from one side each, `details` of
-    #: products from the side of the products; `union`: the values of both sides.
+    #: The source of the field in a merged order. `money` and products come from one order each, `details` of products
+    #: from the order that provides the products; `union`: the values of both.
     merge: Literal["money", "shop", "products", "details", "shop_then_page", "union"]
     #: A `free_text` is cleaned of personal data; an `amount` is read by the currency of the event.
     reading: Literal["free_text", "amount", "own"]
@@ -422,7 +423,7 @@ def checked_by_name(given: Mapping[str, _Value], names: Collection[str]) -> dict
 
 #: Names of the fields that are hashed.
 HASHED: Final = tuple(each.name for each in USER_FIELDS if each.reading.hashed)
-#: Wire names of the fields that tell one person from another.
+#: Wire names of the fields that distinguish people.
 CONTACTS: Final = tuple(each.wire for each in USER_FIELDS if each.identity.identifies)
 #: Wire names of personal data that is sent unhashed.
 UNHASHED: Final = tuple(

@@ -32,7 +32,7 @@ _FIRST_ERROR_STATUS = 400
 
 
 class _StandardError:
-    """Write to standard error, and ignore errors: a reader that has gone must not stop the process."""
+    """Write to standard error, and ignore errors: a closed reader must not stop the process."""
 
     def write(self, text: str) -> None:
         """Write a text."""
@@ -46,7 +46,7 @@ class _StandardError:
 
 
 def _discard_unread_log() -> None:
-    """Redirect standard error to /dev/null if its reader has gone: otherwise Python 3.12 exits with code 120."""
+    """Redirect standard error to /dev/null if its reader is closed: otherwise Python 3.12 exits with code 120."""
     try:
         sys.stderr.flush()
     except OSError:
@@ -74,7 +74,7 @@ def configure_logging(style: Format, level: str, *, successes_each: int = 1) -> 
     Of requests and deliveries without a fault, each `successes_each`-th is logged; none if it is 0.
     """
     _successes.update(each=successes_each, seen=0)
-    atexit.unregister(_discard_unread_log)  # once is enough
+    atexit.unregister(_discard_unread_log)  # a single registration is enough
     atexit.register(_discard_unread_log)
     as_text = style == "text" or (style == "auto" and sys.stderr.isatty())
     shared: list[Processor] = [
@@ -85,7 +85,7 @@ def configure_logging(style: Format, level: str, *, successes_each: int = 1) -> 
         _hand_on,
     ]
     renderer: Processor = _as_text(structlog.dev.ConsoleRenderer()) if as_text else _as_json
-    structlog.configure(  # straight to the stream: the logging module would double the cost of a line
+    structlog.configure(  # directly to the stream: the logging module would double the cost of a line
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.WriteLoggerFactory(_STDERR),  # type: ignore[arg-type] # it has all that is used
@@ -99,7 +99,7 @@ def configure_logging(style: Format, level: str, *, successes_each: int = 1) -> 
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    for name in ("httpx", "httpcore", "uvicorn.access"):  # they would log addresses of every call
+    for name in ("httpx", "httpcore", "uvicorn.access"):  # they would log the address of every call
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
@@ -176,7 +176,8 @@ def log_failing_tests(faults: Iterable[object]) -> None:
 def log_request(level: int, *, method: str, route: str, status: int, duration_s: float, **more: Any) -> None:
     """Log a line for a request with its answer; `route` is the pattern, never the path.
 
-    Lines of one turn of the event loop are written together at its end: a write costs more than making the line.
+    Lines of a turn of the event loop are written together at its end, because a write costs more than the formatting of
+    a line.
     """
     if not logging.getLogger().isEnabledFor(level) or (status < _FIRST_ERROR_STATUS and not _is_next_logged()):
         return
@@ -195,7 +196,7 @@ def _write_requests(loop: asyncio.AbstractEventLoop) -> None:
 
 def log_attempts(settlements: Iterable[Settlement], *, duration_s: float) -> None:
     """Log a line for each attempt; `duration_s` is the duration of the call."""
-    if logging.getLogger().isEnabledFor(logging.INFO):  # making a line costs more than writing it
+    if logging.getLogger().isEnabledFor(logging.INFO):  # formatting a line costs more than writing it
         duration_ms = round(duration_s * 1000)
         logged = (each for each in settlements if not _is_success(each) or _is_next_logged())
         _write([_attempt(settlement, duration_ms) for settlement in logged], logging.INFO)

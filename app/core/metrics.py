@@ -1,8 +1,8 @@
-"""Metrics for Prometheus, right under several worker processes.
+"""Metrics for Prometheus, correct with several worker processes.
 
-Counters live in each process and are summed over all of one `pinrelay serve` (PROMETHEUS_MULTIPROC_DIR);
-what waits in the outbox is read when it is asked for.
-Names follow Prometheus' rules: a unit as suffix, `_total` for counters.
+Each process has its counters, and a scrape sums them over all processes of a `pinrelay serve`
+(PROMETHEUS_MULTIPROC_DIR). The backlog of the outbox is read at each scrape. Names follow Prometheus' rules: a unit as
+suffix, `_total` for counters.
 """
 
 import collections
@@ -22,15 +22,15 @@ from app.core.events import CounterRow, EventKey, InventoryCount, Measure, Outco
 from app.core.pages import Backlog
 from app.core.refusals import RefusedRequest
 
-#: Seconds; from a quick commit to the slowest call.
+#: Seconds: from a fast commit to the slowest call.
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 #: No query uses the time at which a process created a counter, and each counter would be written twice.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _CACHED_CHILDREN = 4_096
-#: So many kinds of events have series of their own. The last half of the places is for those of which so many came
-#: between two writings of the inventory.
+#: Maximum number of event names with a separate series. The second half is reserved for names that were frequent
+#: between two writes of the inventory.
 MAX_NAMED = 500
 _OFTEN = 5
 _OTHER_NAMES = "(other names)"
@@ -39,14 +39,14 @@ _OUTCOMES = frozenset(Outcome)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountFigures:
-    """What is measured of one ad account when it is asked for."""
+    """Figures of an ad account at the time of the scrape."""
 
-    #: Its name; "" where the settings name the only one.
+    #: The destination's name; "" if the settings configure a single ad account.
     destination: str = ""
     backlog: Backlog
-    #: Why Pinterest refuses us; "" where it does not.
+    #: Why Pinterest refuses the ad account; "" if Pinterest accepts it.
     blocked: str = ""
-    #: For every state that delivery may be in, for how many seconds it has been; None where it is not.
+    #: For every state of delivery: its duration in seconds; `None` if the state is not active.
     states: Mapping[str, float | None] = field(default_factory=dict)
 
 
@@ -54,7 +54,7 @@ class Metrics:
     """All counters of one process."""
 
     def __init__(self, destinations: Mapping[str, str] = MappingProxyType({})) -> None:
-        """Take the names of destinations by ad account; what is for one without a name is not counted by it."""
+        """Use the names of destinations, by ad account. Ad accounts without a name have no series by destination."""
         self._destinations = {account: name for account, name in destinations.items() if name}
         self._registry = CollectorRegistry()
         self._events = self._counter("pinrelay_events", "Received events by outcome.", "outcome")
@@ -87,11 +87,11 @@ class Metrics:
             "Requests refused with 401, 403, 413, 415 or 429 by source and cause.",
             *("source", "status", "cause"),
         )
-        #: The same since the start of this process, by setting too.
+        #: The same since the start of this process, also by setting.
         self.refused_requests: collections.Counter[RefusedRequest] = collections.Counter()
         self._call_s = self._histogram("pinrelay_pinterest_call_seconds", "Duration of a call to Pinterest.")
         self._request_s = self._histogram("pinrelay_request_seconds", "Time from request to answer.", "route", "status")
-        # prometheus-client looks a child up under a lock, at every count: more than all else that counting costs
+        # prometheus-client takes a lock at each look-up of a child, which is the largest cost of a count
         self._child = lru_cache(_CACHED_CHILDREN)(self._find_child)
         self._request_child = lru_cache(_CACHED_CHILDREN)(self._request_s.labels)
 
@@ -102,7 +102,7 @@ class Metrics:
         return Histogram(name, text, labels, buckets=_BUCKETS, registry=self._registry)
 
     def count(self, counters: Iterable[CounterRow]) -> None:
-        """Count what happened, as the outbox does."""
+        """Add counters, as the outbox does."""
         for counter in counters:
             self._child(counter.name, counter.preset, counter.label).inc(counter.count)
             if counter.ad_account_id in self._destinations:
@@ -127,7 +127,7 @@ class Metrics:
                 raise ValueError(message)
 
     def count_source(self, source: str, counts: Mapping[Outcome, int]) -> None:
-        """Count what became of a request of a named source: outcomes of its events, and of their deliveries."""
+        """Count the outcomes of a request of a named source: of its events and their deliveries."""
         for outcome, count in counts.items():
             self._of_sources.labels(source, outcome.value).inc(count)
 
@@ -138,18 +138,18 @@ class Metrics:
             self._of_destinations.labels(destination, counter.name).inc(counter.count)
 
     def count_names(self, counts: Sequence[InventoryCount]) -> None:
-        """Count what the inventory counts of each kind of event, but for presets and properties.
+        """Count events by name as in the inventory, except presets and properties.
 
-        Invented names cannot make ever more series: half of the places are kept for what comes often.
+        Invented names cannot create series without limit: half of the places are reserved for frequent names.
         """
         self._names.count(counts)
 
     def observe_call(self, duration_s: float) -> None:
-        """Note how long one call to Pinterest took."""
+        """Record the duration of a call to Pinterest."""
         self._call_s.observe(duration_s)
 
     def observe_request(self, route: str, status: int, duration_s: float) -> None:
-        """Note how long one request took; `route` is the pattern, not the path."""
+        """Record the duration of a request; `route` is the pattern, not the path."""
         self._request_child(route, str(status)).observe(duration_s)
 
     def refused_for_outbox(self, why: str) -> None:
@@ -162,7 +162,7 @@ class Metrics:
         self.refused_requests[refused] += 1
 
     def families(self, accounts: Sequence[AccountFigures], *, why: str = "", now: float) -> list[Metric]:
-        """Return all of this process, as `render` takes it; under several processes each has its own."""
+        """Return all metrics of this process, as in `render`; with several processes, each has its own."""
         return [*self._registry.collect(), *_gauges(accounts, why, now)]
 
     def render(
@@ -197,7 +197,7 @@ class _Names:
         self._found = counter(
             "pinrelay_named_found", "Sampled events by name, with the data found in them.", *of_name, "found"
         )
-        #: The kinds of events that have series of their own: of public events, and of others.
+        #: Event names with a separate series: of public events, and of other events.
         self._own: dict[bool, set[EventKey]] = {True: set(), False: set()}
 
     def count(self, counts: Sequence[InventoryCount]) -> None:
@@ -238,7 +238,7 @@ def _gauges(accounts: Sequence[AccountFigures], why: str, now: float) -> Iterato
     )
     refuses.add_metric([why], 1 if why else 0)
     yield refuses
-    # Without names there is no such label: what is measured of one ad account is what was always measured.
+    # Without named destinations the label is omitted, so the series of a single ad account stay the same.
     own = ["destination"] if any(each.destination for each in accounts) else []
     stopped = _gauge("pinrelay_destination_blocked", "1 while Pinterest refuses all calls, by reason.", *own, "reason")
     holds = _gauge("pinrelay_delivery_state", "1 for each current problem of delivery.", *own, "state")

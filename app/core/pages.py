@@ -1,4 +1,4 @@
-"""What people and programs read: pages of deliveries, revenue, quality, audit, quarantine."""
+"""Records for readers: pages of deliveries, revenue, quality, audit and quarantine."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -15,25 +15,29 @@ from app.core.values.hidden_emails import unpersonal_id
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """What became of one message id: the ledger's answer."""
+    """The ledger's data about a message id."""
 
     message_id: str
-    #: Dropped events with the time of each, under the name that programs read.
+    #: Dropped events with the time of each, under their public name.
     dropped_events: tuple[tuple[float, DroppedEvent], ...]
     deliveries: tuple[Delivery, ...]
 
     @property
     def is_trusted(self) -> bool:
-        """Whether somebody who is known by a secret sent it; a delivery that holds several messages says it of all."""
+        """Return whether the author is authenticated by a secret.
+
+        A merged delivery counts for its own message id only.
+        """
         own = [each.is_trusted for each in self.deliveries if each.message_id == self.message_id]
         return any(own) or any(event.is_trusted for _, event in self.dropped_events)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """Which deliveries and dropped events are asked for; None means any. All given conditions must hold.
+    """Conditions for deliveries and dropped events; `None` means any. All conditions must be true.
 
-    A dropped event has no delivery id, event id, state, status or person: a query for one of these means none.
+    A dropped event has no delivery id, event id, state, status or person. A query for any of these finds no dropped
+    events.
     """
 
     delivery_id: str | None = None
@@ -47,23 +51,23 @@ class Query:
     #: The name under which the event arrived, as the inventory shows it.
     name: str | None = None
     source: str | None = None
-    #: The channel of an order; "": it states none.
+    #: The channel of an order; "": the order has none.
     channel: str | None = None
-    #: ISO 4217, of an order; "": it names none.
+    #: ISO 4217, of an order; "": the order has none.
     currency: str | None = None
-    #: Whether it is an order that was received, as sums of revenue count them; what no preset takes does not count.
+    #: Whether the event is a received order that revenue counts. Orders that no preset matches do not count.
     is_order: bool | None = None
     #: `waiting`: pending or claimed.
     state: State | Literal["waiting"] | None = None
-    #: Of a send: what any attempt came to. What was matched or enqueued is every delivery.
+    #: The outcome of any attempt. Every delivery is matched and enqueued.
     outcome: Outcome | None = None
-    #: Whether a preset had taken it.
+    #: Whether a preset matched the event.
     taken: bool | None = None
     #: The HTTP status of any attempt.
     status: int | None = None
     #: A part of the reason, ignoring case.
     reason: str | None = None
-    #: The reason of a delivery, whole, but for what was added when it was not redriven: as `DeadCause` has it.
+    #: The whole reason of a delivery as in `DeadCause`, without the text that a refused redrive added.
     cause: str | None = None
     #: A part of a warning, ignoring case.
     warning: str | None = None
@@ -71,13 +75,13 @@ class Query:
     #: when the event was received.
     since: float | None = None
     until: float | None = None
-    #: Unix seconds: only what happened since then.
+    #: Unix seconds: only later events.
     happened_since: float | None = None
-    #: Digests of a person, one of which the kept payload holds.
+    #: Digests of a person. The stored payload contains at least one of them.
     person: tuple[str, ...] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        """Replace ids by the form in which the outbox keeps them."""
+        """Convert ids to the form that the outbox stores."""
         for name in ("message_id", "event_id", "order_id"):
             given = getattr(self, name)
             if given:
@@ -85,30 +89,30 @@ class Query:
 
     @property
     def given(self) -> dict[str, Any]:
-        """The conditions that are not None, by name."""
+        """Return the conditions that are not `None`, by name."""
         conditions = {each.name: getattr(self, each.name) for each in fields(self)}
         return {name: value for name, value in conditions.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """One page of a search of deliveries, in the order that was asked for."""
+    """A page of search results, in the requested order."""
 
     deliveries: tuple[Delivery, ...]
-    #: Give it to `search` for the next page; None where this was the last.
+    #: Pass the cursor to `search` for the next page; `None` on the last page.
     next_cursor: str | None = None
-    #: The same for the page before; None where this was the first.
+    #: The cursor of the previous page; `None` on the first page.
     prev_cursor: str | None = None
-    #: Set where the engine looked at N deliveries only: N.
+    #: The number of examined deliveries if the engine stopped at a limit; otherwise `None`.
     scanned: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DroppedPage:
-    """Some dropped events with the time of each, in the order that was asked for."""
+    """A page of dropped events, each with its time, in the requested order."""
 
     events: tuple[tuple[float, DroppedEvent], ...]
-    #: As `Page` has them.
+    #: See `Page`.
     next_cursor: str | None = None
     prev_cursor: str | None = None
     scanned: int | None = None
@@ -116,52 +120,52 @@ class DroppedPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redrive:
-    """What a redrive did to the dead deliveries that it was asked for."""
+    """The result of a redrive of dead deliveries."""
 
-    #: They are pending again.
+    #: Pending again.
     redriven: int = 0
-    #: The same event was delivered as another delivery meanwhile: they are dismissed.
+    #: Dismissed, because the same event was delivered as another delivery.
     overtaken: int = 0
-    #: The same event waits as another delivery: they stay dead, and their reasons name it.
+    #: Still dead, because the same event waits as another delivery; their reasons contain its id.
     waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadCause:
-    """One reason for which deliveries are dead, and how many they are."""
+    """A reason for dead deliveries, with their number."""
 
     reason: str
     ad_account_id: str
     preset: str
     count: int
-    #: When the newest of them died.
+    #: When the newest of the deliveries became dead.
     last_at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLoss:
-    """What deliveries of one ad account that are dead for one reason are worth, in one currency."""
+    """The value of dead deliveries of an ad account with the same reason and currency."""
 
     reason: str
     ad_account_id: str
-    #: ISO 4217; "" where none is named.
+    #: ISO 4217; "" if the deliveries have none.
     currency: str
     count: int
-    #: When the oldest and the newest of them died.
+    #: When the oldest and the newest of the deliveries became dead.
     first_at: float
     last_at: float
-    #: Of checkouts.
+    #: The total of checkouts.
     amount: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undelivered:
-    """How many deliveries that were received in one step of time are not delivered."""
+    """The number of undelivered events from one interval of time."""
 
-    #: When the step began, Unix seconds.
+    #: The start of the interval, Unix seconds.
     at: int
     ad_account_id: str
-    #: "" unless it is asked for.
+    #: "" unless counts by source were requested.
     source: str
     state: Literal["waiting", "dead", "dismissed"]
     count: int
@@ -169,14 +173,14 @@ class Undelivered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountView:
-    """An ad account as people know it."""
+    """An ad account with its public name."""
 
     ad_account_id: str
-    #: Of its destination; "" where the settings name the only one.
+    #: The destination's name; "" if the settings configure a single ad account.
     name: str = ""
-    #: False: what is for it goes to the built-in sandbox.
+    #: False: deliveries go to the built-in sandbox.
     live: bool
-    #: The age at which its deliveries become dead letters; `None`: that of the process' settings.
+    #: The age at which deliveries become dead letters; `None`: the process-wide setting applies.
     retry_max_age_s: float | None = None
 
     @property
@@ -186,22 +190,23 @@ class AccountView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
-    """How much waits in the outbox for one ad account, and how much room is left."""
+    """The size of the outbox for an ad account, and the free room."""
 
     pending: int = 0
     claimed: int = 0
     dead: int = 0
-    #: Of the payloads of what is pending or claimed.
+    #: Payloads of pending and claimed deliveries.
     size_bytes: int = 0
-    #: When the oldest unsettled delivery was enqueued; None where none waits.
+    #: When the oldest unsettled delivery was enqueued; `None` if no delivery waits.
     oldest_at: float | None = None
-    #: Which limit is reached, so that nothing more is taken in; "" while there is room.
+    #: The limit that is reached, so that new events are refused; "" if there is room.
     full: str = ""
-    #: How many bytes of payloads the limits still leave; None where none is set.
+    #: Bytes of payloads below the limits; `None` without a limit.
     room_bytes: float | None = field(default=None, compare=False)
-    #: Room on the disk, without what is kept for draining; None where the store cannot ask. Others write there too.
+    #: Free disk space without the reserve for draining; `None` if the store cannot measure it. Other programs use the
+    #: disk too.
     disk_bytes: int | None = field(default=None, compare=False)
-    #: When no more fits, at the rate of the last hour; None where it does not grow, or that is not known.
+    #: Seconds until the limit at the rate of the last hour; `None` if the outbox does not grow or the rate is unknown.
     full_in_s: float | None = None
     #: When the oldest delivery becomes a dead letter, unless it is sent before; `None` if no delivery waits.
     safe_until: float | None = None
@@ -209,50 +214,50 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revenue:
-    """What orders of one day are worth that are alike: by ad account, preset, source, currency, what they became."""
+    """The value of orders of a day with equal ad account, preset, source, currency and state."""
 
-    #: On which they came, counted from 1970 (UTC).
+    #: The day of receipt, as days since 1970 (UTC).
     day: int
-    #: "", as the preset, where they reached none.
+    #: "", as the preset, if the orders reached no ad account.
     ad_account_id: str
     preset: str
     source: str
     #: The channel of the orders; "" if no trusted event stated one.
     channel: str
-    #: ISO 4217; "" where none was named.
+    #: ISO 4217; "" if the orders have none.
     currency: str
-    #: `waiting`, a `State` that is settled, or the `Outcome` of a dropped event; `public` and `unconfirmed` count again
-    #: those of the delivered ones that anyone could have sent, and that the shop did not confirm.
+    #: `waiting`, a settled `State`, or the `Outcome` of a dropped event. `public` and `unconfirmed` count delivered
+    #: orders a second time: those that anyone could have sent, and those that the shop did not confirm.
     became: str
-    #: One for each delivery or dropped event: an order that two presets take is counted for each.
+    #: Deliveries and dropped events: an order that two presets match is counted for each.
     orders: int
-    #: Of these, those that name no amount.
+    #: Orders without an amount.
     without_amount: int
-    #: The sum of the others.
+    #: The sum of all other orders.
     amount: Decimal
-    #: The largest amount of a delivery that was ever counted here, and the delivery; None where there was none.
+    #: The largest amount ever counted here, and its delivery; `None` without a delivery.
     largest: Decimal | None
     largest_id: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
-    """How many events of one name carry one quality component, as Pinterest counts."""
+    """The share of events of a name that have a quality component, as counted by Pinterest."""
 
-    #: As `conversion_eqs` names both.
+    #: Both names as in `conversion_eqs`.
     component: str
     event: str
     #: 0 to 100.
     percent: float
-    #: How many the tag and the API both tell of, by their event ids; None where Pinterest does not say.
+    #: Percentage of events with the same event id from both tag and API; `None` if Pinterest does not report it.
     overlap: float | None
-    #: What Pinterest finds wrong, in its words.
+    #: The problems that Pinterest reports, in Pinterest's words.
     issues: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
-    """Pinterest's score of the events that came one way."""
+    """Pinterest's score of the events from one channel."""
 
     #: `WEB`, `OFFLINE` ...
     platform: str
@@ -265,9 +270,9 @@ class Quality:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attributed:
-    """The checkouts of one day that Pinterest attributes to its ads."""
+    """The checkouts of a day that Pinterest attributes to its ads."""
 
-    #: `2026-11-26`, in `PinterestView.day_zone`.
+    #: A date such as `2026-11-26`, in `PinterestView.day_zone`.
     date: str
     checkouts: int
     by_click: int
@@ -278,21 +283,21 @@ class Attributed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentDay:
-    """The checkouts of one day that were delivered, by the moment at which each was made."""
+    """The delivered checkouts of a day, by the time of the order."""
 
     date: str
     orders: int
-    #: In the ad account's currency, and of orders that name none.
+    #: In the currency of the ad account, with orders that have no currency.
     worth: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unread:
-    """Why one of Pinterest's reports could not be read."""
+    """Why a report of Pinterest could not be read."""
 
-    #: Which report, Pinterest's words, and what helps.
+    #: The report, Pinterest's message, and the remedy.
     why: str
-    #: It will not be well by itself.
+    #: The problem does not end without an operator.
     needs_person: bool
     #: Unix seconds.
     since: float
@@ -300,23 +305,23 @@ class Unread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinterestView:
-    """What Pinterest says of one ad account: of each report what it said last."""
+    """Pinterest's data about an ad account: the last result of each report."""
 
-    #: When each was read last, by the member that it fills; Unix seconds. What never was is missing.
+    #: The time of the last successful read, by member; Unix seconds. A report that was never read has no entry.
     read_at: Mapping[str, float] = field(default_factory=dict)
-    #: Those that could not be read the last time, likewise.
+    #: Reports with an error at the last read, by member.
     unread: Mapping[str, Unread] = field(default_factory=dict)
     tried_at: float | None = None
     quality: tuple[Quality, ...] = ()
     attributed: tuple[Attributed, ...] = ()
-    #: The time zone of the ad account, such as `America/Los_Angeles`; "" where Pinterest names none.
+    #: The time zone of the ad account, such as `America/Los_Angeles`; "" if Pinterest reports none.
     time_zone: str = ""
-    #: The time zone of the days of `attributed`; "" is UTC. Else `sent` has what was sent on the same days.
+    #: The time zone of the days in `attributed`; "" is UTC. For other zones `sent` has the deliveries by the same days.
     day_zone: str = ""
     sent: tuple[SentDay, ...] = ()
-    #: ISO 4217, of the values; "" where it is not known.
+    #: ISO 4217, of the values; "" if unknown.
     currency: str = ""
-    #: Advertiser-defined events: by name the standard event that each stands for, "" for none.
+    #: Advertiser-defined events: by name the standard event that each represents, or "".
     their_names: Mapping[str, str] = field(default_factory=dict)
     #: CUSTOM_EVENT_NAMES.
     our_names: tuple[str, ...] = ()
@@ -326,49 +331,50 @@ class PinterestView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileImported:
-    """How far a file is committed."""
+    """The progress of a file import."""
 
-    #: So many of its events.
+    #: The number of committed events.
     done: int
-    #: When that was written, Unix seconds.
+    #: The time of this entry, Unix seconds.
     at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowsImported:
-    """How far the rows of a query are committed."""
+    """The progress of the import of a query's rows."""
 
-    #: The highest value of the cursor's column, as text; None before the first.
+    #: The highest value of the cursor's column, as text; `None` before the first row.
     cursor: str | None = None
-    #: The digests of the rows that have it, since others may come, are kept by number: from the first to below `end`.
+    #: Digests of rows with this value are stored by number, from `first` to below `end`, because more such rows may
+    #: follow.
     first: int = 0
     end: int = 0
-    #: When that was written, Unix seconds.
+    #: The time of this entry, Unix seconds.
     at: float
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# What people do.
+# Actions of people.
 
 
 class Quarantined(Struct, frozen=True, kw_only=True):
-    """One event as received that made no delivery, sealed: nothing of it can be read without the key."""
+    """A received event without a delivery, encrypted: unreadable without the key."""
 
-    #: Of the store; 0 where it is not there yet.
+    #: The id in the store; 0 before the event is stored.
     id: int = 0
-    #: When it was received, and until when it is kept: Unix seconds.
+    #: The time of receipt, and the end of retention: Unix seconds.
     at: float
     ends_at: float
     source: str
-    #: Whether its author was known by a secret.
+    #: Whether the author was authenticated by a secret.
     is_trusted: bool
-    #: The event's name, or its type where it has none; without personal data.
+    #: The event's name, or its type if the event has no name; without personal data.
     name: str
-    #: `invalid` or `unmatched`, and why; `accepted` of a sample.
+    #: `invalid` or `unmatched`, with the reason; `accepted` for a sample.
     outcome: Outcome
     reason: str
     message_id: str
-    #: The HMACs of its ids, by which an erasure reaches it.
+    #: HMACs of the event's ids, so that an erasure finds the event.
     keys: tuple[str, ...]
     #: The event, encrypted.
     sealed: str
@@ -376,38 +382,38 @@ class Quarantined(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuarantineFilter:
-    """Which sealed events are meant; None: all. Texts are compared whole."""
+    """Conditions for encrypted events; `None`: all. Texts must be equal."""
 
     source: str | None = None
     name: str | None = None
     outcome: Outcome | None = None
     reason: str | None = None
-    #: Samples (`app.pipeline.samples`) and none of the quarantine.
+    #: Select samples (`app.pipeline.samples`) instead of the quarantine.
     samples: bool = False
 
     @property
     def given(self) -> dict[str, str]:
-        """The conditions that are not None, by name, as texts."""
+        """Return the conditions that are not `None`, by name, as texts."""
         conditions = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "samples"}
         return {name: str(value) for name, value in conditions.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuarantineGroup:
-    """How many sealed events there are of one source, name, outcome and reason."""
+    """The number of encrypted events with the same source, name, outcome and reason."""
 
     source: str
     name: str
     outcome: Outcome
     reason: str
     count: int
-    #: When the first and the last of them were received.
+    #: The time of receipt of the first and the last event.
     first_at: float
     last_at: float
 
 
 class AuditAction(StrEnum):
-    """What somebody did, or tried. The list is closed; each is written into the audit log."""
+    """An action of a person, or an attempt. The list is closed, and each action is written to the audit log."""
 
     LOGIN = "logged in"
     LOGIN_FAILED = "login failed"
@@ -435,21 +441,21 @@ class AuditAction(StrEnum):
 
     @property
     def changes_sending(self) -> bool:
-        """Whether more or fewer events may be sent since: charts mark it."""
+        """Return whether the action can change the number of sent events, so that charts mark it."""
         return self in (AuditAction.PUBLISH, AuditAction.SWITCH, AuditAction.RELOAD, AuditAction.REDRIVE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
-    """One line of the audit log. No secret and no personal data of customers stands in it."""
+    """An entry of the audit log. Contains no secret and no personal data of customers."""
 
     at: float
-    #: A name of CONSOLE_USERS or of the authenticating proxy, or what stands for whoever has none.
+    #: A user of CONSOLE_USERS or of the authenticating proxy, or a placeholder for an unnamed user.
     who: str
-    #: The address that the request came from, or the machine of a command; "" where it is not known.
+    #: The address of the request, or the machine of a command; "" if unknown.
     place: str
     what: AuditAction
-    #: What it was done to: a preset, a filter of deliveries; "" where that is plain.
+    #: The object of the action, such as a preset or a filter of deliveries; "" if the action needs none.
     target: str = ""
     #: The state before the action; "" if unknown.
     before: str = ""
@@ -459,20 +465,20 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditPage:
-    """Some lines of the audit log, newest first."""
+    """A page of audit entries, newest first."""
 
     entries: tuple[AuditEntry, ...]
-    #: Leads to the older ones; None where there are none.
+    #: The cursor of older entries; `None` on the last page.
     next_cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A log-in to the console. The cookie is not kept, only its digest."""
+    """A session of the console. The cookie is stored only as a digest."""
 
     #: SHA-256 of the cookie, in hex.
     digest: str
     who: str
-    #: What the cookie and the token make together: it tells that the token is still the one that was given.
+    #: A digest of cookie and token, to detect that the token has changed since the login.
     seal: str
     ends_at: float

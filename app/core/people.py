@@ -1,4 +1,4 @@
-"""What identity memory keeps of people: digests only."""
+"""Records of people in identity memory: digests only."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -16,71 +16,71 @@ OF_PERSON: Final = tuple(memory_groups(PERSON))
 
 
 class Fact(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """What was last observed of one group of facts about a person (`app.identity.facts`)."""
+    """The last observed value of a group of facts about a person (`app.identity.facts`)."""
 
-    #: By Pinterest's name: lists of digests; of a click the id itself.
+    #: By Pinterest's name: lists of digests; the plain id of a click.
     members: Mapping[str, Any]
-    #: The own time of the newest event that said it, Unix seconds.
+    #: The timestamp of the newest event with the fact, Unix seconds.
     at: float
     #: The type of that event, such as `identify`.
     by: str
-    #: That event was trusted (docs/memory.md): no public one replaces or renews it.
+    #: That event was trusted (docs/memory.md): a public event neither replaces nor renews the fact.
     is_trusted: bool = False
 
 
 class Link(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """That an id of identity memory stands for a user."""
+    """A link from an id in identity memory to a user."""
 
     #: The user's key.
     to: str
-    #: The own time of the newest event that said so; of one that no longer holds: of the event that removed it.
+    #: The timestamp of the newest event with the link; of a removed link, the timestamp of the event that removed it.
     at: float
-    #: False once it is removed. It is followed no more, but still tells the next user from the first.
+    #: False after removal. A removed link is not followed, but still separates the next user from the first.
     is_followed: bool = True
-    #: A trusted event said so: no public one replaces, renews or removes it.
+    #: A trusted event has the link: a public event does not replace, renew or remove it.
     is_trusted: bool = False
 
 
 class Remembered(Struct, frozen=True, kw_only=True, gc=False):
-    """What is remembered under one id."""
+    """The data stored under an id."""
 
     facts: Mapping[str, Fact] = msgspec.field(default_factory=dict)
     link: Link | None = None
 
 
 class No(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """That a person said no."""
+    """An opt-out of a person."""
 
-    #: The own time of the event, Unix seconds.
+    #: The timestamp of the event, Unix seconds.
     at: float
-    #: The keys of the browser that said it: a yes of that browser lifts it, of whichever id it was noted.
+    #: Keys of the browser that opted out. An opt-in of that browser cancels the opt-out for every id.
     by: tuple[str, ...] = ()
-    #: A trusted event said it: only a trusted yes lifts it.
+    #: A trusted event has the opt-out: only a trusted opt-in cancels it.
     is_trusted: bool = False
-    #: It holds for trusted events too: a trusted event said it, or linked the browser that did to this user.
+    #: The opt-out covers trusted events too: a trusted event has it, or linked the browser to this user.
     for_trusted: bool = False
-    #: When it ends, Unix seconds; None: not by itself.
+    #: The time of expiry, Unix seconds; `None`: no expiry.
     ends_at: float | None = None
 
 
 def latest_end(nos: Sequence[No]) -> float | None:
-    """Return when the last of some nos ends, at least one; None where one of them does not end by itself."""
+    """Return when the last of at least one opt-outs expires; `None` if any has no expiry."""
     ends = [no.ends_at for no in nos if no.ends_at is not None]
     return max(ends) if len(ends) == len(nos) else None
 
 
 class Suppression(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """Who said no that holds for one id."""
+    """The opt-outs that apply to an id."""
 
     nos: tuple[No, ...]
-    #: Other ids for which a no of this browser holds.
+    #: Other ids that an opt-out of this browser applies to.
     also: tuple[str, ...] = ()
-    #: When the last of them ends, Unix seconds; None: one of them does not end by itself.
+    #: When the last opt-out expires, Unix seconds; `None` if any has no expiry.
     ends_at: float | None = None
 
     @classmethod
     def of(cls, nos: tuple[No, ...], also: tuple[str, ...]) -> "Suppression":
-        """Return a suppression by these nos, at least one."""
+        """Return a suppression with at least one opt-out."""
         return cls(nos=nos, also=also, ends_at=latest_end(nos))
 
     @property
@@ -89,57 +89,57 @@ class Suppression(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
 
 
 class PersonRow(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
-    """What is remembered under one id, as the outbox finds it."""
+    """The data of an id, as stored in the outbox."""
 
     #: HMAC-SHA-256 of the id, in hex.
     key: str
-    #: Grows with every write. 0 stands for what is not there.
+    #: Increases with every write; 0 if the id is not stored.
     revision: int
     record: Remembered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeopleFound:
-    """What is remembered of some ids, and of those that they are linked with."""
+    """The data of some ids, and of the ids that they are linked with."""
 
     people: Sequence[PersonRow]
     #: By key: a `Suppression` as JSON.
     suppressions: dict[str, str]
-    #: There is no room for another suppression, or for more of the public key that asks.
+    #: Memory has no room for another suppression, or for more data from the requesting public key.
     is_full: bool = False
 
 
 class PersonChange(Struct, frozen=True, kw_only=True):
-    """What is to be remembered under one id from now on."""
+    """The new data of an id."""
 
     key: str
-    #: Of what was there when it was decided; 0 where nothing was.
+    #: The revision on which the decision is based; 0 if the id was not stored.
     revision: int
     linked_to: str | None = None
     linked_at: float | None = None
-    #: The own time of the newest event that said anything of it.
+    #: The timestamp of the newest event about the id.
     seen_at: float = 0
-    #: When the first part of it is too old.
+    #: When the first part of the data expires.
     stale_at: float = 0
-    #: None where nothing is left: the id is forgotten. With revision 0 it only has to be unknown still.
+    #: `None`: the id is deleted. With revision 0 the write only requires that the id is still unknown.
     record: str | None
 
 
 class SuppressionChange(Struct, frozen=True, kw_only=True):
-    """What becomes of the suppression of one id."""
+    """The change of an id's suppression."""
 
     key: str
-    #: The `Suppression` that was there when it was decided, as JSON; None where none was.
+    #: The `Suppression` on which the decision is based, as JSON; `None` if there was none.
     was: str | None
-    #: The same from now on.
+    #: The new `Suppression`, as JSON; `None`: deleted.
     now: str | None
 
 
 class Ownership(Struct, frozen=True, kw_only=True, gc=False):
-    """Whose a message is: the ids under which what is kept of it is found when a person asks for it."""
+    """The owner of a message: the ids by which a request of a person finds the message."""
 
     message_id: str
-    #: Beginnings of keys, and of the digests of the e-mail addresses and phone numbers that were sent.
+    #: Prefixes of keys, and of the digests of the e-mail addresses and phone numbers that were sent.
     user: str | None
     anonymous: str | None
     contacts: tuple[str, ...] = ()
@@ -150,13 +150,13 @@ class Ownership(Struct, frozen=True, kw_only=True, gc=False):
         return (self.user, self.anonymous, *self.contacts)
 
 
-#: What an event of type `delete` asks for: `access` is Shopify's `customers/data_request`.
+#: The request of an event of type `delete`: `access` is Shopify's `customers/data_request`.
 Wish: TypeAlias = Literal["erase", "erase and suppress", "suppress", "access"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedPerson:
-    """By what somebody is named who asks for what is kept; raw, and kept nowhere."""
+    """The ids in a request of a person for access or erasure: raw, and never stored."""
 
     user_id: str | None = None
     anonymous_id: str | None = None
@@ -164,33 +164,33 @@ class NamedPerson:
     phones: tuple[str, ...] = ()
     order_ids: tuple[str, ...] = ()
     message_ids: tuple[str, ...] = ()
-    #: Digests of contacts, where somebody has read them already.
+    #: Digests of contacts that were already computed.
     digests: tuple[str, ...] = ()
-    #: The source of which everybody is meant; None: nobody by their source.
+    #: A source whose people are all included; `None`: no source.
     source: str | None = None
-    #: What is asked for; None: nothing that is known.
+    #: The request; `None`: unknown.
     wish: Wish | None = "erase"
 
     def __repr__(self) -> str:
-        """Return by what the person is named, without the values: a log or a traceback must not show them."""
+        """Return the kinds of ids without the values: a log or a traceback must not contain them."""
         return f"NamedPerson({', '.join(self.kinds)})"
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """By what the person is named, without the values."""
+        """Return the kinds of ids, without the values."""
         return tuple(each.name for each in fields(self) if each.name != "wish" and getattr(self, each.name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessRequest:
-    """That somebody asks what is kept of them, as a shop tells it: by which keys and digests it is found."""
+    """A person's request for access that a shop forwarded, with the keys and digests that find the person."""
 
-    #: When it was asked, Unix seconds.
+    #: The time of the request, Unix seconds.
     at: float
     source: str
-    #: Of the event that asked.
+    #: The reference in the event of the request.
     reference: str
-    #: By what the person is named.
+    #: The kinds of ids of the person.
     named_by: tuple[str, ...]
     ids: tuple[str, ...]
     alone: tuple[str, ...]
@@ -202,29 +202,29 @@ class AccessRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erasure:
-    """What is kept of one erasure: its certificate, without anything of the person."""
+    """The certificate of an erasure, without data of the person."""
 
-    #: When it was done, Unix seconds.
+    #: The time of the erasure, Unix seconds.
     at: float
-    #: Who asked, and from where.
+    #: The operator, and the place of the request.
     who: str
     place: str
-    #: Of the ticket, or of the event that asked.
+    #: The reference of the ticket, or of the event with the request.
     reference: str
-    #: By what the person was named.
+    #: The kinds of ids of the person.
     named_by: tuple[str, ...]
-    #: Under how many ids anything was remembered, and of how many messages anything was kept.
+    #: The number of ids with data in memory, and of messages with stored data.
     ids: int
     messages: int
     #: By kind: how many deliveries, payloads, dropped events ... were erased.
     erased: Mapping[str, int]
-    #: What is not erased because it cannot be, or must not.
+    #: Data that cannot or must not be erased.
     kept: tuple[str, ...]
-    #: What may be the person's and could not be erased, with the remedy; "" where there is nothing.
+    #: Data that may belong to the person and could not be erased, with the remedy; otherwise "".
     stays: str
-    #: That Pinterest was asked to delete, and how far that is.
+    #: The state of the deletion requests to Pinterest.
     pinterest: tuple[str, ...] = ()
-    #: Keyed digests of what the person was named by: who knows the name finds the erasure. They are not shown.
+    #: Keyed digests of the person's ids, to find the erasure by an id. Never displayed.
     found_by: tuple[str, ...] = ()
 
     @property
@@ -233,32 +233,32 @@ class Erasure:
 
 
 class PeopleChanges(Struct, frozen=True, kw_only=True):
-    """What the events of one call change in memory. It is done where nothing of it was changed meanwhile."""
+    """Changes of memory by the events of a call. They are applied only if the data is unchanged since the decision."""
 
     people: list[PersonChange]
-    #: One for every key of `people`, and others; most of them change nothing.
+    #: An entry for every key of `people`, and for other ids; most entries change no suppression.
     suppressions: list[SuppressionChange]
-    #: The public key that the events came by; None where they are trusted.
+    #: The public key of the events; `None` if they are trusted.
     public_key: str | None = None
-    #: Of what the same call keeps, one a message.
+    #: Owners of the messages in the same call, one entry for each message.
     owners: list[Ownership] = msgspec.field(default_factory=list)
 
 
 def with_owners(changes: PeopleChanges | None, owners: list[Ownership]) -> PeopleChanges | None:
-    """Return changes of memory, or none, with whose the messages of the same call are."""
+    """Return changes of memory (or `None`) together with the owners of the messages in the same call."""
     if changes is None:
         return PeopleChanges(people=[], suppressions=[], owners=owners) if owners else None
     return msgspec.structs.replace(changes, owners=owners)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# What the sender of events is told.
+# Records of receipts for senders.
 
 
 class Recalled(Struct, frozen=True, kw_only=True, gc=False):
-    """Where a group of `user_data` came from that memory filled."""
+    """The origin of a group of `user_data` that memory provided."""
 
-    #: How long before the event it was observed last, in seconds.
+    #: The age of the observation at the time of the event, in seconds.
     age_s: float
-    #: The type of the event that it was observed by, such as `identify`.
+    #: The type of the event with the observation, such as `identify`.
     by: str

@@ -1,4 +1,4 @@
-"""What became of each event of a request."""
+"""Receipts: the result for each event of a request."""
 
 from collections.abc import Mapping
 
@@ -11,60 +11,60 @@ from app.core.people import Recalled
 
 
 class PresetResult(Struct, frozen=True, kw_only=True, gc=False):
-    """What became of one event for one preset of one ad account."""
+    """The result of an event for a preset of an ad account."""
 
-    #: None where the event reached no preset.
+    #: `None` if the event reached no preset.
     preset: str | None
-    #: The name of the destination; "" where the settings name the only one, or the event reached none.
+    #: The destination's name; "" if the settings configure a single ad account, or the event reached none.
     destination: str = ""
-    #: Its ad account; "" where the event reached none.
+    #: The ad account; "" if the event reached none.
     ad_account_id: str = ""
     outcome: Outcome
-    #: "" where there is nothing to explain.
+    #: "" if the outcome needs no explanation.
     reason: str = ""
     warnings: tuple[str, ...] = ()
-    #: The finished Pinterest event, shown by previews only.
+    #: The finished Pinterest event; only in previews.
     event: Event | None = None
-    #: As the delivery will have it.
+    #: The delay of the delivery, in seconds.
     hold_s: float = 0
-    #: The order that a cancellation withdraws; None where the event is no cancellation.
+    #: The order that a cancellation withdraws; `None` if the event is no cancellation.
     cancels: str | None = None
-    #: What it pays back of that order, with its currency; None: all of it.
+    #: The refunded amount and its currency; `None`: the whole order.
     refunds: tuple[str, str | None] | None = None
-    #: What came from memory, by group; None where nothing did.
+    #: Data from memory, by group; `None` without such data.
     memory: dict[str, Recalled] | None = None
-    #: For the ledger, of an order that is not sent; None elsewhere. It is told to no sender.
+    #: For the ledger: an order that is not sent; otherwise `None`. Not part of the sender's receipt.
     order: KnownOrder | None = None
 
 
 class MemoryChange(Struct, frozen=True, kw_only=True):
-    """What one event changed in identity memory, for its sender."""
+    """The changes of an event in identity memory, for the receipt."""
 
-    #: Groups of `user_data` that are remembered by this event from now on.
+    #: Groups of `user_data` that the event stored in memory.
     groups: tuple[str, ...]
-    #: An id stands for a user by this event from now on.
+    #: The event linked an id to a user.
     linked: bool
-    #: Ids of which something was erased, because somebody asked for it or said no.
+    #: The number of ids with erased data, after a request for erasure or an opt-out.
     erased: int
-    #: Ids that are marked from now on: their person said no.
+    #: The number of ids that the event newly suppressed.
     marked: int
 
 
 class EventReceipt(Struct, frozen=True, kw_only=True, gc=False):
-    """What became of one received event."""
+    """The result of a received event."""
 
-    #: None where the event was refused and carried none.
+    #: `None` if the event was refused and has no message id.
     message_id: str | None
     deliveries: tuple[PresetResult, ...]
-    #: What it gave to memory; None where that is not told.
+    #: Changes in memory; `None` if they are not reported.
     given: MemoryChange | None = None
-    #: Whether its author is known by a secret; None where that is not told.
+    #: Whether the author is authenticated by a secret; `None` if this is not reported.
     is_trusted: bool | None = None
 
 
 class Receipt(Struct, frozen=True, kw_only=True):
-    """What became of every event of one request."""
+    """The results of all events of a request."""
 
     events: tuple[EventReceipt, ...]
-    #: By outcome; outcomes that did not occur are left out.
+    #: By outcome; outcomes without an event are omitted.
     counts: Mapping[Outcome, int] = msgspec.field(default_factory=dict)

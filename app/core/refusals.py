@@ -1,4 +1,4 @@
-"""Requests that are refused: the check that failed, the setting that configures it, and what they are counted by."""
+"""Refused requests: the check that failed, the setting that configures the check, and the labels of the counters."""
 
 from collections.abc import MutableMapping
 from dataclasses import dataclass
@@ -19,16 +19,16 @@ class FailedCheck:
     """The check that refused a request."""
 
     cause: str
-    #: The settings, or keys of a source's file, that configure the check; "" if nothing does.
+    #: The settings, or keys of a source's file, that configure the check; "" if the check has no setting.
     setting: str = ""
 
     def note(self, scope: MutableMapping[str, Any], source: str = "") -> None:
-        """Leave the check, and the source, in the state of a request, for the log and the counts."""
+        """Store the check and the source in the state of a request, for the log and the counts."""
         scope.setdefault("state", {})["refused"] = source, self
 
 
 class RefusedRequest(NamedTuple):
-    """What refused requests are counted by. All values are those of settings and code, so their number is bounded."""
+    """The labels of counted refusals. All values come from settings and code, so their number is bounded."""
 
     #: The name of the source; "" for the console, the interface for programs and metrics.
     source: str
@@ -38,12 +38,12 @@ class RefusedRequest(NamedTuple):
 
     @classmethod
     def from_counter(cls, counter: CounterRow) -> Self:
-        """Return what a counter of the store counts."""
+        """Return the labels from a counter of the store."""
         status, _, rest = counter.label.partition(" ")
         cause, _, setting = rest.partition(": ")
         return cls(counter.source, int(status), cause, setting)
 
     def counter(self, count: int) -> CounterRow:
-        """Return the counter of so many of these requests."""
+        """Return the counter for `count` of these requests."""
         label = f"{self.status} {self.cause}: {self.setting}"[:MAX_LABEL_CHARACTERS]
         return CounterRow(name=REFUSED_REQUEST, source=self.source, label=label, count=count)

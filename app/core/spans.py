@@ -7,7 +7,7 @@ from app.core.events import Outcome
 
 
 class Spans:
-    """Starts spans. This class traces nothing."""
+    """Starts spans. This base class traces no calls."""
 
     is_on = False
 
@@ -18,7 +18,7 @@ class Spans:
         attributes: Mapping[str, str | int] | None = None,  # noqa: ARG002 - for the class that traces
         is_producer: bool = False,  # noqa: ARG002 - for the class that traces
     ) -> AbstractContextManager[object]:
-        """Return a context manager that is one span, within the span that is open."""
+        """Return a context manager for a span within the open span."""
         return nullcontext()
 
     def set_counts(self, counts: Mapping[Outcome, int]) -> None:

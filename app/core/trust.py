@@ -1,32 +1,33 @@
-"""Trust: what came by a public key never removes, blocks, replaces or uncovers what came by a secret.
+"""Trust: data from a public key never removes, blocks, replaces or reveals data from a secret.
 
-An event is trusted if its author is known by a secret that no page shows, and public otherwise. The door decides it
-once (`Intake.is_trusted`), and the store keeps it with each key, fact, link, suppression and hold.
+An event is trusted if its author is authenticated by a secret that no page contains, and public otherwise. The
+receiving endpoint decides it (`Intake.is_trusted`), and the store saves it with each key, fact, link, suppression and
+delay.
 """
 
 from typing import Final, NamedTuple
 
-#: How the reason begins by which a public order is withheld that is dearer than the setting allows.
+#: Prefix of the reason for withholding a public order above the configured amount.
 TOO_DEAR: Final = "PUBLIC_ORDER_MAX:"
 
 
 class SourceTraits(NamedTuple):
-    """What is known of a source, whatever it sends."""
+    """Facts about a source that are the same for all its events."""
 
-    #: Who makes its events is known by a secret.
+    #: The author of its events is authenticated by a secret.
     is_trusted: bool = True
-    #: The shop whose orders it sends; "" where its file names none.
+    #: The shop of its orders; "" if the file of the source has none.
     shop: str = ""
-    #: Pages show its key, so its events are those of pages: Pinterest's tag may report the same ones.
+    #: Pages contain its key, so its events come from pages and Pinterest's tag may report the same events.
     has_page_key: bool = False
-    #: Its orders wait for the same order from the page.
+    #: Its orders wait for the matching page order.
     waits_for_page: bool = True
 
 
 def may_change(*, by_trusted: bool, of_trusted: bool) -> bool:
-    """Return whether the data of one event may remove, block, replace, renew or reveal the data of another event.
+    """Return whether the data of an event may remove, block, replace, renew or reveal the data of another event.
 
-    Every place where two events meet asks this function; tests/test_trust.py lists the places.
+    All code that combines two events calls this function; tests/test_trust.py lists the places.
 
     >>> may_change(by_trusted=False, of_trusted=True)
     False
@@ -36,7 +37,7 @@ def may_change(*, by_trusted: bool, of_trusted: bool) -> bool:
     return by_trusted or not of_trusted
 
 
-#: A page event that arrives longer before the creation of the order than this is no report of the buyer's browser.
+#: A page event that arrives earlier than this before the creation of the order is not from the buyer's browser.
 _EARLY_S: Final = 60
 
 
@@ -50,9 +51,10 @@ def is_early(arrived_at: float | None, created_at: float | None) -> bool:
 
 
 def public_share(bound: int, *, trusted: int) -> int:
-    """Return how much of a bounded table public entries may fill, of which trusted ones fill `trusted`.
+    """Return the capacity for public entries of a bounded table in which trusted entries occupy `trusted`.
 
-    At most half, and no more than is left. Where nothing is trusted, nothing is kept free for it.
+    Public entries get at most half of the table, and at most the free rest. Without trusted entries the whole table is
+    available.
 
     >>> public_share(100, trusted=0), public_share(100, trusted=1), public_share(100, trusted=80)
     (100, 50, 20)
@@ -61,7 +63,9 @@ def public_share(bound: int, *, trusted: int) -> int:
 
 
 def kept_for_trusted(bound: int) -> int:
-    """Return how much of a bounded queue public events leave free: a tenth, since a queue evicts nothing.
+    """Return the capacity of a bounded queue that is reserved for trusted events.
+
+    The capacity is a tenth, because a queue evicts no events.
 
     >>> kept_for_trusted(100)
     10

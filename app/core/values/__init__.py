@@ -1,1 +1,1 @@
-"""How single values are read, wherever they stand: amounts, flags, placeholders, times."""
+"""Readers for single values: amounts, flags, placeholders, times."""

@@ -1,4 +1,4 @@
-"""What a request says of its machine: addresses, the client behind proxies, the `Host` header, the user agent."""
+"""Network properties of a request: addresses, the client behind proxies, the `Host` header, the user agent."""
 
 import re
 from collections.abc import Iterable
@@ -6,12 +6,11 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 
-#: Of one address as text, with a zone and a port; longer parts of a list are not looked at.
+#: Maximum length of an address as text, with zone and port; longer items of a list are ignored.
 _MAX_LENGTH = 80
-#: Longer lists are not remembered.
+#: Longer lists are not cached.
 _MAX_REMEMBERED = 200
-#: Behind these a person may sit, but the world sees another address. What is kept for documentation is let through,
-#: since examples and tests use it.
+#: Ranges that the internet does not route. Ranges for documentation are accepted, because examples and tests use them.
 _NOBODYS = tuple(
     map(
         ip_network,
@@ -25,10 +24,10 @@ _NOBODYS = tuple(
 
 
 def public_address(text: str) -> tuple[str | None, str]:
-    """Return the first public address of a list, without port, brackets and zone, and why it differs from the text.
+    """Return the first public address of a list, without port, brackets and zone, and a note about the change.
 
-    The second is "" where the address is sent as it came; with None it says why there is none. `::ffff:203.0.113.9` is
-    the IPv4 address in it. Blanks around commas count for nothing.
+    The note is "" if the address is sent unchanged. Without a public address the result is `None` and the reason.
+    `::ffff:203.0.113.9` is read as the IPv4 address. Blanks around commas are ignored.
 
     >>> public_address("203.0.113.9"), public_address("10.0.0.7, [2001:db8::1]:443")
     (('203.0.113.9', ''), ('2001:db8::1', 'sent without the text around its first public address'))
@@ -52,7 +51,7 @@ _remembered = lru_cache(maxsize=8192)(_first_public)
 
 
 def _read(text: str) -> tuple[IPv4Address | IPv6Address, str] | None:
-    """Read one address; return it with the spelling that is sent, None where it is no address."""
+    """Read an address, and return it with the spelling that is sent; `None` if the text is not an address."""
     if text.startswith("["):
         bare = text[1:].partition("]")[0]
     elif text.count(":") == 1:
@@ -69,12 +68,12 @@ def _read(text: str) -> tuple[IPv4Address | IPv6Address, str] | None:
     return (address, bare) if address else None
 
 
-#: An address of IPv6 is one of 2^64 that its owner may use.
+#: The owner of an IPv6 address can use any of 2^64 addresses.
 _IPV6_PREFIX = 64
 
 
 def one_household(public: str) -> str:
-    """Return what one household or machine is known by: an IPv4 address, or the network of an IPv6 one.
+    """Return the identity of a household or machine: an IPv4 address, or the network of an IPv6 address.
 
     >>> one_household("203.0.113.9"), one_household("2001:db8::7:1")
     ('203.0.113.9', '2001:db8::/64')
@@ -87,15 +86,15 @@ _Address: TypeAlias = IPv4Address | IPv6Address
 
 
 def read_networks(texts: Iterable[str]) -> tuple[Network, ...]:
-    """Read addresses and networks (`10.0.0.0/8`), which the settings have checked."""
+    """Parse addresses and networks (`10.0.0.0/8`) that the settings have checked."""
     return tuple(ip_network(text, strict=False) for text in texts)
 
 
 def client_ip(peer: str | None, forwarded_for: str | None, trusted: tuple[Network, ...]) -> str | None:
-    """Return who really called: the last address in X-Forwarded-For that no trusted proxy has.
+    """Return the real client: the last address in X-Forwarded-For that no trusted proxy has.
 
-    Anybody can write that header, so it is read from its end and only as far as trusted proxies wrote it.
-    None where the address cannot be known.
+    Any client can set the header, so it is read from its end and only as far as trusted proxies wrote it. Return `None`
+    if the address is unknown.
     """
     address = _address(peer)
     hops = (forwarded_for or "").split(",")
@@ -107,7 +106,7 @@ def client_ip(peer: str | None, forwarded_for: str | None, trusted: tuple[Networ
 
 
 def is_trusted(peer: str | None, trusted: tuple[Network, ...]) -> bool:
-    """Return whether the other end of a connection is one of the trusted proxies."""
+    """Return whether the peer of a connection is a trusted proxy."""
     address = _address(peer)
     return address is not None and _is_of(address, trusted)
 
@@ -128,7 +127,7 @@ _PORT = re.compile(r":\d{1,5}\Z")
 
 @lru_cache(maxsize=64)
 def names_loopback(host: str) -> bool:
-    """Return whether a Host is a loopback name, which no page of the internet can have for its own."""
+    """Return whether a Host is a loopback name, which no page on the internet can have."""
     return _LOOPBACK_NAME.fullmatch(host) is not None
 
 
@@ -137,9 +136,8 @@ def without_port(host: str) -> str:
     return _PORT.sub("", host).lower()
 
 
-#: What programs call themselves at the beginning of their user agent, in lower case: by the sources of Segment's and
-#: RudderStack's server libraries, and of the HTTP clients that such servers use. Not `okhttp`, `Dalvik`, `CFNetwork`
-#: and `Dart`: apps send these.
+#: Prefixes of user agents in lower case: from the sources of Segment's and RudderStack's server libraries, and of the
+#: HTTP clients that such servers use. Not `okhttp`, `Dalvik`, `CFNetwork` and `Dart`, because apps send these.
 _LANGUAGES = ("python", "node", "ruby", "go", "php", "java", "perl", "rust", "elixir", "net", "dotnet", "csharp", "c#")
 _SERVER_LIBRARIES = frozenset(
     {
@@ -158,7 +156,7 @@ _SERVER_LIBRARIES = frozenset(
         *("woocommerce", "shopify-captain-hook", "magento", "restsharp", ".net", "dotnet", "refit", "flurl"),
         *("boto3", "botocore", "aiobotocore", "aws-cli", "httpclient", "laminas_http_client", "laminas\\http\\client"),
         *("zend\\http\\client", "nodejs", "golang", "cpp-httplib", "zapier", "n8n"),
-        # not of Android, iOS, Kotlin and Swift, whose are apps'
+        # not Android, iOS, Kotlin and Swift, which apps use
         *(
             f"aws-sdk-{language}"
             for language in (*_LANGUAGES, "nodejs", "js", "ruby2", "ruby3", "cpp", "go-v2", "java-v2")
@@ -166,14 +164,14 @@ _SERVER_LIBRARIES = frozenset(
         *("ureq", "reqwest", "hyper", "hackney", "req", "finch", "tesla", "mint"),
     }
 )
-#: `python-urllib3`, `node-superagent`, `php-curl-class`: languages that apps of people are not written in.
+#: `python-urllib3`, `node-superagent`, `php-curl-class`: languages that are not used for apps of people.
 _LIBRARY_OF = re.compile(r"(?:python|node(?:js)?|ruby|php|perl|golang)[-_.]")
-#: The first word, without the scope of npm that may stand before it: `@segment/analytics-node/2.1`.
+#: The first word, without an npm scope such as in `@segment/analytics-node/2.1`.
 _NAME = re.compile(r"\s*(?:@segment/(?=analytics-))?([^/\s(;,]*)", re.IGNORECASE)
 
 
 def is_server_library(user_agent: str) -> bool:
-    """Return whether a user agent is that of a server's library: it says nothing of the person.
+    """Return whether a user agent belongs to a server library and so not to the person.
 
     >>> is_server_library("analytics-node/2.1.0"), is_server_library("okhttp/4.12.0"), is_server_library("Javelin/1")
     (True, False, False)

@@ -13,22 +13,22 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from app.config.validators import currencies
 from app.core.values.placeholders import is_no_id
 
-#: What a text beside a number can mean, the likeliest first; none where it names no currency (`$`, `kr`).
+#: The possible currencies of a text beside a number, the most likely first; empty if ambiguous (`$`, `kr`).
 Codes: TypeAlias = tuple[str, ...]
 
-#: Currencies without a minor unit (ISO 4217, list one), and IDR, whose minor unit nobody writes: 150.000 is 150000.
+#: Currencies without a minor unit (ISO 4217, list one), and IDR, whose minor unit is not written: 150.000 is 150000.
 WITHOUT_FRACTIONS: Final = frozenset(
     {"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV"}
     | {"XAF", "XOF", "XPF", "IDR"}
 )
-#: Currencies with three decimals (ISO 4217, list one): 1,234 may be a fraction as well as thousands.
+#: Currencies with three decimals (ISO 4217, list one): 1,234 may be a fraction or thousands.
 WITH_THREE_DECIMALS: Final = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
 #: Currencies with a minor unit that shops rarely write: `Kč 1.299` is 1299, though a program's `1.299` is a fraction.
 _RARELY_FRACTIONS: Final = frozenset({"CZK", "HUF", "COP"})
-#: Currencies of South Asia, whose digits are grouped by two above the thousands: `₹1,23,456`.
+#: Currencies of South Asia with groups of two digits above the thousands: `₹1,23,456`.
 _GROUPED_BY_TWO: Final = frozenset({"INR", "PKR", "BDT", "NPR", "LKR"})
 
-#: Written beside amounts, though no ISO code: in small letters, without blanks and the point behind it.
+#: Signs beside amounts that are no ISO codes: in lower case, without blanks and a trailing point.
 _SIGNS: Final[Mapping[str, Codes]] = MappingProxyType(
     dict.fromkeys(("kr", "lei", "rs", "fr", "c$"), ())
     | {"руб": ("RUB", "BYN"), "元": ("CNY", "TWD", "HKD", "MOP"), "fcfa": ("XOF", "XAF")}
@@ -52,13 +52,13 @@ _CODE_LENGTH = 3
 
 
 def currency_code(value: Any) -> str | None:
-    """Return the ISO 4217 code that a text is, in any case; None for all else."""
+    """Return the ISO 4217 code in a text, ignoring case; otherwise `None`."""
     code = value.strip().upper() if type(value) is str else None
     return code if code in currencies() else None
 
 
 def sum_of_one_currency(amounts: Iterable[tuple[str, Decimal]]) -> Decimal:
-    """Return the sum of amounts, each given with its currency. Raises ValueError where these are not all the same.
+    """Return the sum of amounts, each given with its currency. Raises ValueError for mixed currencies.
 
     >>> sum_of_one_currency([("EUR", Decimal("1.10")), ("EUR", Decimal(2))]), sum_of_one_currency([])
     (Decimal('3.10'), Decimal('0'))
@@ -71,12 +71,12 @@ def sum_of_one_currency(amounts: Iterable[tuple[str, Decimal]]) -> Decimal:
     return total
 
 
-#: Words for money of several countries, which name none.
+#: Words for the money of several countries, which are ambiguous.
 _IN_WORDS: Final = re.compile(r"dollar|euro|pound|franc|peso|rupee|kron|crown|dinar|lira|yen|yuan|won\b", re.IGNORECASE)
 
 
 def currencies_named(value: Any) -> Codes | None:
-    """Return the currencies that a text beside a number names: a code, a sign, or both; None where it is none of them.
+    """Return the possible currencies of a text beside a number: a code, a sign, or both; `None` if the text is neither.
 
     >>> currencies_named("usd"), currencies_named("CAD $"), currencies_named("kr.")
     (('USD',), ('CAD',), ())
@@ -96,10 +96,10 @@ def currencies_named(value: Any) -> Codes | None:
 
 
 def currency_text(texts: Iterable[Any]) -> str | None:
-    """Return the first of some members named `currency` and the like which names any currency.
+    """Return the first of some values of `currency` members that contains a currency.
 
-    Where none does, the first that says something else, such as `points`. None: a placeholder, or a word for money of
-    several countries, is all that is said.
+    Without a currency, return the first other text, such as `points`. Return `None` if all values are placeholders or
+    words for the money of several countries.
 
     >>> currency_text(["unknown", "usd"]), currency_text(["{{ currency }}"]), currency_text(["US Dollar", "points"])
     ('usd', None, 'points')
@@ -122,7 +122,7 @@ def _of_sign(text: str) -> Codes | None:
 
 
 def _of_code_and_sign(name: str) -> Codes | None:
-    """Return the currency of `USD $` and `$ USD`, whose sign must not mean another."""
+    """Return the currency of `USD $` and `$ USD`, if the sign does not contradict the code."""
     for code, sign in ((name[:_CODE_LENGTH], name[_CODE_LENGTH:]), (name[-_CODE_LENGTH:], name[:-_CODE_LENGTH])):
         signs = _of_sign(sign)
         if code.upper() in currencies() and signs is not None and (not signs or code.upper() in signs):
@@ -130,56 +130,56 @@ def _of_code_and_sign(name: str) -> Codes | None:
     return None
 
 
-#: Of the text of a number; longer ones are not looked at.
+#: Maximum length of a number as text; longer texts are ignored.
 _MAX_LENGTH = 40
-#: Of what a float holds exactly enough to be written as it was.
+#: Maximum length of a number that a float represents exactly enough to reproduce the text.
 _PLAIN_LENGTH = 15
 _PLAIN_DECIMALS = 2
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _DRESSED = re.compile(
     r"(?P<sign>[+-]?)"
-    # The point right behind letters, or `S/`, is the currency's: `Rs.500` is not 0.5.
+    # A point right after letters or `S/` belongs to the currency: `Rs.500` is not 0.5.
     r"(?P<before>[^\d.,+-]*(?:(?<=(?u:[^\W\d_])|/)\.\s*)?)"
     r"(?P<number>[+-]?[\d.,' ]*\d)(?P<after>\D*)",
     re.ASCII,
 )
-#: Blanks between groups, the typographic apostrophe, Unicode's minus sign, Arabic's marks of fractions and of groups;
-#: marks of direction go. Then digits and marks of full width, and the digits of Arabic, Persian and Hindi.
+#: Blanks between groups, the typographic apostrophe, Unicode's minus sign, and Arabic separators are replaced; marks of
+#: direction are removed. Also replaced: full-width digits and marks, and the digits of Arabic, Persian and Hindi.
 _OTHER_SPELLINGS = (
     str.maketrans("\u00a0\u2009\u202f\u2019\u2212\u066b\u066c\uffe1\uffe5", "   '-.,£¥", "\u200e\u200f")
     | {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
     | {zero + digit: ord("0") + digit for zero in (0x0660, 0x06F0, 0x0966) for digit in range(10)}
 )
-#: Written for no cents: `25.-`, with any dash.
+#: A dash in place of zero cents: `25.-`.
 _NO_CENTS = re.compile(r"(?<=\d)(?P<mark>[.,])[-\u2013\u2014]{1,2}(?!\d)")
-#: Several groups, or one and a fraction.
+#: Several groups, or a group and a fraction.
 _GROUPED = re.compile(
     r"(?P<first>[1-9]\d{0,2})(?P<groups>(?P<mark>[.,' ])\d{3}(?:(?P=mark)\d{3})*)"
     r"(?:(?P<point>[.,])(?P<cents>\d+))?"
 )
-#: One or more groups of two digits before the last group of three.
+#: At least one group of two digits before the last group of three.
 _INDIAN = re.compile(r"(?P<whole>[1-9]\d?(?:,\d{2})+,\d{3})(?P<cents>\.\d+)?")
 _ONE_SEPARATOR = re.compile(r"(?P<whole>\d*)(?P<mark>[.,' ])(?P<part>\d+)")
 _GROUP_DIGITS = 3
 
-#: What an object of money calls its currency, and the places of its minor unit.
+#: Members with the currency in an object of money, and the decimals of its minor unit.
 CURRENCY_NAMES: Final = ("currency", "currencyCode", "currency_code")
 _PLACES: Final = ("currency_minor_unit", "exponent")
 _MAX_PLACES = 6
-#: Shopify's money in the currency of the shop's books, and in the customer's.
+#: Shopify's money in the currency of the shop's books, and in the customer's currency.
 _BOOKS: Final = ("shop_money", "presentment_money")
 
 
 class Context(NamedTuple):
-    """What decides how a value is read that could be read in several ways."""
+    """The context that decides how an ambiguous value is read."""
 
-    #: ISO 4217, of the event; None where it names none.
+    #: ISO 4217, of the event; `None` if the event has none.
     currency: str | None = None
-    #: Take what Shopify showed the customer (`presentment_money`) instead of what its shop books.
+    #: Use Shopify's customer currency (`presentment_money`) instead of the shop's currency.
     presentment: bool = False
-    #: It is a count, which knows no thousands: `1,000` is one.
+    #: The value is a count without thousands separators: `1,000` is 1.
     is_count: bool = False
-    #: A sign or a code of a currency is written beside the number.
+    #: The number has a sign or a code of a currency.
     has_sign: bool = False
 
 
@@ -188,37 +188,37 @@ COUNT: Final = Context(is_count=True)
 
 
 class Amount(NamedTuple):
-    """A number that was read from an amount, with what was found beside it."""
+    """A number that was read from an amount, with details about the text."""
 
-    #: As `float` and `Decimal` read it.
+    #: In the format of `float` and `Decimal`.
     number: str
-    #: ISO 4217, where the value itself names it.
+    #: ISO 4217, if the value has a currency.
     currency: str | None = None
-    #: Something had to be taken off, or understood, to read it.
+    #: The text was changed or interpreted.
     dressed: bool = False
-    #: In another Context it may be another number, or none.
+    #: In another Context the number may be different or unreadable.
     depends: bool = False
 
 
 class Computed(str):  # noqa: SLOT000 - nearly all have nothing beside the text, and cost nothing for it
-    """What arithmetic gave, as the text of its number: an amount that nobody wrote."""
+    """The result of arithmetic, as the text of a number: an amount that is not in the event."""
 
-    #: ISO 4217, where an operand named it.
+    #: ISO 4217, if an operand has a currency.
     currency: str | None = None
-    #: Something had to be understood to read an operand.
+    #: An operand was interpreted.
     dressed: bool = False
-    #: Returns it as computed in a Context, None where nothing can be; None itself where that changes nothing.
+    #: Computes the amount again in a Context, or returns `None` if that is impossible; `None` if the context is
+    #: irrelevant.
     in_context: "Callable[[Context], Computed | None] | None" = None
-    #: It is a number and nothing besides: computed of plain numbers.
+    #: A bare number, computed from plain numbers.
     is_plain: bool = True
-    #: Why it differs from the sender's amount, such as `129 includes shipping`; None: the sender stated each operand.
+    #: Why the amount differs from the sender's, such as `129 includes shipping`; `None`: the sender stated each
+    #: operand.
     reason: str | None = None
 
 
 def read_amount(value: Any, context: Context = NO_CONTEXT) -> Amount | None:
-    """Read a number, a text that holds one, an object of money, or what was computed; None where there is none.
-
-    None, too, where it would be a guess which number is meant.
+    """Read a number, a text with a number, an object of money, or a computed amount; `None` if unreadable or ambiguous.
 
     >>> read_amount(" 19.98 ").number, read_amount("1.299,00 EUR")[:2], read_amount("1,299").number
     ('19.98', ('1299.00', 'EUR'), '1299')
@@ -242,7 +242,7 @@ def read_amount(value: Any, context: Context = NO_CONTEXT) -> Amount | None:
 
 
 def is_plain_text(value: Any) -> bool:
-    """Return whether a value is a text of digits with at most two decimals: one number in every context.
+    """Return whether a value is a text of digits with at most two decimals: the same number in every context.
 
     >>> is_plain_text("19.98"), is_plain_text("1.234"), is_plain_text("-5"), is_plain_text(" 5")
     (True, False, False, False)
@@ -272,7 +272,7 @@ def _read_text(text: str, context: Context) -> Amount | None:
 
 
 def _named_together(before: Codes | None, after: Codes | None) -> Codes | None:
-    """Return the currencies that both sides of a number can mean; None where it is something else."""
+    """Return the currencies that fit the texts on both sides of a number; `None` if there are none or they differ."""
     if before is None or after is None:
         return None
     if before and after:
@@ -281,12 +281,12 @@ def _named_together(before: Codes | None, after: Codes | None) -> Codes | None:
 
 
 def _meant(named: Codes, context: Context) -> str | None:
-    """Return the one of the currencies named that is meant: that of the event, else the first; None where none is."""
+    """Return the intended currency: that of the event if possible, otherwise the first; `None` without currencies."""
     return context.currency if context.currency in named else next(iter(named), None)
 
 
 def _in_context(number: str, own: str | None, context: Context, *, dressed: bool = False) -> Amount | None:
-    """Read what stands between currencies; `own` is the currency that the text names."""
+    """Read the number between currencies; `own` is the currency in the text."""
     sign = "-" if number.startswith("-") else ""
     bare = number.lstrip("+-").strip()
     digits, depends = _digits(bare, context._replace(currency=own) if own else context)
@@ -296,7 +296,7 @@ def _in_context(number: str, own: str | None, context: Context, *, dressed: bool
 
 
 def _digits(number: str, context: Context) -> tuple[str | None, bool]:
-    """Return the number as `float` reads it (None: it would be a guess), and whether the context decided that."""
+    """Return the number as `float` reads it (`None` if ambiguous), and whether the context decided."""
     if number.isdecimal():
         return number, False
     one = _ONE_SEPARATOR.fullmatch(number)
@@ -315,7 +315,7 @@ def _digits(number: str, context: Context) -> tuple[str | None, bool]:
 
 
 def _one_separator(whole: str, mark: str, part: str, context: Context | None) -> str | None:
-    """Read a number with one separator; `context` is None where it can only stand before a fraction."""
+    """Read a number with one separator; `context` is `None` if the separator can only start a fraction."""
     fraction = f"{whole or '0'}.{part}" if mark in ".," else None
     if context is None or (mark == "." and not _groups_by_point(context)):
         return fraction
@@ -325,7 +325,7 @@ def _one_separator(whole: str, mark: str, part: str, context: Context | None) ->
 
 
 def _groups_by_point(context: Context) -> bool:
-    """Return whether one point before exactly three digits groups thousands."""
+    """Return whether a single point before exactly three digits groups thousands."""
     return context.currency in WITHOUT_FRACTIONS or (context.has_sign and context.currency in _RARELY_FRACTIONS)
 
 
@@ -358,13 +358,13 @@ def _read_books(shown: list[dict[str, Any]], context: Context) -> Amount | None:
 
 
 def _places(value: Any) -> int | None:
-    """Return how many digits the minor unit has; None where that is no number, or no currency has so many."""
+    """Return the digits of the minor unit; `None` if the value is not a number, or too large for any currency."""
     text = str(value).strip().removesuffix(".0") if type(value) in (int, float, str) else ""
     return int(text) if re.fullmatch(r"[0-9]", text) and int(text) <= _MAX_PLACES else None
 
 
 def _in_minor_units(number: str, places: int) -> str | None:
-    """Return an amount of cents in the currency's unit; None where it is no whole number."""
+    """Convert an amount of cents to the currency's unit; `None` if the amount is not a whole number."""
     digits = number.lstrip("-")
     if not digits.isdecimal():
         return None

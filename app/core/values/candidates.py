@@ -1,8 +1,8 @@
-"""The several places where a field may stand, between the mapping that finds them and the action that reads them.
+"""The candidate places of a field: the interface between the mapping that finds them and the action that reads them.
 
-A mapping gives the first value that says something; where the field's reader takes none of it, the action asks for the
-next place. So the rule "the first value that the field's own reader accepts" needs no reader in the mapping, and costs
-nothing where the first place is good.
+A mapping returns the first non-empty value. If the reader of the field rejects the value, the action requests the next
+place. So the mapping needs no readers to apply the rule "the first value that the field's own reader accepts", and a
+good first place costs no extra time.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,70 +15,70 @@ FieldPath: TypeAlias = tuple[str, ...]
 
 
 class Read(NamedTuple):
-    """One path that was read, and what stood there: raw, so never to be stored."""
+    """A path that was read, with its raw value, which must not be stored."""
 
     path: str
     value: Any
 
 
 class Candidate(NamedTuple):
-    """One value that a field could have."""
+    """A possible value of a field."""
 
-    #: Where it stands in the event, such as `properties.email`; several where it was computed.
+    #: The path in the event, such as `properties.email`; several paths for a computed value.
     place: str
     value: Any
-    #: All that was read for it, conditions too.
+    #: All values that were read for the candidate, including conditions.
     reads: Sequence[Read] = ()
 
 
-#: Returns all candidates of a field, from the first on.
+#: Returns all candidates of a field in order.
 Candidates: TypeAlias = Callable[[FieldPath], Iterator[Candidate]]
 
 
 class PassedOver(NamedTuple):
-    """A value of the event that the mapping itself passed over for the next place."""
+    """A value of the event that the mapping skipped in favour of the next place."""
 
-    #: Of the action, such as `user_data.email`.
+    #: The field of the action, such as `user_data.email`.
     field: str
-    #: Of the event, such as `properties.email`.
+    #: The path in the event, such as `properties.email`.
     place: str
     why: str
-    #: Raw: only its kind may be told.
+    #: The raw value: only its kind may be reported.
     value: Any
 
 
 class Places(Protocol):
-    """The places in one event where a mapping finds fields."""
+    """The places in an event at which a mapping finds fields."""
 
     def candidates(self, path: FieldPath) -> Iterator[Candidate]:
-        """Return all candidates of a field from the first on; none where the mapping names only one place."""
+        """Return all candidates of a field in order; none if the mapping has a single place."""
         ...
 
     def written(self, path: FieldPath) -> Iterator[Candidate]:
-        """Return those that the event holds as they are, without what arithmetic makes; nothing is noted."""
+        """Return the candidates that are in the event, without computed values; does not record reads."""
         ...
 
     @property
     def passed_over(self) -> Sequence[PassedOver]:
-        """What the mapping passed over until now, in the order of its fields."""
+        """Return the values that the mapping skipped so far, in the order of its fields."""
         ...
 
 
 class Resolvable(Places, Protocol):
-    """The fields of the action for one event, which a mapping finds when they are asked for."""
+    """The fields of the action for an event, resolved on demand."""
 
     def read_by(self, writes: Writes) -> Any:
-        """Return what a function makes of the event that does with each field as it is found what `writes` writes."""
+        """Return the result of a function that processes each field of the event as `writes` describes."""
         ...
 
 
 class _Nowhere:
-    """Stands for the places of fields that no mapping found."""
+    """Places of fields that did not come from a mapping."""
 
     passed_over: Sequence[PassedOver] = ()
 
     def candidates(self, _: FieldPath) -> Iterator[Candidate]:
-        """Return none: each field stands in one place only, and was read there."""
+        """Return no candidates: each field has a single place, which was read."""
         return iter(())
 
     written = candidates
@@ -90,7 +90,7 @@ one_place_only: Final[Candidates] = NOWHERE.candidates
 
 
 class Fields(dict[str, Any]):
-    """The fields of the action as a mapping resolved them for one event: a plain object that knows its places."""
+    """The fields of the action that a mapping resolved for an event: a plain object with the places of its values."""
 
     __slots__ = ("places",)
 
@@ -100,14 +100,14 @@ class Fields(dict[str, Any]):
 
 
 def places_in(fields: Mapping[str, Any]) -> Places:
-    """Return the places of fields, wherever these are from."""
+    """Return the places of fields from a mapping or any other object."""
     return fields.places if isinstance(fields, Fields) else NOWHERE
 
 
 class Blocks(list[Any]):
-    """A list of `{place, is_recipient, values}` as `@blocks` makes them; the type proves that nobody else did.
+    """A list of `{place, is_recipient, values}` from `@blocks`; the type proves that `@blocks` created the list.
 
-    `place` is where the block stands in the event, `values` are pairs of key and value by member.
+    `place` is the path of the block in the event; `values` has pairs of key and value by member.
     """
 
     __slots__ = ()

@@ -1,8 +1,8 @@
-"""Pinterest's closed lists of event names and action sources, and the name an event arrives under."""
+"""Pinterest's closed lists of event names and action sources, and the received name of an event."""
 
 from typing import Final
 
-#: 15 stand in Pinterest's schema (5.23), all 22 in its developer documentation and its own tag template.
+#: 15 names are in Pinterest's schema (5.23), all 22 in its developer documentation and its own tag template.
 EVENT_NAMES = (
     "add_payment_info",
     "add_to_cart",
@@ -28,23 +28,23 @@ EVENT_NAMES = (
     "watch_video",
 )
 
-#: The one that is an order. Others may name one.
+#: The only event that places an order. Other events may contain an order id.
 CHECKOUT: Final = "checkout"
 
 #: `action_source` is a closed list.
 ACTION_SOURCES = ("app_android", "app_ios", "web", "offline")
 
 
-#: Which member names an event of this type, where it is not `event`; "" where none does.
+#: The member with the event's name, by type, if it is not `event`; "" for types without a name.
 #: https://segment.com/docs/connections/spec/
 _NAMED_BY: Final = {"page": "name", "screen": "name", "identify": "", "group": "", "alias": ""}
 
-#: Stands for the type of what a source's file makes no event of.
+#: Stands for the type of a record that the source's file does not convert to an event.
 RECORD: Final = "record"
 
 
 def named_by(event_type: str) -> str:
-    """Return which member names events of a type; "" where none does.
+    """Return the member with the name of an event of this type; "" if the type has no name.
 
     >>> named_by("track"), named_by("page"), named_by("identify")
     ('event', 'name', '')

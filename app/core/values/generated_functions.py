@@ -1,6 +1,6 @@
-"""Functions that are generated as text, because a loop over tables would take most of its time to look things up.
+"""Functions that are generated as text, because a loop over tables would spend most of its time on look-ups.
 
-The text holds only names made here and the `repr` of keys, never text of somebody else.
+The text contains only names from this module and the `repr` of keys, never foreign text.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -8,49 +8,52 @@ from functools import lru_cache, partial
 from types import FunctionType, MethodType
 from typing import Any, Final, Protocol, TypeAlias
 
-#: Functions share most of their texts, and to compile one takes longer than all else.
+#: Functions share most of their texts, and compilation is the slowest step.
 _code: Final = lru_cache(1_024)(partial(compile, filename="<generated>", mode="exec"))
 
 
 class FunctionNames:
-    """The names in the text of one function, and what those stand for that it does not make itself."""
+    """The names in the text of a function, and the external values that they refer to."""
 
     def __init__(self, **known: Any) -> None:
-        """Begin with names that the text may use."""
+        """Start with names that the text may use."""
         self._known = known
         self._seldom: list[Any] = []
         #: By letter.
         self._counts: dict[str, int] = {}
 
     def new(self, letter: str) -> str:
-        """Return a name that nothing has yet."""
+        """Return a new name."""
         self._counts[letter] = self._counts.get(letter, 0) + 1
         return f"{letter}{self._counts[letter]}"
 
     def reuse(self, letter: str) -> None:
-        """Begin anew with the names of a letter: each of them is cleared at every call."""
+        """Reuse the names of a letter: each of them is reset at every call."""
         self._counts.pop(letter, None)
 
     def bound(self, value: Any) -> str:
-        """Return a new name that stands for this value in the text."""
+        """Return a new name that refers to this value."""
         name = self.new("c")
         self._known[name] = _without_detour(value)
         return name
 
     def seldom(self, value: Any) -> str:
-        """Return an expression for a value that few calls ask for: each name of its own is copied at every call."""
+        """Return an expression for a value that few calls need: each separate name would be copied at every call."""
         self._seldom.append(_without_detour(value))
         return f"seldom[{len(self._seldom) - 1}]"
 
     def called(self, function: Callable[..., Any], *given: str) -> str:
-        """Write the call of a function; a partial is taken apart, which costs twice as much as what it calls."""
+        """Return the call of a function.
+
+        The call of a partial is flattened, because a partial doubles the cost of a call.
+        """
         if isinstance(function, partial) and not function.keywords:
             return self.called(function.func, *map(self.seldom, function.args), *given)
         return f"{self.seldom(function)}({', '.join(given)})"
 
     def function(self, parameters: str, statements: Sequence[str]) -> Callable[..., Any]:
-        """Return the function of these parameters and statements, each of which begins with a blank."""
-        # Values are free variables: global ones are slow where several functions share one code.
+        """Return the function with these parameters and statements, each of which begins with a blank."""
+        # Values are free variables, because global variables are slow if several functions share a code object.
         self._known["seldom"] = tuple(self._seldom)
         lines = [f"def make({', '.join(self._known)}):", f" def made({parameters}):"]
         made: dict[str, Any] = {}
@@ -61,61 +64,64 @@ class FunctionNames:
 
 
 def _without_detour(value: Any) -> Any:
-    """Return the method by which an object is called: to call the object itself takes more than twice as long."""
+    """Return the `__call__` method of an object: a call of the object itself takes more than twice as long."""
     call = type(value).__call__ if callable(value) else None
     return MethodType(call, value) if isinstance(call, FunctionType) else value
 
 
 def indented(lines: Iterable[str]) -> list[str]:
-    """Return statements as they stand in the block of another."""
+    """Indent statements for the block of another statement."""
     return [f" {line}" for line in lines]
 
 
 class ObjectText(Protocol):
-    """Writes what a function does with the members of one object, in the order in which they are found.
+    """Writes the code that processes the members of an object, in the order in which they are found.
 
-    All that is written are statements, each of which begins with a blank.
+    All results are statements, each of which begins with a blank.
     """
 
-    #: What it makes of the object, as an expression; known once all is written.
+    #: The result for the object, as an expression; complete after the last member.
     result: str
-    #: Without any member all that is written may be left out.
+    #: Without members the code may be omitted.
     needs_members: bool = False
 
     def ordered(self, names: Iterable[str]) -> Iterable[str]:
-        """Return the members in the order in which they are to be written: as they come. Asked before all else."""
+        """Return the members in the order in which they are to be written: unchanged. Called first."""
         return names
 
     def begin(self) -> list[str]: ...
 
     def inner(self, name: str) -> "ObjectText | None":
-        """Return who writes a member that is always an object; None where it is made first, and written as a value."""
+        """Return the emitter of a member that is always an object.
+
+        `None`: the member is created first and then written as a value.
+        """
         ...
 
     def constant(self, name: str, value: Any) -> list[str]:
-        """Write a member that is the same whatever the event."""
+        """Write a constant member."""
         ...
 
     def member(self, name: str, given: str) -> list[str]: ...
 
     def absent(self, name: str) -> list[str]:  # noqa: ARG002 - for those that say something then
-        """Write what is done where a member is not there: nothing."""
+        """Write the code for an absent member: no code."""
         return []
 
     def end(self) -> list[str]:
-        """Write what stands behind the last member."""
+        """Write the code after the last member."""
         ...
 
 
-#: Begins the text of what is made of an object.
+#: Starts the code for an object.
 Writes: TypeAlias = Callable[[FunctionNames], ObjectText]
 
 
 class PlainObject(ObjectText):
-    """Writes how an object becomes a dict."""
+    """Writes the code that converts an object to a dict."""
 
     def __init__(self, text: FunctionNames, put: str = "") -> None:
-        """Write in the function `text`; `put` is the beginning of a statement that puts the object in another."""
+        """Write to the function `text`; `put` is the start of a statement that adds the object to another object."""
         self._text = text
         self._put = put
         self.result = text.new("o")
@@ -127,7 +133,7 @@ class PlainObject(ObjectText):
         return PlainObject(self._text, f"{self.result}[{name!r}] = ")
 
     def constant(self, name: str, value: Any) -> list[str]:
-        """Put it in; bound, since most presets differ in one constant alone, and share the text then."""
+        """Add the member by a bound name: most presets differ only in a constant, and then share the text."""
         return self.member(name, self._text.bound(value))
 
     def member(self, name: str, given: str) -> list[str]:

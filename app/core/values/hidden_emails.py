@@ -1,4 +1,4 @@
-"""Texts as people read them, so that what looks like a number or an address is found as one."""
+"""Normalise texts as people read them, to find hidden numbers and addresses."""
 
 import re
 import unicodedata
@@ -25,9 +25,9 @@ def plain_letters(text: str) -> str:
     return "".join(str(unicodedata.digit(c)) if c.isdecimal() else c for c in plain)
 
 
-#: A longer id is kept as its digest.
+#: A longer id is replaced with its digest.
 MAX_ID_BYTES: Final = 256
-#: Characters that cannot have more bytes.
+#: Texts of this many characters cannot have more bytes.
 _SHORT: Final = MAX_ID_BYTES // 4
 
 #: ASCII characters as HTML, JSON and JavaScript's `escape` write them by their codes, also percent-encoded.
@@ -50,10 +50,11 @@ _HOST = r"(?:[\w-]|%(?:25)*(?:2d|3\d|[46][1-9a-f]|[57][\da]))+"
 _DOT = r"(?:\.|%(?:25)*2e)"
 #: `localhost`, or an IP address in brackets.
 _NO_DOMAIN = r"(?:localhost(?![\w.-])|(?:\[|%(?:25)*5b)(?:IPv6:)?[\da-f.:]{3,45}(?:\]|%(?:25)*5d))"
-#: Possessive, and before an at-sign in one lookahead: long runs of blanks are read once for all ways to write a blank.
+#: Possessive, and before an at-sign in a single lookahead: long runs of blanks are read once for all encodings of a
+#: blank.
 _BLANKS = r"(?:[\s+]|%(?:25)*(?:20|09)){1,3}+"
 _TABS = r"(?:\t|%(?:25)*09){1,3}+"
-#: Endings of domains, by which `ann @mail.com` is no name of a person at a social network, such as `by @jane.doe`.
+#: Endings of domains, so that `ann @mail.com` is not read as a name in a social network, such as `by @jane.doe`.
 _ENDINGS = r"(?:[a-z]{2}|com|net|org|info|biz|edu|gov)"
 _SPACED = (
     rf"(?=(?:{_BLANKS})?+{_AT})"
@@ -62,20 +63,20 @@ _SPACED = (
 )
 #: A quoted local part, also with escaped quotes. It ends at the next quote, so that a long text is read once.
 _QUOTED = r"""(?:(?<!\\)"(?:[^"\\]|\\.){1,64}"|"[^"]{1,64}")"""
-#: A local part begins where a run of its characters begins, so that a long text is read once.
+#: A local part begins at the start of a run of its characters, so that a long text is read once.
 EMAIL = re.compile(
     rf"""(?:{_QUOTED}|(?<![\w.+%'-])[\w.+%'-]+)"""
     rf"(?:{_AT}(?:{_HOST}(?:{_DOT}{_HOST})+|{_NO_DOMAIN})|(?<=\w){_SPACED})",
     re.IGNORECASE,
 )
-#: Of what base64 and hex hold; chance makes few of them.
+#: An address in decoded base64 or hex; random data rarely matches.
 _DECODED_EMAIL = re.compile(r"[\w.+%'-]@(?:[\w-]+\.)+[^\W\d_]{2}")
-#: `{"` in base64 begins a JSON Web Token, whose claims name a person.
+#: `{"` in base64 begins a JSON Web Token, which contains claims about a person.
 _JWT = re.compile(r"(?<![\w-])eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?", re.ASCII)
-#: The `@` (0x40) in base64, at each of the three places where it can begin within four characters.
-#: It looks for the second of two characters, of which few texts have any.
+#: The `@` (0x40) in base64, at each of the three offsets within four characters. The pattern searches for the second of
+#: two characters, which is rare.
 _BASE64_AT = re.compile("[A-P](?:(?<=Q.)|(?<=[EUk0][A-D])|(?<=[BFJNRVZdhlptx159]A))")
-#: Runs of the alphabet for URLs that may hold an `@`, and of the other one; then what fills them up.
+#: Runs of the URL-safe alphabet that may contain an `@`, and of the standard alphabet; followed by padding.
 _URL_BASE64 = re.compile(rf"(?<![\w-])(?=[\w-]*?(?:{_BASE64_AT.pattern}))[\w-]{{8,}}(?:=|%3D)*", re.ASCII)
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]|%2[BbFf]){8,}(?:=|%3D)*", re.ASCII)
 _FOR_URLS = str.maketrans("-_", "+/")
@@ -83,7 +84,9 @@ _HEX = re.compile(r"[0-9a-f]{12,}", re.ASCII | re.IGNORECASE)
 
 
 def holds_email(text: str) -> bool:
-    """Return whether a text holds an e-mail address, plain or encoded, or a JSON Web Token, which may hold one.
+    """Return whether a text contains an e-mail address, plain or encoded, or a JSON Web Token.
+
+    A token may contain an address.
 
     >>> holds_email("order-7 jane@shop.example"), holds_email("amFuZUBzaG9wLmV4YW1wbGU"), holds_email("SO-10@3")
     (True, True, False)
@@ -95,10 +98,9 @@ def holds_email(text: str) -> bool:
 
 
 def unpersonal_id(given: str) -> str:
-    """Return an id as it may be kept: one that is no short id, or holds an e-mail address, as its SHA-256 in hex.
+    """Return an id in a form that may be stored: the SHA-256 in hex if it is long or contains an e-mail address.
 
-    The digest is that of the trimmed id, so it stays the same id wherever the same text is given. All others stay as
-    they are.
+    The digest is that of the trimmed id, so the same text always gives the same id. Other ids are unchanged.
 
     >>> unpersonal_id("SO-10021"), len(unpersonal_id("jane@shop.example-17")), len(unpersonal_id("7" * 257))
     ('SO-10021', 64, 64)
@@ -111,7 +113,10 @@ def unpersonal_id(given: str) -> str:
 
 
 def is_long(given: str) -> bool:
-    """Return whether an id has more than 256 bytes in UTF-8: Segment's have under 100, and each is kept many times."""
+    """Return whether an id has more than 256 bytes in UTF-8.
+
+    Segment's ids have under 100, and each id is stored many times.
+    """
     return len(given) > _SHORT and len(given.encode("utf-8", "replace")) > MAX_ID_BYTES
 
 
@@ -129,7 +134,7 @@ def without_plain(text: str, mark: str = "") -> str:
 
 
 def without_encoded(text: str, mark: str = "") -> str:
-    """Return the text with `mark` where an e-mail address stood as base64 or hex, or a JSON Web Token stood."""
+    """Return the text with `mark` in place of base64 or hex with an e-mail address, and of a JSON Web Token."""
     if "eyJ" in text:
         text = _JWT.sub(mark, text)
     if text != text.lower() and _BASE64_AT.search(text):
@@ -150,7 +155,7 @@ def is_without_at(text: str) -> bool:
 
 
 def _readable(text: str) -> str:
-    """Return a text in plain letters, with the characters that are written by their codes if one is an at-sign."""
+    """Return a text in plain letters, with decoded characters if any of them is an at-sign."""
     text = plain_letters(text)
     is_escaped = ("&" in text or "%" in text or "\\" in text or "u0040" in text) and _ESCAPED_AT.search(text)
     return _ESCAPES.sub(_character, text) if is_escaped else text
@@ -167,12 +172,12 @@ def _may_hold_plain(text: str) -> bool:
 
 
 def _unless_none(holds: Callable[[str], bool], mark: str) -> Callable[[re.Match[str]], str]:
-    """Make a replacement for runs that hold an address."""
+    """Return a replacement for runs that contain an address."""
     return lambda run: mark if holds(run[0]) else run[0]
 
 
 def _in_base64(run: str) -> bool:
-    """Return whether a run decodes to a text with an address, wherever in it the encoded part begins."""
+    """Return whether a run decodes to a text with an address, at any offset of the encoded part."""
     letters = run.partition("=")[0]
     if "%" in letters:
         letters = _decoded_marks(letters)
@@ -181,14 +186,14 @@ def _in_base64(run: str) -> bool:
 
 
 def _decoded_marks(letters: str) -> str:
-    """Return the percent-encoded marks of base64 as they are."""
+    """Decode the percent-encoded marks of base64."""
     for code, mark in (("%2B", "+"), ("%2b", "+"), ("%2F", "/"), ("%2f", "/")):
         letters = letters.replace(code, mark)
     return letters.partition("%")[0]
 
 
 def _whole(letters: str) -> str:
-    """Return base64 filled up to whole groups of four; a single letter behind the last of them holds no byte."""
+    """Pad base64 to groups of four characters; drop a single trailing letter, which encodes no byte."""
     rest = len(letters) % 4
     return letters[:-1] if rest == 1 else letters + "=" * (-rest % 4)
 

@@ -1,7 +1,7 @@
-"""How an order was placed: in a browser, at a till, by a subscription, or by the staff of the shop.
+"""The channel of an order: a browser, a till, a subscription, or the staff of the shop.
 
-The mapping of a source makes `properties.order_channel` of what the shop says. Other channels than those below have the
-name that the shop gives them.
+The mapping of a source sets `properties.order_channel` from the data of the shop. Other channels than those below have
+the shop's name.
 """
 
 import re
@@ -14,18 +14,18 @@ ORDER_CHANNEL: Final = "order_channel"
 POS: Final = "pos"
 RENEWAL: Final = "renewal"
 MANUAL: Final = "manual"
-#: The browser of such an order is that of a till or of the staff, or the first order of the subscription had it.
+#: The browser of such an order belongs to a till or to staff, or to the first order of the subscription.
 WITHOUT_BROWSER: Final = frozenset({POS, RENEWAL, MANUAL})
 
 _RENEWAL_EVENT: Final = "Subscription Renewal Payment"
-#: Members of `context` and `properties` that describe a browser, or the page where its user arrived.
+#: Members of `context` and `properties` that describe a browser, or its landing page.
 _BROWSER_CONTEXT: Final = frozenset({"ip", "userAgent", "page", "cookies", "campaign", "request_ip"})
 _BROWSER_PROPERTIES: Final = frozenset(
     {"browser_ip", "client_details", "landing_site", "landing_site_ref", "referring_site", "epik"}
     | {"customer_ip_address", "customer_user_agent"}
 )
 _MAX_CHARACTERS: Final = 40
-#: Names of channels are shown and stored, so they must be no text that could name a person.
+#: Channel names are displayed and stored, so they must not contain a person's name.
 _NAME: Final = re.compile(r"[\w.:/ -]+", re.ASCII)
 
 
@@ -48,7 +48,10 @@ def order_channel(event: Mapping[str, Any]) -> str:
 
 
 def by_channel(event: dict[str, Any]) -> dict[str, Any]:
-    """Return an order for its channel: offline at a till, as a renewal, and without the browser of another person."""
+    """Return an order adapted to its channel.
+
+    Orders at a till become offline, subscriptions become renewals, and the browser of another person is removed.
+    """
     channel = order_channel(event)
     if channel not in WITHOUT_BROWSER:
         return event

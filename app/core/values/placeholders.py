@@ -1,27 +1,27 @@
-"""What a value says: nothing, no id, yes or no. One rule for the source, the mapping and what is sent."""
+"""Rules for empty values, missing ids and flags, shared by source, mapping and destination."""
 
 from math import isfinite
 from typing import Any
 
-#: What programs write where they have nothing, in lower case; it stands in any.
+#: Texts that programs write for a missing value, in lower case; compared without case.
 PLACEHOLDERS = frozenset({"null", "undefined", "none", "nan", "n/a", "(not set)"})
 _MAX_LENGTH = max(map(len, PLACEHOLDERS))
-#: What stands where a program has no id, besides; in lower case.
+#: Additional texts that programs write for a missing id, in lower case.
 _NO_IDS = PLACEHOLDERS | {"0", "-", "pending", "unknown"}
-#: What a text that says nothing begins with. Looking at one character is enough for nearly every text, and quicker
-#: than to call anything: where it counts, texts are passed by it and all others asked about.
+#: First characters of empty texts. A comparison of one character decides for nearly every text and is faster than a
+#: call.
 FIRST_CHARACTERS = frozenset(
     c for c in map(chr, range(0x3001)) if c.isspace() or c.lower() in {w[0] for w in PLACEHOLDERS}
 )
 _FIRST_OF_NO_IDS = FIRST_CHARACTERS | {first for word in _NO_IDS for first in (word[0], word[0].upper())}
-#: The first characters of texts that may stand for no address, as `FIRST_CHARACTERS`.
+#: First characters of texts that may be invalid addresses; see `FIRST_CHARACTERS`.
 FIRST_OF_NO_ADDRESSES = _FIRST_OF_NO_IDS | {"{", "["}
 
 
 def says_nothing(value: Any) -> bool:
     """Return whether a JSON value is null, an empty or blank text, a placeholder, or an empty object or list.
 
-    An object or list of nothing but such values says nothing either. False and 0 say something.
+    An object or list that contains only such values is empty too. False and 0 are not empty.
 
     >>> says_nothing(" "), says_nothing("NaN"), says_nothing("Nancy"), says_nothing([None, "n/a"]), says_nothing(0)
     (True, True, False, True, False)
@@ -42,19 +42,21 @@ def says_nothing(value: Any) -> bool:
 
 
 def says_something(value: Any) -> bool:
-    """Return whether a JSON value says anything: see `says_nothing`."""
+    """Return whether a JSON value is not empty: see `says_nothing`."""
     return not says_nothing(value)
 
 
 def says_a_text(value: Any) -> bool:
-    """Return whether a value is a text or number that says something."""
+    """Return whether a value is a number or a text that is not empty."""
     if type(value) is str:
         return not says_nothing(value)
     return type(value) is int or (type(value) is float and isfinite(value))
 
 
 def is_no_id(text: str) -> bool:
-    """Return whether a text in the place of an id is no id: one rule for ids of events, orders, checkouts and people.
+    """Return whether a text in the place of an id is not an id.
+
+    The rule is the same for events, orders, checkouts and people.
 
     >>> is_no_id(" Pending "), is_no_id("{{ order.id }}"), is_no_id("0"), is_no_id("00")
     (True, True, True, False)
@@ -62,7 +64,7 @@ def is_no_id(text: str) -> bool:
     if text and text[0] not in _FIRST_OF_NO_IDS and "{" not in text and "[" not in text:  # nearly every id
         return False
     word = text.strip().lower()
-    # templates that were not filled in, and objects that were written as text, are in none either
+    # Unfilled templates, and objects that were converted to text, are not ids.
     return not word or word in _NO_IDS or "{{" in word or "[object" in word
 
 
@@ -72,7 +74,7 @@ def is_id(value: Any) -> bool:
 
 
 def is_no_address(text: str) -> bool:
-    """Return whether a text in the place of an address is no address; within one, a template may have been left open.
+    """Return whether a text in the place of an address is not an address. A template inside the address is accepted.
 
     >>> is_no_address(" {{ page.url }}"), is_no_address("-"), is_no_address("pinshop.example/?utm={{utm}}")
     (True, True, False)
@@ -85,17 +87,17 @@ _WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no"
 
 
 def unwrap_single(value: Any) -> Any:
-    """Take the one item out of a list of one, as Segment does: `[20]` is 20."""
+    """Unwrap lists with a single item, as Segment does: `[20]` is 20."""
     while type(value) is list and len(value) == 1:
         value = value[0]
     return value
 
 
 def read_flag(value: Any) -> bool | None:
-    """Read true, 1, "true", "1", "yes", and their opposites, in any case; None for all else.
+    """Read true, 1, "true", "1", "yes", and their opposites, in any case; otherwise `None`.
 
-    A list of one is its item, as everywhere. Where privacy hangs on it, None is for the caller to take as the careful
-    side, and not as "not given".
+    A list with a single item is its item. For privacy flags the caller must treat `None` as the careful value, and not
+    as "not given".
 
     >>> read_flag("Yes"), read_flag(0), read_flag([True]), read_flag("authorized"), read_flag([])
     (True, False, True, None, None)
@@ -107,9 +109,9 @@ def read_flag(value: Any) -> bool | None:
 
 
 def flag_is_given(value: Any) -> bool:
-    """Return whether a privacy flag says anything: only null, empty and blank texts do not.
+    """Return whether a privacy flag is given: only null, empty and blank texts are not.
 
-    What is given and cannot be read, a placeholder too, is for the caller to take as the careful side.
+    The caller must treat a given but unreadable value, such as a placeholder, as the careful value.
 
     >>> flag_is_given(" "), flag_is_given("undefined"), flag_is_given([])
     (False, True, True)
@@ -118,9 +120,9 @@ def flag_is_given(value: Any) -> bool:
 
 
 def flag_texts(value: Any) -> list[Any]:
-    """Return what each of several places says of a privacy flag, without null, empty and blank texts.
+    """Return the values of a privacy flag from several places, without null, empty and blank texts.
 
-    A list of one is its item; one of nothing at all is returned, since it was given and cannot be read.
+    A list with a single item is its item. An empty list is returned, because the flag is given and unreadable.
 
     >>> flag_texts([None, [False], " ", "undefined"]), flag_texts([]), flag_texts(None)
     ([False, 'undefined'], [[]], [])

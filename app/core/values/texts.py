@@ -1,11 +1,11 @@
-"""Texts for people: counts in words, and a stranger's text on a terminal; and lists that are written as texts."""
+"""Texts for people: counts in words, foreign text on a terminal, and lists that are written as texts."""
 
 import json
 import re
 from typing import Any, Final
 
-#: Control characters, old and new (C0, C1), line and paragraph ends, halves of characters, what turns the direction of
-#: reading (Unicode's Bidi_Control; Trojan Source is one use), and what cannot be seen: format characters and fillers.
+#: Control characters, old and new (C0, C1), line and paragraph ends, surrogates, marks of direction (Unicode's
+#: Bidi_Control; Trojan Source is an example), and invisible characters: format characters and fillers.
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u070f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
     "\u2028-\u202e\u2060-\u206f\u2800\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\U00013430-\U0001343f"
@@ -15,7 +15,7 @@ _BREAKS = re.compile("[\t\n]")
 
 
 def visible(text: str, *, lines: bool = False) -> str:
-    r"""Return a text with its hidden characters written out; line ends and tabs stay where `lines` says so.
+    r"""Return a text with visible escapes for hidden characters; line ends and tabs stay if `lines` is true.
 
     >>> visible("a\x1b[31mb")
     'a\\x1b[31mb'
@@ -29,12 +29,12 @@ def _written_out(found: re.Match[str]) -> str:
 
 
 def visible_json(text: str) -> str:
-    """Return a text of JSON that means the same, with the hidden characters of its texts written out as JSON does."""
+    """Return equivalent JSON with JSON escapes for the hidden characters of its texts."""
     return _HIDDEN.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def count_of(count: int, one: str, many: str | None = None) -> str:
-    """Return a count with its word; `many` is `one` with an s where it is None.
+    """Return a count with its noun; without `many`, the plural is `one` with an s.
 
     >>> count_of(1, "event"), count_of(12_034, "event"), count_of(0, "delivery", "deliveries")
     ('1 event', '12,034 events', '0 deliveries')
@@ -42,14 +42,14 @@ def count_of(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
-#: What a list or an object begins and ends with, where it is written as a text.
+#: Brackets of a list or an object that is written as a text.
 _BRACKETS: Final = ("[]", "{}")
-#: What is nested deeper is no list of products or ids.
+#: Deeper nesting is not a list of products or ids.
 _MAX_LEVELS: Final = 8
 
 
 def written_list(text: str) -> Any:
-    """Return the list or object that a text writes, as JSON, or the parts of `[a, b]`; None where it writes neither.
+    """Return the list or object in a text of JSON, or the parts of `[a, b]`; `None` for other texts.
 
     >>> written_list('[1, "2.50"]'), written_list(" [a@b.example,c@d.example] "), written_list("Oak [S]")
     ([1, '2.50'], ['a@b.example', 'c@d.example'], None)
@@ -75,7 +75,7 @@ def _is_shallow(value: Any, levels: int) -> bool:
 
 
 def written_texts(value: Any) -> Any:
-    """Return the texts and numbers of a list that is written as a text; anything else as it is.
+    """Return the texts and numbers of a list that is written as a text; other values unchanged.
 
     >>> written_texts('["OA-1", {"id": 1}, 2]'), written_texts("OA-1")
     (['OA-1', 2], 'OA-1')

@@ -1,4 +1,4 @@
-"""Times as programs and people write them in English: RFC 2822, C, Java, browsers, `March 4, 2026, 4:12 PM`."""
+"""Parse times as programs and people write them in English: RFC 2822, C, Java, browsers, `March 4, 2026, 4:12 PM`."""
 
 import math
 import re
@@ -15,7 +15,7 @@ _WEEKDAY = r"(?:Mon|Tues?|Wed(?:nes)?|Thu(?:rs?)?|Fri|Sat(?:ur)?|Sun)(?:day)?"
 _DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
 _YEAR = r"(?P<year>\d{4})"
 _TIME = r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.\d+)?)?(?: ?(?P<half>[AP])\.?M\b\.?)?"
-#: Zones of which everybody means the same, RFC 2822 (section 4.3) names no others. CET, BST or IST are no times of it.
+#: Unambiguous zones: only those of RFC 2822 (section 4.3). CET, BST and IST are not among them.
 _ZONE = r"(?P<zone>(?:Z|UTC?|GMT)?[+-]\d{2}:?\d{2}|Z|UTC?|GMT|[ECMP][SD]T)"
 _AT = rf"(?:,? (?:at )?{_TIME}(?: {_ZONE})?(?: \([^()]*\))?)?"
 _FORMS: Final = tuple(
@@ -33,9 +33,9 @@ _NOON = 12
 
 
 def in_english(text: str) -> datetime:
-    """Return a time that is written in English.
+    """Parse a time that is written in English.
 
-    Raises ValueError where the text is no such time, or its zone is not one of RFC 2822.
+    Raises ValueError if the text is not such a time, or its zone is not in RFC 2822.
 
     >>> str(in_english("Mar 4, 2026, 4:12 PM")), str(in_english("Wed, 04 Mar 2026 16:12:00 EST"))
     ('2026-03-04 16:12:00+00:00', '2026-03-04 16:12:00-05:00')
@@ -73,32 +73,32 @@ def _zone(name: str) -> timezone:
 _MILLISECONDS_FROM = 1e11
 #: No number is a time beyond the year 2286: `20260304161200` is not milliseconds.
 _MAX_SECONDS = 1e10
-#: Of the text of a time; longer ones are not looked at.
+#: Maximum length of a time as text; longer texts are ignored.
 _MAX_LENGTH = 80
 _DAY_LENGTH = len("2026-03-04")
 _NUMBER = re.compile(r"\d{9,13}(?:\.\d+)?|0", re.ASCII)
-#: Year first, the rest as far as it goes: `2026-03`, `2026/3/4 6:07`, `20260304060708`.
+#: Year first, with missing parts at the end: `2026-03`, `2026/3/4 6:07`, `20260304060708`.
 _YEAR_FIRST = re.compile(
     r"(\d{4})[-/]?(\d{1,2})?[-/]?(\d{1,2})?[Tt\s]*(\d{1,2})?:?(\d{1,2})?:?(\d{1,2})?(?:[.:]\d+)?", re.ASCII
 )
-#: Without marks between them, year, month, day and time of day have all their digits.
+#: Without separators, year, month, day and time of day have all their digits.
 _COMPACT_LENGTHS = {6, 8, 14}
 #: `2026-03-04 16:12:00 UTC` (Ruby, BigQuery), `... +0100 CET` (Go), `...T17:12:00+01:00[Europe/Berlin]` (Java).
 _ZONE_APART = re.compile(
     r"(\d{4}-\d{2}-\d{2}[Tt\s]\d{2}:[\d:.,]*\d)\s*(?:[Zz]|UTC|GMT|([+-]\d{2}:?\d{2})(?:\s+[A-Z]{2,5})?)(?:\[[\w/+-]+\])?",
     re.ASCII,
 )
-#: An XML schema's date: Python would take the offset for the time of day.
+#: An XML schema's date: Python would read the offset as the time of day.
 _DAY_WITH_OFFSET = re.compile(r"\d{4}-\d{2}-\d{2}[+-]", re.ASCII)
-#: What lies before the year 2000 (`0`, `0001-01-01T00:00:00Z`) is what programs write where they know no time.
+#: Programs write times before the year 2000 (`0`, `0001-01-01T00:00:00Z`) if the time is unknown.
 YEAR_2000: Final = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
 
 
 def unix_seconds(value: Any, *, earliest: float = YEAR_2000) -> float | None:
-    """Return a time as Unix seconds; None where there is none, or one before `earliest`.
+    """Return a time as Unix seconds; `None` if the value is not a time or is before `earliest`.
 
-    Read are ISO 8601 with any offset (none is UTC), also with a small `t` and `z`, Unix seconds or milliseconds, and
-    English dates (see `in_english`).
+    Accepts ISO 8601 with any offset (default UTC), also with a lower-case `t` and `z`, Unix seconds or milliseconds,
+    and English dates (see `in_english`).
 
     >>> unix_seconds("2026-03-04t06:07:08z"), unix_seconds(1772604428000), unix_seconds("0001-01-01T00:00:00Z")
     (1772604428.0, 1772604428.0, None)
@@ -106,7 +106,7 @@ def unix_seconds(value: Any, *, earliest: float = YEAR_2000) -> float | None:
     seconds: float | None = None
     if type(value) is str and len(value) <= _MAX_LENGTH:
         text = value.strip()
-        try:  # ISO 8601 is read at once
+        try:  # ISO 8601 is the fast path
             is_iso = len(text) > _DAY_LENGTH and text[4] == "-" and text[_DAY_LENGTH] not in "+-"
             moment = datetime.fromisoformat(text) if is_iso else None
         except ValueError:
@@ -118,7 +118,7 @@ def unix_seconds(value: Any, *, earliest: float = YEAR_2000) -> float | None:
 
 
 def _seconds_of_number(number: float) -> float | None:
-    """Take a number for seconds or milliseconds by its size; None beyond the year 2286."""
+    """Interpret a number as seconds or milliseconds by its size; `None` after the year 2286."""
     if not math.isfinite(number):
         return None
     seconds = number / 1000 if abs(number) >= _MILLISECONDS_FROM else number
@@ -127,7 +127,7 @@ def _seconds_of_number(number: float) -> float | None:
 
 @lru_cache(maxsize=1024)
 def _seconds_of_other_text(text: str) -> float | None:
-    """Try the other ways to write a time, the most frequent first; what none is may be costly to find out."""
+    """Try the other formats of a time, the most frequent first, because an invalid text is slow to reject."""
     if _NUMBER.fullmatch(text):
         return _seconds_of_number(float(text))
     for parse in (_iso, _zone_apart, _year_first, in_english):
@@ -139,7 +139,7 @@ def _seconds_of_other_text(text: str) -> float | None:
 
 
 def _seconds(moment: datetime) -> float:
-    """Return Unix seconds; a time that names no offset is UTC."""
+    """Return Unix seconds; a time without an offset is UTC."""
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
@@ -150,7 +150,7 @@ def _iso(text: str) -> datetime:
 
 
 def _zone_apart(text: str) -> datetime:
-    """Read ISO 8601 with UTC by its name, a blank before the zone, or a name behind the offset."""
+    """Parse ISO 8601 with UTC by name, a blank before the zone, or a zone name after the offset."""
     match = _ZONE_APART.fullmatch(text)
     if match is None:
         raise ValueError(text)
@@ -158,7 +158,7 @@ def _zone_apart(text: str) -> datetime:
 
 
 def _year_first(text: str) -> datetime:
-    """Read a date with parts missing at its end; a year alone is no date."""
+    """Parse a date without its last parts; a year alone is not a date."""
     match = _YEAR_FIRST.fullmatch(text)
     if match is None or (text.isdecimal() and len(text) not in _COMPACT_LENGTHS):
         raise ValueError(text)
@@ -167,7 +167,7 @@ def _year_first(text: str) -> datetime:
 
 
 def day_number(day: date) -> int:
-    """Return which day it is, counted from 1970.
+    """Return the day as days since 1970.
 
     >>> day_number(date(1970, 1, 3))
     2
@@ -197,12 +197,12 @@ MINUTE_S: Final = 60
 HOUR_S: Final = 3_600
 DAY_S: Final = 86_400
 
-#: The longest hold of a preset: Pinterest wants web and app events within an hour.
+#: The maximum delay of a preset: Pinterest wants web and app events within an hour.
 MAX_HOLD_S: Final = 55 * MINUTE_S
 
 
 def hold_text(seconds: float) -> str:
-    """Return how long a hold is, as presets write it.
+    """Return a delay in the format of presets.
 
     >>> hold_text(1_800), hold_text(90)
     ('30m', '90s')
