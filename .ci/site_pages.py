@@ -47,7 +47,7 @@ def generated_pages() -> dict[str, str]:
         "reference/commands.md": "\n".join(_commands()),
         "reference/api.md": "\n".join(_api()),
         "reference/metrics.md": "\n".join(_metrics()),
-        "reference/outcomes.md": "\n".join(_exits()),
+        "reference/outcomes.md": "\n".join(_outcomes()),
     }
 
 
@@ -143,7 +143,7 @@ def _metrics() -> Iterator[str]:
             yield f"| `{name}` | {types[name]} | {_cell(told)} |"
 
 
-def _exits() -> Iterator[str]:
+def _outcomes() -> Iterator[str]:
     yield "# Outcomes\n\nHow an event, or its delivery for one preset, leaves a stage: a closed list, each counted.\n"
     yield from _table("outcome", "of what is", "means", "in figures as")
     stage = ""
