@@ -14,7 +14,7 @@ from app.catalog.presets import in_file, parse_file, parse_files
 from app.catalog.reshaping import Reshaping, compile_reshaping
 from app.catalog.source_files import SourceFile
 from app.catalog.yaml_files import Folders, read_texts
-from app.config.environment import file_state
+from app.config.environment import NONE, file_state
 from app.config.settings import ConsentSettings
 from app.errors import CatalogError, Fault
 from app.source import NamedSource
@@ -244,9 +244,7 @@ class RunningSources:
 def _source(
     spec: SourceFile, proofs: tuple[SenderProof, ...], reshaping: Reshaping | None, limits: Limits
 ) -> NamedSource:
-    consent = ConsentSettings.model_construct(
-        consent_categories=tuple(spec.consent_categories), honour_integrations=False
-    )
+    consent = ConsentSettings.model_construct(consent_categories=tuple(spec.consent_categories), integration_names=NONE)
     return NamedSource(
         name=spec.name,
         proofs=proofs,

@@ -69,6 +69,10 @@ Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_list)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(split_list)]
 
 
+#: The value of a list setting that has a default, if no value of the list applies.
+NONE: Final = ("none",)
+
+
 def _none_is_alone(values: tuple[str, ...]) -> tuple[str, ...]:
     """Return the values. Raises ValueError for an empty list, and for `none` with another value."""
     if not values:
@@ -79,6 +83,7 @@ def _none_is_alone(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 NoneIsAlone: Final = AfterValidator(_none_is_alone)
+TextsOrNone = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_list), NoneIsAlone]
 FolderPaths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(split_list), each_validated(folder_or_shipped)]
 
 
@@ -350,6 +355,7 @@ REMOVED: Final = MappingProxyType(
         "BATCH_MAX_BYTES": "A call to Pinterest always has at most 1,000,000 bytes.",
         "BATCH_MAX_EVENTS": "A call to Pinterest always has at most 1,000 events.",
         "CRAWLERS": "WITHHOLD lists what is withheld if Pinterest is live: test_events,crawlers by default.",
+        "HONOUR_INTEGRATIONS": "INTEGRATION_NAMES=none sends events whatever their `integrations` say.",
         "LEDGER_DAYS": "Set RETENTION_DAYS=other:DAYS.",
         "LEDGER_DELIVERED_DAYS": "Set RETENTION_DAYS=delivered:DAYS.",
         "MAX_CONNECTIONS_PER_ADDRESS": "The limit is always 256. TRUSTED_PROXIES are exempt.",

@@ -19,6 +19,7 @@ from app.config.environment import (
     SettingNames,
     SettingTable,
     Texts,
+    TextsOrNone,
     UnreadableFile,
     bare_secret,
     faults_of,
@@ -189,10 +190,9 @@ class ConsentSettings(RoomSettings):
         "per_event",
         description="what a person's no does to later events of any source; `fill`: it ends memory only",
     )
-    honour_integrations: bool = Field(default=True, description="respect the event's `integrations`")
-    integration_names: Texts = Field(
+    integration_names: TextsOrNone = Field(
         ("Pinterest Conversions API", "Actions Pinterest Conversions API", "PINTEREST_TAG"),
-        description="names of this destination in `integrations`",
+        description="names of this destination in the event's `integrations`; `none`: send whatever they say",
     )
 
     @property

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import crawleruseragents
 
+from app.config.environment import NONE
 from app.config.settings import BotFilterSettings, ConsentSettings
 from app.core.events import Event
 from app.core.values.hidden_emails import unpersonal_id
@@ -29,7 +30,7 @@ def withheld(event: Event, settings: ConsentSettings) -> str | None:
     return (
         (_segment_denies(event, settings.consent_categories) if settings.consent_categories else None)
         or (_rudder_denies(event, settings.rudder_consent_ids) if settings.rudder_consent_ids else None)
-        or (_integrations_deny(event, settings.integration_names) if settings.honour_integrations else None)
+        or (_integrations_deny(event, settings.integration_names) if settings.integration_names != NONE else None)
     )
 
 

@@ -113,7 +113,7 @@ def test_errors_that_are_relied_on_from_outside_are_all_of_one_kind() -> None:
         ({}, {}, [Outcome.ENQUEUED]),
         ({"consent_categories": ("ads",)}, {"consent": {"categoryPreferences": {}}}, [Outcome.WITHHELD]),
         ({"max_event_age_days": 0.0001}, {}, [Outcome.INVALID]),
-        ({"honour_integrations": False}, {"integrations": {"All": False}}, [Outcome.ENQUEUED]),
+        ({"integration_names": ("none",)}, {"integrations": {"All": False}}, [Outcome.ENQUEUED]),
         ({}, {"integrations": {"All": False}}, [Outcome.WITHHELD]),
     ],
     ids=str,

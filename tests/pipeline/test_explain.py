@@ -500,8 +500,7 @@ configurations = st.fixed_dictionaries(
     optional={
         "consent_categories": st.sampled_from([(), ("ads",), ("ads", "site")]),
         "rudder_consent_ids": st.sampled_from([(), ("pin",)]),
-        "honour_integrations": st.booleans(),
-        "integration_names": st.sampled_from([(), ("Shop",), ("PINTEREST_TAG", "Shop")]),
+        "integration_names": st.sampled_from([("none",), ("Shop",), ("PINTEREST_TAG", "Shop")]),
         "switched_off": st.sampled_from(["hold", "refuse"]),
         "default_country": st.sampled_from([None, "DE"]),
         "default_currency": st.sampled_from([None, "EUR"]),

@@ -120,8 +120,8 @@ def test_integrations_decide_unless_they_cannot_be_read(integrations: Any, reaso
 def test_integrations_that_segment_obeyed_already_need_not_be_obeyed_again() -> None:
     assert (
         withheld(
-            event(integrations={X: False}),
-            ConsentSettings.model_construct(integration_names=(X,), honour_integrations=False),
+            event(integrations={X: False, "All": False}),
+            ConsentSettings.model_construct(integration_names=("none",)),
         )
         is None
     )
