@@ -65,7 +65,7 @@ _SECONDS = {"s": 1, "m": MINUTE_S, "h": HOUR_S, "d": DAY_S}
 Authors = Annotated[
     Literal["server", "browser"] | None,
     typer.Option(
-        help="Who made the events of files: trusted by `server`, public by `browser`. Default: WEBHOOK_AUTHORS."
+        help="Who made the events of files: trusted by `server`, public by `browser`. Default: as those of `/webhook`."
     ),
 ]
 

@@ -377,6 +377,8 @@ REMOVED: Final = MappingProxyType(
         "TRACKING_MAX_BATCH_BYTES": "The limit is always 512,000 bytes, as at Segment.",
         "TRACKING_MAX_EVENTS": "The limit is always 2,500 events, as at Segment.",
         "TRACKING_MAX_EVENT_BYTES": "The limit is always 32,768 bytes, as at Segment.",
+        "WEBHOOK_AUTHORS": "Set TRUSTED_SENDERS=webhook if only servers make the events of /webhook.",
+        "WRITE_KEYS_SECRET": "Set TRUSTED_SENDERS to the names of these write keys.",
         "ZIP_DIGITS_ONLY": "Letters of postal codes are always kept outside the US.",
     }
 )

@@ -60,6 +60,8 @@ REDACTED_PARAMETERS: Final = (
 _DAY_S: Final = 86_400
 #: Limits the backlog of an ad account where the disk does not.
 _USUAL_BACKLOG_BYTES: Final = 10_000_000_000
+#: The name of the route `/webhook` in TRUSTED_SENDERS.
+_WEBHOOK: Final = "webhook"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -482,9 +484,10 @@ class SenderSettings(SourceSettings, ServingSettings):
     )
     webhook_header: SecretStr | None = Field(None, description="`Name: value` that each webhook request must carry")
     write_keys: Secrets = Field((), description="`name:key` of each SDK source; remove one to revoke it")
-    write_keys_secret: Texts = Field((), description="names of write keys that no page or app holds: trusted senders")
-    webhook_authors: Literal["browser", "server"] = Field(
-        "browser", description="who makes the events of `/webhook`: `server` only if browsers and apps cannot"
+    trusted_senders: Texts = Field(
+        (),
+        description="senders that no page and no app can use: names of write keys, and `webhook` for `/webhook`; their "
+        "events are trusted",
     )
     write_key_limits: Texts = Field(
         (), description="`name:events:bytes` a minute for a write key, `name@address:...` for each address; beyond: 429"
@@ -509,6 +512,11 @@ class SenderSettings(SourceSettings, ServingSettings):
         """Whether senders of events must prove who they are."""
         of_default = self.webhook_shared_secrets or self.webhook_header or self.write_keys
         return bool(of_default or self.has_sources)
+
+    @property
+    def is_webhook_trusted(self) -> bool:
+        """Whether the events of `/webhook` are trusted because only servers make them."""
+        return _WEBHOOK in self.trusted_senders
 
     @property
     def webhook_takes_events(self) -> bool:
@@ -649,8 +657,13 @@ class Settings(
             )
         if self.unconfirmed_orders == "withhold" and not self.quarantine_hours:
             yield "UNCONFIRMED_ORDERS=withhold would lose orders: set QUARANTINE_HOURS and QUARANTINE_KEY"
-        if unknown := set(self.write_keys_secret) - set(self.key_names):
-            yield f"WRITE_KEYS_SECRET: no write key is named {', '.join(sorted(unknown))}: use names of WRITE_KEYS"
+        if unknown := set(self.trusted_senders) - {*self.key_names, _WEBHOOK}:
+            yield (
+                f"TRUSTED_SENDERS: no write key is named {', '.join(sorted(unknown))}: use names of WRITE_KEYS, or "
+                f"{_WEBHOOK}; the file of a source has `authors` instead"
+            )
+        if self.is_webhook_trusted and _WEBHOOK in self.key_names:
+            yield f"TRUSTED_SENDERS: {_WEBHOOK} is the route and a write key: give the key another name in WRITE_KEYS"
         if self.reachable and not self.authenticated:
             yield (
                 f"HOST={self.host} lets anyone send events: set WEBHOOK_SHARED_SECRETS, WEBHOOK_HEADER or WRITE_KEYS; "

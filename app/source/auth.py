@@ -60,8 +60,8 @@ def proves_authors(settings: SenderSettings, source: str) -> bool:
     Where nobody has to prove anything, only this machine may send.
     """
     if source == DEFAULT_SOURCE:
-        return settings.webhook_authors == "server" or not settings.authenticated
-    return source in settings.write_keys_secret
+        return settings.is_webhook_trusted or not settings.authenticated
+    return source in settings.trusted_senders
 
 
 def basic_user(authorization: str | None) -> str | None:

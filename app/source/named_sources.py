@@ -187,7 +187,7 @@ def webhook_source(settings: SenderSettings, *, is_open: bool) -> NamedSource:
         ping=None,
         quota=None,
         is_off=False,
-        authors="server" if is_open else settings.webhook_authors,
+        authors="server" if is_open or settings.is_webhook_trusted else "browser",
         is_local=is_open,
     )
 

@@ -58,7 +58,7 @@ def tracking_router(
         limits=Limits.of_tracking(settings),
         write_keys=write_keys,
         is_open=not settings.authenticated,
-        secret_keys=frozenset(settings.write_keys_secret),
+        secret_keys=frozenset(settings.trusted_senders),
         trusted_proxies=read_networks(settings.trusted_proxies),
         quotas=quotas_of(settings, write_keys),
     )
@@ -87,7 +87,7 @@ def quotas_of(settings: SenderSettings, write_keys: WriteKeys) -> Quotas:
     Raises SettingsError.
     """
     quotas = read_quotas(settings.write_key_limits, write_keys.keys)
-    secret = {name + OF_EACH for name in settings.write_keys_secret}
+    secret = {name + OF_EACH for name in settings.trusted_senders}
     of_addresses = [name for name in quotas if name.endswith(OF_EACH)]
     if of_addresses and not settings.trusted_proxies:
         raise SettingsError(

@@ -17,7 +17,7 @@ wait_for_page: {waits}
 shop: Berlin
 proofs: [{{kind: bearer, secret: {{env: A_SECRET}}}}]
 """
-KEYS = {"write_keys": "page:0123456789abcdef,erp:0123456789abcdea", "write_keys_secret": "erp"}
+KEYS = {"write_keys": "page:0123456789abcdef,erp:0123456789abcdea", "trusted_senders": "erp"}
 
 
 @pytest.mark.parametrize("is_running", [True, False])
@@ -26,7 +26,7 @@ KEYS = {"write_keys": "page:0123456789abcdef,erp:0123456789abcdea", "write_keys_
     [
         ("default", {}, SourceTraits(is_trusted=True)),
         ("default", KEYS, SourceTraits(is_trusted=False)),
-        ("default", KEYS | {"webhook_authors": "server"}, SourceTraits(is_trusted=True)),
+        ("default", KEYS | {"trusted_senders": "erp,webhook"}, SourceTraits(is_trusted=True)),
         ("page", KEYS, SourceTraits(is_trusted=False)),
         ("erp", KEYS, SourceTraits(is_trusted=True)),
         ("shop", {"sources_dir": True}, SourceTraits(is_trusted=True, shop="Berlin", waits_for_page=False)),

@@ -59,7 +59,7 @@ def test_events_are_read_in_every_form_that_files_have(run: Run, tmp_path: Path,
     [
         ((), {}, "trusted"),  # no secret is set, so whoever reaches this machine is believed
         ((), {"WEBHOOK_HEADER": "X-Key: 0123456789abcdef"}, "public"),
-        ((), {"WEBHOOK_HEADER": "X-Key: 0123456789abcdef", "WEBHOOK_AUTHORS": "server"}, "trusted"),
+        ((), {"WEBHOOK_HEADER": "X-Key: 0123456789abcdef", "TRUSTED_SENDERS": "webhook"}, "trusted"),
         (("--authors", "server"), {"WEBHOOK_HEADER": "X-Key: 0123456789abcdef"}, "trusted"),
         (("--authors", "browser"), {}, "public"),
     ],

@@ -142,7 +142,7 @@ def test_check_prints_named_sources_and_names_their_faults(run: Run) -> None:
 
 def test_check_says_of_each_source_who_makes_its_events_and_whether_they_are_trusted(run: Run) -> None:
     given = {"SOURCES": "rudderstack,shopify", "RUDDERSTACK_SECRET": "0123456789abcdef"}
-    given |= {"SHOPIFY_WEBHOOK_SECRET": "0123456789abcdef", "WRITE_KEYS_SECRET": "erp"}
+    given |= {"SHOPIFY_WEBHOOK_SECRET": "0123456789abcdef", "TRUSTED_SENDERS": "erp"}
     given["WRITE_KEYS"] = "page:0123456789abcdef,erp:0123456789abcdea"
     sources = json.loads(run("check", "--json", **given).stdout)["sources"]
     assert {each["source"]: (each["path"], each["authors"], each["trusted"]) for each in sources} == {
@@ -156,7 +156,7 @@ def test_check_says_of_each_source_who_makes_its_events_and_whether_they_are_tru
 
 
 def test_check_shows_which_write_keys_are_trusted(run: Run) -> None:
-    given = {"WRITE_KEYS": "shop:0123456789abcdef,erp:0123456789abcdea", "WRITE_KEYS_SECRET": "erp"}
+    given = {"WRITE_KEYS": "shop:0123456789abcdef,erp:0123456789abcdea", "TRUSTED_SENDERS": "erp"}
     rows = {line.split()[1]: line.split()[3:] for line in run("check", **given).stdout.splitlines() if "/v1" in line}
     assert {name: row[:7:2] for name, row in rows.items()} == {
         "shop": ["/v1", "segment", "yes", "public"],

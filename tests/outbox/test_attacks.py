@@ -146,7 +146,7 @@ async def test_a_yes_by_a_stranger_lifts_no_no(shop: Shop) -> None:
 
 @pytest.mark.parametrize(
     "shop",
-    [{"write_keys": "page:0123456789abcdef,shop:0123456789abcdea", "write_keys_secret": "shop"}],
+    [{"write_keys": "page:0123456789abcdef,shop:0123456789abcdea", "trusted_senders": "shop"}],
     indirect=True,
 )
 @pytest.mark.parametrize("first", ["page", "shop"])
@@ -198,7 +198,7 @@ async def test_invalid_events_of_a_stranger_push_no_signed_one_out_of_the_quaran
     [
         {
             "write_keys": "page:0123456789abcdef,shop:0123456789abcdea",
-            "write_keys_secret": "shop",
+            "trusted_senders": "shop",
             "outbox_max_backlog_bytes": 100_000,
         }
     ],
@@ -291,7 +291,7 @@ async def test_a_visitor_can_cancel_a_held_order_of_a_shop_that_sends_by_segment
     ("shop", "is_trusted"),
     [
         ({"webhook_shared_secrets": ("a secret of Segment",)}, False),
-        ({"webhook_shared_secrets": ("a secret of Segment",), "webhook_authors": "server"}, True),
+        ({"webhook_shared_secrets": ("a secret of Segment",), "trusted_senders": ("webhook",)}, True),
     ],
     indirect=["shop"],
 )

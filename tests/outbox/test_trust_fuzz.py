@@ -46,7 +46,7 @@ mapping: {event_name: checkout}
 PERSON = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0 (X11; Linux x86_64)"}
 SETTINGS: dict[str, Any] = {
     "write_keys": "page:0123456789abcdef,shop:0123456789abcdea",
-    "write_keys_secret": "shop",
+    "trusted_senders": "shop",
     "quarantine_hours": 72,
     "quarantine_key": "a key of the quarantine, long enough",
     "quarantine_max_bytes": 30_000,

@@ -577,7 +577,7 @@ async def test_a_no_that_the_person_said_before_is_foreseen(
     )
 
 
-TWO_SIDES = {"write_keys": "page:0123456789abcdef,shop:0123456789abcdea", "write_keys_secret": "shop"}
+TWO_SIDES = {"write_keys": "page:0123456789abcdef,shop:0123456789abcdea", "trusted_senders": "shop"}
 
 
 #: Who tells of an order, and what; None: what waits is sent.

@@ -219,7 +219,7 @@ async def test_off_it_keeps_nothing_and_without_a_key_it_cannot_be_on(url: str) 
 async def test_an_order_that_waits_for_the_shop_is_kept_where_it_would_be_withheld_and_is_replayed_at_once(
     url: str,
 ) -> None:
-    keys = {"write_keys": ("web:a-public-key-of-a-page", "srv:a-secret-key-of-a-shop"), "write_keys_secret": ("srv",)}
+    keys = {"write_keys": ("web:a-public-key-of-a-page", "srv:a-secret-key-of-a-shop"), "trusted_senders": ("srv",)}
     settings = assembled.settings(outbox_url=url, unconfirmed_orders="withhold", **keys, **KEY)
     outbox = open_outbox(url, settings, clock=lambda: NOW)
     kept = assemble.quarantine(settings, outbox)

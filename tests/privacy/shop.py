@@ -28,7 +28,7 @@ GPC = {"context": {"gpc": True}}
 #: A page's key and a shop's, so that the two sides of an order wait for each other.
 PAIRED: dict[str, Any] = {
     "write_keys": ("page:0123456789abcdef", "shop:0123456789abcdea"),
-    "write_keys_secret": ("shop",),
+    "trusted_senders": ("shop",),
 }
 DENIED = {"context": {"device": {"attTrackingStatus": 2}}}
 

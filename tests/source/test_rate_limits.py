@@ -110,7 +110,7 @@ async def test_an_address_that_floods_is_held_up_and_others_are_not(
         keys=("shop:k1", "erp:k2"),
         limits_of_keys=ADDRESSES,
         proxies=("127.0.0.1",),
-        write_keys_secret=secret,
+        trusted_senders=secret,
     )
     answers = []
     async with client(app, peer="127.0.0.1") as http:

@@ -19,7 +19,7 @@ from tests.whole.conftest import Pinterest, until_settled
 KEYS = {"page": "0123456789abcdef", "shop": "0123456789abcdea"}
 SETTINGS = {
     "write_keys": ",".join(f"{name}:{key}" for name, key in KEYS.items()),
-    "write_keys_secret": "shop",
+    "trusted_senders": "shop",
     "send_timeout_s": 1,  # a lease of what was killed holds for three times as long
 }
 
