@@ -139,7 +139,7 @@ class DeliveryPages(PageGroup):
             status=400 if fault else 200,
             fault=fault,
             obeys=applied_filters(typed),
-            usual="as the list says" if {"since", "until"} & typed.keys() else "any time",
+            usual="the times below" if {"since", "until"} & typed.keys() else "any time",
             kept={name: text for name, text in typed.items() if name not in ANEW} | _order(request),
             nav="deliveries",
             filters=_with_times(typed, query),

@@ -152,13 +152,13 @@ class PageFilter:
         return {name: text for name, text in parts.items() if text}
 
     def untouched(self, obeys: Collection[str]) -> str:
-        """Say which chosen parts do not narrow a page that obeys these; "" where it obeys all that are chosen."""
-        left = [f"the {words}" for name, words in PARTS.items() if name in self.query and name not in obeys]
+        """Return a sentence with the chosen parts that a page ignores; "" if `obeys` has all of them."""
+        left = [words for name, words in PARTS.items() if name in self.query and name not in obeys]
         if not left:
             return ""
         *others, last = left
         named = f"{', '.join(others)} and {last}" if others else last
-        return f"{named[0].upper()}{named[1:]} chosen above {'do' if others else 'does'} not narrow this page."
+        return f"This page ignores the {named} of the filter."
 
     def carried(self, page: str, base: str) -> str:
         """Return the HTML of a page whose links and forms within the console carry the filter."""

@@ -96,7 +96,7 @@ class OverviewPages(PageGroup):
             request,
             template,
             obeys=PARTS,
-            usual=f"as usual: {USUAL.label}",
+            usual=USUAL.label,
             nav="overview",
             account=chosen.account,
             source=chosen.source,

@@ -219,6 +219,7 @@ class Pages:
                 base=base,
                 chosen=chosen if request.method == "GET" else None,
                 untouched=chosen.untouched(obeys) if chosen else "",
+                obeys=obeys,
                 usual=usual,
                 kept=_kept(request) if kept is None else kept,
                 services=self._services,

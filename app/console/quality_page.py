@@ -315,7 +315,7 @@ class QualityPages(PageGroup):
             request,
             "quality.html",
             obeys=("account", "from", "period", "against"),
-            usual=f"as usual: {_USUAL.label}",
+            usual=_USUAL.label,
             nav="quality",
             period=period,
             before=period.named_before(shift) if shift and whole.before is not None else "",

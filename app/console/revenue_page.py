@@ -55,7 +55,7 @@ class RevenuePages(PageGroup):
             request,
             "revenue.html",
             obeys=("account", "from", "period", "against"),
-            usual=f"as usual: {_USUAL_DAYS} days",
+            usual=f"{_USUAL_DAYS} days",
             nav="revenue",
             words=days.words,
             length=days.length,

@@ -396,23 +396,57 @@ class TestInventory:
 class TestFilter:
     def test_a_choice_applies_at_once_and_goes_along_to_other_pages(self, busy: Server, open_page: OpenPage) -> None:
         page = open_page(f"{busy.url}/console")
-        page.locator("[name=period]").select_option("week")
+        page.locator(".span summary").click()
+        page.get_by_label("7 days", exact=True).check()
         expect(page).to_have_url(f"{busy.url}/console?period=week")
+        expect(page.locator(".span summary")).to_be_focused()
         expect(page.locator("#part-flow")).to_contain_text("in the last 7 days")
         page.get_by_role("navigation", name="Pages").get_by_role("link", name="Revenue").click()
         expect(page).to_have_url(f"{busy.url}/console/revenue?period=week")
-        expect(page.locator("[name=period]")).to_have_value("week")
+        expect(page.locator(".span summary")).to_have_text("Period: 7 days")
 
     def test_a_choice_by_keys_waits_for_the_button(self, busy: Server, open_page: OpenPage) -> None:
         page = open_page(f"{busy.url}/console")
         expect(page.get_by_role("button", name="Apply")).to_be_hidden()
-        page.locator("[name=period]").press("ArrowDown")
-        expect(page.locator("[name=period]")).to_have_value("hour")
+        page.locator(".span summary").press("Enter")
+        page.locator("[name=period]:checked").press("ArrowDown")
+        expect(page.locator("[name=period]:checked")).to_have_value("hour")
         page.get_by_role("button", name="Apply").press("Enter")
         expect(page).to_have_url(f"{busy.url}/console?period=hour")
 
-    @pytest.mark.parametrize("width", [1_440, 390])
-    def test_it_stays_in_sight(self, width: int, busy: Server, open_page: OpenPage) -> None:
-        page = open_page(f"{busy.url}/console", viewport={"width": width, "height": 800})
+    @pytest.mark.parametrize("how", ["Escape", "click"])
+    def test_escape_and_a_click_elsewhere_close_its_menu(self, how: str, busy: Server, open_page: OpenPage) -> None:
+        page = open_page(f"{busy.url}/console")
+        page.locator(".span summary").click()
+        expect(page.get_by_label("yesterday", exact=True)).to_be_visible()
+        if how == "Escape":
+            page.keyboard.press(how)
+        else:
+            page.locator("#zone").click()
+        expect(page.get_by_label("yesterday", exact=True)).to_be_hidden()
+
+    @pytest.mark.parametrize(
+        ("path", "controls"),
+        [
+            ("", {"period", "against"}),
+            ("/inventory", {"period"}),
+            ("/mappings", set()),
+            ("/deliveries?order_id=SO-1-1", set()),
+        ],
+    )
+    def test_it_has_the_controls_that_the_page_uses(
+        self, path: str, controls: set[str], busy: Server, open_page: OpenPage
+    ) -> None:
+        page = open_page(f"{busy.url}/console{path}")
+        shown = page.locator("#chosen :is(select, input:not([type=hidden]))")
+        assert {each.get_attribute("name") for each in shown.all()} == controls
+
+    @pytest.mark.parametrize("width", [1_440, 768, 390])
+    def test_it_stays_in_sight_in_one_row(self, width: int, busy: Server, open_page: OpenPage) -> None:
+        page = open_page(f"{busy.url}/console?period=week&against=week", viewport={"width": width, "height": 800})
         page.evaluate("scrollTo(0, document.body.scrollHeight)")
-        expect(page.locator("[name=period]")).to_be_in_viewport()
+        expect(page.locator(".span summary")).to_be_in_viewport(ratio=1)
+        height = page.evaluate("document.getElementById('chosen').offsetHeight")
+        assert height < 2 * page.evaluate("document.querySelector('.span summary').offsetHeight")
+        page.locator(".span summary").click()
+        expect(page.locator(".span .menu")).to_be_in_viewport(ratio=1)

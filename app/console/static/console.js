@@ -100,11 +100,21 @@ document.addEventListener("keydown", (event) => {
   find.focus();
 });
 
-// The filter at the head: a choice by mouse or finger applies at once, one by keys waits for the button. ----------------
+// The filter at the head: a choice by mouse or finger applies at once, one by keys waits for the button. The control that
+// was used has the focus on the next page, too. --------------------------------------------------------------------------
+
+const FOCUSED = "pinrelay-focus";
 
 function startChoosing(form) {
   const button = form.querySelector("button");
   let isKeyed = false;
+  const focused = sessionStorage.getItem(FOCUSED);
+  sessionStorage.removeItem(FOCUSED);
+  if (focused) form.querySelector(focused)?.focus({ preventScroll: true });
+  form.addEventListener("submit", () => {
+    const used = form.contains(document.activeElement) ? document.activeElement : null;
+    sessionStorage.setItem(FOCUSED, used?.matches("select") ? `[name=${used.name}]` : "summary");
+  });
   form.addEventListener("keydown", () => { isKeyed = true; });
   form.addEventListener("pointerdown", () => { isKeyed = false; });
   form.addEventListener("change", () => {
@@ -116,6 +126,17 @@ function startChoosing(form) {
     for (const [name, value] of [...formData]) if (!value) formData.delete(name);
   });
 }
+
+// A menu closes when somebody clicks elsewhere, or with Escape.
+document.addEventListener("click", ({ target }) => {
+  for (const each of document.querySelectorAll("details:has(> .menu)[open]")) if (!each.contains(target)) each.open = false;
+});
+document.addEventListener("keydown", ({ key, target }) => {
+  const open = key === "Escape" && target.closest("details:has(> .menu)[open]");
+  if (!open) return;
+  open.open = false;
+  open.querySelector("summary").focus();
+});
 
 // Replacing a part of the page: only what changed, keeping focus, open details and scroll. -------------------------
 

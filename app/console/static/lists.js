@@ -206,7 +206,6 @@ document.addEventListener("click", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") document.querySelector(".chips details[open]")?.removeAttribute("open");
   if (event.key === "Escape" && document.getElementById("beside")) return closeRow(document.querySelector("tr.open"));
   if ((event.ctrlKey || event.metaKey) && event.key === "k") {
     event.preventDefault();
