@@ -44,16 +44,6 @@ class Ledger(UsesStore):
     """The part of the `Outbox` that people look at."""
 
     @abstractmethod
-    async def _found(self, store: Any, query: Query, ids: PageIds, limit: int | None) -> Sequence[Sequence[Any]]:
-        """Return the rows of deliveries among some ids, newest first unless these ascend; limit None means all."""
-
-    @abstractmethod
-    async def _found_dropped(
-        self, store: Any, query: Query, ids: PageIds, limit: int | None
-    ) -> Sequence[Sequence[Any]]:
-        """Return the rows of dropped events among some ids, likewise."""
-
-    @abstractmethod
     async def _kept(self, store: Any, ids: Sequence[int]) -> Mapping[int, Kept]:
         """Return what else is kept of some deliveries, by their ids."""
 
@@ -236,12 +226,12 @@ class Ledger(UsesStore):
     async def _deliveries(
         self, store: Statements, query: Query, *, limit: int | None = None, ids: PageIds = ALL_IDS
     ) -> list[Delivery]:
-        return [delivery_of(row) for row in await self._found(store, query, ids, limit)]
+        return [delivery_of(row) for row in await store.matching("search", query, limit=limit, **ids.range)]
 
     async def _dropped(
         self, store: Statements, query: Query, *, limit: int | None = None, ids: PageIds = ALL_IDS
     ) -> list[tuple[int, float, DroppedEvent]]:
-        return [_dropped_of(row) for row in await self._found_dropped(store, query, ids, limit)]
+        return [_dropped_of(row) for row in await store.matching("search_dropped", query, limit=limit, **ids.range)]
 
     async def _merged(self, store: Statements, query: Query) -> list[Delivery]:
         """Look for the deliveries into which events of the query's message were merged."""

@@ -1,7 +1,6 @@
 """Which dead deliveries may be redriven, and which are overtaken: another delivery of the same event was sent."""
 
-from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypeAlias, cast
@@ -13,7 +12,7 @@ from app.outbox.dedup import EVENT_ID, Deduplicator, keys_of
 from app.outbox.enqueue import Held, holders
 from app.outbox.rows import as_json, record_of
 from app.outbox.search import END
-from app.outbox.statements import Answer, Statements, UsesStore, Work, read_deliveries, reads
+from app.outbox.statements import Statements, UsesStore, read_deliveries, reads
 
 #: Dead deliveries looked at in one commit.
 REDRIVE_ROWS = 1_000
@@ -22,8 +21,6 @@ REPLAYED = "not redriven:"
 
 #: [delivery, the reason that it now has] of each.
 Rows: TypeAlias = list[list[Any]]
-#: Dismisses dead deliveries in the transaction of the caller, and erases their payloads.
-Dismiss: TypeAlias = Callable[[Any, Rows], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -82,15 +79,26 @@ async def plan_of(store: Statements, dead: Sequence[StoredDelivery], now: float,
 
 
 async def dismiss_overtaken(
-    store: Statements, ids: Sequence[int], now: float, rules: OutboxSettings, to_dismiss: Dismiss
+    store: Statements, *, sent: Sequence[int], died: Sequence[int], now: float, rules: OutboxSettings
 ) -> None:
-    """Dismiss those of these dead deliveries whose event was delivered as another delivery."""
-    plan = await plan_of(store, await read_deliveries(store, ids), now, rules)
-    overtaken, _ = await split_plan(store, plan)
-    await to_dismiss(store, overtaken)
+    """Dismiss dead deliveries of events that are delivered, among deliveries just sent and just dead."""
+    found = await store.rows("overtaken", sent=list(sent), died=list(died), now=now)
+    if not found:
+        return
+    async with store.together():
+        plan = await plan_of(store, await read_deliveries(store, [id_ for (id_,) in found]), now, rules)
+        overtaken, _ = await split_plan(store, plan)
+        await _dismiss(store, overtaken)
 
 
-async def write_plan(store: Statements, plan: RedrivePlan, now: float, to_dismiss: Dismiss) -> Redrive | None:
+async def _dismiss(store: Statements, rows: Rows) -> None:
+    """Dismiss dead deliveries, each with its new reason, and erase their payloads."""
+    if rows:
+        await store.count("dismiss", rows=as_json(rows))
+        await store.count("erase_payloads", ids=[id_ for id_, _ in rows])
+
+
+async def write_plan(store: Statements, plan: RedrivePlan, now: float) -> Redrive | None:
     """Do what a plan says; None where another process has taken one of the keys meanwhile."""
     if await store.count("take_keys", rows=as_json(plan.keys), now=now) != len(plan.keys):
         return None
@@ -98,7 +106,7 @@ async def write_plan(store: Statements, plan: RedrivePlan, now: float, to_dismis
     await store.count("learn_keys", rows=as_json(plan.learned))
     overtaken, staying = await split_plan(store, plan)
     await store.count("explain_dead", rows=as_json(staying))
-    await to_dismiss(store, overtaken)
+    await _dismiss(store, overtaken)
     return Redrive(redriven=len(plan.redriven), overtaken=len(overtaken), waiting=len(staying))
 
 
@@ -129,20 +137,13 @@ def next_step(dead: Sequence[StoredDelivery]) -> int | None:
 class DeadLetters(UsesStore):
     """Deliveries that are dead. Every method may raise OutboxUnavailable."""
 
-    _on_redriven: Callable[[], None]
+    #: Called after deliveries became pending: wakes the senders of this process.
+    on_redriven: Callable[[], None]
 
-    @staticmethod
-    @abstractmethod
-    async def dismiss_rows(store: Any, rows: Rows) -> None:
-        """Dismiss dead deliveries, each with its new reason, and erase their payloads."""
-
-    @abstractmethod
-    async def _change(self, work: Work[Answer | None]) -> Answer:
-        """Run work in a transaction; if it returns None or another process interferes, roll back and repeat it."""
-
-    @abstractmethod
-    async def _dead_ids(self, store: Any, query: Query, before: int) -> list[int]:
-        """Return the ids of at most REDRIVE_ROWS dead deliveries below the id `before`, newest first, and lock them."""
+    async def _dead(self, store: Statements, query: Query, before: int) -> list[StoredDelivery]:
+        """Return at most REDRIVE_ROWS dead deliveries with an id below `before`, newest first, and lock them."""
+        found = await store.matching("dead", query, before=before, limit=REDRIVE_ROWS)
+        return await read_deliveries(store, [id_ for (id_,) in found])
 
     async def _redrive_step(self, query: Query, before: int, now: float) -> tuple[Redrive, int | None]:
         """Redrive the dead deliveries of one step, those below the id `before`.
@@ -152,22 +153,22 @@ class DeadLetters(UsesStore):
         server_now = await self._by_server(now)
 
         async def step(store: Statements) -> tuple[Redrive, int | None] | None:
-            dead = await read_deliveries(store, await self._dead_ids(store, query, before))
+            dead = await self._dead(store, query, before)
             plan = await plan_of(store, dead, server_now, self._rules)
-            done = await write_plan(store, plan, server_now, self.dismiss_rows)
+            done = await write_plan(store, plan, server_now)
             return None if done is None else (done, next_step(dead))
 
-        return await self._change(step)
+        return await self._change(step, rows=REDRIVE_ROWS)
 
     async def _dismiss_step(self, query: Query, before: int, because: str) -> tuple[int, int | None]:
         """Dismiss those of one step likewise; the first of both is how many."""
 
         async def step(store: Statements) -> tuple[int, int | None]:
-            dead = await read_deliveries(store, await self._dead_ids(store, query, before))
-            await self.dismiss_rows(store, dismissed(dead, because))
+            dead = await self._dead(store, query, before)
+            await _dismiss(store, dismissed(dead, because))
             return len(dead), next_step(dead)
 
-        return await self._change(step)
+        return await self._change(step, rows=REDRIVE_ROWS)
 
     async def redrive(self, query: Query, *, now: float) -> Redrive:
         """Make matching dead deliveries pending again, attempts from 0, history kept; return what was done. Idempotent.
@@ -184,7 +185,7 @@ class DeadLetters(UsesStore):
                 overtaken=done.overtaken + more.overtaken,
                 waiting=done.waiting + more.waiting,
             )
-        self._on_redriven()
+        self.on_redriven()
         return done
 
     async def dismiss(self, query: Query, *, because: str) -> int:

@@ -11,7 +11,7 @@ from app.core.pages import DroppedPage, Page, Query
 from app.core.values.times import unix_seconds
 from app.errors import FilterError
 from app.outbox.pairing import MERGED_INTO
-from app.outbox.rows import from_oldest, kept
+from app.outbox.rows import kept
 
 
 def _choice(kind: type[State | Outcome], *more: str) -> Callable[[str], State | Outcome | str]:
@@ -231,13 +231,13 @@ class PageIds(NamedTuple):
     is_back: bool
     is_first: bool
 
+    @property
+    def range(self) -> dict[str, Any]:
+        """The arguments of `Statements.matching`."""
+        return {"floor": self.floor, "before": self.before, "oldest_first": self.ascending}
+
 
 ALL_IDS: Final = PageIds(0, END, ascending=False, is_back=False, is_first=True)
-
-
-def in_order(sql: str, ids: PageIds) -> str:
-    """Return a statement that sorts by id, newest first, for the direction of a page."""
-    return from_oldest(sql) if ids.ascending else sql
 
 
 def ids_of_page(query: Query, cursor: str | None, *, lowest: int, highest: int, oldest_first: bool = False) -> PageIds:

@@ -12,10 +12,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar, cast
 
 from app.config.settings import OutboxSettings
 from app.core.deliveries import StoredDelivery
+from app.core.pages import Query
 from app.outbox.rows import stored_deliveries
 
 Answer = TypeVar("Answer")
@@ -32,6 +33,15 @@ class Statements(Protocol):
 
     async def count(self, name: str, /, **parameters: Any) -> int:
         """Run a statement; return how many rows it changed."""
+        ...
+
+    async def matching(
+        self, name: str, query: Query, *, before: int, floor: int = 0, limit: int | None, oldest_first: bool = False
+    ) -> Sequence[tuple[Any, ...]]:
+        """Run a statement that selects by a query, newest first; return at most `limit` rows (`None`: all rows).
+
+        Ids are from `floor` to below `before`.
+        """
         ...
 
     def together(self) -> AbstractAsyncContextManager[object]:
@@ -66,6 +76,13 @@ class UsesStore(ABC):
     async def _write(self, work: Work[Answer], *, rows: int = 1, takes_in: bool = False) -> Answer:  # noqa: ARG002 - for the engine that has one writer
         """Do work that changes about so many rows; `takes_in` is whether it promises to keep something new."""
         return await self._read(work)
+
+    async def _change(self, work: Work[Answer | None], *, rows: int = 1) -> Answer:
+        """Run work in a transaction; if it returns None or another process interferes, roll back and repeat it.
+
+        SQLite has one writer at a time, so no other process interferes.
+        """
+        return cast("Answer", await self._write(work, rows=rows))
 
     async def _by_server(self, now: float) -> float:
         """Return the time of the store's clock when this machine's clock shows `now`, the present. Opens the store."""

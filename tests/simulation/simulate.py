@@ -22,10 +22,10 @@ from app.core.events import Outcome
 from app.core.pages import Query
 from app.core.receipts import Receipt
 from app.errors import OutboxUnavailable
-from app.outbox import notifier
+from app.outbox import notifier, search
 from app.outbox.ledger import delivery_of
-from app.outbox.search import ALL_IDS
-from app.outbox.sqlite import SqliteOutbox, database, ledger
+from app.outbox.sqlite import SqliteOutbox, database
+from app.outbox.sqlite.filters import filtered
 from app.pipeline import pipeline as receiving
 from app.pipeline.consent import Consents
 from app.pipeline.pipeline import Pipeline
@@ -420,7 +420,8 @@ class _Run:
         for process in self._all:
             process.loop.unwind()
         with closing(sqlite3.connect(machine.path)) as connection:
-            rows = ledger.found(connection, *ledger.conditions(database.SQL["search"], Query()), ALL_IDS, None)
+            sql, parameters = filtered("search", database.SQL["search"], Query())
+            rows = connection.execute(sql, parameters | {"before": search.END, "floor": 0, "limit": -1})
             history.deliveries = list(map(delivery_of, rows))
         for suffix in ("", "-wal", "-shm"):
             Path(f"{machine.path}{suffix}").unlink(missing_ok=True)

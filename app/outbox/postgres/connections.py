@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import math
 import os
 import re
 import secrets
@@ -9,6 +10,7 @@ import select
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
+from dataclasses import fields
 from importlib.resources import files
 from typing import Any, Final
 
@@ -20,7 +22,10 @@ from psycopg.errors import Diagnostic
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
+from app.core.events import Outcome
+from app.core.pages import Query
 from app.errors import OutboxUnavailable, SettingsError
+from app.outbox import search
 from app.outbox.refusals import Remedies, cannot_be_used, row_refused
 from app.outbox.rows import for_postgres, from_oldest, named_queries, shared_queries
 
@@ -172,6 +177,22 @@ def connection_text(url: str) -> str:
         raise SettingsError(f"{message}{_ENCODE}") from None
 
 
+def filters_of(query: Query) -> dict[str, Any]:
+    """Return the parameters of a statement for the filters of a query."""
+    query = search.as_kept(query)
+    parameters = {each.name: getattr(query, each.name) for each in fields(query)}
+    if query.delivery_id is not None:
+        parameters["delivery_id"] = search.cursor_id(query.delivery_id)
+    return parameters | {
+        "person": None if query.person is None else list(query.person),
+        "tried": query.outcome if query.outcome in search.SENT else None,
+        "matched": query.outcome is Outcome.MATCHED,
+        "outcomes": sorted(search.dropped_outcomes(query)),
+        "since": query.since or 0.0,
+        "until": math.inf if query.until is None else query.until,
+    }
+
+
 class Connection(psycopg.AsyncConnection[TupleRow]):
     """A connection that knows its slot, and whether the server took back its promise of a second copy."""
 
@@ -191,6 +212,14 @@ class Connection(psycopg.AsyncConnection[TupleRow]):
     async def count(self, query: str, /, **parameters: Any) -> int:
         parameters["slot"] = self.slot
         return (await self.execute(SQL[query], parameters)).rowcount
+
+    async def matching(
+        self, name: str, query: Query, *, before: int, floor: int = 0, limit: int | None, oldest_first: bool = False
+    ) -> list[TupleRow]:
+        if name == "search" and search.names_id(query):
+            name = "search_by_id"
+        page = {"before": before, "floor": floor, "limit": limit}
+        return await self.rows(f"{name}_ascending" if oldest_first else name, **filters_of(query), **page)
 
     def together(self) -> AbstractAsyncContextManager[object]:
         return self.transaction()

@@ -8,6 +8,7 @@ from math import inf
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import psycopg
+from psycopg import Rollback
 from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
 
 from app.config.settings import OutboxSettings
@@ -36,8 +37,7 @@ MIGRATION_S: Final = 4 * HOUR_S
 
 #: Another process stored one of the keys at the same moment: look again.
 COLLISIONS: Final = (UniqueViolation, DeadlockDetected, SerializationFailure)
-#: So often at most.
-TRIES: Final = 10
+_TRIES: Final = 10
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -179,6 +179,21 @@ TOLERANCE_S = 0.1
 _STEP_S: Final = 2.0
 
 
+async def until_done(connection: Connection, work: Work[Result | None]) -> Result:
+    """Run work in a transaction. If it returns None or another process interferes, roll back and repeat it.
+
+    Raises OutboxUnavailable if all tries fail.
+    """
+    for _ in range(_TRIES):
+        with suppress(*COLLISIONS):
+            async with connection.transaction() as transaction:
+                result = await work(connection)
+                if result is None:
+                    raise Rollback(transaction)
+                return result
+    raise OutboxUnavailable("The outbox is too busy: other processes change the same events. Try again later.")
+
+
 class ServerClock:
     """Computes the server's time from a monotonic clock, which no step of the machine's clock changes."""
 
@@ -241,6 +256,9 @@ class UsesDatabase(UsesStore):
 
     async def _read(self, work: Work[Result]) -> Result:
         return await self._database.run(work)
+
+    async def _change(self, work: Work[Result | None], *, rows: int = 1) -> Result:  # noqa: ARG002 - for the engine that has one writer
+        return await self._database.run(until_done, work)
 
     def _by_store(self, now: float) -> float:
         return self._clock.of(now)

@@ -1,36 +1,37 @@
 """The outbox in a PostgreSQL database, which any number of processes on any number of machines share."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from msgspec.structs import replace
 
 from app.config.settings import OutboxSettings
 from app.core.deliveries import Claimed, Enqueued, NewDelivery, Settlement, State, Withdrawal
 from app.core.events import CounterRow, DroppedEvent, InventoryCount
+from app.core.pages import Backlog
 from app.core.people import PeopleChanges
 from app.errors import OutboxUnavailable, RowRefused
 from app.outbox.enqueue import prepare
 from app.outbox.hold_clock import HoldClock, steady_clock
 from app.outbox.inventory import Inventory, add_to_inventory, inventory_rows, keep_bounds
+from app.outbox.ledger import Kept
 from app.outbox.postgres.claim import claim
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import Database, ServerClock, UsesDatabase
-from app.outbox.postgres.ledger import Ledger
 from app.outbox.postgres.notifier import ServerNotifier
 from app.outbox.postgres.people import KeepsPeople
-from app.outbox.postgres.redrive import PostgresDeadLetters
 from app.outbox.postgres.retention import Days, retain
 from app.outbox.postgres.set_aside import ServerRows
 from app.outbox.postgres.settle import settle, withdraw, withdraw_cancelled, withhold
 from app.outbox.postgres.writer import Writer
-from app.outbox.refusals import Loads, loads_of, no_room_error
+from app.outbox.redrive import DeadLetters
+from app.outbox.refusals import Loads, backlog_of, loads_of, no_room_error
 from app.outbox.sealed_events import SealedEvents
 from app.outbox.settlement import ClaimQuery, renew
-from app.outbox.statements import writes
+from app.outbox.statements import reads, writes
 from app.outbox.store import Outbox
 
 
-class PostgresOutbox(Ledger, KeepsPeople, Outbox):
+class PostgresOutbox(KeepsPeople, Outbox):
     """The `Outbox` of app/outbox/store.py. Its times are the server's, not those of this machine."""
 
     def __init__(
@@ -51,7 +52,8 @@ class PostgresOutbox(Ledger, KeepsPeople, Outbox):
         parts = self._database, server_clock, rules
         self.inventory = _ServerInventory(*parts)
         self.sealed_events = _ServerSealedEvents(*parts)
-        self.dead_letters = PostgresDeadLetters(*parts, self._notifier.wake)
+        self.dead_letters = _ServerDeadLetters(*parts)
+        self.dead_letters.on_redriven = self._notifier.wake
 
     async def enqueue(
         self,
@@ -150,6 +152,17 @@ class PostgresOutbox(Ledger, KeepsPeople, Outbox):
         if full := no_room_error(self._rules, await self._database.run(_probe), ad_account_ids):
             raise full
 
+    @reads
+    async def backlog(self, store: Connection, ad_account_id: str, *, now: float) -> Backlog:  # noqa: ARG002 - this engine counts states
+        rows = await store.rows("backlog", ad_account_id=ad_account_id)
+        counts = {state: count for state, count, _, _ in rows}
+        size_bytes = sum(size for _, _, size, _ in rows)
+        return backlog_of(counts, size_bytes, rows[0][3] if rows else None, self._rules)
+
+    async def _kept(self, store: Connection, ids: Sequence[int]) -> Mapping[int, Kept]:
+        rows = await store.rows("whole", ids=list(ids))
+        return {id_: (history or (), payload) for id_, history, payload in rows}
+
     async def start_disk_checks(self, rules: OutboxSettings) -> None:
         """Do nothing: the server sees to its disk, and tells of what it cannot read or keep."""
 
@@ -171,6 +184,10 @@ class _ServerInventory(UsesDatabase, Inventory):
             await connection.execute(SQL["one_inventory"])
             await add_to_inventory(connection, inventory_rows(counts, at))
             await keep_bounds(connection, at, max_names)
+
+
+class _ServerDeadLetters(UsesDatabase, DeadLetters):
+    """Dead deliveries in the database."""
 
 
 class _ServerSealedEvents(UsesDatabase, SealedEvents):

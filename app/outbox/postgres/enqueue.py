@@ -29,7 +29,7 @@ from app.outbox.enqueue import (
 from app.outbox.pairing import NOT_CONFIRMED, read_twins
 from app.outbox.people import changes_to_people
 from app.outbox.postgres.connections import SQL, Connection
-from app.outbox.postgres.database import COLLISIONS, TRIES
+from app.outbox.postgres.database import COLLISIONS, until_done
 from app.outbox.postgres.people import joined_additions, joined_changes, lock_suppressions, write_people
 from app.outbox.postgres.settle import drop
 from app.outbox.refusals import added, backlog_full, loads_of
@@ -116,24 +116,22 @@ async def _enqueue_checked(
     """Check every delivery, and store what is new; again where another process was faster."""
     ids = [row[0] for row in await connection.rows("next_ids", count=sum(len(call.deliveries) for call in calls))]
     digests = [digest for call in calls for digest in call.digests]
-    for _ in range(TRIES):
+    now = max(call.now for call in calls)
+
+    async def store(connection: Connection) -> list[Answer] | None:
         rows, answers, met = await _check_all(connection, calls, digests, ids, rules)
         taken = [digest for digest, *_ in (*rows.keys, *rows.learned)]
-        now = max(call.now for call in calls)
-        try:
-            async with connection.transaction() as transaction:
-                await connection.execute(SQL["forget_expired"], {"digests": taken, "now": now})
-                if rows.evicted:
-                    await connection.execute(SQL["release_keys"], {"rows": as_json(rows.evicted)})
-                stored = await _store(connection, rows, rules, ids=ids[: len(rows.deliveries)])
-                if stored and await _is_unchanged(connection, rows, met):
-                    await connection.execute(SQL["learn_keys"], {"rows": as_json(rows.learned)})
-                    await _pair(connection, rows, now)
-                    return answers
-                raise Rollback(transaction)
-        except COLLISIONS:
-            continue
-    raise OutboxUnavailable("The outbox is too busy: other processes store the same events. Try again.")
+        await connection.execute(SQL["forget_expired"], {"digests": taken, "now": now})
+        if rows.evicted:
+            await connection.execute(SQL["release_keys"], {"rows": as_json(rows.evicted)})
+        stored = await _store(connection, rows, rules, ids=ids[: len(rows.deliveries)])
+        if not stored or not await _is_unchanged(connection, rows, met):
+            return None
+        await connection.execute(SQL["learn_keys"], {"rows": as_json(rows.learned)})
+        await _pair(connection, rows, now)
+        return answers
+
+    return await until_done(connection, store)
 
 
 async def _check_all(

@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
 from operator import attrgetter
 from typing import Any, Final
 
@@ -16,7 +15,7 @@ from app.core.values.times import HOUR_S
 from app.outbox import people as memory
 from app.outbox.dedup import erased_text
 from app.outbox.postgres.connections import Connection
-from app.outbox.postgres.database import COLLISIONS, TRIES, UsesDatabase
+from app.outbox.postgres.database import UsesDatabase, until_done
 from app.outbox.postgres.settle import release_keys
 from app.outbox.redrive import erased_key_rows
 from app.outbox.rows import as_json
@@ -170,10 +169,8 @@ class KeepsPeople(UsesDatabase, memory.KeepsPeople):
     @writes
     async def write_consents(self, connection: Connection, answers: Sequence[Answer]) -> list[Lifted]:
         groups = as_json([memory.consent_rows(group) for group in memory.in_turns(answers)])
-        for _ in range(TRIES - 1):
-            with suppress(*COLLISIONS):
-                return [Lifted(*row) for row in await connection.rows("write_consents", groups=groups)]
-        return [Lifted(*row) for row in await connection.rows("write_consents", groups=groups)]
+        lifted = await until_done(connection, lambda store: store.rows("write_consents", groups=groups))
+        return [Lifted(*row) for row in lifted]
 
     @writes
     async def forget(

@@ -620,7 +620,7 @@ WITH late AS (
 SELECT id FROM late JOIN dead USING (id) JOIN delivery USING (id) WHERE dead.state = 'dead' ORDER BY id DESC;
 
 -- dismiss --
--- Dismiss dead deliveries, each with its new reason; their payloads are erased.
+-- Dismiss dead deliveries, each with its new reason.
 WITH
   given AS (
     SELECT (row ->> 0)::bigint AS id, row ->> 1 AS reason FROM jsonb_array_elements(%(rows)s::jsonb) AS row
@@ -639,17 +639,16 @@ WITH
     SELECT at, ad_account_id, preset, source, channel, currency, state AS became, sign, amount, id FROM moved
     WHERE event_name = 'checkout'
   ),
-  earned AS (/* sums */),
-  erased AS (
-    UPDATE delivery SET payload = '',
-           side = CASE WHEN side LIKE '%%"own":%%' THEN (side::jsonb #- '{-1,own}')::text ELSE side END
-    FROM dismissing WHERE delivery.id = dismissing.id RETURNING ad_account_id
-  )
+  earned AS (/* sums */)
 INSERT INTO backlog (ad_account_id, state, slot, count)
-SELECT ad_account_id, moved.state, %(slot)s, sign * count(*)
-FROM erased, (VALUES ('dead', -1), ('dismissed', 1)) AS moved (state, sign)
-GROUP BY ad_account_id, moved.state, sign ORDER BY 1, 2
+SELECT ad_account_id, state, %(slot)s, sum(sign) FROM moved GROUP BY ad_account_id, state ORDER BY 1, 2
 ON CONFLICT (ad_account_id, state, slot) DO UPDATE SET count = backlog.count + excluded.count;
+
+-- erase_payloads --
+-- Erase the payloads of deliveries that are dismissed.
+UPDATE delivery SET payload = '',
+       side = CASE WHEN side LIKE '%%"own":%%' THEN (side::jsonb #- '{-1,own}')::text ELSE side END
+FROM dead WHERE dead.id = delivery.id AND dead.state = 'dismissed' AND delivery.id = ANY (%(ids)s::bigint[]);
 
 -- dead_causes --
 -- Why deliveries are dead, the most frequent causes first, without what was added when they were not redriven.

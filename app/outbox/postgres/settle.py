@@ -16,7 +16,7 @@ from app.core.values.times import MINUTE_S
 from app.outbox.counts import summed
 from app.outbox.dedup import cancelled_digests, key_rows, order_digests
 from app.outbox.postgres.connections import SQL, Connection
-from app.outbox.postgres.redrive import dismiss_overtaken
+from app.outbox.redrive import dismiss_overtaken
 from app.outbox.rows import as_json
 from app.outbox.settlement import (
     PendingOrder,

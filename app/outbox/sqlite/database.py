@@ -14,6 +14,7 @@ import orjson
 
 from app.core.fields import UNHASHED
 from app.core.log import log_migration
+from app.core.pages import Query
 from app.errors import OutboxUnavailable
 from app.outbox.refusals import (
     Remedies,
@@ -23,7 +24,8 @@ from app.outbox.refusals import (
     row_refused,
     without_identity,
 )
-from app.outbox.rows import as_json, for_sqlite, named_queries, shared_queries
+from app.outbox.rows import as_json, for_sqlite, from_oldest, named_queries, shared_queries
+from app.outbox.sqlite.filters import filtered
 
 Answer = TypeVar("Answer")
 
@@ -178,6 +180,13 @@ class Connection(sqlite3.Connection):
 
     async def count(self, name: str, /, **parameters: Any) -> int:
         return self.execute(SQL[name], _bound(parameters)).rowcount
+
+    async def matching(
+        self, name: str, query: Query, *, before: int, floor: int = 0, limit: int | None, oldest_first: bool = False
+    ) -> list[tuple[Any, ...]]:
+        sql, parameters = filtered(name, SQL[name], query)
+        page = {"before": before, "floor": floor, "limit": -1 if limit is None else limit}
+        return self.execute(from_oldest(sql) if oldest_first else sql, parameters | page).fetchall()
 
     def together(self) -> AbstractAsyncContextManager[None]:
         return nullcontext()  # whoever reads or writes is in a transaction already

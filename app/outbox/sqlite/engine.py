@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -10,37 +10,39 @@ from typing import Any, Final
 from app.config.settings import OutboxSettings
 from app.core.deliveries import Claimed, Enqueued, NewDelivery, Settlement, State, Withdrawal
 from app.core.events import CounterRow, DroppedEvent, InventoryCount
+from app.core.pages import Backlog
 from app.core.people import PeopleChanges
 from app.errors import OutboxUnavailable, RowRefused
 from app.outbox.arrivals import ArrivalClaim, Claimer, claim_arrivals
 from app.outbox.enqueue import PreparedEnqueue, prepare
 from app.outbox.hold_clock import HoldClock
 from app.outbox.inventory import Inventory, add_to_inventory, inventory_rows, keep_bounds
+from app.outbox.ledger import Kept
 from app.outbox.people import changes_to_people
-from app.outbox.refusals import loads_of, no_room_error
+from app.outbox.redrive import DeadLetters
+from app.outbox.refusals import backlog_of, loads_of, no_room_error
 from app.outbox.sealed_events import SealedEvents
 from app.outbox.settlement import ClaimQuery, renew
 from app.outbox.sqlite.claim import claim
 from app.outbox.sqlite.database import SQL, Connection, checkpoint, open_writable
 from app.outbox.sqlite.enqueue import enqueue, enqueue_new, parameters, prepare_connection
-from app.outbox.sqlite.guard import Guard, free_reserve
-from app.outbox.sqlite.ledger import Ledger
+from app.outbox.sqlite.guard import Guard, free_bytes, free_reserve, unused_bytes
 from app.outbox.sqlite.notifier import FileNotifier
 from app.outbox.sqlite.people import KeepsPeople
 from app.outbox.sqlite.readers import Readers, UsesFile
-from app.outbox.sqlite.redrive import SqliteDeadLetters
 from app.outbox.sqlite.retention import retain
 from app.outbox.sqlite.scrub import scrub_payloads
 from app.outbox.sqlite.set_aside import FileRows
 from app.outbox.sqlite.settle import settle, withdraw, withdraw_cancelled, withhold
 from app.outbox.sqlite.writer import Writer
+from app.outbox.statements import reads
 from app.outbox.store import Outbox
 
 #: Rows of one commit: events wait for no more of a full inventory, of which there may be some ten thousand.
 _INVENTORY_ROWS: Final = 1_000
 
 
-class SqliteOutbox(Ledger, KeepsPeople, Outbox):
+class SqliteOutbox(KeepsPeople, Outbox):
     """The `Outbox` of app/outbox/store.py: what each method promises is said there.
 
     Writes go to one thread and share commits (writer.py); reads have connections of their own (readers.py).
@@ -70,7 +72,8 @@ class SqliteOutbox(Ledger, KeepsPeople, Outbox):
         parts = self._path, self._writer, self._readers, rules
         self.inventory = _FileInventory(*parts)
         self.sealed_events = _FileSealedEvents(*parts)
-        self.dead_letters = SqliteDeadLetters(*parts, self._notifier.wake)
+        self.dead_letters = _FileDeadLetters(*parts)
+        self.dead_letters.on_redriven = self._notifier.wake
 
     async def enqueue(
         self,
@@ -173,6 +176,21 @@ class SqliteOutbox(Ledger, KeepsPeople, Outbox):
         probe = partial(_probe, rules=self._rules, ad_account_ids=ad_account_ids)
         await self._writer.do(probe, takes_in=True)
 
+    @reads
+    async def backlog(self, store: Connection, ad_account_id: str, *, now: float) -> Backlog:  # noqa: ARG002 - this engine counts states
+        rows = await store.rows("backlog", ad_account_id=ad_account_id)
+        ((oldest_at,),) = await store.rows("oldest_unsettled", ad_account_id=ad_account_id)
+        counts = {state: count for state, count, _ in rows}
+        size_bytes = sum(size for state, _, size in rows if state != State.DEAD)
+        return backlog_of(counts, size_bytes, oldest_at, self._rules, disk_bytes=_room(store, self._path))
+
+    async def _kept(self, store: Connection, ids: Sequence[int]) -> Mapping[int, Kept]:
+        kept = {}
+        for id_ in ids:
+            payload = await store.rows("payload", delivery_id=id_)
+            kept[id_] = await store.rows("history", delivery_id=id_), payload[0][0] if payload else None
+        return kept
+
     async def start_disk_checks(self, rules: OutboxSettings) -> None:
         self._guard.keep_reserve(rules.limits.outbox_reserve_bytes)
         if rules.limits.outbox_quick_check_s > 0:
@@ -192,6 +210,10 @@ class _FileInventory(UsesFile, Inventory):
             await self._write(partial(add_to_inventory, rows=piece), rows=len(piece))
         if rows:
             await self._write(partial(keep_bounds, now=now, max_names=max_names))
+
+
+class _FileDeadLetters(UsesFile, DeadLetters):
+    """Dead deliveries in the file."""
 
 
 class _FileSealedEvents(UsesFile, SealedEvents):
@@ -217,3 +239,11 @@ def _probe(connection: sqlite3.Connection, rules: OutboxSettings, ad_account_ids
     connection.execute(SQL["probe"])
     if full := no_room_error(rules, loads_of(connection.execute(SQL["waiting"])), ad_account_ids):
         raise full
+
+
+def _room(connection: Connection, path: Path) -> int | None:
+    """Return the free bytes of the disk and of the file itself; None where the disk cannot be asked."""
+    try:
+        return free_bytes(path) + unused_bytes(connection)
+    except OSError:
+        return None

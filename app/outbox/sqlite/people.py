@@ -258,7 +258,8 @@ def _forget_deliveries(
     erased = {"erased": erased_text(now)}
     connection.execute(SQL["erase_keys"], {"ids": ids["rows"], **erased})
     connection.execute(SQL["keep_erased_keys"], {**erased, "rows": as_json(erased_key_rows(held, now, rules))})
-    for name in ("forget_buyers", "erase_payloads", "forget_waiting_orders", "forget_deliveries"):
+    connection.execute(SQL["erase_payloads"], {"ids": ids["rows"]})
+    for name in ("forget_buyers", "forget_waiting_orders", "forget_deliveries"):
         connection.execute(SQL[name], ids)
     there = {id_ for id_, _ in connection.execute(SQL["states"], {"ids": ids["rows"]})}
     release_keys(connection, [each for each in returning if each.delivery_id not in there])

@@ -284,7 +284,7 @@ FROM (
 
 -- erase_payloads --
 -- Erase the payloads of deliveries.
-DELETE FROM payload WHERE delivery_id IN (SELECT value FROM json_each(:rows));
+DELETE FROM payload WHERE delivery_id IN (SELECT value FROM json_each(:ids));
 
 -- strip_payloads --
 -- Keep payloads for a while, without what stands in them unhashed.

@@ -1,17 +1,28 @@
 """Retention: forget what is old, in small steps."""
 
+import sqlite3
+from collections.abc import Iterator
 from functools import partial
+from typing import Final
+
+import orjson
 
 from app.config.settings import OutboxSettings
 from app.core.values.times import HOUR_S
 from app.outbox.counts import MINUTES_KEPT_S
 from app.outbox.ledger import counter_of
+from app.outbox.rows import as_json
 from app.outbox.set_aside import Step, deleting
 from app.outbox.sqlite.counters import add_counters, sum_next_step
-from app.outbox.sqlite.database import Connection
-from app.outbox.sqlite.ledger import fill_next_id_range
+from app.outbox.sqlite.database import SQL, Connection
+from app.outbox.sqlite.filters import BUCKETS, FINGERPRINT_BYTES, place_of
 from app.outbox.sqlite.people import forget_stale, forget_unseen
 from app.outbox.sqlite.set_aside import FileRows
+
+_SHELVES: Final = 16
+#: Of so many the ids are read in one step: for each step Python's lock has to be won back from the event loop, and all
+#: of them are in memory.
+_SHELVES_AT_ONCE: Final = 4
 
 _STEPS = (
     "retain_payloads",
@@ -41,7 +52,7 @@ async def retain(connection: Connection, now: float, limit: int, rules: OutboxSe
     steps: dict[str, Step] = {
         **{name: deleting(connection, now, rules, name) for name in _STEPS},
         "sum_next_step": partial(sum_next_step, connection, now, now - rules.ledger_s),
-        "fill_next_id_range": partial(fill_next_id_range, connection),
+        "fill_next_id_range": partial(_fill_next_id_range, connection),
         "roll_up": partial(_roll_up, connection, now),
         "forget_stale": partial(forget_stale, connection, now, rules),
         "forget_unseen": partial(forget_unseen, connection, rules),
@@ -54,3 +65,29 @@ async def _roll_up(connection: Connection, now: float, limit: int, skip: int) ->
     rows = await connection.rows("take_minutes", minutes_start=now - MINUTES_KEPT_S, limit=limit, skip=skip)
     add_counters(connection, map(counter_of, rows), span_s=HOUR_S)
     return len(rows)
+
+
+async def _fill_next_id_range(connection: sqlite3.Connection, _: int, skip: int) -> int:
+    """Make the filter of the next range that no longer grows, within a transaction, or drop that of one that is gone.
+
+    Returns how many ranges that were.
+    """
+    if skip:
+        return 0
+    (id_range,) = connection.execute(SQL["next_id_range"]).fetchone()
+    if id_range is None:
+        return min(1, connection.execute(SQL["forget_id_range"]).rowcount)
+    buckets = [bytearray() for _ in range(BUCKETS)]
+    for text in _ids_of(connection, id_range):
+        bucket, fingerprint = place_of(text)
+        buckets[bucket] += fingerprint
+    sizes = as_json([len(each) // FINGERPRINT_BYTES for each in buckets])
+    connection.execute(SQL["fill_id_range"], {"id_range": id_range, "sizes": sizes, "fingerprints": b"".join(buckets)})
+    return 1
+
+
+def _ids_of(connection: sqlite3.Connection, id_range: int) -> Iterator[str]:
+    for first in range(id_range * _SHELVES, (id_range + 1) * _SHELVES, _SHELVES_AT_ONCE):
+        shelves = {"first": first, "end": first + _SHELVES_AT_ONCE}
+        (ids,) = connection.execute(SQL["ids_on_shelves"], shelves).fetchone()
+        yield from orjson.loads(ids)

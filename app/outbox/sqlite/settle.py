@@ -9,6 +9,7 @@ from app.core.deliveries import Claimed, Delivered, NewDelivery, Settlement, Sta
 from app.core.events import CounterRow, Outcome
 from app.core.values.times import MINUTE_S
 from app.outbox.dedup import cancelled_digests, key_rows, order_digests
+from app.outbox.redrive import dismiss_overtaken
 from app.outbox.rows import as_json
 from app.outbox.settlement import (
     PendingOrder,
@@ -23,7 +24,6 @@ from app.outbox.settlement import (
 )
 from app.outbox.sqlite.counters import add_attempts, add_counters
 from app.outbox.sqlite.database import SQL, Connection, at_once, one_json
-from app.outbox.sqlite.redrive import dismiss_overtaken
 from app.outbox.statements import read_deliveries
 
 #: The attempt that is not stored, see tried.sql.
@@ -61,8 +61,8 @@ def settle(
         connection.execute(SQL["count_settled"], {"sums": sums, "state": State.DEAD})
     if sent:
         _erase(connection, sent, rules, now)
-    if sent or died:
-        dismiss_overtaken(connection, sent=sent, died=died, now=now, rules=rules)
+    if (sent or died) and connection.execute(SQL["any_dead"]).fetchone()[0]:
+        at_once(dismiss_overtaken(connection, sent=sent, died=died, now=now, rules=rules))
     add_counters(connection, ((now, counter) for counter in counters))
 
 
@@ -103,7 +103,7 @@ def _erase(connection: Connection, ids: Sequence[int], rules: OutboxSettings, no
     if rules.payload_s > 0:
         connection.execute(SQL["strip_payloads"], {"rows": as_json(ids), "erase_at": now + rules.payload_s})
     else:
-        connection.execute(SQL["erase_payloads"], {"rows": as_json(ids)})
+        connection.execute(SQL["erase_payloads"], {"ids": as_json(ids)})
 
 
 def release_keys(connection: sqlite3.Connection, held: Sequence[StoredDelivery]) -> None:

@@ -11,8 +11,7 @@ from app.core.deliveries import State
 from app.core.events import DroppedEvent, EventKey, InventoryCount, Measure, Outcome
 from app.core.pages import Query
 from app.core.values.times import DAY_S
-from app.outbox.postgres.connections import SQL
-from app.outbox.postgres.ledger import asked
+from app.outbox.postgres.connections import SQL, filters_of
 from tests.outbox.build import NOW, At, new
 
 #: They read all there is, which is little: a handful of rows each.
@@ -160,7 +159,7 @@ STATEMENTS = {
     for name, sql in SQL.items()
     if name not in {*SEARCHES, *ONCE} and re.match(rb"\s*(--.*\n|\s)*(SELECT|WITH|INSERT|UPDATE|DELETE)", sql)
 } | {
-    f"{name} by {kind}": (SQL[name], EVERYTHING | asked(query))
+    f"{name} by {kind}": (SQL[name], EVERYTHING | filters_of(query))
     for name in SEARCHES
     for kind, query in {
         "id": Query(delivery_id="1"),

@@ -15,7 +15,7 @@ from app.core.pages import Query
 from app.outbox import open_store
 from app.outbox.sqlite import SqliteOutbox
 from app.outbox.sqlite.database import SQL
-from app.outbox.sqlite.ledger import looked_for, place_of
+from app.outbox.sqlite.filters import looked_for, place_of
 from app.outbox.transfer import TransferKind
 from tests.outbox.build import DAY_S, At, new
 

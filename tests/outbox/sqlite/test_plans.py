@@ -12,7 +12,7 @@ from app.core.events import Outcome
 from app.core.pages import Query
 from app.outbox.sqlite.database import SQL, open_writable, script_of_store
 from app.outbox.sqlite.enqueue import prepare_connection
-from app.outbox.sqlite.ledger import conditions, dropped_conditions
+from app.outbox.sqlite.filters import filtered
 
 QUERIES = {
     "any": Query(),
@@ -26,11 +26,9 @@ QUERIES = {
     "dead": Query(state=State.DEAD, preset="p", reason="r"),
 }
 FILLED = {
-    f"{name} by {kind}": conditions(SQL[name], query)[0]
-    for name in ("search", "dead")
+    f"{name} by {kind}": filtered(name, SQL[name], query)[0]
+    for name in ("search", "dead", "search_dropped")
     for kind, query in QUERIES.items()
-} | {
-    f"dropped events by {kind}": dropped_conditions(SQL["search_dropped"], query)[0] for kind, query in QUERIES.items()
 }
 #: The steps of store.sql, as if they stood alone, name parameters and raise nothing.
 STEPS = {
@@ -134,8 +132,8 @@ def test_a_statement_searches_and_never_scans(connection: sqlite3.Connection) ->
         ("dead by order", "delivery_order (shelf=? AND order_id=?)"),
         ("search by attempt", "PRIMARY KEY (delivery_id=?)"),
         ("search by person", "payload USING INTEGER PRIMARY KEY (rowid=?)"),
-        ("dropped events by message", "dropped_event_message (shelf=? AND message_id=?)"),
-        ("dropped events by order", "dropped_event_order (shelf=? AND order_id=?)"),
+        ("search_dropped by message", "dropped_event_message (shelf=? AND message_id=?)"),
+        ("search_dropped by order", "dropped_event_order (shelf=? AND order_id=?)"),
         ("dropped_event_range", "dropped_event_at (at>?)"),
         ("first_delivery_since", "INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
         ("first_delivery_since", "filled USING PRIMARY KEY (bucket=?)"),

@@ -1,36 +1,22 @@
-"""What the ledger shows: the rows of searches, and the filters by which ids are found."""
+"""The filters of a query as conditions of SQL, and the filter by which ids are found."""
 
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 from zlib import crc32
 
-import orjson
-
 from app.core.deliveries import State
 from app.core.events import Outcome
-from app.core.pages import Backlog, Query
-from app.outbox import ledger, search
+from app.core.pages import Query
+from app.outbox import search
 from app.outbox.redrive import REPLAYED
-from app.outbox.refusals import backlog_of
 from app.outbox.rows import as_json
-from app.outbox.sqlite.database import SQL, Connection
-from app.outbox.sqlite.guard import free_bytes, unused_bytes
-from app.outbox.sqlite.readers import UsesFile
-from app.outbox.statements import reads
 
-_BUCKETS: Final = 512
-_FINGERPRINT_BYTES: Final = 3
-_SHELVES: Final = 16
-#: Of so many the ids are read in one step: for each step Python's lock has to be won back from the event loop, and all
-#: of them are in memory.
-_SHELVES_AT_ONCE: Final = 4
+BUCKETS: Final = 512
+FINGERPRINT_BYTES: Final = 3
 
 
 def place_of(text: str) -> tuple[int, bytes]:
     digest = crc32(text.encode())
-    return digest % _BUCKETS, (digest >> 8).to_bytes(_FINGERPRINT_BYTES)
+    return digest % BUCKETS, (digest >> 8).to_bytes(FINGERPRINT_BYTES)
 
 
 def looked_for(query: Query) -> dict[str, Any]:
@@ -38,32 +24,6 @@ def looked_for(query: Query) -> dict[str, Any]:
     text = next((each for each in (query.message_id, query.event_id, query.order_id) if each is not None), None)
     bucket, fingerprint = (None, None) if text is None else place_of(text)
     return {"bucket": bucket, "fingerprint": fingerprint}
-
-
-async def fill_next_id_range(connection: sqlite3.Connection, _: int, skip: int) -> int:
-    """Make the filter of the next range that no longer grows, within a transaction, or drop that of one that is gone.
-
-    Returns how many ranges that were.
-    """
-    if skip:
-        return 0
-    (id_range,) = connection.execute(SQL["next_id_range"]).fetchone()
-    if id_range is None:
-        return min(1, connection.execute(SQL["forget_id_range"]).rowcount)
-    buckets = [bytearray() for _ in range(_BUCKETS)]
-    for text in _ids_of(connection, id_range):
-        bucket, fingerprint = place_of(text)
-        buckets[bucket] += fingerprint
-    sizes = as_json([len(each) // _FINGERPRINT_BYTES for each in buckets])
-    connection.execute(SQL["fill_id_range"], {"id_range": id_range, "sizes": sizes, "fingerprints": b"".join(buckets)})
-    return 1
-
-
-def _ids_of(connection: sqlite3.Connection, id_range: int) -> Iterator[str]:
-    for first in range(id_range * _SHELVES, (id_range + 1) * _SHELVES, _SHELVES_AT_ONCE):
-        shelves = {"first": first, "end": first + _SHELVES_AT_ONCE}
-        (ids,) = connection.execute(SQL["ids_on_shelves"], shelves).fetchone()
-        yield from orjson.loads(ids)
 
 
 _ON_A_SHELF = "SELECT d.id FROM shelf CROSS JOIN delivery AS d WHERE d.shelf = n AND"
@@ -89,7 +49,7 @@ _TRIED = """AND (EXISTS (
 _WARNING = """SELECT 1 FROM json_each(warnings) AS told
 WHERE told.type = 'text' AND instr(lower(told.value), lower(:warning)) > 0"""
 #: A reason without what was added when its delivery was not redriven, as `dead_causes` counts it.
-CAUSE: Final = f"substr(reason, 1, instr(reason || '; {REPLAYED}', '; {REPLAYED}') - 1)"
+_CAUSE: Final = f"substr(reason, 1, instr(reason || '; {REPLAYED}', '; {REPLAYED}') - 1)"
 _BOUNDS: Final = {"since": ">=", "until": "<"}
 
 #: Field of Query -> its condition. Only texts of these tables become SQL; what is looked for is a parameter.
@@ -113,7 +73,7 @@ _OF_DELIVERIES: Final = _OF_BOTH | {
     "is_order": "AND (event_name = 'checkout') = :is_order",
     "state": "AND state = :state",
     "person": f"AND EXISTS ({_PERSON})",
-    "cause": f"AND {CAUSE} = :cause",
+    "cause": f"AND {_CAUSE} = :cause",
     "happened_since": "AND event_time >= :happened_since",
 }
 _WAITING: Final = {"state": "AND state IN ('pending', 'claimed')"}
@@ -124,8 +84,13 @@ _OF_DROPPED: Final = _OF_BOTH | {
 }
 
 
-def conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
+def filtered(name: str, sql: str, query: Query) -> tuple[str, dict[str, Any]]:
+    """Return the text and the parameters of the named statement for the filters of a query."""
     query = search.as_kept(query)
+    return _dropped_events(sql, query) if name == "search_dropped" else _deliveries(sql, query)
+
+
+def _deliveries(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
     known = _OF_DELIVERIES | _WAITING if query.state == "waiting" else _OF_DELIVERIES
     texts = [known[name] for name in query.given if name in known]
     if search.asks_attempts(query):
@@ -137,8 +102,7 @@ def conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
     return sql.replace("/* conditions */", " ".join(texts)), _parameters(query) | looked_for(query)
 
 
-def dropped_conditions(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
-    query = search.as_kept(query)
+def _dropped_events(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
     texts = [_OF_DROPPED[name] for name in query.given if name in _OF_DROPPED]
     texts += [f"AND at {sign} :{name}" for name, sign in _BOUNDS.items() if name in query.given]
     texts.append("AND iif(was_enqueued, 'withdrawn', exit) IN (SELECT value FROM json_each(:outcomes))")
@@ -153,48 +117,3 @@ def _parameters(query: Query) -> dict[str, Any]:
     unless_given = {"since": 0, "until": search.END, "status": None}
     others = {"tried": tried, "person": as_json(query.person or ()), "delivery_id": search.cursor_id(query.delivery_id)}
     return unless_given | query.given | others
-
-
-class Ledger(UsesFile, ledger.Ledger):
-    """The part of the `Outbox` that people look at."""
-
-    @reads
-    async def backlog(self, store: Connection, ad_account_id: str, *, now: float) -> Backlog:  # noqa: ARG002 - this engine counts states
-        rows = await store.rows("backlog", ad_account_id=ad_account_id)
-        ((oldest_at,),) = await store.rows("oldest_unsettled", ad_account_id=ad_account_id)
-        counts = {state: count for state, count, _ in rows}
-        size_bytes = sum(size for state, _, size in rows if state != State.DEAD)
-        return backlog_of(counts, size_bytes, oldest_at, self._rules, disk_bytes=_room(store, self._path))
-
-    async def _found(
-        self, store: Connection, query: Query, ids: search.PageIds, limit: int | None
-    ) -> Sequence[Sequence[Any]]:
-        return found(store, *conditions(SQL["search"], query), ids, limit)
-
-    async def _found_dropped(
-        self, store: Connection, query: Query, ids: search.PageIds, limit: int | None
-    ) -> Sequence[Sequence[Any]]:
-        return found(store, *dropped_conditions(SQL["search_dropped"], query), ids, limit)
-
-    async def _kept(self, store: Connection, ids: Sequence[int]) -> Mapping[int, ledger.Kept]:
-        return {id_: await _kept_of(store, id_) for id_ in ids}
-
-
-def found(
-    connection: sqlite3.Connection, sql: str, parameters: dict[str, Any], ids: search.PageIds, limit: int | None
-) -> Sequence[Sequence[Any]]:
-    given = {**parameters, "limit": -1 if limit is None else limit, "before": ids.before, "floor": ids.floor}
-    return connection.execute(search.in_order(sql, ids), given).fetchall()
-
-
-async def _kept_of(connection: Connection, delivery_id: int) -> ledger.Kept:
-    payload = await connection.rows("payload", delivery_id=delivery_id)
-    return await connection.rows("history", delivery_id=delivery_id), payload[0][0] if payload else None
-
-
-def _room(connection: Connection, path: Path) -> int | None:
-    """Return the free bytes of the disk and of the file itself; None where the disk cannot be asked."""
-    try:
-        return free_bytes(path) + unused_bytes(connection)
-    except OSError:
-        return None
