@@ -1,4 +1,4 @@
-"""Compile mappings: directives and paths, compiled once, turn a Segment event into the fields of an action."""
+"""Mappings of directives and paths, compiled once, that convert a Segment event to the fields of an action."""
 
 from app.core.values.candidates import Read
 from app.mapping.choice_context import Readers

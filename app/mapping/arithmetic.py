@@ -1,8 +1,8 @@
-"""Our own `@sum`, `@subtract`, `@multiply`, `@atMost` and `@money`: exact decimal arithmetic for the value of an order.
+"""Build Pinrelay's own directives of exact decimal arithmetic for the value of an order.
 
-A result is plain text such as "19.98", which remembers the currency that an operand named. Where an operand is missing
-or no number there is no result: a value that leaves something out would be a wrong value. The first operand of
-`@multiply` is the amount, the others are counts.
+The directives are `@sum`, `@subtract`, `@multiply`, `@atMost` and `@money`. A result is plain text such as "19.98",
+with the currency of an operand. If an operand is missing or is not a number, the result is MISSING, because an
+incomplete value would be wrong. The first operand of `@multiply` is the amount, the others are counts.
 """
 
 import decimal
@@ -27,23 +27,23 @@ from app.mapping.nodes import MISSING, TOLD, About, Call, If, List, ListPath, No
 
 _Combine: TypeAlias = Callable[[list[Decimal]], Decimal]
 
-#: Digits that results are exact to; operands of more are no numbers to us.
+#: Results are exact to this number of digits; longer operands do not count as numbers.
 _EXACT: Final = decimal.Context(prec=60)
 _MAX_OPERAND_DIGITS: Final = 25
-#: Integers below, and floats from the other on, are taken without a look at their digits.
+#: Smaller integers, and larger floats than the other bound, need no check of their digits.
 _SMALL: Final = 10**9
 _FLOATS_FROM: Final = 1e-4
-#: The product of more operands may have more digits than are exact.
+#: The product of more operands can exceed the exact digits.
 _FEW: Final = 4
 
 
 def build_sum(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@sum`: the sum of a list of values, or of the list that a directive gives."""
+    """Build `@sum`: the sum of a list of values, or of a list from a directive."""
     return _build(compiler, value, at, _sum)
 
 
 def build_subtract(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@subtract`: the first of a list, less all others."""
+    """Build `@subtract`: the first value of a list, minus all others."""
     return _build(compiler, value, at, _subtract)
 
 
@@ -53,7 +53,7 @@ def build_multiply(compiler: Compiler, value: Any, at: str) -> Node:
 
 
 def build_at_most(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@atMost`: the smaller of an amount and its limit; the amount where the limit is no number."""
+    """Build `@atMost`: the smaller of an amount and its limit; the amount if the limit is not a number."""
     if not isinstance(value, list) or len(value) != len(("amount", "limit")):
         return compiler.fault(at, f"should be a list of an amount and its limit but it is {json_kind(value)}")
     number = compiler.context.operand(is_number, "it is no number")
@@ -80,7 +80,7 @@ def _build(compiler: Compiler, value: Any, at: str, combine: _Combine) -> Node:
 
 
 def _of_operands(combine: _Combine, about: Sequence[About], told: list[PassedOver], *values: Any) -> Any:
-    if values[0] is MISSING:  # as of most events
+    if values[0] is MISSING:  # the case of most events
         return MISSING
     result = _of_plain(combine, values) or _with_reason(combine, values)
     return result if result is not None else _nothing(zip(about, values, strict=True), told)
@@ -94,9 +94,9 @@ def _of_list(combine: _Combine, about: About, told: list[PassedOver], values: An
 
 
 def _nothing(operands: Iterable[tuple[About, Any]], told: list[PassedOver]) -> Any:
-    """Return MISSING; operands that are no numbers are told, else the last.
+    """Return MISSING, and report the operands that are not numbers; if all are numbers, report the last.
 
-    Numbers have no result where they are of several currencies, or too long to be exact.
+    Numbers have no result if their currencies differ or they are too long to be exact.
     """
     last: tuple[About, Any] | None = None
     all_numbers = True
@@ -114,12 +114,12 @@ def _nothing(operands: Iterable[tuple[About, Any]], told: list[PassedOver]) -> A
 
 
 def combined(combine: _Combine, values: Sequence[Any]) -> Computed | None:
-    """Return the result; None if a value is no number, or if the values are in several currencies."""
+    """Return the result; `None` if a value is not a number, or the currencies differ."""
     return _of_plain(combine, values) or _with_reason(combine, values)
 
 
 def _with_reason(combine: _Combine, values: Sequence[Any]) -> Computed | None:
-    """Return the result of values that are not all plain, with the reason of an operand; `None` as `combined`."""
+    """Return the result of values that are not all plain, with the reason of an operand; `None` as in `combined`."""
     result = _in_context(combine, values, NO_CONTEXT)
     if result and (reason := next((each.reason for each in values if type(each) is Computed and each.reason), None)):
         result.is_plain, result.reason = False, reason
@@ -127,7 +127,7 @@ def _with_reason(combine: _Combine, values: Sequence[Any]) -> Computed | None:
 
 
 def _of_plain(combine: _Combine, values: Sequence[Any]) -> Computed | None:
-    """Return the result of plain numbers, which nearly all operands are; None for all others."""
+    """Return the result of plain numbers, the most frequent operands; `None` for other operands."""
     cents = [each for value in values if (each := _cents(value)) is not None]
     if len(cents) == len(values) and (result := _OF_CENTS.get(combine, _nothing_of)(cents)) is not None and result >= 0:
         whole, rest = divmod(result, 100)
@@ -137,7 +137,7 @@ def _of_plain(combine: _Combine, values: Sequence[Any]) -> Computed | None:
 
 
 def _cents(value: Any) -> int | None:
-    """Return the hundredths of an amount that is not negative; None where it has others besides, or is no plain one."""
+    """Return a plain non-negative amount in hundredths; `None` if it has more decimals or is not such an amount."""
     kind = type(value)
     if kind is int:
         return value * 100 if 0 <= value < _SMALL else None
@@ -150,7 +150,7 @@ def _cents(value: Any) -> int | None:
 
 
 def _product(cents: list[int]) -> int | None:
-    """Return the hundredths of a product; None where it has others besides, or more digits than are exact."""
+    """Return a product in hundredths; `None` if it has more decimals or too many digits to be exact."""
     product = cents[0]
     for factor in cents[1:_FEW]:
         product, rest = divmod(product * factor, 100)
@@ -160,9 +160,9 @@ def _product(cents: list[int]) -> int | None:
 
 
 def _in_context(combine: _Combine, values: Sequence[Any], context: Context) -> Computed | None:
-    """Return the result; None where an operand is no number, or where they are of several currencies.
+    """Return the result; `None` if an operand is not a number, or the currencies differ.
 
-    Where an operand depends on the context (`150.000` is 150000 in some currencies), so does the result.
+    If an operand depends on the context (`150.000` is 150000 in some currencies), the result does too.
     """
     numbers: list[Decimal] = []
     names: set[str | None] = set()
@@ -180,10 +180,10 @@ def _in_context(combine: _Combine, values: Sequence[Any], context: Context) -> C
             depends |= operand.depends
             dressed |= operand.dressed
             currency = operand.currency
-        if currency or number:  # nothing is nothing in every currency
+        if currency or number:  # zero is the same in every currency
             names.add(currency)
         numbers.append(number)
-    # In a sum or a comparison, what names no currency is in that of the event.
+    # In a sum or a comparison, a number without a currency has the currency of the event.
     is_mixed = combine in (_sum, _smallest) and len(names) > 1 and None in names
     named = list(filter(None, names | {context.currency} if is_mixed else names))
     if len(named) > 1:
@@ -200,13 +200,13 @@ def _in_context(combine: _Combine, values: Sequence[Any], context: Context) -> C
 
 
 def _plain(value: Any) -> Decimal | None:
-    """Return a plain number of JSON, of arithmetic or of a text, which nearly every operand is; None for all else."""
+    """Return a plain number of JSON, of arithmetic or of a text, the most frequent operands; otherwise `None`."""
     kind = type(value)
     if kind is float:
         return Decimal(repr(value)) if _FLOATS_FROM <= value < _SMALL else bounded(repr(value))
     if kind is int:
         return Decimal(value) if -_SMALL < value < _SMALL else None
-    if kind is Computed:  # without an exponent, so that its length tells how many digits it has
+    if kind is Computed:  # without an exponent, so its length is the number of digits
         return Decimal(value) if len(value) <= _MAX_OPERAND_DIGITS and value.is_plain else None
     return Decimal(value) if is_plain_text(value) else None
 
@@ -234,10 +234,10 @@ def _smallest(numbers: list[Decimal]) -> Decimal:
 
 
 def _nothing_of(_: list[int]) -> None:
-    """Stand for an operation whose result may have more than hundredths."""
+    """Stand in for an operation whose result may have more than two decimals."""
 
 
-#: The same of hundredths, which takes half the time.
+#: The same operations on hundredths, which are twice as fast.
 _OF_CENTS: Final[Mapping[_Combine, Callable[[list[int]], int | None]]] = {
     _sum: sum,
     _subtract: lambda numbers: numbers[0] - sum(numbers[1:]),
@@ -247,7 +247,7 @@ _OF_CENTS: Final[Mapping[_Combine, Callable[[list[int]], int | None]]] = {
 
 
 def bounded(text: str) -> Decimal | None:
-    """Take a number for one whose digits are few enough to be exact; None for all others."""
+    """Return a number that is short enough to be exact; `None` for all others."""
     if len(text) > _MAX_OPERAND_DIGITS:
         return None
     number = Decimal(text)
@@ -255,7 +255,7 @@ def bounded(text: str) -> Decimal | None:
 
 
 def plain_text(number: Decimal) -> str:
-    """Write a number without exponent and without zeros at the end.
+    """Return a number without exponent and trailing zeros.
 
     >>> plain_text(Decimal("19.980")), plain_text(Decimal("2E+1"))
     ('19.98', '20')
@@ -265,7 +265,7 @@ def plain_text(number: Decimal) -> str:
 
 
 def build_money(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@money`: an amount; with its currency, as an object of money, where the object it stands in names one."""
+    """Build `@money`: an amount; with its currency, as an object of money, if the object around it has a currency."""
     if not is_directive(value):
         return compiler.fault(at, f"should be a directive that gives an amount but it is {json_kind(value)}")
     amount = compiler.compile(value, at)
@@ -274,7 +274,7 @@ def build_money(compiler: Compiler, value: Any, at: str) -> Node:
 
 
 def _currency_beside(item: Any) -> Any:
-    """Return the currency that the amounts of an object are in, or what else it says in its place; MISSING: neither."""
+    """Return the currency of the amounts in an object, or another text of its currency members; otherwise MISSING."""
     text = currency_text(map(item.get, CURRENCY_NAMES)) if type(item) is dict else None
     return MISSING if text is None else text
 

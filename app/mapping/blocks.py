@@ -1,6 +1,6 @@
-"""`@blocks`: the places of an event that each say something of one person or thing, read member by member.
+"""`@blocks`: places of an event that each describe a person or thing, read member by member.
 
-What stands in different blocks may be about different people; which of them counts is for the action to decide.
+Different blocks may describe different people; the action decides which block to use.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,37 +20,37 @@ _OF_A_PLACE = ("place", "members")
 
 
 class _Place(NamedTuple):
-    """Where a block stands in an event, and which of its keys are read as which members."""
+    """The place of a block in an event, with the mapping from its keys to members."""
 
-    #: As told to people, such as `properties.customer`.
+    #: The path in messages, such as `properties.customer`.
     name: str
     keys: tuple[str, ...]
     is_recipient: bool
-    #: Keys of the event and the member that each spells, in the order in which the spellings are tried.
+    #: Keys of the event with their members, in the order of priority.
     spellings: tuple[tuple[str, str], ...]
-    #: Likewise, of members that make no block by themselves.
+    #: Keys of members that do not form a block on their own.
     beside: tuple[tuple[str, str], ...]
-    #: Objects in it that belong to the same block and are read first.
+    #: Inner objects of the same block, which are read first.
     within: tuple[str, ...]
 
 
 class _Branch(NamedTuple):
-    """An object of the event that is a place or holds places, so that few keys tell whether any of them is there."""
+    """An object of the event that is a place or contains places, so that few key checks rule out all of them."""
 
     keys: tuple[str, ...]
-    #: Without any of these keys neither it nor anything below it is a block.
+    #: Without these keys neither the branch nor its sub-branches have a block.
     wanted: frozenset[str]
-    #: What is read in it, with its number among all places; None where it only holds others.
+    #: The place at the branch, with its number among all places; `None` if the branch only contains other places.
     own: tuple[int, _Place] | None
-    #: By key, what lies in it.
+    #: Sub-branches by key.
     below: tuple[tuple[str, "_Branch"], ...]
 
 
 def build_blocks(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@blocks`: what `places` and `recipients` each say of one person, by `members` and their spellings.
+    """Build `@blocks`: the data of persons at `places` and `recipients`, by `members` and their spellings.
 
-    Gives a list of `{place, is_recipient, values}`, of the blocks that hold any of the members, those `beside` them
-    excepted; the values of a member are pairs of key and value, of all its spellings in their order.
+    The result is a list of `{place, is_recipient, values}` with the blocks that contain any member outside `beside`.
+    The values of a member are pairs of key and value, for all its spellings in order.
     """
     options = compiler.options(value, at, _OPTIONS)
     if options is None or not compiler.required(options, at, "members") or not compiler.required(options, at, "places"):
@@ -76,7 +76,7 @@ def build_blocks(compiler: Compiler, value: Any, at: str) -> Node:
 
 
 def _place(compiler: Compiler, item: Any, at: str) -> tuple[Node, dict[str, list[str]]]:
-    """Read one place: a path, or `{place: path, members: more spellings}`."""
+    """Read a place: a path, or `{place: path, members: more spellings}`."""
     if isinstance(item, dict):
         options = compiler.options(item, at, _OF_A_PLACE) or {}
         own = _members(compiler, options.get("members", {}), pointer(at, "members"))
@@ -106,12 +106,12 @@ def _texts(compiler: Compiler, value: Any, at: str) -> list[str]:
 
 
 def _spellings(members: Mapping[str, list[str]]) -> tuple[tuple[str, str], ...]:
-    """Return every key with the member that it spells, those of one member in their order."""
+    """Return every key with its member, in the order of the spellings."""
     return tuple((key, member) for member, keys in members.items() for key in keys)
 
 
 def _roots(places: Sequence[_Place]) -> list[_Branch]:
-    """Return the places as trees, each from the first object on that is a place itself."""
+    """Return the places as trees. The root of a tree is the first object that is a place itself."""
     numbered = {place.keys: (number, place) for number, place in enumerate(places)}
     starts = [keys for keys in numbered if not any(keys[:end] in numbered for end in range(1, len(keys)))]
     return [_branch(keys, numbered) for keys in starts]
@@ -127,7 +127,7 @@ def _branch(keys: tuple[str, ...], numbered: Mapping[tuple[str, ...], tuple[int,
 
 
 def _blocks(roots: tuple[_Branch, ...], *objects: Any) -> Any:
-    """Read the blocks in the objects at the roots; MISSING where there is none."""
+    """Read the blocks in the objects at the roots; MISSING without a block."""
     found: list[tuple[int, dict[str, Any]]] = []
     for root, given in zip(roots, objects, strict=True):
         if given is not MISSING:
@@ -140,7 +140,7 @@ def _blocks(roots: tuple[_Branch, ...], *objects: Any) -> Any:
 def _gather(branch: _Branch, given: Any, found: list[tuple[int, dict[str, Any]]]) -> None:
     """Add the block at a branch and those below it, each with its number."""
     if given.__class__ is list:
-        given = joined_members(given)  # several people, one object each
+        given = joined_members(given)  # several people, an object for each
     if given.__class__ is not dict or branch.wanted.isdisjoint(given):
         return
     if branch.own is not None:
@@ -154,7 +154,7 @@ def _gather(branch: _Branch, given: Any, found: list[tuple[int, dict[str, Any]]]
 
 
 def _values(place: _Place, given: dict[str, Any]) -> dict[str, list[Any]]:
-    """Return what stands in one block, by member; nothing where none is there but those beside others."""
+    """Return the values in a block, by member; empty if the block only has members of `beside`."""
     values: dict[str, list[Any]] = {}
     for name in place.within:
         if name in given and (inner := joined_members(given[name])).__class__ is dict:
@@ -168,7 +168,7 @@ def _values(place: _Place, given: dict[str, Any]) -> dict[str, list[Any]]:
 def _read(
     spellings: tuple[tuple[str, str], ...], given: dict[str, Any], within: str, values: dict[str, list[Any]]
 ) -> None:
-    """Add what one object says to the values of its block."""
+    """Add the values in an object to its block."""
     for key, member in spellings:
         if key in given and not says_nothing(given[key]):
             values.setdefault(member, []).append([within + key, given[key]])

@@ -1,9 +1,9 @@
-"""What a choice may take, which depends on its place in the mapping.
+"""The values that a choice accepts, by its place in the mapping.
 
-user_data.email: {"@coalesce": [...]}                      a field: what says something; its reader is asked later
-contents: {"@arrayPath": [..., {"id": {"@coalesce": ...}}]}  part of a field: what the reader of that part takes
-value: {"@multiply": [..., {"@coalesce": ...}]}            a number
-app_name: {"@case": {"value": {"@coalesce": ...}}}         an operand: what says something
+user_data.email: {"@coalesce": [...]}                       a field: any value; the field's reader decides later
+contents: {"@arrayPath": [..., {"id": {"@coalesce": ...}}]}  part of a field: values that the part's reader accepts
+value: {"@multiply": [..., {"@coalesce": ...}]}              a number
+app_name: {"@case": {"value": {"@coalesce": ...}}}           an operand: any value
 """
 
 from collections.abc import Callable, Mapping
@@ -19,11 +19,11 @@ IsUsable: TypeAlias = Callable[[Any], bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readers:
-    """What the readers of an action's fields take; field names are dotted: `custom_data.contents.id`."""
+    """The values that the readers of an action's fields accept; field names are dotted: `custom_data.contents.id`."""
 
-    #: Of fields whose reader must not be asked twice: what a choice takes at once. All others: what says something.
+    #: Fields whose reader may run only once: the values that a choice accepts immediately. All others: any value.
     at_once: Mapping[str, IsUsable] = field(default_factory=dict)
-    #: Of parts of fields (the items of a list): what a choice takes. All others: what says something.
+    #: Parts of fields (items of a list): the values that a choice accepts. All others: any value.
     of_parts: Mapping[str, IsUsable] = field(default_factory=dict)
 
 
@@ -38,12 +38,12 @@ class _Role(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChoiceContext:
-    """What the field at one place of a mapping takes."""
+    """The values that the field at a place of a mapping accepts."""
 
     readers: Readers = NO_READERS
-    #: The field of the action that stands at this place, or that what stands here is made into; "" at the top.
+    #: The field of the action at this place, or the field that the value here becomes part of; "" at the top.
     name: str = ""
-    #: In front of paths that start at an item of a list: `properties.products[*].`.
+    #: Prefix of paths that start at an item of a list: `properties.products[*].`.
     below: str = ""
     _role: _Role = _Role.FIELD
     is_usable: IsUsable = says_something
@@ -63,7 +63,7 @@ class ChoiceContext:
         return context if below is None else replace(context, below=self.below + below)
 
     def operand(self, is_usable: IsUsable = says_something, why: str = SAYS_NOTHING) -> Self:
-        """Return the context of a value that is made into another."""
+        """Return the context of a value that a directive converts."""
         return replace(self, _role=_Role.OPERAND, is_usable=is_usable, why=why)
 
     def choice(self, options: tuple[Node, ...]) -> Choice:
@@ -72,7 +72,7 @@ class ChoiceContext:
         return Choice(options=options, is_usable=self.is_usable, about=about, is_silent=self.is_silent)
 
     def about(self, node: Node) -> About:
-        """Return what is told of a value at this place that is passed over."""
+        """Return the description of a value at this place for reports about skipped values."""
         return self.name, ", ".join(f"{self.below}{place}" for place in places_of(node)), self.why
 
     def _named(self, name: str, role: _Role) -> Self:

@@ -1,4 +1,4 @@
-"""From the JSON of a mapping to nodes, collecting every fault on the way."""
+"""Compile the JSON of a mapping to nodes, and collect all faults."""
 
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
@@ -8,28 +8,28 @@ from app.errors import Fault
 from app.mapping.choice_context import NO_READERS, ChoiceContext, Readers
 from app.mapping.nodes import NOTHING, Constant, List, Node, Object
 
-#: Levels of objects, lists and directives.
+#: Maximum nesting of objects, lists and directives.
 MAX_DEPTH: Final = 40
-#: Values of the whole mapping, all levels together.
+#: Maximum number of values in a mapping, all levels together.
 MAX_VALUES: Final = 5_000
 
-#: What CONTENT_ID is unless it is set.
+#: The default of CONTENT_ID.
 PRODUCT_ID: Final = "product_id"
 
-#: Parts of a mapping by their place: what stands there, what it has become, and how many values it holds.
+#: Parts of a mapping by place: the source, the compiled node, and the number of values.
 Pieces: TypeAlias = dict[str, tuple[Any, Node, int]]
-#: Makes the node of one directive from its options; `at` is the JSON pointer of the options.
+#: Builds the node of a directive from its options; `at` is the JSON pointer of the options.
 Builder: TypeAlias = Callable[["Compiler", Any, str], Node]
 #: Compiles a condition on an item of a list, such as `item.quantity > 0`; raises TriggerError.
 Conditions: TypeAlias = Callable[[str], Callable[[dict[str, Any]], bool]]
 
 
 class Compiler:
-    """Holds what is shared while one mapping is compiled: the directives and the faults found so far.
+    """The state of the compilation of a mapping: the directives and the collected faults.
 
-    `known`: parts of another mapping; what is the very same object at the same place is not compiled again.
-    `content_id`: which of their ids products are sent under, the setting CONTENT_ID.
-    `conditions`: for `where` of `@each`; a mapping that is compiled without them cannot have it.
+    `known`: parts of another mapping; an identical object at the same place is not compiled again. `content_id`: the
+    product id to send, the setting CONTENT_ID. `conditions`: compiles `where` of `@each`; without it, a mapping cannot
+    use `where`.
     """
 
     def __init__(
@@ -43,9 +43,9 @@ class Compiler:
         self.content_id = content_id
         self.conditions = conditions
         self.faults: list[Fault] = []
-        #: What this mapping may lend to another.
+        #: Compiled parts that another mapping can reuse.
         self.parts: Pieces = {}
-        #: What a choice may take at the place that is being compiled.
+        #: The context of a choice at the current place.
         self.context = ChoiceContext(readers=readers)
         self._directives = directives
         self._known = known or {}
@@ -53,9 +53,9 @@ class Compiler:
         self._values = 0
 
     def compile(self, value: Any, at: str, context: ChoiceContext | None = None) -> Node:
-        """Compile any value of a mapping: a directive, an object, a list or a plain value.
+        """Compile a value of a mapping: a directive, an object, a list or a plain value.
 
-        `context`: what it is for; without it, the same as what surrounds it.
+        `context`: the use of the value; by default the context of the surrounding value.
         """
         self._values += 1
         if self._values == MAX_VALUES:
@@ -113,16 +113,19 @@ class Compiler:
         return builder(self, value[name], pointer(at, name))
 
     def operand(self, value: Any, at: str) -> Node:
-        """Compile what a directive makes something else of: of a choice, what says something is wanted."""
+        """Compile an operand of a directive. A choice in it accepts any value that is not empty."""
         return self.compile(value, at, self.context.operand())
 
     def fault(self, at: str, message: str) -> Node:
-        """Note a fault and go on with a node that gives nothing."""
+        """Record a fault, and return a node without a value."""
         self.faults.append(Fault(at, message))
         return NOTHING
 
     def options(self, value: Any, at: str, known: tuple[str, ...]) -> dict[str, Any] | None:
-        """Return a directive's options, None where they are no plain object. That and strange keys are faults."""
+        """Return the options of a directive.
+
+        `None`, with a fault, if they are not a plain object. Unknown keys are faults.
+        """
         if not isinstance(value, dict) or is_directive(value):
             self.fault(at, f"should be an object with {listed(known)} but it is {json_kind(value)}")
             return None
@@ -133,26 +136,26 @@ class Compiler:
         return value
 
     def required(self, options: dict[str, Any], at: str, key: str) -> bool:
-        """Return whether the key is there, with a fault where it is not."""
+        """Return whether the key exists; record a fault if it does not."""
         if key not in options:
             self.fault(at, f"should have the key {key!r}")
         return key in options
 
     def text_or_directive(self, value: Any, at: str) -> Node:
-        """Compile what should be a text or give one."""
+        """Compile a value that must be a text or a directive for a text."""
         if isinstance(value, str) or is_directive(value):
             return self.operand(value, at)
         return self.fault(at, f"should be a text or a directive but it is {json_kind(value)}")
 
     def text(self, value: Any, at: str) -> str | None:
-        """Return a text that must stand there literally, or None with a fault."""
+        """Return a literal text; `None`, with a fault, for other values."""
         if isinstance(value, str):
             return value
         self.fault(at, f"should be a text but it is {json_kind(value)}")
         return None
 
     def one_of(self, value: Any, at: str, allowed: tuple[str, ...]) -> str | None:
-        """Return a word of `allowed`, or None with a fault that names the nearest."""
+        """Return a word of `allowed`; `None`, with a fault that suggests the nearest, for other values."""
         if value in allowed:
             return str(value)
         near = suggestion(value, allowed) if isinstance(value, str) else ""
@@ -161,7 +164,7 @@ class Compiler:
 
 
 def is_directive(value: Any) -> bool:
-    """Return whether a value is meant as a directive: an object with a key that starts with `@`."""
+    """Return whether a value is a directive: an object with a key that starts with `@`."""
     return isinstance(value, dict) and any(isinstance(key, str) and key.startswith("@") for key in value)
 
 
@@ -171,7 +174,7 @@ def pointer(at: str, key: str) -> str:
 
 
 def json_kind(value: Any) -> str:
-    """Return the kind of a mapping's value: "a number", "an object"."""
+    """Return the type of a mapping's value: "a number", "an object"."""
     if value is None:
         return "null"
     if is_directive(value):
@@ -181,12 +184,12 @@ def json_kind(value: Any) -> str:
 
 
 def suggestion(name: Any, known: Mapping[str, Any] | tuple[str, ...]) -> str:
-    """Return `; did you mean '@path'?` where a known name is near, else nothing."""
+    """Return `; did you mean '@path'?` if a known name is similar; otherwise ""."""
     by_lower = {word.lower(): word for word in known}
     near = get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.7)
     return f"; did you mean {by_lower[near[0]]!r}?" if near else ""
 
 
 def listed(words: tuple[str, ...] | list[str]) -> str:
-    """Write words as `'a', 'b', 'c'`."""
+    """Return words as `'a', 'b', 'c'`."""
     return ", ".join(map(repr, words))

@@ -1,4 +1,4 @@
-"""Directives that choose: `@if`, and our own `@coalesce`, `@ifEquals` and `@ifAllowed`."""
+"""Directives that choose: `@if`, and Pinrelay's own `@coalesce`, `@ifEquals` and `@ifAllowed`."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +18,7 @@ _IF_KEYS: Final = ("exists", "blank", "then", "else")
 
 
 def build_if(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@if`: `then` or `else`; `exists` asks for anything but null, `blank` for anything but empty and false."""
+    """Build `@if`: `then` or `else`; `exists`: the value is not null, `blank`: the value is not empty and not false."""
     options = compiler.options(value, at, _IF_KEYS)
     if options is None:
         return NOTHING
@@ -37,7 +37,7 @@ def build_if(compiler: Compiler, value: Any, at: str) -> Node:
 def _compiled(
     compiler: Compiler, options: dict[str, Any], at: str, is_usable: IsUsable = says_something
 ) -> dict[str, Node]:
-    """Compile the options of a condition: its branches are what is wanted around it, all else is asked about."""
+    """Compile the options of a condition: branches in the surrounding context, other options as operands."""
     asked = compiler.context.operand(is_usable)
     return {
         key: compiler.compile(option, f"{at}/{key}", None if key in _BRANCHES else asked)
@@ -46,14 +46,14 @@ def _compiled(
 
 
 def _is_filled(value: Any) -> bool:
-    """Return whether JavaScript finds `value != ''`: false, 0 and [] equal the empty text, {} does not."""
+    """Return the result of JavaScript's `value != ''`: false, 0 and [] equal the empty text, {} does not."""
     if value is MISSING or value is None or value is False or value == 0:
         return False
     return not isinstance(value, str | list) or javascript_text(value) != ""
 
 
 def build_coalesce(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@coalesce`: the first of a list that its place can use; never one that says nothing."""
+    """Build `@coalesce`: the first value of a list that its field accepts; never an empty value."""
     if not isinstance(value, list):
         return compiler.fault(at, f"should be a list of values but it is {json_kind(value)}")
     if len(value) > MAX_OPTIONS:
@@ -82,7 +82,7 @@ def build_if_equals(compiler: Compiler, value: Any, at: str) -> Node:
 
 
 def build_if_contains(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@ifContains`: `then` for a text that holds a certain one, else `else`."""
+    """Build `@ifContains`: `then` for a text that contains the given text, else `else`."""
     options = compiler.options(value, at, ("value", "contains", "then", "else"))
     if options is None or not compiler.required(options, at, "value") or not compiler.required(options, at, "contains"):
         return NOTHING
@@ -107,9 +107,10 @@ def _has_text(expected: str, value: Any) -> bool:
 
 
 def build_if_allowed(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@ifAllowed`: `then` for a plain yes, `else` for a no and for what cannot be read, `unsaid` for nothing.
+    """Build `@ifAllowed`: `then` for an opt-in, `else` for an opt-out or an unreadable value, `unsaid` for no value.
 
-    Of a list one item that is no plain yes is a no. `equals` names another yes than true, 1 and "yes".
+    A list is an opt-out unless all its items are opt-ins. `equals` sets another value for opt-in than true, 1 and
+    "yes".
     """
     options = compiler.options(value, at, ("value", "equals", "then", "else", "unsaid"))
     if options is None or not compiler.required(options, at, "value"):
@@ -119,7 +120,7 @@ def build_if_allowed(compiler: Compiler, value: Any, at: str) -> Node:
         return compiler.fault(f"{at}/equals", f"should be a text, number or boolean but it is {json_kind(yes)}")
     nodes = _compiled(compiler, options, at, flag_is_given)
     value = nodes["value"]
-    if isinstance(value, Path):  # `"device": false`, as PHP writes nothing, is nobody's refusal
+    if isinstance(value, Path):  # `"device": false`, PHP's form of an absent value, is not an opt-out of a person
         value = replace(value, hands_on=False)
     is_yes = _is_yes if yes is None else partial(_has_text, javascript_text(yes))
     allowed = If(

@@ -1,4 +1,4 @@
-"""Every directive: Segment's, and the few of our own that Pinterest needs."""
+"""All directives: Segment's, and a few additional ones that Pinterest's events need."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,7 +1,7 @@
 """Turn a compiled mapping into straight-line Python functions.
 
-A tree of closures spends most of its time on calls: the same default mapping runs five times slower that way.
-The text holds only names made here and `repr` of the mapping's keys and values, never text of the mapping itself.
+A tree of closures spends most of its time on calls: the default mapping runs five times slower that way. The text
+contains only names from this module and the `repr` of the mapping's keys and values, never text of the mapping itself.
 
     {"email": {"@coalesce": [{"@path": "$.properties.email"}, {"@path": "$.traits.email"}]}}
 
@@ -18,12 +18,12 @@ becomes
             o1['email'] = v2
         return o1
 
-What is done with a member as it is found (`o1['email'] = v2`) is written by an `ObjectText`: with that of an action,
-which reads what it is given, one function resolves and reads.
+An `ObjectText` writes the code that processes a member when it is found (`o1['email'] = v2`). With the emitter of an
+action, a single function resolves and reads the fields.
 
-With recording on the text notes besides what each leaf was made of. `generate_candidates` writes a function that goes
-on to the next place, for a reader that refuses the first. Most members that a mapping asks for are not there, and `in`
-says so in half the time of `.get`.
+With recording on, the text also records the origin of each leaf. `generate_candidates` writes a function that continues
+with the next place, for a reader that rejects the first. Most members that a mapping looks up are absent, and `in`
+detects this in half the time of `.get`.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -64,54 +64,54 @@ from app.mapping.nodes import (
 from app.mapping.paths import read_in_lists
 
 _SMALL: Final = 2**53
-#: More members are asked for at once.
+#: Larger numbers of members are tested together.
 _FEW: Final = 6
-#: Deeper expressions become functions of their own: Python's parser has a limit.
+#: Deeper expressions become separate functions, because Python's parser has a limit.
 _MAX_NESTING: Final = 8
-#: Of one field: nested choices multiply.
+#: Maximum number of candidates of a field, because nested choices multiply.
 MAX_CANDIDATES: Final = 200
-#: The classes of numbers, of JSON and of arithmetic: every one of them is finite.
+#: The types of numbers in JSON and arithmetic; all their values are finite.
 _NUMBERS: Final = frozenset({int, float, Computed})
-#: What stands where an object is not there.
+#: Stands in for an absent object.
 _EMPTY: Final[dict[str, Any]] = {}
 
-#: Returns all values that a node could give, the one that it gives first; what is passed over is added to the list.
+#: Returns all possible values of a node, the default first; appends skipped values to the list.
 FindsCandidates: TypeAlias = Callable[[Any, list[PassedOver]], Iterator[Candidate]]
 
 
 def generate(node: Node, *, of_object: bool = False) -> Resolver:
-    """Return the function that resolves `node` for an event, with `of_object` for what is a dict for sure."""
+    """Return the function that resolves `node` for an event; `of_object`: the argument is always a dict."""
     function = _Function()
     return function.made("event, told", function.statements(node, PlainObject), of_object=of_object)
 
 
 def generate_reader(node: Object, writes: Writes, *, recording: bool = False) -> Callable[..., Any]:
-    """Return the function that finds the members of `node` in an event, and does with each what `writes` writes.
+    """Return the function that finds the members of `node` in an event and processes each as `writes` describes.
 
-    Its parameters are the event, what is told, the Places of the event, and with `recording` a dict: to it is added by
-    leaf what the leaf is made of, a Candidate.
+    The parameters are the event, the list of skipped values, the Places of the event, and with `recording` a dict that
+    receives the Candidate of each leaf.
     """
     function = _Function(rows=recording)
     return function.made("event, told, places, rows", function.statements(node, writes))
 
 
 def generate_candidates(node: Node) -> FindsCandidates:
-    """Return the function that yields every value that `node` could give, with all that was read for it."""
+    """Return the function that yields all possible values of `node`, each with the values that were read for it."""
     function = _Candidates()
     return function.made("event, told", [*function.alternatives(node), " yield from ()"])
 
 
 def _generate_recorded(node: Node) -> Callable[..., Any]:
-    """Return the function that resolves `node` and adds what is read to a list, its third parameter."""
+    """Return the function that resolves `node` and appends the values that it reads to a list, its third parameter."""
     function = _Function(recording=True)
     return function.made("event, told, reads", function.statements(node, PlainObject))
 
 
 class _Function(FunctionNames):
-    """The text of a function in the making."""
+    """The text of a function during its generation."""
 
     def __init__(self, *, rows: bool = False, recording: bool = False) -> None:
-        """Note what is read: in `reads` with `recording`; with `rows` too, and in `rows` by leaf besides."""
+        """Record reads in `reads` with `recording`; with `rows` also in `rows`, by leaf."""
         super().__init__(
             MISSING=MISSING,
             NotAnObject=NotAnObject,
@@ -125,27 +125,27 @@ class _Function(FunctionNames):
         )
         self._rows = rows
         self._recording = rows or recording
-        #: Parent objects are fetched once, before all else: path of the parent -> its name.
+        #: Parent objects are read once, at the start: path of the parent -> its name.
         self._parents: dict[Keys, str] = {}
-        #: What several nodes ask for, each with the name that holds it once it is found.
+        #: Results that several nodes share, each with its name.
         self._shared: dict[Call, str] = {}
         self._body: list[str] = []
         self._nesting = 0
 
     def made(self, parameters: str, statements: Sequence[str], *, of_object: bool = False) -> Callable[..., Any]:
-        """Return the function of these statements, in front of which the objects are fetched that they ask."""
+        """Return the function of these statements, with code before them that reads the parent objects."""
         flat = of_object and list(self._parents) == [()]
         fetched = [" odd = False", f" {self._parents[()]} = event"] if flat else self._fetched()
         unknown = [f" {name} = None" for name in self._shared.values()]
         return self.function(parameters, [*fetched, *unknown, *statements])
 
     def statements(self, node: Node, writes: Writes) -> list[str]:
-        """Return the statements that resolve a node, the last of which returns what results."""
+        """Return the statements that resolve a node; the last statement returns the result."""
         result = self._object(node, writes(self), "") if isinstance(node, Object) else self._expression(node)
         return [*self._body, f" return {result}"]
 
     def _object(self, node: Object, text: ObjectText, at: str) -> str:
-        """Write the statements that find the members of an object, and return what is made of it."""
+        """Write the statements that find the members of an object, and return the resulting expression."""
         members = dict(node.members)
         names = list(text.ordered(members))
         around, self._body = self._body, text.begin()
@@ -153,7 +153,7 @@ class _Function(FunctionNames):
             self._member(name, members.get(name, NOTHING), text, f"{at}.{name}" if at else name)
         self._body += text.end()
         places = needed_by_any(members.values()) if text.needs_members else None
-        if places is not None and len(places) > _FEW:  # most events have nothing of most objects
+        if places is not None and len(places) > _FEW:  # most events have no member of most objects
             self._body = [f" if {self._any_there(places)}:", *indented(self._body)]
         self._body = [*around, *self._body]
         return text.result
@@ -187,7 +187,7 @@ class _Function(FunctionNames):
         return [f" rows[{at!r}] = Candidate('', {given}, reads)"] if self._rows else []
 
     def _found(self, node: Node) -> tuple[str, str]:
-        """Write the question whether a node gives anything, "" where it always does, and what it gives."""
+        """Return the test whether a node has a value ("" if it always has), and the expression of the value."""
         if isinstance(node, Path) and node.keys and node.hands_on and not self._recording:
             return self._asked(node), self._given(node)
         name = self.new("v")
@@ -197,7 +197,7 @@ class _Function(FunctionNames):
         return self._gives(node, name), name
 
     def _parent(self, keys: Keys) -> str:
-        """Name the object at `keys`; EMPTY where it is not there."""
+        """Return the name of the object at `keys`; EMPTY if the object is absent."""
         if keys not in self._parents:
             if keys:
                 self._parent(keys[:-1])
@@ -205,9 +205,9 @@ class _Function(FunctionNames):
         return self._parents[keys]
 
     def _fetched(self) -> list[str]:
-        """Write how the objects are fetched; what is no object is wrapped, so that it can be asked like one.
+        """Return the code that reads the parent objects. Other values are wrapped to behave like objects.
 
-        `odd` says afterwards whether there is any such.
+        The code sets `odd` if any value was wrapped.
         """
         if not self._parents:
             return [" odd = False"]
@@ -227,16 +227,16 @@ class _Function(FunctionNames):
         return lines
 
     def _given(self, path: Path) -> str:
-        """Write what stands at a path about which `_asked` says yes."""
+        """Return the expression of the value at a path after `_asked` succeeded."""
         given = f"{self._parent(path.keys[:-1])}[{path.keys[-1]!r}]"
         return f"noted(reads, {path.text!r}, {given})" if self._recording else given
 
     def _asked(self, path: Path) -> str:
-        """Write the question whether anything stands at a path, which looks into no lists."""
+        """Return the test whether a path has a value, without lists."""
         return f"{path.keys[-1]!r} in {self._parent(path.keys[:-1])}"
 
     def _path(self, path: Path) -> str:
-        """Write what stands at a path, in lists too where it looks into them."""
+        """Return the expression of the value at a path, including lists if the path enters them."""
         if path.hands_on:
             return f"({self._given(path)} if {self._asked(path)} else MISSING)"
         parent, key = self._parent(path.keys[:-1]), path.keys[-1]
@@ -257,7 +257,7 @@ class _Function(FunctionNames):
             self._nesting -= 1
 
     def _apart(self, node: Node) -> str:
-        """Write the call of a function for a node by itself."""
+        """Return the call of a separate function for a node."""
         if self._recording:
             return self.called(_generate_recorded(node), "event", "told", "reads")
         return self.called(generate(node), "event", "told")
@@ -287,16 +287,16 @@ class _Function(FunctionNames):
         return "told" if node is TOLD else self._apart(node)
 
     def _listed(self, path: ListPath) -> str:
-        """Write what a path into lists finds."""
+        """Return the expression of the values of a path into lists."""
         found = self.called(path.find, "event")
         return f"noted(reads, {path.text!r}, {found})" if self._recording else found
 
     def _if(self, node: If, write: Callable[[Node], str]) -> str:
-        """Write a condition, and what `write` makes of its branches."""
+        """Return a conditional expression with its branches written by `write`."""
         return f"({write(node.then)} if {self._condition(node)} else {write(node.otherwise)})"
 
     def _call(self, node: Call) -> str:
-        """Write the call of a function, about which `_may_be` says yes."""
+        """Return the call of a function after `_may_be` succeeded."""
         write = self._expression if self._recording or node.needs != "all" else self._sure
         if node.is_shared and self._recording:
             return "None"
@@ -307,15 +307,15 @@ class _Function(FunctionNames):
         return f"({name} if {name} is not None else ({name} := {called}))"
 
     def _sure(self, node: Node) -> str:
-        """Write what an operand gives about which `_may_be` says yes."""
+        """Return the expression of an operand after `_may_be` succeeded."""
         if isinstance(node, Path) and node.keys and node.hands_on:
             return self._given(node)
         return self._call(node) if isinstance(node, Call) else self._expression(node)
 
     def _may_be(self, node: Node) -> str:
-        """Write a question that is false where a node gives MISSING; "" where it is not worth asking.
+        """Return a test that is false if a node is MISSING; "" if the test is not worth its cost.
 
-        Most of what a default mapping computes is computed of what is not there.
+        Most computations of a default mapping have absent operands.
         """
         match node:
             case Call(operands=nodes, needs="all"):
@@ -327,7 +327,7 @@ class _Function(FunctionNames):
         return "" if needed is None else self._any_there(needed, looks_into_lists=looks_into_lists(node))
 
     def _any_there(self, places: Collection[Keys], *, looks_into_lists: bool = True) -> str:
-        """Write the question whether anything stands at any of these places, or in a list on the way."""
+        """Return the test whether any of these places, or a list on the way, has a value."""
         names: dict[str, list[str]] = {}
         for *above, key in places:
             names.setdefault(self._parent(tuple(above)), []).append(key)
@@ -351,15 +351,15 @@ class _Function(FunctionNames):
         return f"None if ({name} := {self._expression(node)}) is MISSING else {name}"
 
     def _choice(self, node: Choice) -> str:
-        """Write what the first usable option gives, else MISSING."""
+        """Return the expression of the first usable option; MISSING if there is none."""
         name = self.new("v")
         return f"({name} if {self._taken(node, name)} else MISSING)" if node.options else "MISSING"
 
     def _taken(self, node: Choice, name: str) -> str:
-        """Write the question whether any option of a choice is usable, after which `name` holds what the first gives.
+        """Return the test whether any option of a choice is usable; it binds `name` to the first usable value.
 
-        Neighbours with one parent are asked together, and none where the parent holds nothing: most of a default
-        mapping's spellings are absent.
+        Adjacent options with the same parent share a test for an empty parent, because most spellings of a default
+        mapping are absent.
         """
         parts = []
         for parent, group in groupby(zip(node.options, node.about, strict=True), key=self._parent_of):
@@ -368,18 +368,18 @@ class _Function(FunctionNames):
         return " or ".join(parts) or "False"
 
     def _parent_of(self, option: tuple[Node, About]) -> Keys | None:
-        """Return the way to an object without which an option gives nothing; None where there is no one such."""
+        """Return the path of an object that an option requires; `None` if there is no single such object."""
         node = option[0]
         return node.under[0] if isinstance(node, ListPath) and self._is_in_known(node) else parent_keys(option)
 
     def _is_in_known(self, path: ListPath) -> bool:
-        """Return whether what holds the items is an object that is fetched for others too."""
+        """Return whether the list is in an object that other nodes read too."""
         return len(path.under) == 1 and path.under[0] in self._parents
 
     def _test(self, node: Choice, name: str, option: Node, about: About) -> str:
-        """Write the end of the question whether `name`, in brackets just before, is usable; "" where that is known.
+        """Return the end of the test whether `name`, in brackets just before, is usable; "" if that is known.
 
-        Nearly every value is a text that says something, as its first character shows, or a number.
+        Nearly every value is a number, or a text whose first character shows that it is not empty.
         """
         if isinstance(option, Constant) and option.value is not MISSING and node.is_usable(option.value):
             return ""
@@ -389,7 +389,7 @@ class _Function(FunctionNames):
         return f"{at_once} is not None and ({self._usable_or_noted(node, name, about)})"
 
     def _usable_or_noted(self, choice: Choice, name: str, about: About) -> str:
-        """Write the question whether what `name` holds is usable; what is not is told."""
+        """Return the test whether the value in `name` is usable; an unusable value is reported."""
         says_something_ = choice.is_usable is says_something
         usable = f"not says_nothing({name})" if says_something_ else self.called(choice.is_usable, name)
         if choice.is_silent:
@@ -397,18 +397,18 @@ class _Function(FunctionNames):
         return f"{usable} or passed_over(told, {self.seldom(about)}, {name})"
 
     def _all_of(self, node: Node) -> str:
-        """Write all candidates of a node."""
+        """Return the expression of all candidates of a node."""
         return self.called(generate_candidates(node), "event", "told")
 
     def _usable(self, option: Node, name: str, test: str) -> str:
-        """Write the question whether an option, whose parent is there, is usable; `name` holds what it gives."""
+        """Return the test whether an option with an existing parent is usable; it binds `name` to the value."""
         if isinstance(option, Path) and option.keys and option.hands_on:
             return f"({self._asked(option)} and (({name} := {self._given(option)}){test}))"
         gives = self._gives(option, name)
         return f"({gives} and (({name}){test}))" if test else gives
 
     def _gives(self, node: Node, name: str) -> str:
-        """Write the question whether a node gives anything, which `name` holds then."""
+        """Return the test whether a node has a value; it binds `name` to the value."""
         if self._recording or self._nesting == _MAX_NESTING:
             return f"({name} := {self._expression(node)}) is not MISSING"
         return self._nested(partial(self._gives_something, name), node)
@@ -438,7 +438,7 @@ class _Function(FunctionNames):
         return f"({asked}({name} := {given or self._expression(node)}) is not MISSING)"
 
     def _condition(self, node: If) -> str:
-        """Write whether the test of a condition holds."""
+        """Return the test of a condition."""
         name = self.new("v")
         gives = self._gives(node.value, name)
         if node.test is None:
@@ -447,20 +447,20 @@ class _Function(FunctionNames):
         if node.text is not None:
             test = f"({name} == {node.text!r} if {name}.__class__ is str else {test})"
         else:
-            yes, no = map(node.test, (True, False))  # nearly every flag is one of them
+            yes, no = map(node.test, (True, False))  # nearly every flag is a boolean
             test = f"({yes} if {name} is True else {no} if {name} is False else {test})"
-        # most values are missing: what the test says of that is asked once, here
+        # Most values are missing, so the result of the test for MISSING is computed once, here.
         return f"(not {gives} or {test})" if node.test(MISSING) else f"({gives} and {test})"
 
 
 class _Candidates(_Function):
-    """The text of a function that yields one value after the other, each with what was read for it."""
+    """The text of a function that yields values, each with the values that were read for it."""
 
     def __init__(self) -> None:
         super().__init__(recording=True)
 
     def alternatives(self, node: Node) -> list[str]:
-        """Return the statements that yield every value that a node could give."""
+        """Return the statements that yield all possible values of a node."""
         match node:
             case Choice(options=options, about=about):
                 return [line for each in zip(options, about, strict=True) for line in self._option(node, *each)]
@@ -485,7 +485,7 @@ class _Candidates(_Function):
         usable = self._usable_or_noted(choice, "value", about)
         found = f"  if {usable}: yield Candidate({_place(option)!r}, value, reads)"
         lines = [*self._one_value(option), found]
-        if isinstance(option, Path) and option.keys:  # false and 0 have no members that somebody gave
+        if isinstance(option, Path) and option.keys:  # false and 0 have no members from the sender
             asked = f" and {self._asked(option)}" if option.hands_on else ""
             return [f" if {self._parent(option.keys[:-1])}{asked}:", *indented(lines)]
         return lines
@@ -499,14 +499,14 @@ def _place(node: Node) -> str:
 
 
 def _noted(reads: list[Read], path: str, value: Any) -> Any:
-    """Note that a path was read, where anything stands there; return what."""
+    """Record the read of a path if it has a value, and return the value."""
     if value is not MISSING:
         reads.append(Read(path, value))
     return value
 
 
 def _first(candidates: Iterator[Candidate], reads: list[Read]) -> Any:
-    """Return the first of several values, and note what was read for it; MISSING where there is none."""
+    """Return the first of several values, and record the values that were read for it; MISSING if there is none."""
     found = next(candidates, None)
     if found is None:
         return MISSING
@@ -515,7 +515,7 @@ def _first(candidates: Iterator[Candidate], reads: list[Read]) -> Any:
 
 
 def _combined(function: Callable[..., Any], place: str, operands: Sequence[Iterator[Candidate]]) -> Iterator[Candidate]:
-    """Yield what a function makes of every combination of its operands, unless it makes nothing of the first."""
+    """Yield the results of a function for all combinations of its operands; none if the first result is MISSING."""
     nothing = Candidate("", MISSING)
     given = [list(islice(operand, MAX_CANDIDATES)) or [nothing] for operand in operands]
     for number, combination in enumerate(product(*given)):

@@ -19,12 +19,12 @@ _DECIMALS_FROM: Final = -7
 _DECIMALS_BELOW: Final = 21
 
 
-#: Tells what is no object from an object without members, by what stands where names would.
+#: Marks a wrapped value, to distinguish it from an object without members.
 _NO_OBJECT: Final = ((),)
 
 
 class NotAnObject:
-    """Lets generated code ask anything for a member, as if it were a dict."""
+    """Lets generated code look up members of any value, as in a dict."""
 
     __slots__ = ("_value",)
 
@@ -32,24 +32,24 @@ class NotAnObject:
         self._value = value
 
     def __bool__(self) -> bool:
-        """Be true where it is worth asking for a member that somebody gave."""
+        """Return whether the value can have members from the sender."""
         return may_have_members(self._value)
 
     def __contains__(self, key: str) -> bool:
-        """Return whether there is such a member."""
+        """Return whether a member exists."""
         return member(self._value, key) is not MISSING
 
     def __iter__(self) -> Iterator[Any]:
-        """Return no member's name, but a mark: those that a list or text has are not asked for by their names."""
+        """Yield a mark instead of member names: members of lists and texts are not looked up by name."""
         return iter(_NO_OBJECT)
 
     def __getitem__(self, key: str) -> Any:
-        """Return a member that is there."""
+        """Return an existing member."""
         return member(self._value, key)
 
 
 def member(value: Any, key: str) -> Any:
-    """Return `value[key]` as Segment's paths do: a falsy value is handed on, lists and texts have items and a length.
+    """Return `value[key]` as Segment's paths do: a falsy value is passed on, lists and texts have items and a length.
 
     >>> member([7, 8], "1"), member("abc", "length"), member(0, "anything")
     (8, 3, 0)
@@ -66,7 +66,7 @@ def member(value: Any, key: str) -> Any:
 
 
 def may_have_members(value: Any) -> bool:
-    """Return whether a member of it can be one that somebody gave: false and 0, PHP's nothing, have none.
+    """Return whether a value can have members from the sender: false and 0, PHP's empty values, have none.
 
     An empty list has its length.
     """
@@ -82,12 +82,12 @@ def _item(value: list[Any] | str, key: str) -> Any:
 
 
 def text_length(text: str) -> int:
-    """Count UTF-16 units, as JavaScript does: an emoji is two."""
+    """Count UTF-16 units, as JavaScript does: an emoji counts 2."""
     return len(text) + sum(character > "\uffff" for character in text)
 
 
 def javascript_text(value: Any) -> str:
-    """Write a value as `String(value)` does inside a text; null and missing are empty.
+    """Return a value as JavaScript's `String(value)` inside a text; null and missing are empty.
 
     >>> javascript_text(275.0), javascript_text(True), javascript_text([1, [2, None]]), javascript_text({})
     ('275', 'true', '1,2,', '[object Object]')
@@ -106,9 +106,9 @@ def javascript_text(value: Any) -> str:
 
 
 def javascript_number(number: float) -> str:
-    """Write a number in JavaScript's way: `275.0` is "275", `1e21` is "1e+21".
+    """Return a number in JavaScript's format: `275.0` is "275", `1e21` is "1e+21".
 
-    Whole numbers stay exact where JavaScript would already have rounded them: they are order numbers.
+    Whole numbers stay exact even if JavaScript would round them, because they are order numbers.
     """
     if isinstance(number, int) and abs(number) < _EXACT_BELOW:
         return str(number)
@@ -122,7 +122,7 @@ def javascript_number(number: float) -> str:
 
 
 def _shortest(number: float) -> str:
-    """Lay out the shortest digits that read back as `number`; Python and JavaScript choose the same digits."""
+    """Format the shortest digits that read back as `number`; Python and JavaScript choose the same digits."""
     mantissa, _, exponent_text = f"{repr(abs(number)).removesuffix('.0')}e0".partition("e")
     whole, _, fraction = mantissa.partition(".")
     exponent = int(exponent_text.removesuffix("e0")) + len(whole)
@@ -134,7 +134,7 @@ def _shortest(number: float) -> str:
 
 
 def _laid_out(digits: str, exponent: int) -> str:
-    """Write 0.`digits` x 10^`exponent`."""
+    """Format 0.`digits` x 10^`exponent`."""
     if digits == "0":
         return "0"
     if len(digits) <= exponent <= _DECIMALS_BELOW:
@@ -147,12 +147,12 @@ def _laid_out(digits: str, exponent: int) -> str:
     return f"{digits[0]}{rest}e{exponent - 1:+d}"
 
 
-#: Values of an object or list that a directive made and another reads.
+#: Maximum number of values in an object or list that a directive passes to another.
 MAX_EVENT_VALUES: Final = 10_000
 
 
 def is_within_limit(value: Any, limit: int = MAX_EVENT_VALUES) -> bool:
-    """Return whether a value has at most `limit` values in it, counting no further than that."""
+    """Return whether a value contains at most `limit` values. The count stops at the limit."""
     waiting = [value]
     count = 0
     while waiting:
@@ -171,7 +171,7 @@ _quoted = partial(json.dumps, ensure_ascii=False)
 
 
 def build_json(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@json`: a value written as JSON, or what such a text holds; the value may be anything but nothing."""
+    """Build `@json`: a value written as JSON, or the value in a JSON text; the value may not be null or empty."""
     options = compiler.options(value, at, ("mode", "value"))
     if options is None or not compiler.required(options, at, "mode") or not compiler.required(options, at, "value"):
         return NOTHING
@@ -187,7 +187,7 @@ def _encode(value: Any) -> Any:
 
 
 def json_text(value: Any) -> str:
-    """Write JSON without blanks; numbers as in JavaScript.
+    """Return JSON without blanks; numbers as in JavaScript.
 
     >>> json_text({"total": 275.0, "tags": ["é", None]})
     '{"total":275,"tags":["é",null]}'
@@ -202,7 +202,7 @@ def json_text(value: Any) -> str:
 
 
 def _decode(value: Any) -> Any:
-    """Read JSON text; what is no text or no JSON passes unchanged."""
+    """Parse JSON text; other values pass unchanged."""
     if not isinstance(value, str):
         return value
     try:

@@ -27,14 +27,15 @@ from app.mapping.nodes import (
 )
 from app.mapping.paths import items_within, path_node, without_prefix
 
-#: Values of one `@all`.
+#: Maximum number of values of `@all`.
 _MAX_VALUES = 50
 
 
 def build_array_path(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@arrayPath`: each item of a list in a new shape, whose paths start at the item.
+    """Build `@arrayPath`: each item of a list in a new shape; paths in the shape start at the item.
 
-    Like Segment it takes one object for a list of one, hands on what is neither, and looks at no shape but an object.
+    Like Segment, the directive reads a single object as a list, passes other values unchanged, and ignores a shape that
+    is not an object.
     """
     if not isinstance(value, list) or not value:
         return compiler.fault(at, f"should be a list of a path and a shape but it is {json_kind(value)}")
@@ -60,15 +61,15 @@ def _shaped(resolve: Resolver, told: list[PassedOver], root: Any) -> Any:
 
 
 def _shaped_within_bounds(resolve: Resolver, told: list[PassedOver], root: Any) -> Any:
-    """Shape what another directive made, which can be larger than the event: nested shapes multiply."""
+    """Shape the result of another directive, which can be larger than the event, because nested shapes multiply."""
     return _shaped(resolve, told, root) if is_within_limit(root) else MISSING
 
 
 def build_each(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@each`: each object of a list in a new shape, and nothing else.
+    """Build `@each`: each object of a list in a new shape, without other items.
 
-    One object counts as a list of one, and a text that writes a list as JSON is that list. What is no object is passed
-    over, and told. Objects that do not match the condition `where` are skipped.
+    A single object is read as a list, and a JSON text of a list as that list. Items that are not objects are skipped
+    and reported. Objects that do not match the condition `where` are skipped.
     """
     if not isinstance(value, list) or len(value) not in (len(("path", "shape")), len(("path", "shape", "where"))):
         message = f"should be a list of a path, a shape and perhaps a `where` but it is {json_kind(value)}"
@@ -102,7 +103,7 @@ def _build_filter(compiler: Compiler, value: Any, at: str, root: Node) -> Node:
 
 
 def _matching(matches: Callable[[dict[str, Any]], bool], root: Any) -> Any:
-    """Return the objects of a list that match, and all that is no object; MISSING if no item remains."""
+    """Return the matching objects of a list, and all items that are not objects; MISSING if no item remains."""
     if type(root) is str and (written := written_list(root)) and is_within_limit(written):
         root = written
     items = root if isinstance(root, list) else [root]
@@ -111,7 +112,7 @@ def _matching(matches: Callable[[dict[str, Any]], bool], root: Any) -> Any:
 
 
 def _said_objects(root: Any) -> Sequence[dict[str, Any]]:
-    """Return a list of objects that all say something, as nearly every list is; nothing of any other value."""
+    """Return a list of non-empty objects, the usual case; otherwise an empty list."""
     if type(root) is not list:
         return ()
     for item in root:
@@ -139,7 +140,7 @@ def _each(
 
 
 def joined_members(value: Any) -> Any:
-    """Make one object of a list of objects, each member a list; anything else is handed on.
+    """Merge a list of objects into an object with a list for each member; other values pass unchanged.
 
     >>> joined_members([{"email": "a", "zip": 1}, [{"email": "b"}]])
     {'email': ['a', 'b'], 'zip': [1]}
@@ -154,14 +155,14 @@ def joined_members(value: Any) -> Any:
 
 
 def build_all(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@all`: the list of all values that are there and not null; nothing where none is."""
+    """Build `@all`: the list of all values that exist and are not null; missing if there are none."""
     if not isinstance(value, list):
         return compiler.fault(at, f"should be a list of values but it is {json_kind(value)}")
     if len(value) > _MAX_VALUES:
         return compiler.fault(at, f"has more than {_MAX_VALUES} values")
     context = compiler.context.operand()
     options = [compiler.compile(option, f"{at}/{index}", context) for index, option in enumerate(value)]
-    # `"device": false`, as PHP writes nothing, says nothing of what is in it
+    # `"device": false`, PHP's form of an absent value, does not count as a value.
     nodes = [replace(node, hands_on=False) if isinstance(node, Path) and node.keys else node for node in options]
     return Call(function=_values_given, operands=tuple(nodes), needs="any")
 

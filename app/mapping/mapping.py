@@ -45,14 +45,13 @@ def compile_mapping(
 ) -> "Mapping":
     """Compile a mapping, a JSON object with directives.
 
-    Where a directive gives a list of objects for one of the members `joined`, they become one object of lists.
-    `readers` says what the fields' readers take where a choice cannot leave it to them, see `choice_context`.
-    `like` is a mapping with the same prefix and readers that this one was laid over: the objects that both share are
-    taken from it as they were compiled. `content_id` is for `@productId`, see `Mapping.under`. `conditions` compiles
-    `where` of `@each`.
+    If a directive returns a list of objects for a member of `joined`, the objects are merged into an object of lists.
+    `readers` has the values that readers accept if a choice cannot leave the decision to them, see `choice_context`.
+    `like` is a mapping with the same prefix and readers that was the base of this mapping: objects that both share are
+    not compiled again. `content_id` is for `@productId`, see `Mapping.under`. `conditions` compiles `where` of `@each`.
 
-    Raises `MappingError` with every fault at once, each with its JSON pointer below `prefix`
-    (`compile_mapping(m, prefix="/mapping")` gives `/mapping/user_data/email/@if/then`).
+    Raises `MappingError` with all faults, each with its JSON pointer below `prefix` (`compile_mapping(m,
+    prefix="/mapping")` returns `/mapping/user_data/email/@if/then`).
     """
     if not isinstance(mapping, dict):
         raise MappingError([Fault(prefix, f"should be an object but it is {json_kind(mapping)}")])
@@ -81,54 +80,54 @@ def _with_joined(node: Node, names: Collection[str]) -> Node:
 
 
 def _may_be_list(node: Node) -> bool:
-    """Return whether the event decides what a member is, not the mapping itself."""
+    """Return whether the type of a member depends on the event."""
     return not isinstance(node, Object | List | Constant)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Where one leaf of the output came from."""
+    """The origin of a leaf of the output."""
 
-    #: In the output: `user_data.email`; "" is the whole output.
+    #: The path in the output: `user_data.email`; "" is the whole output.
     path: str
     value: Any
-    #: In the order of reading. Empty: it stands in the mapping itself.
+    #: In the order of reading. Empty if the value is in the mapping itself.
     reads: tuple[Read, ...]
 
 
 class Mapping:
-    """A compiled mapping; make it with `compile_mapping`. Immutable, so threads may share it."""
+    """A compiled mapping from `compile_mapping`. Immutable, so threads may share it."""
 
     def __init__(self, node: Node, *, at: str, parts: Pieces, content_id: str, again: Callable[..., "Mapping"]) -> None:
         #: For `compile_mapping(..., like=...)`.
         self.parts = parts
         self._node = node
         self._at = at
-        #: Compiles the same for another CONTENT_ID.
+        #: Compiles the same mapping for another CONTENT_ID.
         self._again = again
         #: By CONTENT_ID.
         self._under = {content_id: self}
-        #: By what writes how the fields are read at once; as many as there are kinds of ad accounts.
+        #: By emitter of the fields' readers; as many as there are kinds of ad accounts.
         self._readers: dict[Writes, Callable[..., Any]] = {}
         self._recorders: dict[Writes, Callable[..., Any]] = {}
-        #: By field, and whether arithmetic counts; None where there is no choice.
+        #: By field, and with or without arithmetic; `None` if there is no choice.
         self._candidates: dict[tuple[FieldPath, bool], FindsCandidates | None] = {}
-        #: The place of each leaf among all.
+        #: The position of each leaf.
         self._ranks = {path: number for number, (path, _) in enumerate(leaves(node))}
 
     def under(self, content_id: str) -> "Mapping":
-        """Return the same mapping with products under the ids that CONTENT_ID names, compiled when first asked for."""
+        """Return the same mapping for another CONTENT_ID, compiled on first use."""
         mapping = self._under.get(content_id)
         if mapping is None:
             mapping = self._under[content_id] = self._again(content_id=content_id)
         return mapping
 
     def resolve(self, event: dict[str, Any]) -> Any:
-        """Return what the mapping makes of an event, usually `Fields`; None where nothing results.
+        """Return the result of the mapping for an event, usually `Fields`; `None` without a result.
 
-        Parts of the event are handed on, not copied: neither may be changed afterwards.
-        Raises `MappingError` where Segment's engine would refuse too: a path or template that the event
-        should name but does not; and where the event is nested too deeply to be read.
+        Parts of the event are passed by reference, so neither may be changed afterwards. Raises `MappingError` in the
+        same cases as Segment's engine (the event must contain a path or template but does not), and if the event is
+        nested too deeply.
         """
         if not isinstance(event, dict):
             raise MappingError([Fault(self._at, f"needs an event, which is an object, but this is {json_kind(event)}")])
@@ -143,18 +142,18 @@ class Mapping:
 
     @cached_property
     def _resolve(self) -> Resolver:
-        """Made for the first event: presets that are switched off, and most commands, never need it."""
+        """Generate the function on first use: presets that are switched off, and most commands, never need it."""
         return generate(self._node)
 
     def of(self, event: dict[str, Any]) -> Resolvable | dict[str, Any]:
-        """Return the fields that the mapping gives for an event, for whoever reads them as they are found.
+        """Return the fields of an event for a reader on demand.
 
-        Where one directive makes all of them they are resolved at once; then it raises as `resolve`.
+        If a single directive makes all fields, they are resolved immediately, with the errors of `resolve`.
         """
         return Resolution(self, event) if isinstance(self._node, Object) else _object_or_none(self.resolve(event))
 
     def reader(self, writes: Writes, *, recording: bool = False) -> Callable[..., Any]:
-        """Return the function that finds each field and does with it what `writes` writes: see `generate_reader`."""
+        """Return the function that finds each field and processes it as `writes` describes: see `generate_reader`."""
         made = self._recorders if recording else self._readers
         if writes not in made and isinstance(self._node, Object):
             made[writes] = generate_reader(self._node, writes, recording=recording)
@@ -163,9 +162,9 @@ class Mapping:
     def candidates(
         self, event: dict[str, Any], told: list[PassedOver], path: FieldPath, *, written: bool = False
     ) -> Iterator[Candidate]:
-        """Return what the field at `path` could be, the first choice first; none where the mapping leaves no choice.
+        """Return the possible values of the field at `path`, the default first; none if the mapping has no choice.
 
-        What choices pass over on the way is added to `told`. With `written` what arithmetic makes is left out.
+        Skipped values are appended to `told`. With `written`, computed values are omitted.
         """
         if (path, written) not in self._candidates:
             node = self._at_path(path)
@@ -175,39 +174,39 @@ class Mapping:
         return iter(()) if find is None else islice(find(event, told), MAX_CANDIDATES)
 
     def explain(self, event: dict[str, Any]) -> Sequence[Explanation]:
-        """Return for each leaf of the output which paths of the event it was made from. Slow: for people.
+        """Return the paths of the event for each leaf of the output. Slow: for people.
 
-        Raises MappingError where the event is nested too deeply.
+        Raises MappingError if the event is nested too deeply.
         """
         recorded = self.recorded(event)
         recorded.find_all()
         return recorded.explanations()
 
     def recorded(self, event: dict[str, Any]) -> "Recorded":
-        """Return the fields of an event, for whoever asks afterwards what they were made of."""
+        """Return the fields of an event with a record of their origin."""
         return Recorded(self, event)
 
     def first(self, event: dict[str, Any]) -> Candidate | None:
-        """Return what the mapping gives as a whole, and what was read for it."""
+        """Return the result of the mapping as a whole, with the values that were read for it."""
         return next(generate_candidates(self._node)(event, []), None)
 
     def places(self, field: str) -> tuple[str, ...]:
-        """Return the paths at which a dotted field is looked for, conditions too; none where it is fixed."""
+        """Return the paths of a dotted field, including those of conditions; none if the field is constant."""
         return asked_paths(self._at_path(field.split(".")))
 
     def places_of_items(self, field: str) -> dict[str, tuple[str, ...]]:
-        """Return the same for each member of the items of a dotted field, a list that is put together; else none."""
+        """Return the paths of each member of the items, if a dotted field is a list with a shape; otherwise empty."""
         return asked_by_items(self._at_path(field.split(".")))
 
     def rank(self, field: str) -> int:
-        """Return the place of a field among all, or that of the leaf of which it is a part."""
+        """Return the position of a field, or of the leaf that contains it."""
         while field and field not in self._ranks:
             field = field.rpartition(".")[0]
         return self._ranks.get(field, 0)
 
     @property
     def is_object(self) -> bool:
-        """Whether its members are known before any event."""
+        """Return whether the members are known before any event."""
         return isinstance(self._node, Object)
 
     def _at_path(self, path: Sequence[str]) -> Node:
@@ -217,7 +216,7 @@ class Mapping:
         return node
 
     def literal(self, *keys: str) -> Any:
-        """Return the value that the mapping holds at `keys` whatever the event, MISSING where it depends on the event.
+        """Return the constant value of the mapping at `keys`; MISSING if the value depends on the event.
 
         >>> compile_mapping({"event_name": "checkout"}).literal("event_name")
         'checkout'
@@ -226,16 +225,16 @@ class Mapping:
 
     @property
     def asked(self) -> Collection[tuple[str, ...]]:
-        """The keys that lead to each object of an event of which the mapping asks a member."""
+        """Return the keys of all objects in an event that the mapping reads members of."""
         return asked_objects(self._node)
 
     def too_deep(self) -> MappingError:
-        """Return the error for an event that cannot be read to its ground."""
+        """Return the error for an event that is nested too deeply."""
         return MappingError([Fault(self._at, "cannot be resolved: the event is nested too deeply")])
 
 
 def _without_arithmetic(node: Node) -> Node:
-    """Return a node that gives what it gives of the event as it stands there, and nothing that was computed."""
+    """Return a node with the values of the event itself, without computed values."""
     match node:
         case Choice(options=options, about=about):
             written = zip(map(_without_arithmetic, options), about, strict=True)
@@ -259,37 +258,37 @@ def _literal(node: Node) -> Any:
 
 
 class Resolution:
-    """The fields that a mapping gives for one event, found when they are asked for."""
+    """The fields that a mapping finds for an event, on demand."""
 
     __slots__ = ("_mapping", "event", "later", "told")
 
     def __init__(self, mapping: Mapping, event: dict[str, Any]) -> None:
         self._mapping = mapping
         self.event = event
-        #: What was passed over on the way to the first place of each field.
+        #: Values that were skipped before the first place of each field.
         self.told: list[PassedOver] = []
-        #: What was passed over on the way to later ones.
+        #: Values that were skipped before later places.
         self.later: list[PassedOver] = []
 
     def candidates(self, path: FieldPath) -> Iterator[Candidate]:
-        """Return all candidates of a field from the first on; none where the mapping names only one place."""
+        """Return all candidates of a field in order; none if the mapping has a single place."""
         return self._mapping.candidates(self.event, self.later, path)
 
     def written(self, path: FieldPath) -> Iterator[Candidate]:
-        """Return those that the event holds as they are, without what arithmetic makes; nothing is noted."""
+        """Return the candidates that are in the event, without computed values; does not record reads."""
         return self._mapping.candidates(self.event, [], path, written=True)
 
     @property
     def passed_over(self) -> Sequence[PassedOver]:
-        """What the mapping passed over until now, in the order of its fields."""
+        """Return the values that the mapping skipped so far, in the order of its fields."""
         if not self.told:
             return self.later
         return [*sorted(self.told, key=lambda each: self._mapping.rank(each.field)), *self.later]
 
     def read_by(self, writes: Writes, rows: dict[str, Candidate] | None = None) -> Any:
-        """Return what the mapping's `reader` makes of the event. Raises MappingError as `Mapping.resolve` does.
+        """Return the result of the mapping's `reader` for the event. Raises MappingError as `Mapping.resolve` does.
 
-        `rows`: where to note what each leaf was made of.
+        `rows` receives the origin of each leaf.
         """
         try:
             return self._mapping.reader(writes, recording=rows is not None)(self.event, self.told, self, rows)
@@ -298,46 +297,46 @@ class Resolution:
 
 
 class Recorded(Resolution):
-    """The same, which remembers what each field was made of."""
+    """A Resolution that records the origin of each field."""
 
     __slots__ = ("_asked_for", "_looked_at", "_rows")
 
     def __init__(self, mapping: Mapping, event: dict[str, Any]) -> None:
         super().__init__(mapping, event)
         self._rows: dict[str, Candidate] = {}
-        #: By field, the last one that was looked at: by its reader, and by a rule besides.
+        #: By field, the last candidate that its reader, or an additional rule, examined.
         self._looked_at: dict[str, Candidate] = {}
         self._asked_for: dict[str, Candidate] = {}
 
     def given(self) -> Resolvable | dict[str, Any]:
-        """Return what reads the fields: as `Mapping.of`."""
+        """Return the object that reads the fields, as `Mapping.of` does."""
         return self if self._mapping.is_object else self._mapping.of(self.event)
 
     def candidates(self, path: FieldPath) -> Iterator[Candidate]:
-        """Return all candidates of a field: the one that was looked at last is the one that its reader took."""
+        """Yield all candidates of a field. The last one that is yielded is the one that the reader accepted."""
         for found in super().candidates(path):
             self._looked_at[".".join(path)] = found
             yield found
 
     def written(self, path: FieldPath) -> Iterator[Candidate]:
-        """Return those that the event holds as they are: one of them may be why the event is refused."""
+        """Yield the candidates that are in the event: any of them may be the reason to reject the event."""
         for found in super().written(path):
             self._asked_for[".".join(path)] = found
             yield found
 
     def read_by(self, writes: Writes, rows: dict[str, Candidate] | None = None) -> Any:
-        """Do what `Resolution.read_by` does, and note the leaves."""
+        """Read as `Resolution.read_by` does, and record the leaves."""
         return super().read_by(writes, self._rows if rows is None else rows)
 
     def find_all(self) -> None:
-        """Note all leaves, where nobody read them, or the event was refused on the way."""
+        """Record all leaves, if no reader has run or the event was rejected."""
         self.read_by(PlainObject)
 
     def explanations(self, is_sent: Callable[[str], bool] | None = None) -> Sequence[Explanation]:
-        """Return what each leaf was made of.
+        """Return the origin of each leaf.
 
-        `is_sent` says of a leaf whose reader looked further whether it took what it looked at last; None where the
-        event was refused.
+        `is_sent` returns for a leaf with several candidates whether its reader accepted the last candidate; `None` if
+        the event was rejected.
         """
         if not self._mapping.is_object:
             found = self._mapping.first(self.event)
@@ -357,4 +356,4 @@ def _object_or_none(value: Any) -> dict[str, Any]:
 
 
 def _nothing(*_: Any) -> None:
-    """Stand for the reader of a mapping that gives no object."""
+    """Stand in for the reader of a mapping whose result is not an object."""

@@ -1,4 +1,4 @@
-"""Which places of an event a mapping names. What an event says elsewhere reaches no field, whatever the event is."""
+"""The places of an event that a mapping reads. Values at other places never reach a field."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -8,18 +8,18 @@ from app.mapping.paths import dotted_keys, without_prefix
 from app.mapping.product_ids import ID_NAMES
 from app.mapping.texts import template_parts
 
-#: A list's items, however a path asks for them.
+#: The items of a list in a path, in any notation.
 _OF_ITEMS: Final = re.compile(r"\[[^\]\"']*\]")
 #: A field of a condition on an item of a list.
 _ITEM_PATH: Final = re.compile(r"\bitem\.([A-Za-z_][\w.-]*)")
-#: In a Liquid text whatever looks like a path counts as one.
+#: In a Liquid text everything that looks like a path counts as a path.
 _LIQUID_PATH: Final = re.compile(r"[A-Za-z_]\w*(?:(?:\.[\w-]+)|\[[^\]]*\])*")
 
 
 def named_places(mapping: Any, below: str = "") -> Iterator[str]:
-    """Yield the place of each path in the JSON of a mapping, without lists' indices; "" is the whole event.
+    """Yield the place of each path in the JSON of a mapping, without indices of lists; "" is the whole event.
 
-    A dot behind a place says that only its being there matters, not what is in it.
+    A trailing dot means that only the presence of the value matters.
 
     >>> sorted(named_places({"ids": {"@each": ["$.properties.products", {"@path": "$.sku"}]}}))
     ['properties.products.sku']
@@ -52,7 +52,7 @@ def _of_member(key: str, value: Any, below: str) -> Iterator[str]:
             yield from named_places(value.get("else"), below)
         case "exists", _:
             yield from (f"{place}." for place in named_places(value, below))
-        case "@transform", dict():  # the mapping in it sees what the rest of it reads
+        case "@transform", dict():  # the inner mapping reads the same values as the rest of the directive
             yield from named_places(value.get("apply"), below)
         case "@blocks", dict():
             yield from _of_blocks(value, below)
@@ -61,7 +61,7 @@ def _of_member(key: str, value: Any, below: str) -> Iterator[str]:
 
 
 def _of_blocks(options: Mapping[str, Any], below: str) -> Iterator[str]:
-    """Yield what `@blocks` reads: the spellings of all members in each place, and in the objects within."""
+    """Yield the places that `@blocks` reads: the spellings of all members in each place, and in its inner objects."""
     shared = _spellings(options.get("members")) | _spellings(options.get("beside"))
     within = ["", *options.get("within", ())]
     for item in (*options.get("places", ()), *options.get("recipients", ())):
@@ -76,8 +76,8 @@ def _spellings(members: Any) -> set[str]:
 
 
 def _place(path: str, below: str) -> str:
-    """Return the place of a path in what lies `below` a place."""
-    text = without_prefix(path).partition("[?")[0]  # a filter may ask for anything of the list
+    """Return the place of a path that starts at the place `below`."""
+    text = without_prefix(path).partition("[?")[0]  # a filter may read any member of the list
     keys = dotted_keys(_OF_ITEMS.sub("", text)) if not text.startswith("$..") else ()
     return _joined(below, ".".join(key for key in keys or () if not key.isdecimal()))
 

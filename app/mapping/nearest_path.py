@@ -1,4 +1,4 @@
-"""For a field that finds nothing: the path of the event that was probably meant."""
+"""Suggest the intended path of an event for a field without a value."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -10,23 +10,23 @@ from typing import Any, Final
 from app.mapping.nodes import Keys
 from app.mapping.paths import dotted_keys
 
-#: So many paths of a field are compared with so many of an event.
+#: Maximum numbers of paths of a field, and of an event, that are compared.
 _MAX_ASKED: Final = 50
 _MAX_COMPARED: Final = 500
-#: Paths that end alike may be meant for each other where they are also as like as this as a whole,
+#: Paths with a similar end are a match if the whole paths have at least this similarity,
 _LIKE_WHOLE: Final = 0.8
 _LIKE_END: Final = 0.6
-#: or wherever they stand where their ends are as like as this.
+#: or at any place if their ends have at least this similarity.
 _LIKE_ANYWHERE: Final = 0.8
 _PLAIN_KEY: Final = re.compile(r"\w+")
-#: Whichever items of a list a path asks for: the first is looked at.
+#: The items that a path selects from a list, in any notation: only the first item is compared.
 _OF_ITEMS: Final = re.compile(r"""\[(?!["'])(?:\*|-?\d+|[^\]]*[?:][^\]]*)\]""")
 
 
 def nearest_path(asked: Iterable[str], event: dict[str, Any]) -> str:
-    """Return the path of an event at which something stands that is most like a path asked for; "" where none is.
+    """Return the path with a value in an event that is most similar to a requested path; "" if there is none.
 
-    Paths at which something stands are not asked about: what was found there is no other path's.
+    Requested paths that have a value are ignored.
 
     >>> nearest_path(["properties.order_total"], {"properties": {"orderTotal": 5, "order_id": "A"}})
     'properties.orderTotal'
@@ -38,7 +38,10 @@ def nearest_path(asked: Iterable[str], event: dict[str, Any]) -> str:
 
 @lru_cache(maxsize=128)
 def _nearest(asked: tuple[str, ...], paths: tuple[str, ...]) -> str:
-    """Return the one of some paths that is most like one asked for: an editor asks for each key the same."""
+    """Return the path that is most similar to a requested path.
+
+    Cached, because an editor repeats the request at each key press.
+    """
     there = {path: _keys_of(path) for path in paths}
     lacking = {*map(_keys_of, asked)} - {(), *there.values()}
     by_end: dict[str, list[str]] = {}
@@ -58,7 +61,7 @@ def _nearest(asked: tuple[str, ...], paths: tuple[str, ...]) -> str:
 
 
 def _ends_like(wanted: str, ends: Iterable[str]) -> Iterator[tuple[str, float]]:
-    """Yield the last keys that are like a wanted one, and how like they are."""
+    """Yield the last keys that are similar to the wanted key, with their similarity."""
     matcher = SequenceMatcher(None, "", wanted, autojunk=False)
     for end in ends:
         matcher.set_seq1(end)
@@ -74,7 +77,7 @@ def _spelled(keys: Keys) -> str:
 
 @lru_cache(maxsize=4_096)
 def _keys_of(path: str) -> Keys:
-    """Return the keys of a path, 0 for whichever items of a list; none where it is too much of a query for that."""
+    """Return the keys of a path, with 0 for any items of a list; empty if the path is a more complex query."""
     try:
         return dotted_keys(_OF_ITEMS.sub("[0]", path)) or ()
     except ValueError:
@@ -82,7 +85,7 @@ def _keys_of(path: str) -> Keys:
 
 
 def _paths_in(event: dict[str, Any]) -> Iterator[str]:
-    """Yield the paths of an event at which something stands, those of a list's first item for all of its items."""
+    """Yield the paths of an event that have a value; a list is represented by its first item."""
     waiting: list[tuple[str, Any]] = [("", event)]
     while waiting:
         at, value = waiting.pop()

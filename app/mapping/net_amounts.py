@@ -1,6 +1,6 @@
-"""Our own `@withoutTax` and `@netAmount`: the goods of an order, from amounts that include tax or shipping.
+"""Pinrelay's own `@withoutTax` and `@netAmount`: the value of goods from amounts that include tax or shipping.
 
-Neither result is what the sender stated, so it has a reason, from which the reader of the field makes a warning.
+Both results differ from the sender's amount, so each has a reason, and the reader of the field adds a warning.
 """
 
 import math
@@ -22,14 +22,14 @@ _NET_OPTIONS: Final = (*_NUMBERS, "goods", "as_sent")
 _GOODS_OPTIONS: Final = ("list", "price", "quantity", "after_discount")
 _HALF_A_CENT: Final = 0.005
 _CENT: Final = 0.01
-#: Results are rounded to so many decimals, more than any currency has.
+#: Results are rounded to this number of decimals, more than any currency has.
 _DECIMALS: Final = 6
 
 
 def build_without_tax(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@withoutTax`: an amount without the tax in it, if `tax` is that of the amount and of `shipping` together.
+    """Build `@withoutTax`: an amount without its tax, if `tax` is the tax of the amount and of `shipping` together.
 
-    The tax of the shipping alone is not known, so the rate of both is assumed for it.
+    The tax of the shipping alone is unknown, so the common rate is assumed.
     """
     options = compiler.options(value, at, _TAX_OPTIONS)
     if options is None or not all(compiler.required(options, at, key) for key in _TAX_OPTIONS):
@@ -51,7 +51,7 @@ def _without_tax(amount: Any, tax: Any, shipping: Any) -> Any:
 
 
 def _untaxed(numbers: list[Decimal]) -> Decimal:
-    """Return an amount without its share of a tax, by the amount, the tax, and the shipping that the tax is of too.
+    """Return an amount without its share of a tax that covers the amount and the shipping.
 
     >>> _untaxed([Decimal("49.90"), Decimal("8.76"), Decimal("4.95")])
     Decimal('41.930556')
@@ -65,7 +65,7 @@ def _untaxed(numbers: list[Decimal]) -> Decimal:
 
 
 class _Goods(NamedTuple):
-    """Where products are listed, and what each calls its price and its quantity."""
+    """The place of a list of products, and the members with price and quantity."""
 
     keys: tuple[str, ...]
     price: Sequence[str]
@@ -74,10 +74,10 @@ class _Goods(NamedTuple):
 
 
 def build_net_amount(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@netAmount`: the goods alone, if `amount` includes tax or shipping, which the sum of `goods` proves.
+    """Build `@netAmount`: the goods alone, if `amount` includes tax or shipping, as proven by the sum of `goods`.
 
-    There is no result if `amount` is the goods, or includes anything else. If `amount` is 0 beside a positive `total`,
-    the result is the total without tax and shipping.
+    There is no result if `amount` is the value of the goods, or includes other costs. If `amount` is 0 and `total` is
+    positive, the result is the total without tax and shipping.
     """
     options = compiler.options(value, at, _NET_OPTIONS)
     if options is None or not all(compiler.required(options, at, key) for key in _NET_OPTIONS):
@@ -85,7 +85,7 @@ def build_net_amount(compiler: Compiler, value: Any, at: str) -> Node:
     number = replace(compiler.context.operand(is_number), is_silent=True)
     amount, tax, shipping, total, discount = (compiler.compile(options[key], f"{at}/{key}", number) for key in _NUMBERS)
     or_zero = [number.choice((each, Constant(value=0))) for each in (tax, shipping, total, discount)]
-    # an empty text is not "as_sent"
+    # An empty text does not count as "as_sent".
     as_sent = compiler.compile({"@coalesce": [options["as_sent"], ""]}, f"{at}/as_sent", compiler.context.operand())
     goods = options["goods"]
     if not isinstance(goods, list):
@@ -109,7 +109,7 @@ def _goods(compiler: Compiler, value: Any, at: str) -> _Goods:
 
 
 def _net_amount(lists: Sequence[_Goods], amount: Any, _: Any, *given: Any) -> Any:
-    """Return the goods alone, with the reason; MISSING if the amount is to be sent as it is."""
+    """Return the value of the goods alone, with the reason; MISSING if the amount must be sent unchanged."""
     *others, as_sent, event = given
     stated, taxes, carriage, whole, discount = map(_number, (amount, *others))
     if stated is None or taxes is None or carriage is None or whole is None or discount is None:
@@ -117,7 +117,7 @@ def _net_amount(lists: Sequence[_Goods], amount: Any, _: Any, *given: Any) -> An
     extras = taxes + carriage
     if not stated and whole - extras > 0 < whole:
         return _result(whole - extras, f"0 beside a total of {_text(whole)}", amount)
-    # the total of the sender proves that the amount does not include shipping
+    # The sender's total proves that the amount does not include shipping.
     is_net = stated < whole and (_equal(stated + extras, whole) or _equal(stated + carriage, whole))
     if not stated or is_net or as_sent == "as_sent" or extras <= 0:
         return MISSING
@@ -129,9 +129,10 @@ def _net_amount(lists: Sequence[_Goods], amount: Any, _: Any, *given: Any) -> An
 
 
 def _net_goods(stated: float, goods: float, taxes: float, carriage: float, *, is_tax_extra: bool) -> float | None:
-    """Return what `goods` are worth without tax if `stated` is that and tax or shipping, to the cent; else None.
+    """Return the value of `goods` without tax; `None` if `stated` differs from it by more than tax or shipping.
 
-    `is_tax_extra`: a total proves that the tax is neither in `stated` nor in the prices.
+    Amounts are compared to the cent. `is_tax_extra`: a total proves that the tax is neither in `stated` nor in the
+    prices.
 
     >>> round(_net_goods(113.89, 99.9, 8, 5.99, is_tax_extra=False), 2)
     99.9
@@ -148,7 +149,7 @@ def _net_goods(stated: float, goods: float, taxes: float, carriage: float, *, is
         return net
     if _equal(rest, carriage):
         return goods if is_tax_extra else goods - taxes * goods / stated
-    # the prices include tax, and the price of shipping, which the value includes with its tax, does not
+    # The prices include tax, and the value includes shipping with tax, but the price of shipping does not.
     return net if taxes and abs(net - goods * (stated - taxes) / stated) < _CENT else None
 
 
@@ -158,15 +159,15 @@ def _equal(one: float, other: float) -> bool:
 
 
 def _sums(lists: Sequence[_Goods], discount: float, event: Any) -> Iterator[float]:
-    """Yield what the goods of each list can be worth, without the discount of the order and with it."""
+    """Yield the possible values of the goods in each list, without the discount of the order and with it."""
     for goods in lists:
         found = event
         for key in goods.keys:
             found = found.get(key) if type(found) is dict else None
         if type(found) is list and found:
-            try:  # nearly every list; a text is no number to add to
+            try:  # nearly every list; a text cannot be added to a number
                 worth = sum([(0.0 + item[goods.price[0]]) * item[goods.quantity[0]] for item in found])
-            except (KeyError, TypeError):  # an item without a price makes the sum NaN, which equals nothing
+            except (KeyError, TypeError):  # an item without a price makes the sum NaN, which never equals a number
                 worth = sum(_first(item, goods.price, math.nan) * _first(item, goods.quantity, 1) for item in found)
             yield worth - discount
             if discount and goods.after_discount:
@@ -174,7 +175,7 @@ def _sums(lists: Sequence[_Goods], discount: float, event: Any) -> Iterator[floa
 
 
 def _first(item: Any, names: Sequence[str], default: float) -> float:
-    """Return the first number that an item has under one of these names, else `default`."""
+    """Return the first number of an item under any of these names; otherwise `default`."""
     if type(item) is dict:
         for name in names:
             if name in item and (number := _number(item[name])) is not None:
@@ -183,7 +184,7 @@ def _first(item: Any, names: Sequence[str], default: float) -> float:
 
 
 def _number(value: Any) -> float | None:
-    """Return the number of an amount; None if there is none, or if it depends on the currency of the event."""
+    """Return the number of an amount; `None` if there is none, or if it depends on the currency of the event."""
     if type(value) is float or type(value) is int:
         return value
     read = None if value is MISSING else read_amount(value)
@@ -195,7 +196,7 @@ def _text(number: float) -> str:
 
 
 def _result(number: float, reason: str, amount: Any) -> Computed:
-    """Return a computed amount in the currency that the stated one names, if any."""
+    """Return a computed amount in the currency of the stated amount, if any."""
     result = Computed(_text(round(number, _DECIMALS)))
     result.is_plain, result.reason = False, reason
     read = read_amount(amount)

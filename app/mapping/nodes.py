@@ -1,6 +1,6 @@
-"""What a mapping is compiled to: a small tree.
+"""The nodes of a compiled mapping, a small tree.
 
-`generate` turns it into one Python function.
+`generate` turns the tree into a Python function.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -14,94 +14,95 @@ from app.core.values.placeholders import says_a_text, says_something
 
 
 class Missing:
-    """The one value that means "nothing here": unlike None (JSON's null) it leaves a key out."""
+    """The value for an absent key or item. Unlike `None` (JSON's null), MISSING removes the key."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
-        """Read well in test failures."""
+        """Return a readable text for test failures."""
         return "MISSING"
 
 
 MISSING: Final = Missing()
 
-#: The way to an object or member of an event; () is the event.
+#: The path of an object or member of an event; () is the event.
 Keys: TypeAlias = tuple[str, ...]
 
-#: Event (or list item) in, value or MISSING out; what choices pass over is added to the list.
+#: Converts an event (or list item) to a value or MISSING; appends the values that choices skip to the list.
 Resolver: TypeAlias = Callable[[Any, list[PassedOver]], Any]
 
 
-#: Why a choice passes a value over, where the field has no rule of its own.
+#: The default reason of a choice for skipping a value.
 SAYS_NOTHING: Final = "it is empty, blank or a placeholder"
 
 
 def is_number(value: Any) -> bool:
-    """Return whether arithmetic can read an amount from a value, in whatever context."""
+    """Return whether arithmetic can read an amount from a value in some context."""
     if type(value) is int or type(value) is float:  # nearly every amount
         return isfinite(value)
     return is_plain_text(value) or read_amount(value) is not None
 
 
-#: Field of the action, place in the event, why: what is told of a value that is passed over.
+#: Field of the action, place in the event, and reason of a skipped value.
 About: TypeAlias = tuple[str, str, str]
 
 
 def note_passed_over(told: list[PassedOver], about: About, value: Any) -> bool:
-    """Note that a value was passed over, unless it is nothing at all. Return False, for choices to go on."""
+    """Record a skipped value, unless it is empty. Return False, so that choices continue."""
     if not _is_nothing(value):
         told.append(PassedOver(*about, value))
     return False
 
 
 def _is_nothing(value: Any) -> bool:
-    """Return whether a value is null, an empty text, or what a wildcard finds where all items have only such."""
+    """Return whether a value is null, an empty text, or a wildcard's list of only such values."""
     return value is None or value == "" or (type(value) is list and bool(value) and all(map(_is_nothing, value)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constant:
-    """A text, number, boolean or null of the mapping itself; MISSING for what never gives anything."""
+    """A text, number, boolean or null of the mapping itself; MISSING for a node without a value."""
 
     value: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
-    """A dotted path; no keys: the whole event."""
+    """A dotted path; without keys: the whole event."""
 
-    #: As written, for explanations.
+    #: The path as written, for explanations.
     text: str
     keys: tuple[str, ...]
-    #: Whether a path into false or 0 gives that and one into a list leads nowhere, as Segment's paths do. Else, where
-    #: privacy hangs on it, false and 0 have no members, and a list has those of all its items.
+    #: Whether the path follows Segment's rules: a path into false or 0 returns that value, and a path into a list has
+    #: no value. Otherwise, for privacy fields, false and 0 have no members, and a list has the members of all its
+    #: items.
     hands_on: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListPath:
-    """A JSONPath with wildcards, slices or filters, which gives a list, or MISSING where nothing matches."""
+    """A JSONPath with wildcards, slices or filters. Its value is a list, or MISSING without a match."""
 
     text: str
     find: Callable[[Any], Any]
-    #: Places in one object, without all of which there is nothing to look for; none where that is not known.
+    #: Places in an object; without any of them the path has no match. Empty if unknown.
     under: tuple[Keys, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """The first option that is usable, and no path into false or 0."""
+    """The first usable option; a path into false or 0 is not usable."""
 
     options: tuple["Node", ...]
     is_usable: Callable[[Any], bool] = says_something
-    #: What is told of each option that is passed over.
+    #: The report for each option if it is skipped.
     about: tuple[About, ...]
-    #: Skipped options leave no warning, because another choice among them leaves one.
+    #: Skipped options cause no warning, because another choice over the same options does.
     is_silent: bool = False
 
     @property
     def takes_texts(self) -> bool:
-        """Return whether every text that says something is usable."""
+        """Return whether every non-empty text is usable."""
         return self.is_usable in (says_something, says_a_text)
 
     @property
@@ -112,27 +113,27 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class If:
-    """A condition: `then` where the test holds for the value, else `otherwise`."""
+    """A condition: `then` if the test is true for the value, otherwise `otherwise`."""
 
     value: "Node"
-    #: None asks whether the value is there and not null, the commonest question.
+    #: `None` tests that the value exists and is not null, the most frequent test.
     test: Callable[[Any], bool] | None
     then: "Node"
     otherwise: "Node"
-    #: The one word that holds, of texts; None where the test asks otherwise.
+    #: The only text that passes; `None` if the test is different.
     text: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Object:
-    """An object, built anew for each event; members that are MISSING are left out."""
+    """An object, created for each event; members that are MISSING are omitted."""
 
     members: tuple[tuple[str, "Node"], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class List:
-    """A list, built anew for each event; items that are MISSING become null, as in JavaScript's JSON."""
+    """A list, created for each event; items that are MISSING become null, as in JavaScript's JSON."""
 
     items: tuple["Node", ...]
 
@@ -143,25 +144,25 @@ class Call:
 
     function: Callable[..., Any]
     operands: tuple["Node", ...]
-    #: "all": MISSING results where any operand is MISSING, "any": where all are. Else the function must be asked.
+    #: "all": MISSING if any operand is MISSING, "any": if all are. Otherwise the function must be called.
     needs: Literal["all", "any", "nothing"] = "nothing"
-    #: Instead of `needs`: at these keys must be an object that has any of these members, or a list.
+    #: Replaces `needs`: at these keys must be an object with any of these members, or a list.
     needs_members: tuple[tuple[tuple[str, ...], frozenset[str]], ...] = ()
-    #: A text that says something gives nothing without any of these in it; none where the function must be asked.
+    #: A non-empty text without any of these marks has no result; empty if the function must be called.
     marks: tuple[str, ...] = ()
-    #: What results was computed, not written by anybody.
+    #: The result is computed, not from the event.
     computes: bool = False
-    #: Several nodes ask the same of an event: it is found once, and never by a function that records.
+    #: Several nodes share the result: it is computed once, and never by a recording function.
     is_shared: bool = False
-    #: For explanations: the paths that the function looks up in the event by itself.
+    #: For explanations: paths that the function itself reads from the event.
     looks_up: tuple[str, ...] = ()
-    #: For explanations: what each item of a list is made into, by paths that begin at the item.
+    #: For explanations: the shape of each item of a list, with paths that start at the item.
     shape: "Node | None" = None
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The list of what is passed over, for calls that resolve something themselves."""
+    """The list of skipped values, for calls that resolve nodes themselves."""
 
 
 Node: TypeAlias = Constant | Path | ListPath | Choice | If | Object | List | Call | Told
@@ -172,7 +173,7 @@ EVENT: Final = Path(text="$", keys=())
 
 
 def places_of(node: Node) -> tuple[str, ...]:
-    """Return the paths that a node reads where it is taken, in order, each once; none where it reads nothing itself."""
+    """Return the paths that the value of a node comes from, in order, without duplicates."""
     match node:
         case Path(text=text) | ListPath(text=text):
             return (text,)
@@ -188,7 +189,7 @@ def places_of(node: Node) -> tuple[str, ...]:
 
 
 def parent_keys(option: tuple[Node, About]) -> tuple[str, ...] | None:
-    """Return the keys of the object that an option, a path, asks; None for all else."""
+    """Return the keys of the object that contains an option's path; `None` for other options."""
     match option[0]:
         case Path(keys=(*above, _)) | ListPath(under=((*above, _), *_)):
             return tuple(above)
@@ -196,7 +197,7 @@ def parent_keys(option: tuple[Node, About]) -> tuple[str, ...] | None:
 
 
 def leaves_choice(node: Node) -> bool:
-    """Return whether there may be a next place where the first is refused."""
+    """Return whether a node may have another candidate after the first is rejected."""
     match node:
         case Choice():
             return True
@@ -208,9 +209,9 @@ def leaves_choice(node: Node) -> bool:
 
 
 def needed_places(node: Node) -> Collection[Keys] | None:  # noqa: PLR0911 - one line a kind of node
-    """Return places without all of which a node gives nothing, and passes nothing over; None where it may all the same.
+    """Return places without which a node has no value and skips no value; `None` if there are no such places.
 
-    What stands in a list on the way to them counts as there.
+    A list on the way to a place counts as present.
     """
     match node:
         case Path(keys=(_, *_) as keys):
@@ -234,12 +235,12 @@ def needed_places(node: Node) -> Collection[Keys] | None:  # noqa: PLR0911 - one
 
 
 def needs_all(node: Node) -> bool:
-    """Return whether a node gives something, or passes something over, only where several places are there."""
+    """Return whether a node needs several places at once to have or skip a value."""
     return (isinstance(node, Call) and node.needs == "all") or any(map(needs_all, _parts(node)))
 
 
 def looks_into_lists(node: Node) -> bool:
-    """Return whether a node may give something of what stands in a list on the way to its places."""
+    """Return whether a node may read members of items in a list on the way to its places."""
     match node:
         case Path(hands_on=False) | Call(needs_members=(_, *_)):
             return True
@@ -247,12 +248,12 @@ def looks_into_lists(node: Node) -> bool:
 
 
 def asked_objects(node: Node) -> Collection[Keys]:
-    """Return the ways to all objects of which a node asks a member, and to those around them."""
+    """Return the keys of all objects that a node reads members of, and of their parents."""
     return dict.fromkeys(keys[:depth] for keys in _places(node) for depth in range(len(keys)))
 
 
 def asked_paths(node: Node) -> tuple[str, ...]:
-    """Return the paths that a node may ask, in order, each once."""
+    """Return the paths that a node may read, in order, without duplicates."""
     match node:
         case Path(text=text) | ListPath(text=text):
             return (text,)
@@ -265,7 +266,7 @@ def asked_paths(node: Node) -> tuple[str, ...]:
 
 
 def asked_by_items(node: Node) -> dict[str, tuple[str, ...]]:
-    """Return the paths that are asked for each member of the items of a list, by the dotted name of the member."""
+    """Return the paths for each member of the items of a list, by the dotted name of the member."""
     match node:
         case Call(shape=Object() as shape):
             asked = [(name, _below_items(node, member)) for name, member in leaves(shape)]
@@ -285,12 +286,12 @@ def asked_by_items(node: Node) -> dict[str, tuple[str, ...]]:
 
 
 def _below_items(node: Call, inner: Node) -> tuple[str, ...]:
-    """Return the paths that are asked of the items of lists, from the event on."""
+    """Return the paths below items of lists, starting at the event."""
     return tuple(f"{place}[*].{path}" for place in places_of(node) for path in asked_paths(inner))
 
 
 def leaves(node: Node, at: str = "") -> Iterator[tuple[str, Node]]:
-    """Yield what is no object by its dotted name below a node."""
+    """Yield the leaves of a node, those that are not objects, by dotted name."""
     if isinstance(node, Object):
         for key, member in node.members:
             yield from leaves(member, f"{at}.{key}" if at else key)
@@ -299,7 +300,7 @@ def leaves(node: Node, at: str = "") -> Iterator[tuple[str, Node]]:
 
 
 def _places(node: Node) -> Iterator[Keys]:
-    """Yield the way to all that a node asks for."""
+    """Yield the keys of all values that a node reads."""
     match node:
         case Path(keys=keys):
             yield keys
@@ -312,7 +313,7 @@ def _places(node: Node) -> Iterator[Keys]:
 
 
 def _parts(node: Node) -> Sequence[Node]:
-    """Return the nodes of which a node is made."""
+    """Return the direct children of a node."""
     match node:
         case Choice(options=nodes) | List(items=nodes) | Call(operands=nodes):
             return nodes
@@ -324,7 +325,7 @@ def _parts(node: Node) -> Sequence[Node]:
 
 
 def needed_by_any(nodes: Iterable[Node]) -> Collection[Keys] | None:
-    """Return the places without all of which none of several nodes gives anything: see `needed_places`."""
+    """Return the places without which none of several nodes has a value: see `needed_places`."""
     found: dict[Keys, None] = {}
     for node in nodes:
         places = needed_places(node)

@@ -18,7 +18,7 @@ def _object_or_directive(compiler: Compiler, value: Any, at: str) -> Node:
 
 
 def build_merge(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@merge`: one object of several; members of those further to the `direction` win."""
+    """Build `@merge`: an object with the members of several; the last object in the `direction` wins."""
     options = compiler.options(value, at, ("direction", "objects"))
     if options is None:
         return NOTHING
@@ -38,13 +38,13 @@ def _merged(*objects: Any) -> dict[str, Any]:
         if isinstance(item, dict):
             merged.update(item)
         elif isinstance(item, list | str):
-            # Object.assign takes lists and texts for objects with the keys "0", "1", ...
+            # Object.assign reads lists and texts as objects with the keys "0", "1", ...
             merged.update((str(index), part) for index, part in enumerate(item))
     return merged
 
 
 def build_transform(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@transform`: what `mapping` gives, which sees what `apply` made, and nothing else."""
+    """Build `@transform`: the result of `mapping`, whose paths read only the result of `apply`."""
     options = compiler.options(value, at, ("apply", "mapping"))
     if options is None or not compiler.required(options, at, "apply") or not compiler.required(options, at, "mapping"):
         return NOTHING
@@ -58,7 +58,7 @@ def _transformed(resolve: Resolver, told: list[PassedOver], applied: Any) -> Any
 
 
 def build_flatten(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@flatten`: one level of several, keys joined by `separator`; lists too, unless `omitArrays` is true."""
+    """Build `@flatten`: a flat object, keys joined by `separator`; lists are flattened unless `omitArrays` is true."""
     options = compiler.options(value, at, ("value", "separator", "omitArrays"))
     if (
         options is None
@@ -70,7 +70,7 @@ def build_flatten(compiler: Compiler, value: Any, at: str) -> Node:
     if separator == "":
         compiler.fault(f"{at}/separator", "should not be empty")
     given = compiler.operand(options["value"], f"{at}/value")
-    omit_lists = options.get("omitArrays") not in (None, False, 0, "")  # as JavaScript: {} and [] are true
+    omit_lists = options.get("omitArrays") not in (None, False, 0, "")  # as in JavaScript, {} and [] are true
     return Call(function=partial(_flattened, separator or ".", omit_lists), operands=(given,))
 
 
@@ -92,7 +92,7 @@ def _flat(value: Any, prefix: str, separator: str, omit_lists: bool) -> Iterator
 
 
 def build_exclude_when_null(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@excludeWhenNull`: the value; null leaves the key out, in objects within too; lists keep theirs."""
+    """Build `@excludeWhenNull`: the value without null members, also in inner objects; lists are unchanged."""
     return Call(function=_without_nulls, operands=(compiler.compile(value, at, compiler.context.part()),))
 
 

@@ -1,6 +1,7 @@
-"""`@path`: Segment's dotted paths, and JSONPath where a path has wildcards, slices or filters.
+"""`@path`: Segment's dotted paths, and JSONPath if a path has wildcards, slices or filters.
 
-`$.a.b` and `a.b` are the same, `a[0].b` and `a.0.b` too; `$["a.b"]` is a key with a dot; `a[*].b` gives a list.
+`$.a.b` and `a.b` are the same, `a[0].b` and `a.0.b` too; `$["a.b"]` is a key with a dot; the value of `a[*].b` is a
+list.
 """
 
 import re
@@ -23,7 +24,7 @@ _SPLIT: Final = re.compile(r"""\.|\[(?=["'\d])|(?<=["'\d])\]+""", re.ASCII)
 
 
 def build_path(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@path`: what stands there in the event; a directive in place of the text gives each event's path."""
+    """Build `@path`: the value at a path of the event; a directive in place of the text sets the path at run time."""
     given = compiler.text_or_directive(value, at)
     if isinstance(given, Constant) and isinstance(given.value, str):
         return path_node(compiler, without_prefix(given.value), at)
@@ -31,12 +32,12 @@ def build_path(compiler: Compiler, value: Any, at: str) -> Node:
 
 
 def without_prefix(text: str) -> str:
-    """Take off `$.`; like Segment, the first one wherever it stands."""
+    """Remove `$.`; like Segment, the first occurrence at any position."""
     return text if text.startswith("$..") else text.replace("$.", "", 1)
 
 
 def path_node(compiler: Compiler, text: str, at: str) -> Node:
-    """Compile the text of a path, with a fault where it cannot be read."""
+    """Compile the text of a path; an invalid path is a fault."""
     try:
         keys = dotted_keys(text)
         return compile_list_path(text) if keys is None else Path(text=text or "$", keys=keys)
@@ -45,7 +46,7 @@ def path_node(compiler: Compiler, text: str, at: str) -> Node:
 
 
 def dotted_keys(text: str) -> tuple[str, ...] | None:
-    """Split a path into its keys; None where it needs JSONPath. Raises ValueError where it cannot be read.
+    """Split a path into its keys; `None` if the path needs JSONPath. Raises ValueError if the path is invalid.
 
     >>> dotted_keys('products[0]["unit price"]')
     ('products', '0', 'unit price')
@@ -66,7 +67,7 @@ def dotted_keys(text: str) -> tuple[str, ...] | None:
 
 
 def read(value: Any, keys: tuple[str, ...]) -> Any:
-    """Follow the keys, without a plan; MISSING where they lead nowhere."""
+    """Follow the keys without generated code; MISSING if the path has no value."""
     for key in keys:
         if value is MISSING:
             break
@@ -75,7 +76,7 @@ def read(value: Any, keys: tuple[str, ...]) -> Any:
 
 
 def read_in_lists(keys: tuple[str, ...], value: Any) -> Any:
-    """Follow the keys through lists too: the list of what all objects say that they lead to; MISSING where none does.
+    """Follow the keys through lists too: the list of the values in all objects; MISSING if there are none.
 
     >>> read_in_lists(("device", "ok"), [{"device": [{"ok": 1}, {"ok": 2}]}, 3])
     [1, 2]
@@ -87,7 +88,7 @@ def read_in_lists(keys: tuple[str, ...], value: Any) -> Any:
 
 
 def items_within(value: Any) -> Iterator[Any]:
-    """Yield what a list holds, and the lists in it."""
+    """Yield the items of a list and of the lists in it."""
     for item in value:
         if type(item) is list:
             yield from items_within(item)
@@ -96,7 +97,7 @@ def items_within(value: Any) -> Iterator[Any]:
 
 
 def not_a_text(at: str, value: Any) -> MappingError:
-    """Make the error for a directive that should have given a text for this event."""
+    """Return the error for a directive that did not return a text for this event."""
     given = "nothing" if value is MISSING else json_kind(value)
     return MappingError([Fault(at, f"should give a text but it gives {given}")])
 
@@ -110,7 +111,7 @@ def _dynamic_keys(text: str) -> tuple[str, ...] | None:
 
 
 def _read_dynamic(at: str, event: Any, text: Any) -> Any:
-    """Read a path that the event itself names. JSONPath is not for events to write: it gives nothing."""
+    """Read a path that the event itself contains. JSONPath is not allowed in events, so it returns MISSING."""
     if not isinstance(text, str):
         raise not_a_text(at, text)
     keys = _dynamic_keys(text)

@@ -1,4 +1,4 @@
-"""Our own `@productId`: the id of a product, of those that it has the one that the setting CONTENT_ID asks for."""
+"""Pinrelay's own `@productId`: the product id that the setting CONTENT_ID selects."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -12,18 +12,18 @@ from app.mapping.compiler import PRODUCT_ID, Compiler, json_kind
 from app.mapping.nodes import MISSING, NOTHING, Call, Choice, Node
 from app.mapping.paths import path_node, without_prefix
 
-#: Where a product names each of its ids; its parent's id comes first, for a text of several.
+#: The members with each id of a product; the parent's id is first, for a text of several ids.
 ID_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     PRODUCT_ID: ("product_id", "productId"),
     "variant_id": ("variant_id", "variantId", "variation_id", "product_variant_id"),
     "sku": ("sku", "item_sku", "product_sku"),
 }
-#: One of them that a text shows as it is: without it there is no such id.
+#: An id that a text prints unchanged: without the id there is no result.
 _SHOWN: Final = re.compile(r"\{\{-?\s*(product_id|variant_id|sku)\s*-?\}\}")
 
 
 def build_product_id(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@productId`: the id that CONTENT_ID names; where the product has none, the first of `else`."""
+    """Build `@productId`: the id that CONTENT_ID selects; if the product has no such id, the first of `else`."""
     options = compiler.options(value, at, ("of", "else"))
     if options is None or not compiler.required(options, at, "else"):
         return NOTHING
@@ -47,7 +47,7 @@ def build_product_id(compiler: Compiler, value: Any, at: str) -> Node:
 
 
 def check_content_id(text: str) -> None:
-    """Raise MappingError where CONTENT_ID is a text that is no Liquid template."""
+    """Raise MappingError if CONTENT_ID is a text but not a Liquid template."""
     compiler = Compiler({}, content_id=text)
     build_product_id(compiler, {"else": []}, "")
     if compiler.faults:
@@ -73,5 +73,5 @@ def _rendered(render: Callable[[dict[str, Any]], Any], shown: frozenset[str], *i
 
 
 def _id(value: Any) -> Any:
-    """Return an id; MISSING for all else, such as the 0 of a product without variants."""
+    """Return an id; otherwise MISSING, for example for the 0 of a product without variants."""
     return value if is_id(value) else MISSING

@@ -1,4 +1,4 @@
-"""Directives that make text: `@template`, `@case`, `@replace`, and our own `@prefixed` and `@queryParameter`."""
+"""Directives for text: `@template`, `@case`, `@replace`, and Pinrelay's own `@prefixed` and `@queryParameter`."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -14,18 +14,18 @@ from app.mapping.nodes import EVENT, MISSING, NOTHING, TOLD, About, Call, Consta
 from app.mapping.paths import dotted_keys, not_a_text, path_node, read
 
 MAX_TEMPLATE_CHARACTERS: Final = 5_000
-#: Longer results are left out: no field of Pinterest's takes more.
+#: Longer results are omitted, because no field of Pinterest accepts more.
 MAX_RESULT_CHARACTERS: Final = 100_000
-#: Segment's own bound on `pattern` and `replacement`.
+#: Segment's limit on `pattern` and `replacement`.
 MAX_PATTERN_LENGTH: Final = 10
 
-#: `{{{a}}}` or `{{a}}`: Segment looks for the longer form first.
+#: `{{{a}}}` or `{{a}}`: Segment searches for the longer form first.
 _TRIPLE: Final = re.compile(r"\{\{\{([^}]+)\}\}\}")
 _DOUBLE: Final = re.compile(r"\{\{([^}]+)\}\}")
 
 
 def build_template(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@template`: a text with what stands at its `{{paths}}`; a directive in its place gives each event's."""
+    """Build `@template`: a text with values in place of its `{{paths}}`; a directive sets the text for each event."""
     given = compiler.text_or_directive(value, at)
     if not isinstance(given, Constant) or not isinstance(given.value, str):
         return Call(function=partial(_render_dynamic, at), operands=(EVENT, given))
@@ -73,7 +73,7 @@ def _read(event: Any, path: str) -> Any:
 
 
 def build_case(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@case`: a text in upper or lower case; what is no text passes unchanged."""
+    """Build `@case`: a text in upper or lower case; other values pass unchanged."""
     options = compiler.options(value, at, ("operator", "value"))
     if options is None or not compiler.required(options, at, "operator"):
         return NOTHING
@@ -96,7 +96,7 @@ _REPLACE_KEYS: Final = ("value", "pattern", "replacement", "pattern2", "replacem
 
 
 def build_replace(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@replace`: a text, in it plain texts replaced by others; numbers and booleans are taken as text."""
+    """Build `@replace`: a text with plain texts replaced by others; numbers and booleans are read as text."""
     options = compiler.options(value, at, _REPLACE_KEYS)
     if options is None or not compiler.required(options, at, "value") or not compiler.required(options, at, "pattern"):
         return NOTHING
@@ -143,9 +143,9 @@ def _replace(replacers: Sequence[Callable[[str], str]], value: Any) -> Any:
 
 
 def _replaced(pattern: re.Pattern[str], replacement: str, count: int, text: str) -> str:
-    """Replace an escaped pattern: one without alternatives or repetition cannot backtrack.
+    """Replace an escaped pattern. Without alternatives or repetition it cannot backtrack.
 
-    Stops soon after the bound is passed: `$'` can make the text grow with its square.
+    Stops soon after the limit is exceeded, because `$'` can make the text grow quadratically.
     """
     pieces: list[str] = []
     position = length = 0
@@ -159,7 +159,7 @@ def _replaced(pattern: re.Pattern[str], replacement: str, count: int, text: str)
 
 
 def _expanded(replacement: str, found: re.Match[str]) -> str:
-    """Fill in JavaScript's `$$`, `$&` (the match), $` (what comes before) and $' (what comes after)."""
+    """Fill in JavaScript's `$$`, `$&` (the match), $` (the text before) and $' (the text after)."""
     if "$" not in replacement:
         return replacement
     parts = {"$": "$", "&": found[0], "`": found.string[: found.start()], "'": found.string[found.end() :]}
@@ -167,7 +167,7 @@ def _expanded(replacement: str, found: re.Match[str]) -> str:
 
 
 def build_prefixed(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@prefixed`: a text that begins with `prefix`, without it where `drop` is true; nothing for all else."""
+    """Build `@prefixed`: a text that starts with `prefix`, without the prefix if `drop` is true; otherwise missing."""
     options = compiler.options(value, at, ("value", "prefix", "drop"))
     if options is None or not compiler.required(options, at, "value") or not compiler.required(options, at, "prefix"):
         return NOTHING
@@ -189,7 +189,7 @@ MAX_ADDRESS_CHARACTERS: Final = 8_000
 
 
 def build_query_parameter(compiler: Compiler, value: Any, at: str) -> Node:
-    """Build `@queryParameter`: one parameter of a whole address, or only of its query ("?a=b", "a=b")."""
+    """Build `@queryParameter`: a parameter of a full address, or of a query alone ("?a=b", "a=b")."""
     options = compiler.options(value, at, ("url", "name"))
     if options is None or not compiler.required(options, at, "url") or not compiler.required(options, at, "name"):
         return NOTHING
@@ -201,7 +201,7 @@ def build_query_parameter(compiler: Compiler, value: Any, at: str) -> Node:
 
 
 def _parameter(name: str, about: About, told: list[PassedOver], url: Any) -> Any:
-    """Return the first value of the parameter that is not empty, decoded as forms are (`+` is a blank)."""
+    """Return the first non-empty value of the parameter, decoded as in forms (`+` is a blank)."""
     if not isinstance(url, str) or says_nothing(url):
         if url is not MISSING:
             note_passed_over(told, about, url)

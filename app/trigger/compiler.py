@@ -1,4 +1,4 @@
-"""Look a field up in an event: the path is taken apart once, here, and never again."""
+"""Look up a field in an event. The path is parsed once, at compile time."""
 
 import math
 import operator
@@ -9,12 +9,12 @@ from typing import Any, Literal, TypeAlias
 from app.core.events import Event
 from app.trigger.syntax import Comparison, Condition, Field, FunctionCall, Group, Joiner, Negation, Term
 
-#: find(event) is the value, or None; find(event, missing) tells a missing value from null.
+#: find(event) returns the value, or `None`; find(event, missing) distinguishes a missing value from null.
 Find: TypeAlias = Callable[..., Any]
 
 
 def compile_field(field: Field) -> Find:
-    """Return the function that finds the field's value. It takes any JSON value on its way and never raises."""
+    """Return the function that finds the value of a field. It accepts any JSON values on the path and never raises."""
     if not field.path:
         return _flat(field.root)
     first, *others = field.path
@@ -64,12 +64,12 @@ _ORDER: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-#: Terms in a group, by far the most frequent number.
+#: The number of terms in most groups.
 _USUAL = 2
 
 
 def compile_term(term: Term) -> Predicate:
-    """Return the function that tells whether `term` holds for an event. It never raises."""
+    """Return the function that returns whether `term` is true for an event. It never raises."""
     if isinstance(term, Negation):
         return _opposite(compile_term(term.term))
     if isinstance(term, Group):
@@ -78,7 +78,7 @@ def compile_term(term: Term) -> Predicate:
 
 
 def build_condition(condition: Condition) -> Predicate:
-    """Return the function of one comparison or function."""
+    """Return the predicate of a comparison or function."""
     if isinstance(condition, FunctionCall):
         return _call(condition)
     value, equal = condition.value.value, condition.operator == "="
@@ -131,7 +131,7 @@ def _any(terms: list[Predicate]) -> Predicate:
 
 
 def _flat_texts(group: Group) -> Predicate | None:
-    """Return one function for `type = "track" and event = "X"`, the shape of nearly every preset; None for others."""
+    """Return a function for `type = "track" and event = "X"`, the form of most presets; `None` for other groups."""
     pairs = [_flat_text(term) for term in group.terms]
     if group.joiner == "or" or len(pairs) != _USUAL or not pairs[0] or not pairs[1]:
         return None
@@ -173,7 +173,7 @@ def _nested_number(field: Field, number: float, *, equal: bool) -> Predicate:
 
 
 def _flat_number(field: Field, number: float, written: str) -> Predicate:
-    """Hold for the number, and for text that is the number as written: senders give ids either way."""
+    """Return a predicate for a number and for its text as written, because senders use both for ids."""
     find = compile_field(field)
     return lambda event: (found := find(event)) == written or _double(found) == number
 
@@ -184,7 +184,7 @@ def _ordered(field: Field, compare: Callable[[float, float], bool], bound: float
 
 
 def _double(value: Any) -> float | None:
-    """Return a number as the IEEE double that it is in JavaScript, None for all else. True and False are no numbers."""
+    """Return a number as an IEEE double, as in JavaScript; otherwise `None`. True and False are not numbers."""
     if type(value) is float:
         return value
     if type(value) is not int:
@@ -209,10 +209,10 @@ def _part(part: str) -> Callable[[str], bool]:
 
 
 def _glob(pattern: str) -> Callable[[str], bool]:
-    """Return the test of a pattern in which `*` is any run of characters.
+    """Return the test of a pattern in which `*` matches any run of characters.
 
-    The pieces between the stars are looked for one after the other, each at the first place where it stands: if the
-    pattern fits at all, it fits so. Nothing is tried twice, hence no pattern is slow.
+    The test searches for each piece between the stars at its first position after the previous piece. If the pattern
+    matches at all, it matches this way. The test never backtracks, so no pattern is slow.
     """
     first, *others = pattern.split("*")
     if not others:
@@ -235,7 +235,7 @@ def _glob(pattern: str) -> Callable[[str], bool]:
 
 
 def possible_texts(term: Term, field: Literal["type", "event"]) -> frozenset[str] | None:
-    """Return the only texts of `field` for which `term` can hold; None where any value may do, or none at all."""
+    """Return the only texts of `field` for which `term` can be true; `None` if the values are not restricted."""
     if isinstance(term, Group):
         return _joined_texts(term, [possible_texts(each, field) for each in term.terms])
     if isinstance(term, Negation) or not isinstance(term, Comparison):

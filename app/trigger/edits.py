@@ -1,4 +1,4 @@
-"""Edits of a trigger's text: one condition or group at a time, and what is not asked for stays as it is written."""
+"""Edit the text of a trigger, one condition or group at a time. The rest of the text is unchanged."""
 
 import re
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from app.trigger.syntax import (
     Term,
 )
 
-#: Which part of a trigger: the position in each group on the way, 0 for what is negated; () is the whole.
+#: The place of a part: its position in each group from the top, 0 inside a negation; () is the whole trigger.
 Place: TypeAlias = Sequence[int]
 
 _JOINER: Final = re.compile(r"\b(and|or)\b", re.IGNORECASE)
@@ -29,10 +29,10 @@ _NUMBER: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
 def condition_text(field: str, operator: str, value: str, *, is_text: bool = False) -> str:
-    r"""Return a condition as it is written in a trigger.
+    r"""Return a condition in the syntax of triggers.
 
-    `operator` is one of the language's, `contains` or `match`, or one of both with `not ` before it. A value that reads
-    as a number, as true, false or null is one, unless `is_text`.
+    `operator` is an operator of the language, `contains` or `match`, each of the last two optionally with `not ` before
+    it. A value that looks like a number, true, false or null is read as such, unless `is_text` is set.
 
     >>> condition_text("properties.total", ">=", "100"), condition_text("event", "not contains", 'say "hi"')
     ('properties.total >= 100', 'not contains(event, "say \\"hi\\"")')
@@ -46,13 +46,13 @@ def condition_text(field: str, operator: str, value: str, *, is_text: bool = Fal
 
 
 def field_text(condition: Condition) -> str:
-    """Return the field of a condition as it is written."""
+    """Return the text of the field in a condition."""
     text = condition.text
     return next_token(text, text.index("(") + 1 if isinstance(condition, FunctionCall) else 0).text
 
 
 def term_at(term: Term, place: Place) -> Term:
-    """Return a part of a trigger. Raises LookupError where there is none."""
+    """Return a part of a trigger. Raises LookupError if the part does not exist."""
     for number in place:
         match term:
             case Group(terms=terms):
@@ -71,7 +71,7 @@ def parts_of(text: str, fields: Readable = EVENT_FIELDS) -> list[tuple[tuple[int
     [((0,), 'type = "track"'), ((1,), 'event = "A"')]
     """
     found: list[tuple[tuple[int, ...], Term]] = [((), _parsed(text, fields))]
-    for place, term in found:  # the list grows while it is read
+    for place, term in found:  # the list grows during the loop
         match term:
             case Group(terms=terms):
                 found += [((*place, number), each) for number, each in enumerate(terms)]
@@ -81,9 +81,9 @@ def parts_of(text: str, fields: Readable = EVENT_FIELDS) -> list[tuple[tuple[int
 
 
 def with_condition(text: str, place: Place, condition: str) -> str:
-    """Return the trigger with another condition in place of a part. Raises TriggerError.
+    """Return the trigger with a part replaced by another condition. Raises TriggerError.
 
-    The same trigger where the part says the same, however it is written.
+    If the part has the same meaning in another notation, the trigger is unchanged.
     """
     term = term_at(_parsed(text), place)
     if _says(term) == _says(_parsed(condition)):
@@ -93,7 +93,7 @@ def with_condition(text: str, place: Place, condition: str) -> str:
 
 
 def with_added(text: str, place: Place, joiner: Joiner, condition: str) -> str:
-    """Return the trigger with a condition more, joined to a part of it: `(part joiner condition)`. Raises TriggerError.
+    """Return the trigger with a new condition joined to a part: `(part joiner condition)`. Raises TriggerError.
 
     >>> with_added('type = "track" and event = "A"', (1,), "or", 'event = "B"')
     'type = "track" and (event = "A" or event = "B")'
@@ -114,7 +114,7 @@ def with_added(text: str, place: Place, joiner: Joiner, condition: str) -> str:
 
 
 def without_term(text: str, place: Place, fields: Readable = EVENT_FIELDS) -> str:
-    """Return the trigger without a part; "" where it is the whole. Raises TriggerError."""
+    """Return the trigger without a part; "" if the part is the whole trigger. Raises TriggerError."""
     if not place:
         return ""
     whole = _parsed(text, fields)
@@ -129,7 +129,7 @@ def without_term(text: str, place: Place, fields: Readable = EVENT_FIELDS) -> st
 
 
 def with_joiner(text: str, place: Place, joiner: Joiner, fields: Readable = EVENT_FIELDS) -> str:
-    """Return the trigger with a group that needs all (`and`) of its parts, or any (`or`). Raises TriggerError."""
+    """Return the trigger with a group that requires all (`and`) or any (`or`) of its parts. Raises TriggerError."""
     match term_at(_parsed(text, fields), place):
         case Group(terms=terms):
             spans = [_outer(text, each) for each in terms]
@@ -141,7 +141,7 @@ def with_joiner(text: str, place: Place, joiner: Joiner, fields: Readable = EVEN
 
 
 def negated(text: str, place: Place, fields: Readable = EVENT_FIELDS) -> str:
-    """Return the trigger with the opposite of a part. Raises TriggerError.
+    """Return the trigger with a negated part. Raises TriggerError.
 
     >>> negated('event = "A" and contains(name, "x")', (0,)), negated('event = "A"', ())
     ('event != "A" and contains(name, "x")', 'event != "A"')
@@ -166,7 +166,7 @@ def negated(text: str, place: Place, fields: Readable = EVENT_FIELDS) -> str:
 
 
 def _says(term: Term) -> tuple[object, ...]:
-    """Return what a condition says; of a group, which part of the text it is."""
+    """Return the meaning of a condition for comparison. A group is only equal to itself."""
     match term:
         case Comparison(field=field, operator=operator, value=value):
             return field, operator, type(value.value), value.value
@@ -180,19 +180,19 @@ def _parsed(text: str, fields: Readable = EVENT_FIELDS) -> Term:
 
 
 def _checked(text: str, fields: Readable = EVENT_FIELDS) -> str:
-    """Return a text that is a trigger. Raises TriggerError."""
+    """Return the text if it is a valid trigger. Raises TriggerError."""
     _parsed(text, fields)
     return text
 
 
 def _span(text: str, term: Term) -> tuple[int, int]:
-    """Return from where to where a part is written, without the parentheses around it."""
+    """Return the start and end of a part in the text, without the parentheses around it."""
     start = term.column - 1
     return start, start + len(term.text) if term.text else len(text)
 
 
 def _outer(text: str, term: Term) -> tuple[int, int]:
-    """Return from where to where a part is written, with the parentheses around it."""
+    """Return the start and end of a part in the text, with the parentheses around it."""
     start, end = _span(text, term)
     while True:
         before, behind = text[:start].rstrip(), text[end:].lstrip()
@@ -202,5 +202,5 @@ def _outer(text: str, term: Term) -> tuple[int, int]:
 
 
 def _is_call(before: str) -> bool:
-    """Return whether a parenthesis behind this text belongs to a `not`, which is a part by itself."""
+    """Return whether a parenthesis after this text belongs to a `not`, which is a separate part."""
     return bool(re.search(r"(?:!|\bnot)\s*$", before, re.IGNORECASE))

@@ -13,9 +13,9 @@ from app.trigger import syntax
 from app.trigger.scanner import Kind, Token, did_you_mean, double_of, next_token, quote, unknown_field, unquoted
 
 MAX_CHARACTERS = 65_536
-#: Parentheses within parentheses.
+#: Maximum depth of nested parentheses.
 MAX_PARENTHESES_DEPTH = 50
-#: Each reads the whole text of a field, which an event can make long.
+#: Each call reads the whole text of a field, and events can contain long texts.
 MAX_FUNCTION_CALLS = 500
 
 _FUNCTIONS: dict[str, syntax.FunctionName] = {name: name for name in get_args(syntax.FunctionName)}
@@ -26,7 +26,7 @@ _ORDERED = ("<", "<=", ">", ">=")
 
 
 def parse_trigger(text: str, fields: syntax.Readable) -> syntax.Term:
-    """Return what `text` says of these fields; raise TriggerError at the leftmost mistake."""
+    """Parse a trigger on these fields. Raises TriggerError at the leftmost mistake."""
     if len(text) > MAX_CHARACTERS:
         message = f"the trigger is {len(text)} characters long, at most {MAX_CHARACTERS} are read: split the preset."
         raise TriggerError(message, MAX_CHARACTERS + 1)
@@ -34,13 +34,13 @@ def parse_trigger(text: str, fields: syntax.Readable) -> syntax.Term:
 
 
 class _Parser:
-    """One pass over one text. Every method takes exactly the tokens of what it returns."""
+    """A single pass over a text. Every method consumes exactly the tokens of its result."""
 
     def __init__(self, text: str, fields: syntax.Readable) -> None:
         self._text = text
         self._fields = fields
         self._ahead: Token | None = None
-        #: Offset after the last token taken.
+        #: Offset after the last consumed token.
         self._end = 0
         self._depth = 0
         self._calls = 0

@@ -1,4 +1,4 @@
-"""What is said about a mistake: a sentence with its remedy. Nothing here decides whether something is one."""
+"""Messages about mistakes, each with a remedy. The parser detects the mistakes."""
 
 import difflib
 import re
@@ -11,7 +11,7 @@ from typing import NoReturn
 from app.errors import TriggerError
 from app.trigger.syntax import PathStep, Readable
 
-#: Of a piece of the trigger that is repeated in a message.
+#: Maximum length of a quoted part of the trigger in a message.
 _MAX_QUOTE_CHARACTERS = 40
 _INSTEAD = {
     "==": "=",
@@ -40,21 +40,21 @@ _STRAY = {
 
 
 def quote(written: str) -> str:
-    """Return a piece of the trigger, shortened, with what cannot be seen made visible."""
+    """Return a part of the trigger, shortened, with visible escapes for invisible characters."""
     if len(written) > _MAX_QUOTE_CHARACTERS:
         written = written[: _MAX_QUOTE_CHARACTERS - 3] + "..."
     return f"`{''.join(c if c.isprintable() else ascii(c)[1:-1] for c in written)}`"
 
 
 def did_you_mean(word: str, *known: str) -> str:
-    """Return " Did you mean ...?" where `word` is nearly one of `known`, else "" ."""
+    """Return " Did you mean ...?" if `word` is similar to a word of `known`; otherwise ""."""
     by_lower_case = {name.lower().replace("_", ""): name for name in known}
     near = difflib.get_close_matches(word.lower().replace("_", ""), by_lower_case, n=1)
     return f" Did you mean {by_lower_case[near[0]]}?" if near else ""
 
 
 def instead_of(operator: str) -> str:
-    """Return what to write instead of a run of signs that is no operator."""
+    """Return the valid operator for an invalid run of signs."""
     if operator in _INSTEAD:
         return f"{quote(operator)} is not an operator: use {_INSTEAD[operator]}."
     if set(operator) == {"!"}:
@@ -63,7 +63,7 @@ def instead_of(operator: str) -> str:
 
 
 def stray_character(character: str) -> str:
-    """Return what to do about a character that begins no token."""
+    """Return the remedy for a character that cannot start a token."""
     remedy = _STRAY.get(character)
     return f"{quote(character)} is not allowed here" + (
         f": {remedy}." if remedy else "; if it is text, put it in quotes."
@@ -71,7 +71,7 @@ def stray_character(character: str) -> str:
 
 
 def unknown_field(word: str, fields: Readable) -> str:
-    """Say that the field is unknown, and which fields there are."""
+    """Return the message for an unknown field, with the list of fields."""
     return (
         f"there is no field {quote(word)}.{did_you_mean(word, *fields.flat, *fields.nested)} "
         f"The fields are {', '.join(fields.flat)}, and {', '.join(f'{root}.key' for root in fields.nested)}."
@@ -79,7 +79,7 @@ def unknown_field(word: str, fields: Readable) -> str:
 
 
 def unquoted(word: str) -> str:
-    """Say that text is quoted, and how this one would look."""
+    """Return the message for an unquoted text, with the quoted text."""
     return f'text is quoted: write "{quote(word)[1:-1]}".{did_you_mean(word, "true", "false", "null")}'
 
 
@@ -92,12 +92,12 @@ _OPERATORS = frozenset({"=", "!=", "<", "<=", ">", ">=", "!"})
 _QUOTED = {'"': re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL), "'": re.compile(r"'(?:[^'\\]|\\.)*+'", re.DOTALL)}
 _ESCAPE = re.compile(r"\\([\"'\\])")
 _BRACKETS = re.compile(r'\\?\[(?:(?P<index>[0-9]++)|"(?P<key>[^"]++)")\\?\]')
-#: Digits of an index that fits a machine word; no list is longer.
+#: Maximum number of digits of an index. The index fits a machine word, and no list is longer.
 _INDEX_DIGITS = 18
 
 
 class Kind(StrEnum):
-    """What a token is. Parentheses, commas and operators are marks: their `text` says which."""
+    """The kind of a token. Parentheses, commas and operators are marks: `text` distinguishes them."""
 
     MARK = "mark"
     TEXT = "text"
@@ -109,21 +109,21 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """One token of a trigger, and where it stands."""
+    """A token of a trigger, with its position."""
 
     kind: Kind
-    #: As written.
+    #: The token as written.
     text: str
-    #: Of its first character, counted from 1.
+    #: Of the first character, counted from 1.
     column: int
-    #: What stands inside the quotes, escapes read; a number as an IEEE double; the first word of a field.
+    #: The text inside the quotes without escapes; a number as an IEEE double; the first word of a field.
     value: str | float = ""
-    #: What follows the first word of a field.
+    #: The rest of a field after its first word.
     path: tuple[PathStep, ...] = ()
 
     @property
     def end(self) -> int:
-        """The offset of the first character after it, counted from 0."""
+        """Return the offset of the first character after the token, counted from 0."""
         return self.column - 1 + len(self.text)
 
     def is_word(self, *words: str) -> bool:
@@ -131,7 +131,7 @@ class Token:
 
 
 def double_of(text: str) -> float | None:
-    """Return the IEEE double that `text` writes in the language's way, None where it is not a number."""
+    """Return the IEEE double in a text, by the number syntax of triggers; otherwise `None`."""
     return float(text) if _NUMBER.fullmatch(text) else None
 
 
@@ -158,7 +158,7 @@ def _end_of(pattern: re.Pattern[str], text: str, offset: int) -> int:
 
 
 def _in_key(character: str) -> bool:
-    """Return whether a key may hold it: letters (with the marks that many scripts write them with), digits, _ $ -."""
+    """Return whether a key may contain a character: letters (with combining marks of scripts), digits, _ $ -."""
     return character.isalnum() or character in "_$-" or unicodedata.category(character).startswith("M")
 
 
@@ -199,7 +199,7 @@ def _operator(text: str, at: int) -> Token:
 
 
 def _word(text: str, at: int) -> Token:
-    """Cut a word, with the path that follows it where it is a field."""
+    """Read a word; if the word is a field, also its path."""
     end = _end_of_key(text, at)
     word, path = text[at:end], []
     while text.startswith((".", "[", "\\["), end):
@@ -226,7 +226,7 @@ def _bracket_step(text: str, at: int) -> tuple[PathStep, int]:
 
 
 def _index(digits: str) -> int:
-    """Return the position; more digits than a list has elements give one that is in no list."""
+    """Return the position. A number with too many digits becomes an index outside of every list."""
     significant = digits.lstrip("0")
     return int(significant or "0") if len(significant) <= _INDEX_DIGITS else sys.maxsize
 

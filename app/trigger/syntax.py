@@ -1,4 +1,4 @@
-"""What a trigger says, as records: the meeting point of the parser and of everything that reads its result."""
+"""Records of a parsed trigger: the interface between the parser and its users."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from typing import Literal, NamedTuple, TypeAlias
 
 
 class Readable(NamedTuple):
-    """The fields that a trigger may ask for."""
+    """The fields that a trigger may use."""
 
-    #: Those that are one value.
+    #: Fields with a single value.
     flat: tuple[str, ...]
-    #: Those that are reached by a path inside one member.
+    #: Members with fields that need a path.
     nested: tuple[str, ...]
 
 
-#: Of a Segment event.
+#: The fields of a Segment event.
 EVENT_FIELDS = Readable(
     flat=("type", "event", "name", "userId", "anonymousId", "messageId"),
     nested=("properties", "traits", "context", "integrations"),
@@ -27,20 +27,20 @@ FunctionName: TypeAlias = Literal["contains", "match"]
 
 @dataclass(frozen=True, slots=True)
 class PathStep:
-    """One step of a path: `.a` has a key, `[0]` an index, `.0` both, `["a b"]` a key."""
+    """A step of a path: `.a` has a key, `[0]` an index, `.0` both, `["a b"]` a key."""
 
-    #: The member of an object; None where the step enters lists only.
+    #: The member of an object; `None` if the step only enters lists.
     key: str | None
-    #: The position in a list, from 0; None where the step enters objects only.
+    #: The position in a list, from 0; `None` if the step only enters objects.
     index: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """The field of the event that a condition looks at."""
+    """The field of the event that a condition reads."""
 
     root: str
-    #: Empty for the flat fields, and only for them.
+    #: Empty exactly for flat fields.
     path: tuple[PathStep, ...]
 
 
@@ -48,19 +48,19 @@ class Field:
 class Value:
     """The right side of a comparison."""
 
-    #: Text, a number as an IEEE double, a boolean, or None for `null`.
+    #: A text, a number as an IEEE double, a boolean, or `None` for `null`.
     value: str | float | bool | None
-    #: As written in the trigger, quotes and signs included.
+    #: The value as written in the trigger, with quotes and signs.
     written: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Any part of a trigger, and where it stands."""
+    """A part of a trigger, with its position."""
 
-    #: Its text, as written.
+    #: The text as written.
     text: str
-    #: Of its first character, counted from 1.
+    #: Of the first character, counted from 1.
     column: int
 
 
@@ -75,7 +75,7 @@ class Comparison(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionCall(Part):
-    """`contains(field, text)` or `match(field, text)`, perhaps with a `!` before it."""
+    """`contains(field, text)` or `match(field, text)`, optionally with a `!` before it."""
 
     function: FunctionName
     field: Field
@@ -85,7 +85,7 @@ class FunctionCall(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group(Part):
-    """Two or more terms, joined by the same word."""
+    """At least two terms with the same joiner."""
 
     joiner: Joiner
     terms: tuple["Term", ...]
@@ -93,7 +93,7 @@ class Group(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Negation(Part):
-    """`!( ... )`: the exact opposite of what stands in the parentheses."""
+    """`!( ... )`: the exact opposite of the expression in the parentheses."""
 
     term: "Term"
 
@@ -103,7 +103,7 @@ Term: TypeAlias = Condition | Group | Negation
 
 
 def places_asked(term: Term) -> Iterator[str]:
-    """Yield the place in the event that each condition looks at, such as `properties.products.sku`, without indices."""
+    """Yield the path that each condition reads, such as `properties.products.sku`, without indices."""
     match term:
         case Negation(term=inner):
             yield from places_asked(inner)

@@ -1,4 +1,4 @@
-"""A compiled trigger: what the rest of Pinrelay sees of a `subscribe` text, and why it holds or does not."""
+"""A compiled `subscribe` text, and the explanation of its result."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,37 +15,37 @@ class _Missing(Enum):
     ABSENT = "missing"
 
 
-#: The event holds no value there. Null is a value: it is None.
+#: The event has no value at the path. Null is a value: `None`.
 ABSENT: Final = _Missing.ABSENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What became of one part of a trigger: a condition, or the parts that are joined or negated."""
+    """The result of a part of a trigger: a condition, or joined or negated parts."""
 
     kind: Literal["condition", "and", "or", "not"]
-    #: As written in the trigger.
+    #: The part as written in the trigger.
     text: str
-    #: Of its first character in the trigger, counted from 1.
+    #: Of the first character in the trigger, counted from 1.
     column: int
-    #: The event fulfils it.
+    #: Whether the part is true for the event.
     held: bool
-    #: Of a condition: the event's value, which may be personal, or ABSENT. ABSENT for all other kinds.
+    #: Of a condition: the event's value, which may be personal data, or ABSENT. ABSENT for all other kinds.
     found: Any = field(default=ABSENT, repr=False)
-    #: Empty for a condition; one for `not`.
+    #: Empty for a condition; a single part for `not`.
     parts: tuple["Finding", ...] = ()
 
     def conditions(self) -> Iterator["Finding"]:
-        """Yield every condition in it, as they stand in the text."""
+        """Yield all conditions in the part, in the order of the text."""
         if self.kind == "condition":
             yield self
         for part in self.parts:
             yield from part.conditions()
 
     def blamed(self, *, wanted: bool = True) -> tuple["Finding", ...]:
-        """Return the conditions because of which it is not `wanted`; none where it is.
+        """Return the conditions that prevent the result `wanted`; none if the result is `wanted`.
 
-        Within a negated group these are conditions that held.
+        In a negated group these are conditions that are true.
         """
         if self.held == wanted:
             return ()
@@ -56,7 +56,7 @@ class Finding:
 
 
 def explain_conditions(term: Term, event: Event) -> Finding:
-    """Return what every condition found, those too that `matches` would not need to look at."""
+    """Return the result of every condition, including those that `matches` would skip."""
     if isinstance(term, Negation):
         part = explain_conditions(term.term, event)
         return Finding(kind="not", text=term.text, column=term.column, held=not part.held, parts=(part,))
@@ -75,27 +75,27 @@ def explain_conditions(term: Term, event: Event) -> Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger:
-    """A condition on events, compiled."""
+    """A compiled condition on events."""
 
-    #: As written.
+    #: The text as written.
     text: str
-    #: matches(event) tells whether the trigger fires. It takes any JSON object, never raises and parses nothing.
+    #: matches(event) returns whether the trigger is true. It accepts any JSON object, never raises and parses no text.
     matches: Predicate = field(repr=False, compare=False)
-    #: The only texts of `type`, and of `event`, that can match; None where that is not bounded.
+    #: The only texts of `type`, and of `event`, that can match; `None` if they are not restricted.
     types: frozenset[str] | None = field(repr=False)
     events: frozenset[str] | None = field(repr=False)
-    #: What the text says.
+    #: The parsed text.
     term: Term = field(repr=False)
 
     def explain(self, event: Event) -> Finding:
-        """Return every condition with the value it found; `.held` is what `matches` returns."""
+        """Return every condition with its value in the event; `.held` is the result of `matches`."""
         return explain_conditions(self.term, event)
 
 
 def compile_trigger(text: str, fields: Readable = EVENT_FIELDS) -> Trigger:
-    """Compile a `subscribe` text; raise TriggerError with the column of the leftmost mistake and its remedy.
+    """Compile a `subscribe` text. Raises TriggerError with the column of the leftmost mistake and the remedy.
 
-    `fields` are those that it may ask for: a Segment event's, unless something else is asked.
+    `fields` are the fields that the trigger may use, by default those of a Segment event.
     """
     term = parse_trigger(text, fields)
     return Trigger(

@@ -1,4 +1,4 @@
-"""`@liquid`, by python-liquid, set to behave like the LiquidJS that Segment uses."""
+"""`@liquid`, by python-liquid, configured to behave like the LiquidJS that Segment uses."""
 
 from typing import Any
 

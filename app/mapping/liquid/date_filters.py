@@ -1,6 +1,6 @@
-"""Liquid's filters on dates. Times without an offset are UTC, and so is what is written.
+"""Liquid's date filters. Times without an offset are read as UTC, and results are in UTC.
 
-"now" is no date here: what a mapping gives depends on the event alone.
+"now" is not a date here, because the result of a mapping must depend on the event alone.
 """
 
 import re
@@ -29,7 +29,7 @@ def _strptime(form: str, text: str) -> datetime:
     return datetime.strptime(text, form).replace(tzinfo=UTC)
 
 
-#: What JavaScript's Date reads besides ISO 8601 and is often met.
+#: Frequent formats that JavaScript's Date reads in addition to ISO 8601.
 _OTHER_FORMS: Final[tuple[Callable[[str], datetime], ...]] = tuple(
     partial(_strptime, form)
     for form in ("%Y-%m", "%Y/%m/%d", "%m/%d/%Y", "%d %B %Y", "%d %b %Y", "%B %d, %Y", "%b %d, %Y")
@@ -87,7 +87,7 @@ _WRITERS: Final[Mapping[str, Callable[[datetime], Any]]] = {
 
 
 def written(moment: datetime, how: str) -> str:
-    """Write a moment in Ruby's manner: `%Y-%m-%d`, `%-d`, `%^a`, `%5Y`."""
+    """Format a time with Ruby's directives: `%Y-%m-%d`, `%-d`, `%^a`, `%5Y`."""
     return _DIRECTIVE.sub(lambda match: _directive(moment, match), how)
 
 
@@ -111,7 +111,7 @@ def _directive(moment: datetime, match: re.Match[str]) -> str:
 
 
 def moment_of(value: Any, zone: Any = MISSING) -> datetime | None:
-    """Read a number or text of digits as Unix seconds, other texts as ISO 8601 or English dates; None for all else."""
+    """Read a number or text of digits as Unix seconds, other texts as ISO 8601 or English dates; otherwise `None`."""
     try:
         if isinstance(value, int | float) and not isinstance(value, bool):
             moment = datetime.fromtimestamp(value, UTC)
@@ -134,14 +134,14 @@ def _parsed(text: str) -> datetime:
 
 
 def _zone(zone: Any) -> tzinfo:
-    """Read minutes west of UTC, as JavaScript counts them, or the name of a time zone; UTC for all else."""
+    """Read minutes west of UTC, as in JavaScript, or the name of a time zone; otherwise UTC."""
     if isinstance(zone, int | float) and abs(zone) < _MAX_MINUTES:
         return timezone(timedelta(minutes=-zone))
     return ZoneInfo(zone) if isinstance(zone, str) and zone else UTC
 
 
 def date(value: Any, how: Any = MISSING, zone: Any = MISSING) -> Any:
-    """Write a date; what is no date passes unchanged."""
+    """Format a date; other values pass unchanged."""
     moment = moment_of(value, zone)
     if moment is None:
         return value

@@ -1,4 +1,4 @@
-"""The filters of LiquidJS, less those that Segment disables and those that depend on chance."""
+"""The filters of LiquidJS, without those that Segment disables and those that depend on randomness."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -41,7 +41,7 @@ DISABLED_FILTERS: Final = frozenset(
 
 
 def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Hand plain values to a filter, and hold its result within bounds."""
+    """Pass plain values to a filter, and limit the size of its result."""
 
     @wraps(function)
     def guarded(*arguments: Any, **named: Any) -> Any:
@@ -62,7 +62,7 @@ def _divided(dividend: float, divisor: float) -> float:
 
 
 def divided_by(value: Any, by: Any, integer: Any = MISSING) -> float:
-    """Divide; with a true third argument, down to a whole number."""
+    """Divide; if the third argument is true, round down to a whole number."""
     result = _divided(number_or_zero(value), number_or_zero(by))
     return _whole(math.floor, result) if integer is not MISSING and integer else result
 
@@ -78,7 +78,7 @@ def _whole(step: Callable[[float], int], value: float) -> float:
 
 
 def round_half_up(value: Any, places: Any = 0) -> float:
-    """Round, halves away from zero."""
+    """Round; halves are rounded away from zero."""
     found, shift = number_or_zero(value), int(max(-_MAX_PLACES, min(_MAX_PLACES, number_or_zero(places))))
     if not math.isfinite(found):
         return found

@@ -1,6 +1,6 @@
-"""Where LiquidJS reads templates otherwise than python-liquid.
+"""Differences between the template syntax of LiquidJS and python-liquid.
 
-Expressions with operators are allowed in output and assignments, comparisons coerce as JavaScript does, texts have
+Expressions with operators are allowed in output and assignments, comparisons coerce as in JavaScript, texts have
 escapes, `break` ends the template, and Segment disables the tags that loop or load.
 """
 
@@ -60,7 +60,7 @@ class Output(Tag):
     block = False
 
     def parse(self, stream: TokenStream) -> Node:
-        """Parse the tokens of one output."""
+        """Parse the tokens of an output."""
         token = stream.eat(TOKEN_OUTPUT)
         inner = stream.expect(TOKEN_EXPRESSION)
         return _JavaScriptOutput(token, parse_value(self.env, TokenStream(tokenize(inner.value, inner))))
@@ -73,7 +73,7 @@ class Echo(Tag):
     block = False
 
     def parse(self, stream: TokenStream) -> Node:
-        """Parse the tokens of one tag."""
+        """Parse the tokens of a tag."""
         token = stream.eat(TOKEN_TAG)
         return _JavaScriptOutput(token, parse_value(self.env, stream.into_inner(tag=token, eat=False)))
 
@@ -85,7 +85,7 @@ class Assign(Tag):
     block = False
 
     def parse(self, stream: TokenStream) -> Node:
-        """Parse the tokens of one tag."""
+        """Parse the tokens of a tag."""
         token = stream.eat(TOKEN_TAG)
         tokens = stream.into_inner(tag=token, eat=False)
         name: Identifier = parse_identifier(self.env, tokens, allow_trailing_question_mark=False)
@@ -99,13 +99,13 @@ class _StopNode(Node):
 
 
 class Break(Tag):
-    """`{% break %}`: there are no loops to leave, so it ends the template."""
+    """`{% break %}`: ends the template, because there are no loops."""
 
     name = "break"
     block = False
 
     def parse(self, stream: TokenStream) -> Node:
-        """Parse the tokens of one tag."""
+        """Parse the tokens of a tag."""
         return _StopNode(stream.eat(TOKEN_TAG))
 
 
@@ -116,7 +116,7 @@ class Continue(Break):
 
 
 def disabled(tag: str) -> type[Tag]:
-    """Make a tag that cannot be used, as Segment disables it."""
+    """Return a tag that fails to parse, because Segment disables it."""
 
     class Disabled(Tag):
         name = tag
@@ -128,7 +128,7 @@ def disabled(tag: str) -> type[Tag]:
 
 
 class _Side(Expression):
-    """One side of a comparison, prepared with an eye on the other."""
+    """An operand of a comparison, converted to fit the other operand."""
 
     def __init__(self, token: Token, own: Expression, prepare: Callable[[RenderContext], Any]) -> None:
         super().__init__(token)
@@ -143,7 +143,7 @@ class _Side(Expression):
 
 
 def without_escaped_quotes(template: str) -> str:
-    r"""Write `\"` within a tag as `\u0022`, since python-liquid would take it for the end of a text.
+    r"""Replace `\"` within a tag with `\u0022`, because python-liquid would read it as the end of a text.
 
     >>> without_escaped_quotes('\\"{{ "say \\"hi\\"" }}')
     '\\"{{ "say \\u0022hi\\u0022" }}'
@@ -156,7 +156,7 @@ def _as_code(escape: re.Match[str]) -> str:
 
 
 def read_escapes(expression: Any) -> None:
-    r"""Let `"\n"` in a template be a line end, and `"\u00e9"` an é."""
+    r"""Convert escapes in a template: `"\n"` to a line end, and `"\u00e9"` to an é."""
     if isinstance(expression, StringLiteral) and "\\" in expression.value:
         read = _ESCAPE.sub(
             lambda found: chr(int(found[1], 16)) if found[1] else _ESCAPED.get(found[2], found[2]), expression.value
@@ -165,7 +165,10 @@ def read_escapes(expression: Any) -> None:
 
 
 def coerce_comparisons(expression: Any) -> None:
-    """Let `"42" > 5` compare numbers, and `5 contains 1` be false, in the expression itself but not those within it."""
+    """Compare numbers in `"42" > 5`, and let `5 contains 1` be false.
+
+    Only changes the expression itself, not those within it.
+    """
     if isinstance(expression, GtExpression | GeExpression | LtExpression | LeExpression):
         left, right = expression.left, expression.right
         expression.left = _Side(left.token, left, lambda context: _comparable(left, right, context))
@@ -179,7 +182,7 @@ def coerce_comparisons(expression: Any) -> None:
 
 
 def _comparable(own: Expression, other: Expression, context: RenderContext) -> Any:
-    """Return a text beside a text, else a number, else None, which no comparison holds for."""
+    """Return a text if both operands are texts, otherwise a number. `None`, if neither, fails every comparison."""
     value, against = own.evaluate(context), other.evaluate(context)
     if isinstance(own, Nil) or (isinstance(value, str) and isinstance(against, str)):
         return value
@@ -188,7 +191,7 @@ def _comparable(own: Expression, other: Expression, context: RenderContext) -> A
 
 
 def _or_blank(value: Any) -> Any:
-    """Let null and false equal `blank`, as they do in LiquidJS."""
+    """Return a value that equals `blank` for null and false, as in LiquidJS."""
     return "" if value is None or value is False or isinstance(value, Undefined) else value
 
 

@@ -1,4 +1,4 @@
-"""Liquid's filters on lists, and those on values of any kind."""
+"""Liquid's filters on lists, and those on values of any type."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -10,7 +10,7 @@ from app.mapping.paths import read
 
 
 def join(value: Any, separator: Any = MISSING) -> str:
-    """Join the items by a separator, a blank by default. Raises TooLargeError."""
+    """Join the items with a separator, a blank by default. Raises TooLargeError."""
     between = " " if separator is MISSING or separator is None else liquid_text(separator)
     texts = [javascript_text(item) for item in items_of(value)]
     if sum(map(len, texts)) + len(between) * len(texts) > MAX_SIZE:
@@ -29,14 +29,14 @@ def last(value: Any) -> Any:
 
 
 def size(value: Any) -> int:
-    """Count items or characters; all else has none."""
+    """Count items or characters; other values have no size."""
     if isinstance(value, str):
         return text_length(value)
     return len(value) if isinstance(value, list) else 0
 
 
 def slice_(value: Any, begin: Any, length: Any = 1) -> Any:
-    """Return a part of a list or text; a negative begin counts from the end."""
+    """Return a part of a list or text; a negative start counts from the end."""
     if value is MISSING or value is None:
         return []
     whole_value = value if isinstance(value, list) else liquid_text(value)
@@ -46,13 +46,13 @@ def slice_(value: Any, begin: Any, length: Any = 1) -> Any:
 
 
 def sum_(value: Any, of: Any = MISSING) -> float:
-    """Add up the items, or one member of each; what is no number counts as 0."""
+    """Add the items, or a member of each; values that are not numbers count as 0."""
     found = [number_or_nan(_member(item, of)) for item in items_of(value)]
     return sum(number for number in found if number == number)  # noqa: PLR0124 - leaves NaN out
 
 
 def where(value: Any, of: Any, expected: Any = MISSING) -> list[Any]:
-    """Keep the items whose member is `expected`, or, without it, is true."""
+    """Return the items whose member equals `expected`; without `expected`, those whose member is true."""
     kept = []
     for item in items_of(value):
         found = _member(item, of)
@@ -71,7 +71,7 @@ def _is_same(left: Any, right: Any) -> bool:
 
 
 def default(value: Any, instead: Any = MISSING, *, allow_false: Any = False) -> Any:
-    """Return `instead` for nothing, null, "", [] and (unless allowed) false."""
+    """Return `instead` for missing, null, "", [] and (unless allowed) false."""
     if value is False and allow_false is True:
         return False
     return instead if value is MISSING or value is None or value is False or value in ("", []) else value

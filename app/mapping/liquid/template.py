@@ -19,23 +19,23 @@ from app.mapping.liquid.values import MAX_SIZE, plain
 from app.mapping.nodes import EVENT, MISSING, NOTHING, Call, Constant
 from app.mapping.nodes import Node as MappingNode
 
-#: Segment's own bound.
+#: Segment's limit.
 MAX_LIQUID_CHARACTERS: Final = 1_000
 
-#: As Segment disables them, and those of python-liquid that LiquidJS does not know.
+#: Tags that Segment disables, and tags of python-liquid that LiquidJS does not have.
 _DISABLED_TAGS: Final = ("case", "for", "include", "layout", "render", "tablerow", "ifchanged", "doc", "block")
 
 
 class _Context(RenderContext):
     def get_buffer(self, buf: TextIO | None = None) -> LimitedStringIO:
-        """Return a stream that keeps line ends as they are: python-liquid's own writes CR and CRLF as LF."""
+        """Return a stream that does not change line ends: python-liquid's own writes CR and CRLF as LF."""
         written = buf.size if isinstance(buf, LimitedStringIO) else 0
         return LimitedStringIO(MAX_SIZE - written, newline="")
 
     def get_item(self, obj: Any, key: Any) -> Any:
         """Return a member as LiquidJS does: only lists have a first, a last and items from the end.
 
-        Raises KeyError where there is none.
+        Raises KeyError if there is no such member.
         """
         value, name = plain(obj) if isinstance(obj, range) else obj, javascript_text(plain(key))
         if isinstance(value, list):
@@ -77,7 +77,7 @@ _LIQUID: Final = _LiquidJs()
 
 
 def build_template_node(compiler: Compiler, value: Any, at: str) -> MappingNode:
-    """Return the node of a template, with its faults noted."""
+    """Return the node of a template, and record its faults."""
     text = compiler.text(value, at)
     if text is None:
         return NOTHING
@@ -99,12 +99,12 @@ def build_template_node(compiler: Compiler, value: Any, at: str) -> MappingNode:
 
 
 def _words(error: Exception) -> str:
-    """Return the first line of an error; the rest draws the template."""
+    """Return the first line of an error; the other lines show the template."""
     return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _expressions(template: BoundTemplate) -> Iterator[Expression]:
-    """Yield every expression of a template, each before those within it, which it may still change."""
+    """Yield all expressions of a template, each before its inner expressions, which it may still change."""
     context = RenderContext(template)
     for node in template.nodes:
         for expression in _of_node(node, context):
@@ -144,7 +144,7 @@ def _check_arguments(compiler: Compiler, used: Any, at: str) -> None:
 
 
 def _rendered(template: BoundTemplate, event: Any) -> Any:
-    """Render; where that fails or grows beyond bounds the field is left out, not the event."""
+    """Render a template; MISSING if rendering fails or exceeds the limits, so that only this field is omitted."""
     context = _Context(template, globals=event if isinstance(event, dict) else {})
     text = context.get_buffer()
     try:

@@ -24,7 +24,7 @@ def _on_two(function: Callable[[str, str], Any]) -> Callable[[Any, Any], Any]:
 
 
 def _strip(sides: str) -> Callable[..., str]:
-    """Strip blanks, or the characters given, on the `sides`: "l", "r" or "lr"."""
+    """Return a filter that strips blanks, or the given characters, on the `sides`: "l", "r" or "lr"."""
 
     def strip(value: Any, characters: Any = MISSING) -> str:
         text, stripped = liquid_text(value), liquid_text(characters) or None
@@ -35,7 +35,7 @@ def _strip(sides: str) -> Callable[..., str]:
 
 
 def replace(value: Any, pattern: Any, replacement: Any = "") -> str:
-    """Replace every occurrence; an empty pattern stands between all characters. Raises TooLargeError."""
+    """Replace every occurrence; an empty pattern matches between all characters. Raises TooLargeError."""
     parts = _split(liquid_text(value), liquid_text(pattern))
     new = liquid_text(replacement)
     if sum(map(len, parts)) + len(new) * len(parts) > MAX_SIZE:
@@ -60,7 +60,7 @@ def _split(text: str, by: str) -> list[str]:
 
 
 def split(value: Any, by: Any) -> list[str]:
-    """Split; empty texts at the end go."""
+    """Split; empty texts at the end are removed."""
     parts = _split(liquid_text(value), liquid_text(by))
     while parts and parts[-1] == "":
         parts.pop()
@@ -68,13 +68,13 @@ def split(value: Any, by: Any) -> list[str]:
 
 
 def truncate(value: Any, length: Any = 50, ellipsis: Any = "...") -> Any:
-    """Cut to a length that includes the ellipsis."""
+    """Cut a text to a length that includes the ellipsis."""
     text, end, most = liquid_text(value), liquid_text(ellipsis), whole(length, 50)
     return value if len(text) <= most else text[: max(most - len(end), 0)] + end
 
 
 def truncatewords(value: Any, words: Any = 15, ellipsis: Any = "...") -> str:
-    """Cut to a number of words. Like LiquidJS, adds the ellipsis to a text of just that number too."""
+    """Cut to a number of words. Like LiquidJS, adds the ellipsis to a text of exactly that length too."""
     found, most = re.split(r"\s+", liquid_text(value).lstrip()), max(whole(words, 15), 1)
     return " ".join(found[:most]) + (liquid_text(ellipsis) if len(found) >= most else "")
 
@@ -102,7 +102,7 @@ _BLOCKS: Final = (("<script", "</script>"), ("<style", "</style>"), ("<!--", "--
 
 
 def strip_html(text: str) -> str:
-    """Take out tags, comments, scripts and styles."""
+    """Remove tags, comments, scripts and styles."""
     kept, position, unclosed = [], 0, set()
     while (opened := text.find("<", position)) >= 0:
         kept.append(text[position:opened])
@@ -114,7 +114,7 @@ def strip_html(text: str) -> str:
             if closed >= 0:
                 position = closed + len(end)
                 break
-            unclosed.add(start)  # looked for once, so that the cost stays linear
+            unclosed.add(start)  # searched once, so that the cost stays linear
         if position < 0:
             return "".join(kept) + text[opened:]
     return "".join(kept) + text[position:]
@@ -124,7 +124,7 @@ _SLUG_KEEPS: Final = {"default": "", "latin": "", "pretty": "._~!$&'()+,;=@"}
 
 
 def slugify(value: Any, mode: Any = "default", cased: Any = False) -> str:  # noqa: FBT002 - Liquid's argument
-    """Join the words of a text by hyphens."""
+    """Join the words of a text with hyphens."""
     text, how = liquid_text(value), liquid_text(mode)
     if how == "latin":
         decomposed = unicodedata.normalize("NFD", text)
@@ -147,7 +147,7 @@ def _is_word(character: str) -> bool:
 
 
 def base64_decode(text: str) -> Any:
-    """Decode; what is no Base64 gives nothing."""
+    """Decode Base64; MISSING for other texts."""
     try:
         return base64.b64decode("".join(text.split()) + "=" * (-len(text) % 4)).decode(errors="replace")
     except (binascii.Error, ValueError):
@@ -182,7 +182,7 @@ TEXT_FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "escape_once": _on_text(lambda text: escape(unescape(text))),
     "strip_html": _on_text(strip_html),
     "slugify": slugify,
-    # What JavaScript's encodeURIComponent and encodeURI leave alone.
+    # Characters that JavaScript's encodeURIComponent and encodeURI do not encode.
     "url_encode": _on_text(lambda text: quote_plus(text, safe="!~*'()", errors="replace")),
     "url_decode": _on_text(unquote_plus),
     "cgi_escape": _on_text(lambda text: quote_plus(text, safe="~", errors="replace")),
