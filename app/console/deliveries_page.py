@@ -8,8 +8,9 @@ from urllib.parse import quote, urlencode
 import orjson
 from pydantic import ValidationError
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
+from app.config import Settings
 from app.console.filter import ANEW, PageFilter, filter_of
 from app.console.labels import OUTCOME_LABELS, STATE_LABELS, iso, masked
 from app.console.pages import Form, PageGroup, given_number, go, person_of, read_form
@@ -23,6 +24,7 @@ from app.operations.declaration import Call, Operation, counts_of, faults_of, pl
 from app.operations.deliveries import DeadParams, DeliveryFilters, dismiss, redrive
 from app.outbox import SEARCH_FILTERS, read_filters
 from app.outbox.search import dropped_outcomes, given_filters, means_deliveries
+from app.pipeline.received_names import title_of
 from app.pipeline.search import Found
 
 PAGE_SIZE = 25
@@ -107,11 +109,24 @@ class DeliveryPages(PageGroup):
         if looked_up is None:
             return self._listed(request, None, missed=text if digest is None else "")
         if looked_up.query.order_id is not None:
-            return go(request, f"order/{quote(unpersonal_id(text.strip()), safe='')}")
+            return go(request, f"order/{quote(unpersonal_id(looked_up.query.order_id), safe='')}")
         if looked_up.query.person is None:
             filters = {name: str(value) for name, value in looked_up.query.given.items()}
             return go(request, "deliveries", filters)
         return self._listed(request, looked_up)
+
+    async def offers(self, _request: Request) -> Response:
+        """Return the names that `Ctrl+K` offers beside the pages, each with its kind and its page, as JSON."""
+        services = self._services
+        presets = [
+            ("Preset", each.name, f"preset?{urlencode({'name': each.name})}")
+            for each in services.running.catalog.presets
+        ]
+        keys = [each.figures.key for each in await services.inventory.names()]
+        events = [("Event", title_of(key), f"inventory/name?{urlencode(key._asdict())}") for key in keys if key.type]
+        sources = [("Source", name, f"inventory?{urlencode({'from': name})}") for name in services.sources()]
+        settings = [("Setting", name.upper(), "") for name in Settings.model_fields]
+        return JSONResponse([*presets, *events, *sources, *settings], headers={"Cache-Control": "no-store"})
 
     def _listed(
         self,

@@ -56,6 +56,7 @@ def _of_events(services: ConsoleServices, pages: Pages, guard: Guard) -> Iterato
     quarantine, people = QuarantinePages(services, pages), PeoplePages(services, pages)
     for_operators = partial(guard, changes=True)
     yield "GET", "/deliveries", guard(deliveries.search)
+    yield "GET", "/find", guard(deliveries.offers)
     yield "POST", "/find", guard(deliveries.look_up)
     yield "GET", "/delivery", guard(deliveries.delivery)
     yield "GET", "/message", guard(deliveries.message)

@@ -1,6 +1,7 @@
 """Find events and people by an id, a name, a reason, an e-mail address or a phone number."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+import re
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Final, Literal, TypeAlias
@@ -18,6 +19,10 @@ from app.outbox import Outbox, order_spellings
 _IDS: Final = ("order_id", "message_id", "event_id")
 _NAMES: Final = ("preset", "source", "event_name", "name")
 _PARTS: Final = ("reason", "warning")
+#: An order id as people write it: a prefix, and a number.
+_NUMBERED: Final = re.compile(r"#?(?P<prefix>\D*?)(?P<number>\d+)")
+#: The prefixes of so many orders are tried.
+_NEWEST_ORDERS: Final = 50
 #: Filters that name one of a list of things, and what they name.
 _NAMED: Final = {
     "preset": "preset",
@@ -85,7 +90,8 @@ class Finder:
     ) -> Found:
         """Return a page of the deliveries and one of the dropped events that a query means, each from its cursor on.
 
-        An order is also found by its other names, the first that has anything, where none has that as its id.
+        If no event has the order id, the other names of the order are searched, then other spellings of the id:
+        `#3271`, `3271` and `so-3271` find SO-3271 if a recent order has the prefix `SO-`.
         """
         find = partial(
             self._found, limit=limit, cursor=cursor, dropped_cursor=dropped_cursor, oldest_first=oldest_first
@@ -94,12 +100,24 @@ class Finder:
         if query.order_id is None or not found.is_empty:
             return found
         others = (await self._outbox.order_ids([query.order_id])).get(query.order_id, [])
-        for other in (*others, *order_spellings(query.order_id)[1:]):
+        spellings = order_spellings(query.order_id)[1:]
+        for other in (*others, *spellings, *await self._with_prefixes(query.order_id)):
             named = replace(query, order_id=other)
             by_other = await find(named)
             if not by_other.is_empty:
                 return by_other
         return found
+
+    async def _with_prefixes(self, order_id: str) -> Iterable[str]:
+        """Return the number in an order id behind each prefix of the newest orders."""
+        typed = _NUMBERED.fullmatch(order_id)
+        if typed is None:
+            return ()
+        newest = await self._outbox.search(Query(is_order=True), limit=_NEWEST_ORDERS)
+        numbered = filter(None, (_NUMBERED.fullmatch(each.order_id or "") for each in newest.deliveries))
+        prefixes = dict.fromkeys(each["prefix"] for each in numbered)
+        wanted = typed["prefix"].casefold()
+        return (f"{each}{typed['number']}" for each in prefixes if wanted in ("", each.casefold()))
 
     async def _found(
         self, query: Query, *, limit: int, cursor: str | None, dropped_cursor: str | None, oldest_first: bool

@@ -139,12 +139,44 @@ def test_a_key_leads_to_every_page_and_to_the_search(busy: Server, open_page: Op
     page = open_page(f"{busy.url}/console/deliveries")
     page.keyboard.press("Control+k")
     palette = page.get_by_role("dialog")
-    page.keyboard.type("acti")
-    expect(palette.get_by_role("option")).to_have_text(["Activity", "Find “acti”"])
+    page.keyboard.type("activ")
+    expect(palette.get_by_role("option").first).to_have_text("Activity")
+    expect(palette.get_by_role("option").last).to_have_text("Find “activ”")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("/console/activity"))
     page.keyboard.press("Control+k")
     page.keyboard.type("SO-1-1")
-    page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("/console/order/SO-1-1"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered", "leads_to"),
+    [
+        ("sign up", "Sign Up Preset", "/console/preset?name=Sign+Up"),
+        ("order comp", "Order Completed Event", "/console/inventory/name?"),
+        ("default", "default Source", "/console/inventory?from=default"),
+    ],
+)
+def test_a_key_leads_to_presets_events_and_sources(
+    typed: str, offered: str, leads_to: str, busy: Server, open_page: OpenPage
+) -> None:
+    page = open_page(f"{busy.url}/console/revenue")
+    page.keyboard.press("Control+k")
+    page.keyboard.type(typed)
+    page.get_by_role("dialog").get_by_role("option", name=offered, exact=True).first.click()
+    expect(page).to_have_url(re.compile(re.escape(leads_to)))
+
+
+def test_a_setting_is_found_and_a_question_mark_lists_the_keys(busy: Server, open_page: OpenPage) -> None:
+    page = open_page(f"{busy.url}/console/revenue")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("remember_da")
+    expect(page.get_by_role("dialog").get_by_role("option").first).to_contain_text("REMEMBER_DAYS Setting")
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_contain_text("Next, previous row")
+    check(page)
+    page.get_by_role("dialog", name="Keys").get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="Keys").click()
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()

@@ -16,7 +16,9 @@ EMAIL = "ann@shop.example"
 
 async def _fill(world: World, *, of_ann: int = 1) -> None:
     """One dead delivery, and some of a person."""
-    await world.enqueue(new_delivery("m-1", order_id="SO-1001"))
+    await world.enqueue(
+        new_delivery("m-1", order_id="SO-1001", name="Order Completed"), new_delivery("one", order_id="1")
+    )
     await world.settle(Rejected(reason="bad currency", status=422), State.DEAD)
     digest = sha256(EMAIL.encode()).hexdigest()
     payload = orjson.dumps({"event_name": "checkout", "user_data": {"em": [digest]}})
@@ -28,6 +30,9 @@ async def _fill(world: World, *, of_ann: int = 1) -> None:
     ("text", "leads_to"),
     [
         (" SO-1001 ", "order/SO-1001"),
+        ("so-1001", "order/SO-1001"),
+        ("#1001", "order/SO-1001"),
+        ("1001", "order/SO-1001"),
         ("m-1", "deliveries?message_id=m-1"),
         ("event-m-1", "deliveries?event_id=event-m-1"),
         ("dead", "deliveries?state=dead"),

@@ -90,6 +90,8 @@ document.addEventListener("click", (event) => {
   if (button) copy(button);
 });
 
+document.addEventListener("click", ({ target }) => document.getElementById(target.closest("[data-opens]")?.dataset.opens)?.showModal());
+
 // `/` leads to the field that finds everything. ------------------------------------------------------------------
 
 document.addEventListener("keydown", (event) => {

@@ -212,39 +212,62 @@ document.addEventListener("keydown", (event) => {
     return openPalette();
   }
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog, [contenteditable]")) return;
-  if (event.key === "j" || event.key === "k") focusRow(event.key === "j" ? 1 : -1);
+  if (event.key === "?") document.getElementById("keys")?.showModal();
+  else if (event.key === "j" || event.key === "k") focusRow(event.key === "j" ? 1 : -1);
   else if (event.key === "Enter" && event.target.matches("tr[data-open]")) openRow(event.target);
 });
 
-// Cmd-K: every page, and everything that the search finds. ------------------------------------------------------------
+// Ctrl+K: pages, presets, events, sources and settings by name, and everything that the search finds. ----------------------
+
+// As much of them as one looks through.
+const MOST_OFFERED = 12;
+let offered = null;
+
+// The names, by the first that begins so; each as [label, kind, action]. They are read once.
+async function readOffers() {
+  const base = document.querySelector(".brand").pathname;
+  const answer = await fetch(`${base}/find`, { credentials: "same-origin" }).catch(() => null);
+  if (!answer?.ok) return [];
+  return (await answer.json()).map(([kind, name, path]) => [
+    name, kind, () => (path ? location.assign(`${base}/${path}`) : navigator.clipboard?.writeText(name)),
+  ]);
+}
 
 function openPalette() {
   const find = document.getElementById("find");
   if (!find || document.querySelector("dialog[open]")) return;
   const dialog = document.createElement("dialog");
   dialog.className = "palette";
-  dialog.setAttribute("aria-label", "Go to a page, or find an order, id, name or reason");
+  dialog.setAttribute("aria-label", "Go to a page, preset, event, source or setting, or find an order");
   const input = document.createElement("input");
   input.type = "text";
-  input.placeholder = "Go to a page, or find an order, id, name, reason …";
+  input.placeholder = "Page, preset, event, source, setting, order …";
   input.setAttribute("aria-label", dialog.getAttribute("aria-label"));
   const list = document.createElement("ul");
   list.setAttribute("role", "listbox");
   list.setAttribute("aria-label", "Pages");
-  const pages = [...document.querySelectorAll("nav[aria-label=Pages] a")].map((each) => [each.textContent.trim(), () => each.click()]);
+  const pages = [...document.querySelectorAll("nav[aria-label=Pages] a")].map((each) => [each.textContent.trim(), "", () => each.click()]);
   let chosen = 0;
+  let names = [];
+  offered ??= readOffers();
+  offered.then((read) => { names = read; show(); });
 
   function offers() {
     const text = input.value.trim().toLowerCase();
-    const found = pages.filter(([name]) => name.toLowerCase().includes(text));
-    return text ? [...found, [`Find “${input.value.trim()}”`, () => { find.value = input.value; find.form.requestSubmit(); }]] : found;
+    if (!text) return pages;
+    const place = ([name]) => name.toLowerCase().indexOf(text);
+    const found = [...pages, ...names].filter((each) => place(each) >= 0).sort((a, b) => Boolean(place(a)) - Boolean(place(b)));
+    const search = [`Find “${input.value.trim()}”`, "", () => { find.value = input.value; find.form.requestSubmit(); }];
+    // A number is an order's more often than part of a name.
+    return /\d/.test(text) ? [search, ...found.slice(0, MOST_OFFERED)] : [...found.slice(0, MOST_OFFERED), search];
   }
 
   function show() {
     const all = offers();
     chosen = Math.min(chosen, all.length - 1);
-    list.replaceChildren(...all.map(([name, go], place) => {
+    list.replaceChildren(...all.map(([name, kind, go], place) => {
       const item = Object.assign(document.createElement("li"), { textContent: name });
+      if (kind) item.append(" ", Object.assign(document.createElement("span"), { className: "hint", textContent: kind === "Setting" ? "Setting: copy its name" : kind }));
       item.setAttribute("role", "option");
       item.setAttribute("aria-selected", place === chosen);
       item.addEventListener("click", () => { dialog.close(); go(); });
