@@ -629,11 +629,6 @@ def sealer(settings: Settings) -> Sealer:
     return Sealer(settings.quarantine_key.get_secret_value())
 
 
-_TOGETHER = (
-    "PINTEREST_CLIENT_ID, PINTEREST_CLIENT_SECRET, PINTEREST_REFRESH_TOKEN and PINTEREST_REPORTS_KEY go together"
-)
-
-
 def hourly_reading(
     settings: Settings,
     destinations: Sequence[Destination],
@@ -726,22 +721,25 @@ def _checks(settings: Settings, environ: Mapping[str, str]) -> Iterator[Callable
     yield partial(running_sources, settings, on_fault=log_secrets_kept)
 
 
-def _token_settings(settings: Settings) -> SecretStr | tuple[str, SecretStr, SecretStr, SecretStr]:
-    """Return the token that reads reports, or what renews one. Raises SettingsError."""
-    client_id, secret = settings.pinterest_client_id, settings.pinterest_client_secret
-    first, key = settings.pinterest_refresh_token, settings.pinterest_reports_key
-    fixed = settings.pinterest_ads_token
-    if fixed and not any((client_id, secret, first, key)):
+def _token_settings(settings: Settings) -> SecretStr | tuple[SecretStr, SecretStr]:
+    """Return the token that reads reports, or an app and the key of its renewed token. Raises SettingsError."""
+    fixed, app, key = settings.pinterest_ads_token, settings.pinterest_app, settings.pinterest_reports_key
+    if fixed and not (app or key):
         return fixed
-    if fixed or not (client_id and secret and first and key):
-        raise SettingsError(f"{_TOGETHER}: set all four, or PINTEREST_ADS_TOKEN alone")
-    return client_id, secret, first, key
+    if fixed or not (app and key):
+        raise SettingsError(
+            "PINTEREST_APP and PINTEREST_REPORTS_KEY go together: set both, or PINTEREST_ADS_TOKEN alone"
+        )
+    return app, key
 
 
 def _token(settings: Settings, outbox: Outbox, client: AdsClient) -> AdsToken:
     given = _token_settings(settings)
     if isinstance(given, SecretStr):
         return FixedToken(given)
-    client_id, secret, first, key = given
+    app, key = given
+    client_id, secret, first = app.get_secret_value().split(":")
     sealer = Sealer(key.get_secret_value(), about="reports")
-    return RotatingToken(outbox, client, sealer, client_id=client_id, client_secret=secret, first=first)
+    return RotatingToken(
+        outbox, client, sealer, client_id=client_id, client_secret=SecretStr(secret), first=SecretStr(first)
+    )

@@ -29,6 +29,7 @@ from app.config.environment import (
 )
 from app.config.validators import (
     AmountsByCurrency,
+    AppCredentials,
     Bytes,
     ContentId,
     Count,
@@ -406,15 +407,13 @@ class ReportsSettings(RoomSettings):
     pinterest_ads_token: Token | None = Field(
         None, description="token with `ads:read`, for Pinterest's own figures; with `ads:write` also for deletions"
     )
-    pinterest_client_id: str | None = Field(
-        None, description="instead of that token, with the next three: an app whose token renews itself"
-    )
-    pinterest_client_secret: SecretStr | None = Field(None, description="secret of that app")
-    pinterest_refresh_token: Token | None = Field(
-        None, description="first refresh token of that app, with `ads:read`; `ads:write` for deletions"
+    pinterest_app: AppCredentials | None = Field(
+        None,
+        description="instead of that token: `id:secret:refresh_token` of an app whose token renews itself; needs "
+        "PINTEREST_REPORTS_KEY",
     )
     pinterest_reports_key: SecretStr | None = Field(
-        None, min_length=32, description="encrypts the renewed token in the store"
+        None, min_length=32, description="encrypts the renewed token of PINTEREST_APP in the store"
     )
 
     @property

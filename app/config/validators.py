@@ -89,15 +89,28 @@ def _secret_address(secret: SecretStr) -> SecretStr:
     return secret
 
 
+#: A secret without blanks and quotes, which a header can carry.
+_BARE: Final = re.compile(r"[!#-&(-~]+")
+#: Id, secret and refresh token.
+_APP_PARTS: Final = 3
+
+
 def bare_token(text: str) -> str:
     """Return a token that a header can carry. Raises ValueError, which does not show the token."""
-    if not re.fullmatch(r"[!#-&(-~]+", text):
+    if not _BARE.fullmatch(text):
         raise ValueError("must be the token only: remove `Bearer`, quotes, spaces and line breaks")
     return text
 
 
 def _secret_token(secret: SecretStr) -> SecretStr:
     return SecretStr(bare_token(secret.get_secret_value()))
+
+
+def _app_credentials(secret: SecretStr) -> SecretStr:
+    parts = secret.get_secret_value().split(":")
+    if len(parts) != _APP_PARTS or not all(map(_BARE.fullmatch, parts)):
+        raise ValueError("must be id:secret:refresh_token of the app, without spaces and quotes")
+    return secret
 
 
 def _network(text: str) -> str:
@@ -152,6 +165,8 @@ OnLoopback = Annotated[bool, BeforeValidator(_on_loopback)]
 Networks = Annotated[Texts, each_validated(_network)]
 #: A token of Pinterest.
 Token = Annotated[SecretStr, AfterValidator(_secret_token)]
+#: Id, secret and refresh token of an app at Pinterest, separated by colons.
+AppCredentials = Annotated[SecretStr, AfterValidator(_app_credentials)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 SampleRate = Annotated[str, AfterValidator(_sample_rate)]
 SecretWebAddress = Annotated[SecretStr, AfterValidator(_secret_address)]

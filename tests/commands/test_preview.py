@@ -52,7 +52,7 @@ def test_check_names_the_faults(run: Run, tmp_path: Path) -> None:
         ({"QUARANTINE_HOURS": "24"}, "QUARANTINE_KEY: the quarantine needs one"),
         ({"SAMPLES_PER_NAME": "1"}, "QUARANTINE_KEY: the quarantine needs one"),
         ({"REMEMBER_DAYS": "1"}, "REMEMBER_SECRET: memory needs one"),
-        ({"PINTEREST_CLIENT_ID": "1"}, "PINTEREST_REPORTS_KEY go together"),
+        ({"PINTEREST_APP": "1:2:3"}, "PINTEREST_REPORTS_KEY go together"),
         ({"WEBHOOK_HEADER": "no-colon-in-this-one"}, "WEBHOOK_HEADER: write it as"),
         ({"WRITE_KEYS": "no-colon-in-this-one"}, "WRITE_KEYS: write each as"),
         ({"WRITE_KEYS": "a:0123456789abcdef", "WRITE_KEY_LIMITS": "b:1:1"}, "no write key is named b"),
@@ -111,9 +111,7 @@ def test_check_reports_the_faults_of_settings_and_files_at_once(run: Run, tmp_pa
         assert sum(part in line for line in lines) == 1, (part, lines)
     assert len(lines) == 13, "\n".join(lines)
     assert not any(secret in str(result.exception) for secret in ("pina_1", "short", "s3@", "hush", "0123456789abcdef"))
-    nearest = (
-        "PINTEREST_ACCESS_TOKEN (nearest: PINTEREST_ADS_TOKEN or PINTEREST_CONVERSION_TOKEN or PINTEREST_REFRESH_TOKEN)"
-    )
+    nearest = "PINTEREST_ACCESS_TOKEN (nearest: PINTEREST_ADS_TOKEN or PINTEREST_CONVERSION_TOKEN)"
     assert nearest in result.stderr
 
 

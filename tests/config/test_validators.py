@@ -44,6 +44,17 @@ ADDRESSES = ("PINTEREST_API_URL", "ALERT_WEBHOOK_URL", "PUBLIC_URL")
         ),
         ("RETENTION_DAYS", "payload", "write it as delivered:30,other:30,audit:365,payload:0,click:60,session:7"),
         ("RETENTION_DAYS", "payload:1,payload:2", "payload is there twice"),
+        ("PINTEREST_APP", "5005550005:s3cret", "must be id:secret:refresh_token of the app, without spaces and quotes"),
+        (
+            "PINTEREST_APP",
+            "5005550005:s3cret b:c",
+            "must be id:secret:refresh_token of the app, without spaces and quotes",
+        ),
+        (
+            "PINTEREST_APP",
+            "5005550005::s3cret",
+            "must be id:secret:refresh_token of the app, without spaces and quotes",
+        ),
         ("INTEGRATION_NAMES", "none,Shop", "must be none alone, or a list without none"),
         ("WITHHOLD", "tests", "must be 'test_events', 'crawlers' or 'none'"),
         ("WITHHOLD", "test_events,none", "must be none alone, or a list without none"),

@@ -158,5 +158,5 @@ def _why_not(answer: Answer | Failure) -> NoToken:
         return NoToken(f"the token cannot be renewed: {answer.reason}", is_over=False)
     if answer.status >= _SERVER_ERROR or answer.status in (_OK, _TOO_MANY):
         return NoToken(f"the token cannot be renewed now: Pinterest answers {answer.status}", is_over=False)
-    told = f"Pinterest no longer takes the refresh token ({answer.status}): make a new PINTEREST_REFRESH_TOKEN"
+    told = f"Pinterest no longer takes the refresh token ({answer.status}): make a new one for PINTEREST_APP"
     return NoToken(told, is_over=True)

@@ -70,7 +70,7 @@ async def test_one_that_pinterest_no_longer_takes_is_over(read: Read) -> None:
     found = await read.renewing(read.against(refresh_token=SecretStr("another"))).current(NOW)
     assert isinstance(found, NoToken)
     assert found.is_over
-    assert "make a new PINTEREST_REFRESH_TOKEN" in found.why
+    assert "make a new one for PINTEREST_APP" in found.why
 
 
 @pytest.mark.parametrize("answer", [httpx.Response(503), httpx.Response(429), httpx.Response(200, json={}), None])

@@ -15,9 +15,7 @@ from tests.insights.reports.conftest import NOW, Read
 from tests.waiting import until_async
 
 RENEWS: dict[str, Any] = {
-    "pinterest_client_id": "app",
-    "pinterest_client_secret": "secret",
-    "pinterest_refresh_token": "first",
+    "pinterest_app": "app:secret:first",
     "pinterest_reports_key": "k" * 32,
 }
 
@@ -54,8 +52,15 @@ def test_without_a_token_nothing_runs(read: Read) -> None:
     assert not settings.reads_reports
 
 
-@pytest.mark.parametrize("changes", [{"pinterest_client_id": "app"}, {**RENEWS, "pinterest_ads_token": "pina"}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"pinterest_app": "app:secret:first"},
+        {"pinterest_reports_key": "k" * 32},
+        {**RENEWS, "pinterest_ads_token": "pina"},
+    ],
+)
 def test_half_of_what_is_needed_is_refused_with_what_helps(read: Read, changes: dict[str, Any]) -> None:
     settings = assembled.settings(**changes)
-    with pytest.raises(SettingsError, match="set all four, or PINTEREST_ADS_TOKEN alone"):
+    with pytest.raises(SettingsError, match="set both, or PINTEREST_ADS_TOKEN alone"):
         assemble.hourly_reading(settings, destinations(settings), read.outbox, None, lambda: NOW)
