@@ -93,7 +93,7 @@ def configured(url: str, *, days: int) -> Settings:
         remember_max_people=40_000_000,
         remember_secret=SECRET,
         max_event_age_days=3650,
-        dedup_orders=False,
+        order_scope="none",
     )
 
 

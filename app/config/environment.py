@@ -355,6 +355,7 @@ REMOVED: Final = MappingProxyType(
         "BATCH_MAX_BYTES": "A call to Pinterest always has at most 1,000,000 bytes.",
         "BATCH_MAX_EVENTS": "A call to Pinterest always has at most 1,000 events.",
         "CRAWLERS": "WITHHOLD lists what is withheld if Pinterest is live: test_events,crawlers by default.",
+        "DEDUP_ORDERS": "ORDER_SCOPE=none compares event ids only.",
         "HONOUR_INTEGRATIONS": "INTEGRATION_NAMES=none sends events whatever their `integrations` say.",
         "LEDGER_DAYS": "Set RETENTION_DAYS=other:DAYS.",
         "LEDGER_DELIVERED_DAYS": "Set RETENTION_DAYS=delivered:DAYS.",

@@ -345,10 +345,11 @@ class OutboxSettings(MemorySettings, EventAgeSettings):
     dedup_window_hours: Hours | None = Field(
         None, gt=0, description="how long an event is recognised as duplicate; default: MAX_EVENT_AGE_DAYS (168 hours)"
     )
-    order_scope: Literal["account", "source"] = Field(
-        "account", description="whether an order id is unique in the ad account or in its source"
+    order_scope: Literal["account", "source", "none"] = Field(
+        "account",
+        description="send one `checkout` for each order id of the ad account, from any preset; or of each source; "
+        "`none`: compare event ids only",
     )
-    dedup_orders: bool = Field(default=True, description="send one `checkout` per order id, from any preset")
     order_wait_minutes: float = Field(
         10,
         ge=0,
@@ -378,6 +379,11 @@ class OutboxSettings(MemorySettings, EventAgeSettings):
     @property
     def order_wait_s(self) -> float:
         return self.order_wait_minutes * 60
+
+    @property
+    def compares_orders(self) -> bool:
+        """Whether a second `checkout` with the same order id is a duplicate."""
+        return self.order_scope != "none"
 
     @property
     def orders_by_source(self) -> bool:

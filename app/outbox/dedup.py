@@ -109,7 +109,7 @@ class Key(Struct, frozen=True, gc=False):
 def keys_of(known: Known, rules: OutboxSettings) -> tuple[Key, ...]:
     """Return the key of the event; where orders are compared, those of the order and the checkout that it names."""
     events = _keys_of_event(known)
-    if not rules.dedup_orders or (known.order_id is None and known.checkout_id is None and known.token is None):
+    if not rules.compares_orders or (known.order_id is None and known.checkout_id is None and known.token is None):
         return events
     scope = (known.source,) if rules.orders_by_source else ()
     return *events, *_keys_of_order(known, ("shop", known.shop) if known.shop else scope)

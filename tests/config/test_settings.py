@@ -204,12 +204,15 @@ def test_events_are_remembered_as_long_as_they_may_be_old_unless_it_is_set(
     assert settings(**given).dedup_window_s == window_s
 
 
-@pytest.mark.parametrize(("given", "by_source"), [({}, False), ({"order_scope": "source"}, True)])
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, (True, False)), ({"order_scope": "source"}, (True, True)), ({"order_scope": "none"}, (False, False))],
+)
 def test_an_order_id_is_one_order_of_the_account_unless_each_source_has_its_own(
-    given: dict[str, Any],
-    by_source: bool,  # noqa: FBT001 - a column
+    given: dict[str, Any], expected: tuple[bool, bool]
 ) -> None:
-    assert settings(**given).orders_by_source is by_source
+    found = settings(**given)
+    assert (found.compares_orders, found.orders_by_source) == expected
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ ADDRESSES = ("PINTEREST_API_URL", "ALERT_WEBHOOK_URL", "PUBLIC_URL")
         ("WITHHOLD", "tests", "must be 'test_events', 'crawlers' or 'none'"),
         ("WITHHOLD", "test_events,none", "must be none alone, or a list without none"),
         ("WITHHOLD", ",", "must not be empty: write none"),
-        ("DEDUP_ORDERS", "perhaps", "must be true or false"),
+        ("CONSENT_REQUIRED", "perhaps", "must be true or false"),
         ("SWITCHED_OFF", "keep", "must be 'hold' or 'refuse'"),
         ("WEBHOOK_SHARED_SECRETS", "s3cret1,s3cret2,s3cret3", "has 3 values, must have at most 2"),
         *((name, text, NO_ADDRESS) for name in ADDRESSES for text in ("foo", "foo.example/path")),

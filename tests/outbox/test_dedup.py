@@ -170,7 +170,7 @@ def test_a_checkout_of_another_buyer_and_another_total_is_another() -> None:
 
 
 def test_where_orders_are_not_compared_only_events_are() -> None:
-    shop = Shop(rules(dedup_orders=False))
+    shop = Shop(rules(order_scope="none"))
     results = [shop(**order(checkout_id="c")) for _ in range(2)]
 
     assert [result.repeats for result in results] == [None, None]
@@ -220,7 +220,7 @@ OLD, NEW = "woocommerce-order-727", "checkout_727"
 
 @pytest.mark.parametrize(("first", "second"), [(OLD, NEW), (NEW, OLD), (NEW, NEW)])
 def test_an_order_of_woocommerce_is_one_under_its_old_event_id_and_its_new_one(first: str, second: str) -> None:
-    shop = Shop(rules(dedup_orders=False))
+    shop = Shop(rules(order_scope="none"))
     assert shop(event_id=first, event_name="checkout").repeats is None
     assert shop(event_id=second, event_name="checkout").repeats is not None
     assert shop(event_id=second + "1", event_name="checkout").repeats is None

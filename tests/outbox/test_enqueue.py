@@ -114,7 +114,7 @@ async def test_a_duplicate_by_order_takes_no_key_of_its_own(at: At) -> None:
 
 
 async def test_orders_are_not_compared_where_the_rules_say_so(open_at: Callable[..., At]) -> None:
-    at = open_at(dedup_orders=False)
+    at = open_at(order_scope="none")
     answers = await at.enqueue(new(order_id="o"), new(order_id="o"))
     assert [answer.outcome for answer in answers] == [Outcome.ENQUEUED, Outcome.ENQUEUED]
 

@@ -83,12 +83,12 @@ deliveries = st.lists(
 
 @pytest.mark.slow
 @settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(before=deliveries, asked=deliveries, dedup_orders=st.booleans())
+@given(before=deliveries, asked=deliveries, order_scope=st.sampled_from(["account", "source", "none"]))
 async def test_it_tells_what_enqueue_will_answer(
-    tmp_path_factory: pytest.TempPathFactory, before: list[Any], asked: list[Any], *, dedup_orders: bool
+    tmp_path_factory: pytest.TempPathFactory, before: list[Any], asked: list[Any], *, order_scope: str
 ) -> None:
     folder = tmp_path_factory.mktemp("seen")
-    at = At(open_outbox(f"sqlite:///{folder}/o.db", rules(dedup_orders=dedup_orders), clock=lambda: NOW))
+    at = At(open_outbox(f"sqlite:///{folder}/o.db", rules(order_scope=order_scope), clock=lambda: NOW))
     await at.enqueue(*(new(**each) for each in before))
     wanted = [new(**each) for each in asked]
     told = await at.seen(*wanted)

@@ -74,7 +74,7 @@ async def _walk(at: At, query: Query) -> list[Delivery]:
 
 
 async def _finds_all(url: str, history: Sequence[Step]) -> None:
-    at = At(open_outbox(url, rules(dedup_orders=False, ledger_delivered_s=HOUR_S), clock=lambda: NOW))
+    at = At(open_outbox(url, rules(order_scope="none", ledger_delivered_s=HOUR_S), clock=lambda: NOW))
     try:
         for number, (kind, passed_s) in enumerate(history):
             at = at.later(passed_s)
