@@ -100,8 +100,10 @@ class UserField:
     example: tuple[str, str]
 
 
-_SCHEMA: Final = "Pinterest's schema of events/create (5.23)"
-_SILENT: Final = "our choice, where Pinterest's text is silent"
+#: Pinterest's schema of events/create, version 5.23.
+_SCHEMA: Final = "Pinterest"
+#: A choice of this project, because Pinterest's schema has no rule.
+_SILENT: Final = "Pinrelay"
 _NAME_RULE: Final = "trimmed, white space to one blank, lower case, accents composed (NFC)"
 
 #: In the order of the fields in merged events.
@@ -118,8 +120,8 @@ USER_FIELDS: Final = (
             advice="send the address (`context.traits.email`)"
             "[REMEMBER_DAYS|, or let `identify` do it and switch on identity memory]",
         ),
-        rule="all white space and characters of no width out, quotes, `mailto:`, `<...>` and trailing `,;.` around "
-        "it too; lower case; `local@domain.tld` or nothing",
+        rule="without white space, invisible characters, and surrounding quotes, `mailto:`, `<...>` or `,;.`; lower "
+        "case; must be `local@domain.tld`",
         rule_source=_SCHEMA,
         example=(" Jane.Doe@Example.com", "jane.doe@example.com"),
     ),
@@ -135,7 +137,7 @@ USER_FIELDS: Final = (
             advice="send `context.traits.phone` as +49 30 901820"
             "[DEFAULT_COUNTRY|; DEFAULT_COUNTRY reads numbers without their country]",
         ),
-        rule="digits with country code, which the event's country or DEFAULT_COUNTRY completes; no extension; "
+        rule="digits with country code (from the event's country or DEFAULT_COUNTRY), without extension; "
         "not sent if too short or too long for its country",
         rule_source=f"{_SCHEMA}; libphonenumber, E.164",
         example=("(415) 555-1234", "14155551234"),
@@ -166,7 +168,7 @@ USER_FIELDS: Final = (
         identity=Identity(owner=PERSON, memory_group="ge", identifies=False),
         reading=Reading(hashed=True, by_country=False, block="alone"),
         match_key=MatchKey(label="Gender", component=None, carriers=None, advice=""),
-        rule="f, female, woman: f; m, male, man: m; n, non-binary, x: n; all else nothing",
+        rule="f, female, woman: f; m, male, man: m; n, non-binary, x: n; other values are left out",
         rule_source=_SCHEMA,
         example=("Female", "f"),
     ),
@@ -187,7 +189,7 @@ USER_FIELDS: Final = (
         identity=Identity(owner=PERSON, memory_group="place", identifies=False),
         reading=Reading(hashed=True, by_country=False, block="address"),
         match_key=MatchKey(label="City", component=None, carriers=None, advice="send `context.traits.address.city`"),
-        rule="lower case, no white space, no punctuation; accents stay, composed (NFC)",
+        rule="lower case, no white space, no punctuation; accents composed (NFC)",
         rule_source=_SCHEMA,
         example=("St. Paul", "stpaul"),
     ),
@@ -197,7 +199,7 @@ USER_FIELDS: Final = (
         identity=Identity(owner=PERSON, memory_group="place", identifies=False),
         reading=Reading(hashed=True, by_country=True, block="address"),
         match_key=MatchKey(label="State", component=None, carriers=None, advice="send `context.traits.address.state`"),
-        rule="the part of its ISO 3166-2 code behind the hyphen; names of the event's country, else the US",
+        rule="ISO 3166-2 without the country; names of the event's country, else of the US",
         rule_source=f"{_SCHEMA}; ISO 3166-2",
         example=("California", "ca"),
     ),
@@ -236,7 +238,7 @@ USER_FIELDS: Final = (
             carriers=APPS,
             advice="send the device's advertising id (`context.device.advertisingId`), where the person permits it",
         ),
-        rule="trimmed, lower case; all zeros: nothing",
+        rule="trimmed, lower case; an id of zeros is left out",
         rule_source=f"{_SILENT}; all zeros by Apple's and Google's documentation",
         example=("7A3CBEA0-BDF5-11E4-8DFC-AA07A5B093DB", "7a3cbea0-bdf5-11e4-8dfc-aa07a5b093db"),
     ),
@@ -263,7 +265,7 @@ USER_FIELDS: Final = (
         match_key=MatchKey(
             label="User agent", component="user_agent", carriers=None, advice="send the visitor's `context.userAgent`"
         ),
-        rule="trimmed, without e-mail addresses; not that of a server's library",
+        rule="trimmed, without e-mail addresses; not of a server library",
         rule_source=_SILENT,
         example=(" Mozilla/5.0", "Mozilla/5.0"),
     ),
@@ -278,7 +280,7 @@ USER_FIELDS: Final = (
             carriers=None,
             advice="send a `userId` of your own[REMEMBER_DAYS|, or let identity memory know it]",
         ),
-        rule="no white space, no characters of no width, lower case; EXTERNAL_ID_KEEP_CASE: the case it came in",
+        rule="no white space or invisible characters; lower case unless EXTERNAL_ID_KEEP_CASE",
         rule_source="as Segment's destination",
         example=(" User-42", "user-42"),
     ),

@@ -1,9 +1,9 @@
-"""Writes docs/odd-events.md: what becomes of events as real sources send them, by the presets as they are shipped.
+"""Write docs/odd-events.md and odd_events_warnings.json from the cases of odd_events.yaml.
 
     python -m tests.presets.odd_events
 
-The cases stand in odd_events.yaml. Each is read and explained as `pinrelay preview` does it; those with a `request`
-come through the Tracking API, and those with something `earlier` are held against an outbox that has it.
+Each case is read and explained as `pinrelay preview` does. Cases with a `request` pass through the Tracking API. Cases
+with `earlier` events are explained with an outbox that has stored these events.
 """
 
 import asyncio
@@ -32,6 +32,8 @@ from tests.process import ROOT
 from tests.source import door
 
 PAGE = ROOT / "docs/odd-events.md"
+#: The complete warnings of each case; the page names their fields only.
+WARNINGS = Path(__file__).parent / "odd_events_warnings.json"
 TABLE: Any = parse_yaml((Path(__file__).parent / "odd_events.yaml").read_text(encoding="utf-8"))
 SHAPES = sorted((Path(__file__).parent / "shapes").glob("*.json"))
 NOW = datetime.fromisoformat(TABLE["clock"]).timestamp()
@@ -39,43 +41,40 @@ DIGESTS = {hashlib.sha256(text.encode()).hexdigest(): text for text in TABLE["ha
 LIVE: dict[str, Any] = {"pinterest_ad_account_id": "549755885175", "pinterest_conversion_token": "token"}
 RULES: list[dict[str, Any]] = [rule for part in TABLE["parts"] for rule in part["rules"]]
 
-_HEAD = """# What becomes of odd events
+_HEAD = """# Odd events
 
-What Pinrelay sends for unusual events: guests without an address, unreadable amounts, templates that were not
-filled in, refunds, tests and gifts, with the shipped presets and the default settings, and with Pinterest live. A
-program (`make odd-events`) sends each event through `pinrelay preview` and writes this page; a test compares the two.
+Pinterest events that Pinrelay makes of unusual input, with the shipped presets, the default settings, and Pinterest
+live. This page is generated and tested (`make odd-events`).
 
-Each event is the plain order below, changed as its row says. *Becomes* shows the differences from the plain order, or
-why nothing is sent. *SHA-256 of x* is the digest that Pinterest gets.
+Each event is the plain order below with the changes of its row. *Result* lists the differences from the plain order, or
+the reason why the event is not sent. *SHA-256 of x* is the digest that is sent. *Warning* names fields with a warning.
+To see the warning texts, send the event to `pinrelay preview` or to the console's event tester.
 """
-_SHAPES = """## Whole events of real sources
+_SHAPES = """## Complete events of real sources
 
-One file for each SDK, shop, GA4 and warehouse holds its event, the complete Pinterest event and every warning:
-"""
-_TESTS = """## Rules and their tests
-
-Each rule applies to all events of its kind; the rows above are examples. These tests prove it.
-
-| rule | in short | tested by |
-|---|---|---|
+Each file has the event of an SDK, shop or warehouse, the complete Pinterest event and all warnings:
 """
 
 
-async def page() -> str:
-    """Return the page as it should be."""
+async def written() -> dict[Path, str]:
+    """Return the texts of the page and of the file of warnings by their paths."""
     plain = await line_of({})
     assert plain.event
-    text = [_HEAD, _block(TABLE["plain"]), "It is sent as\n", _block(plain.event)]
+    text = [_HEAD, _block(TABLE["plain"]), "The plain order is sent as\n", _block(plain.event)]
+    warnings: dict[str, dict[str, list[str]]] = {}
     for part in TABLE["parts"]:
         text.append(f"## {part['title']}\n")
         for rule in part["rules"]:
+            rows = []
+            for case in rule["events"]:
+                line = await line_of(case)
+                rows.append(_row(case, line, plain.event))
+                warnings.setdefault(f"{rule['number']}", {})[case["what"]] = list(line.warnings)
             text.append(f"**{rule['number']}. {rule['rule']}**\n")
-            rows = [_row(case, await line_of(case), plain.event) for case in rule["events"]]
-            head = ["| what | the event says | becomes | warnings |", "|---|---|---|---|"]
-            text.append("\n".join([*head, *rows]) + "\n")
-    text.append(_SHAPES + ", ".join(f"[{file.stem}](../{file.relative_to(ROOT)})" for file in SHAPES) + ".\n")
-    proofs = (f"| {rule['number']} | {rule['rule']} | {_tests(rule['tests'])} |\n" for rule in RULES)
-    return "\n".join(text) + "\n" + _TESTS + "".join(proofs)
+            text.append("\n".join(["| case | changes | result |", "|---|---|---|", *rows]) + "\n")
+    text.append(_SHAPES + ", ".join(f"[{file.stem}](../{file.relative_to(ROOT)})" for file in SHAPES) + ".")
+    recorded = orjson.dumps(warnings, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+    return {PAGE: "\n".join(text) + "\n", WARNINGS: recorded}
 
 
 async def line_of(case: Mapping[str, Any]) -> PresetResult:
@@ -135,12 +134,20 @@ def laid_over(plain: dict[str, Any], case: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _row(case: Mapping[str, Any], line: PresetResult, plain: Event) -> str:
-    warnings = "<br>".join(_cell(warning) for warning in line.warnings) or "none"
-    return f"| {case['what']} | {'<br>'.join(_given(case))} | {_becomes(line, plain)} | {warnings} |"
+    result = _result(line, plain)
+    if line.warnings:
+        result += f"<br>*warning:* {', '.join(dict.fromkeys(_subject(warning) for warning in line.warnings))}"
+    return f"| {case['what']} | {'<br>'.join(_given(case))} | {result} |"
+
+
+def _subject(warning: str) -> str:
+    """Return the field of a warning, or the beginning of a warning about no field."""
+    subject = warning.partition(":")[0].partition(" (")[0]
+    return subject if " " in subject else f"`{subject}`"
 
 
 def _given(case: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what a case says, one thing a line."""
+    """Yield the changes of a case, one line each."""
     yield from (f"`{name.upper()}={_setting(value)}`" for name, value in case.get("settings", {}).items())
     if case.get("sandbox"):
         yield "*without credentials*"
@@ -153,16 +160,16 @@ def _given(case: Mapping[str, Any]) -> Iterator[str]:
         yield f"*request from* `{case['request']['from']}`"
         yield from (f"`{name}: {value}`" for name, value in case["request"]["headers"].items())
     for earlier in case.get("earlier", ()):
-        yield f"*{_ago(earlier['minutes_ago'])} before came:* {', '.join(_given(earlier))}"
+        yield f"*{_ago(earlier['minutes_ago'])} before:* {', '.join(_given(earlier))}"
 
 
-def _becomes(line: PresetResult, plain: Event) -> str:
+def _result(line: PresetResult, plain: Event) -> str:
     if line.event is None or line.outcome is not Outcome.ENQUEUED:
         return f"**{line.outcome}**: {_cell(line.reason)}"
     before, now = dict(_flat(plain)), dict(_flat(line.event))
-    told = [f"`{path}`: {_sent(value)}" for path, value in now.items() if before.get(path) != value]
-    told += [f"no `{path}`" for path in before if path not in now]
-    return "<br>".join(["**sent**", *told]) if told else "**sent**, as the plain order"
+    changes = [f"`{path}`: {_sent(value)}" for path, value in now.items() if before.get(path) != value]
+    changes += [f"no `{path}`" for path in before if path not in now]
+    return "<br>".join(["**sent**", *changes]) if changes else "**sent**, unchanged"
 
 
 def _flat(value: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Any]]:
@@ -191,10 +198,6 @@ def _ago(minutes: int) -> str:
     return f"{days} days" if days else f"{minutes} minutes"
 
 
-def _tests(names: Iterable[str]) -> str:
-    return "<br>".join(f"`{name}`" for name in names)
-
-
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;")
 
@@ -209,4 +212,5 @@ def _block(value: Any) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(asyncio.run(page()), encoding="utf-8")
+    for path, text in asyncio.run(written()).items():
+        path.write_text(text, encoding="utf-8")
