@@ -78,7 +78,6 @@ COMMANDS: Final[Mapping[str, str]] = {
     "ledger-export": "ledger_export:ledger_export",
     "sandbox": "sandbox:sandbox",
     "demo": "demo:demo",
-    "quarantine": "quarantine:commands",
 }
 
 

@@ -10,11 +10,6 @@ from pydantic import AfterValidator, AliasPath, BaseModel, BeforeValidator, Fiel
 from app.api.problems import ErasedParts
 from app.core.deliveries import Delivery
 from app.core.events import CounterRow, Outcome
-from app.core.pages import QuarantineGroup
-
-#: What is answered where a request has no filter, and does not mean all.
-NOTHING_ASKED_FOR: Final = 'give a filter, or {"all": true}'
-
 
 # ---------------------------------------------------------------------------------------------------------------------
 # How delivery is.
@@ -297,34 +292,3 @@ class Switched(BaseModel):
     """The switch is set; every process follows within two seconds."""
 
     switched: Literal[True] = True
-
-
-class QuarantineAnswer(BaseModel):
-    """The events in quarantine."""
-
-    groups: list[QuarantineGroup]
-
-
-class ReplayOutcome(BaseModel):
-    """The result, or expected result, of some replayed deliveries."""
-
-    preset: str = Field(description="Empty if no preset takes the event.")
-    outcome: Outcome
-    reason: str
-    count: int
-
-
-class ReplayAnswer(BaseModel):
-    """The result, or expected result, of a replay."""
-
-    events: int
-    leaving: int = Field(description="How many events leave the quarantine.")
-    unreadable: int = Field(description="How many were sealed by another key.")
-    outcomes: dict[str, int]
-    by_preset: list[ReplayOutcome]
-
-
-class Discarded(BaseModel):
-    """How many events were erased from the quarantine."""
-
-    discarded: int

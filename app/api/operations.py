@@ -42,5 +42,5 @@ def _add_route(router: APIRouter, operation: Operation, services: Services) -> N
         description=operation.text,
         response_model=operation.result,
         operation_id=operation.operation_id,
-        responses=refusal(404, "A parameter names nothing known."),
+        responses=refusal(404, "A parameter names nothing known, or a setting switches the operation off."),
     )

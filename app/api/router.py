@@ -6,7 +6,7 @@ Changes must come as `application/json`, which no foreign web page can send.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,79 +15,26 @@ from app import __version__
 from app.access.admission import CHECKS, RETRY_AFTER_S, Access, Denial
 from app.access.users import Person
 from app.api.answers import (
-    NOTHING_ASKED_FOR,
-    Discarded,
     Erased,
-    QuarantineAnswer,
     Reloaded,
-    ReplayAnswer,
     StatusAnswer,
     Switched,
 )
 from app.api.lookups import add_counts, add_inventory, add_revenue, add_searches
 from app.api.operations import PREFIX, add_operations
 from app.api.problems import REFUSALS, FaultyFiles, PersonStays, ProblemRoute, Refused, refusal
-from app.core.events import Outcome
-from app.core.pages import Message, QuarantineFilter
+from app.core.pages import Message
 from app.core.people import NamedPerson
 from app.core.refusals import FailedCheck
 from app.core.values.hidden_emails import unpersonal_id
-from app.errors import FilterError, Forbidden
+from app.errors import Forbidden
 from app.insights.inventory.view import InventoryView
 from app.insights.refused_requests import read_refused
-from app.operations.acts import Acts, QuarantineActs
+from app.operations.acts import Acts
 from app.operations.declaration import Services
-from app.operations.deliveries import a_filter_or_all
 from app.operations.forget import MAX_REFERENCE
 from app.outbox import Outbox
-from app.pipeline.replay import replay_json
 from app.pipeline.search import Finder
-
-_QUARANTINE_FILTERS = ("name", "outcome", "source", "reason")
-_OFF: Final = refusal(404, "Nothing is kept in quarantine.")
-
-
-class QuarantineRequest(BaseModel):
-    """At least one filter, or `all`."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra=a_filter_or_all(_QUARANTINE_FILTERS))
-
-    name: Annotated[str | None, Field(strict=True, description="The event's name, or its type if it has no name.")] = (
-        None
-    )
-    outcome: Outcome | None = Field(None, description="`invalid` or `unmatched`.")
-    source: Annotated[str | None, Field(strict=True)] = None
-    reason: Annotated[str | None, Field(strict=True, description="The whole reason.")] = None
-    all: Annotated[bool, Field(strict=True)] = False
-
-    @property
-    def wanted(self) -> QuarantineFilter:
-        """The filter. Raises FilterError without a filter, unless `all` is set."""
-        filters = self.model_dump(exclude={"all"}, exclude_none=True)
-        if not filters and not self.all:
-            raise FilterError(NOTHING_ASKED_FOR)
-        return QuarantineFilter(**filters)
-
-
-def add_quarantine(router: APIRouter, acts: QuarantineActs) -> None:
-    """Add the routes under /api/v1/quarantine."""
-
-    @router.get("/quarantine", summary="What is kept in quarantine, by source, name and reason", responses=_OFF)
-    async def groups() -> QuarantineAnswer:
-        return QuarantineAnswer(groups=await acts.replaying.groups())
-
-    @router.post("/quarantine/preview", summary="What would become of events in quarantine", responses=_OFF)
-    async def preview(wanted: QuarantineRequest) -> ReplayAnswer:
-        return ReplayAnswer.model_validate(replay_json(await acts.replaying.preview(wanted.wanted)))
-
-    @router.post("/quarantine/replay", summary="Accept events in quarantine anew", responses=_OFF)
-    async def replay(request: Request, wanted: QuarantineRequest) -> ReplayAnswer:
-        return ReplayAnswer.model_validate(replay_json(await acts.replay(request.state.person, wanted.wanted)))
-
-    @router.post("/quarantine/discard", summary="Erase events in quarantine", responses=_OFF)
-    async def discard(request: Request, wanted: QuarantineRequest) -> Discarded:
-        return Discarded(discarded=await acts.discard(request.state.person, wanted.wanted))
-
 
 _JSON = "application/json"
 _ONE_ID_AT_LEAST: dict[str, Any] = {
@@ -178,7 +125,7 @@ class Operations:
 
 
 #: Routes that change nothing. They take POST because the body may hold ids, which no address may.
-_READS_BY_POST: Final = frozenset({f"{PREFIX}/find", f"{PREFIX}/quarantine/preview"})
+_READS_BY_POST: Final = frozenset({f"{PREFIX}/find"})
 #: Why nobody is let in -> the status, and what helps.
 _DENIED = {
     Denial.LOGIN_NEEDED: (401, "send the console's password, or a token of CONSOLE_USERS, as a bearer token"),
@@ -210,7 +157,6 @@ def api_routers(operations: Operations) -> tuple[APIRouter, APIRouter]:
     add_inventory(router, operations.inventory)
     add_revenue(router, operations.outbox, operations.finder, operations.clock)
     _add_changes(router, operations)
-    add_quarantine(router, operations.acts.quarantine)
     return derived, router
 
 

@@ -59,7 +59,7 @@ from app.core.values.event_names import EVENT_NAMES
 from app.destination import PersonReader, ReportConversionEvent, TypedPerson
 from app.destination.client import PinterestClient
 from app.destination.privacy_flags import StateOf
-from app.errors import ConfigurationError, EventRefused, MappingError, SettingsError
+from app.errors import ConfigurationError, EventRefused, FeatureOff, MappingError, SettingsError
 from app.identity import IdKeys
 from app.insights.alerts.watcher import Alerts, AlertWebhook, Conditions
 from app.insights.inventory.counting import NameCounts, Sampler
@@ -591,14 +591,14 @@ def replaying(
     clock: Callable[[], float],
     to: Sequence[Destination] | None = None,
     sources: RunningSources | None = None,
-) -> Replaying | None:
-    """Return who brings events back from the quarantine, by a pipeline that keeps none; None where it is off.
+) -> Replaying:
+    """Return the access to the quarantine, with a pipeline that quarantines nothing. Raises FeatureOff.
 
     `to` are the ad accounts, `sources` those with a name, as they are when it is asked; None reads those of the
     settings, the sources when the first event is judged. Raises SettingsError without a key.
     """
     if not settings.quarantine_hours:
-        return None
+        raise FeatureOff("QUARANTINE_HOURS is not set, so nothing is quarantined: set it, see docs/quarantine.md")
     return Replaying(
         outbox.sealed_events,
         sealer(settings),

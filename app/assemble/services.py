@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 from starlette.types import ASGIApp
 
@@ -33,7 +33,7 @@ from app.insights.inventory.view import InventoryView
 from app.insights.tag_check import TagReports
 from app.insights.tracing import Tracing, open_tracing
 from app.operations import declaration as operations
-from app.operations.acts import Acts, CatalogActs, QuarantineActs, SendTestActs, SwitchActs, TailActs
+from app.operations.acts import Acts, CatalogActs, SendTestActs, SwitchActs, TailActs
 from app.operations.reconcile import OrderActs
 from app.outbox import Outbox, open_outbox
 from app.pipeline.pipeline import Listener
@@ -163,7 +163,7 @@ def make_services(
     sandbox = _sandbox(settings, destinations, clock)
     finder = assemble.event_finder(settings, outbox, catalog=lambda: running.catalog, sources=known, clock=clock)
     tail = assemble.live_tail(settings, running, outbox, coordination)
-    replaying, shadow = _users_of_kept_events(settings, running, coordination, outbox, clock, destinations, sources)
+    shadow = assemble.shadow_runs(settings, running, outbox, clock=clock, to=destinations, sources=sources)
     return Services(
         outbox=outbox,
         running=running,
@@ -172,8 +172,8 @@ def make_services(
         coordination=coordination,
         access=access,
         finder=finder,
-        acts=make_acts(settings, running, coordination, audit, replaying, webhook, tail, outbox, shadow),
-        shared=operations.Services(settings=settings, outbox=outbox, finder=finder, audit=audit),
+        acts=make_acts(settings, running, coordination, audit, webhook, tail, outbox, shadow),
+        shared=operation_services(settings, running, coordination, finder, audit, outbox, destinations, sources),
         secrets=_secrets(settings, access, destinations),
         destinations=destinations,
         started=_started_files(settings, environ, running, sources) if settings.destinations_dir else None,
@@ -189,12 +189,34 @@ def make_services(
     )
 
 
-def make_acts(  # noqa: PLR0913, PLR0917 - all that operators work with
+def operation_services(
+    settings: Settings,
+    running: RunningCatalog,
+    coordination: Coordination,
+    finder: Finder,
+    audit: Audit,
+    outbox: Outbox,
+    to: Sequence[Destination] | None = None,
+    sources: RunningSources | None = None,
+) -> operations.Services:
+    """Return the objects that operations use."""
+
+    @cache
+    def made() -> Replaying:
+        why_off, clock = coordination.why_off, audit.clock
+        return assemble.replaying(settings, running, outbox, why_off=why_off, clock=clock, to=to, sources=sources)
+
+    async def replaying() -> Replaying:
+        return made()
+
+    return operations.Services(settings=settings, outbox=outbox, finder=finder, audit=audit, replaying=replaying)
+
+
+def make_acts(
     settings: Settings,
     running: RunningCatalog,
     coordination: Coordination,
     audit: Audit,
-    replaying: Replaying | None,
     webhook: AlertWebhook | None,
     tail: Tail,
     outbox: Outbox,
@@ -206,27 +228,9 @@ def make_acts(  # noqa: PLR0913, PLR0917 - all that operators work with
         catalog=CatalogActs(coordination, assemble.publisher(settings, running), audit, shadow),
         orders=OrderActs(outbox, audit),
         people=assemble.forget_acts(settings, outbox, audit, watch.empty),
-        quarantine=QuarantineActs(replaying, audit),
         sending=SwitchActs(outbox, coordination, audit),
         tail=watch,
         tests=SendTestActs(webhook, audit),
-    )
-
-
-def _users_of_kept_events(
-    settings: Settings,
-    running: RunningCatalog,
-    coordination: Coordination,
-    outbox: Outbox,
-    clock: Callable[[], float],
-    to: Sequence[Destination],
-    sources: RunningSources | None,
-) -> tuple[Replaying | None, ShadowRuns | None]:
-    """Return who brings events back from the quarantine, and who tries drafts on what is kept."""
-    why_off = coordination.why_off
-    return (
-        assemble.replaying(settings, running, outbox, why_off=why_off, clock=clock, to=to, sources=sources),
-        assemble.shadow_runs(settings, running, outbox, clock=clock, to=to, sources=sources),
     )
 
 

@@ -17,6 +17,7 @@ from app.access.audit import Audit
 from app.commands.audit import caller
 from app.commands.terminal import add_row, print_json, print_line, print_table, time_text, with_outbox
 from app.config import load_settings
+from app.core.coordination import Switches
 from app.operations import GROUPS
 from app.operations.declaration import (
     Call,
@@ -31,6 +32,7 @@ from app.operations.declaration import (
     plain,
 )
 from app.outbox import Outbox
+from app.pipeline.replay import Replaying
 
 #: A spreadsheet runs a cell that begins with one of these as a formula.
 _FORMULA: Final = ("=", "+", "-", "@")
@@ -117,11 +119,18 @@ def _choices(document: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str
 
 def _call(outbox: Outbox) -> Call:
     settings = load_settings()
+
+    async def replaying() -> Replaying:
+        switches = await Switches.read(outbox)
+        running = assemble.running_catalog(settings)
+        return assemble.replaying(settings, running, outbox, why_off=switches.why_off, clock=time.time)
+
     services = Services(
         settings=settings,
         outbox=outbox,
         finder=assemble.event_finder(settings, outbox),
         audit=Audit(outbox, time.time),
+        replaying=replaying,
     )
     return Call(person=caller(), services=services)
 
@@ -234,4 +243,6 @@ def _plain_text(value: Any) -> str:
         return value.decode()
     if isinstance(value, tuple | list):
         return "; ".join(map(str, value))
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name}: {each}" for name, each in value.items())
     return "" if value is None else str(value)

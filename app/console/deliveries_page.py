@@ -13,14 +13,14 @@ from starlette.responses import JSONResponse, Response
 from app.config import Settings
 from app.console.filter import ANEW, PageFilter, filter_of
 from app.console.labels import OUTCOME_LABELS, STATE_LABELS, iso, masked
-from app.console.pages import Form, PageGroup, given_number, go, person_of, read_form
+from app.console.pages import Form, PageGroup, given_number, go, person_of, read_form, read_params
 from app.core.deliveries import Delivery, State
 from app.core.pages import DeadCause, DroppedPage, Page, Query
 from app.core.shared_values import SET_ASIDE
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import FilterError
 from app.operations import deliveries
-from app.operations.declaration import Call, Operation, counts_of, faults_of, plain, read_texts
+from app.operations.declaration import Operation, counts_of, faults_of, plain, read_texts
 from app.operations.deliveries import DeadParams, DeliveryFilters, dismiss, redrive
 from app.outbox import SEARCH_FILTERS, read_filters
 from app.outbox.search import dropped_outcomes, given_filters, means_deliveries
@@ -306,9 +306,6 @@ class DeadLetterPages(PageGroup):
         """Dismiss."""
         return await self._run(request, dismiss)
 
-    def _call(self, request: Request) -> Call:
-        return Call(person=person_of(request), services=self._services.shared)
-
     async def _run(self, request: Request, operation: Operation) -> Response:
         form = await read_form(request)
         try:
@@ -318,7 +315,7 @@ class DeadLetterPages(PageGroup):
             if {name for name, _ in faults} != {"because"}:
                 raise FilterError("; ".join(text for _, text in faults)) from exc
             return await self._confirm(request, operation, form, fault=faults[0][1])
-        result = await operation(self._call(request), params)
+        result = await operation(self.call(request), params)
         filters = {name: text for name, text in form.items() if name in DeliveryFilters.model_fields}
         done = {name: value for name, value in plain(result).items() if type(value) is int}
         if filters.keys() == {"delivery_id"}:
@@ -331,11 +328,8 @@ class DeadLetterPages(PageGroup):
         texts = {**filters, "dry_run": "true", **({} if filters else {"all": "true"})}
         if operation is dismiss:
             texts["because"] = "dry run"
-        try:
-            params: DeadParams = read_texts(operation, texts)
-        except ValidationError as exc:
-            raise FilterError("; ".join(text for _, text in faults_of(exc))) from exc
-        counted = await operation(self._call(request), params)
+        params: DeadParams = read_params(operation, texts)
+        counted = await operation(self.call(request), params)
         return self._pages.render(
             request,
             "dead_letters.html",

@@ -11,14 +11,13 @@ from starlette.responses import Response
 
 from app.console.charts import Bars, draw
 from app.console.filter import WholeDays, days_of, filter_of
-from app.console.pages import Form, PageGroup, given_number, go, person_of, read_form
+from app.console.pages import PageGroup, given_number, go, read_form, read_params
 from app.core.events import EventKey, Outcome
-from app.core.pages import QuarantineFilter
 from app.core.values.times import DAY_S
-from app.errors import FilterError
 from app.insights.inventory.counting import LOOKED_FOR
 from app.insights.inventory.figures import BECAME, DAYS, SHOWN, STANDS
 from app.insights.inventory.view import NameView
+from app.operations.quarantine import QuarantineFilters, discard, list_groups, preview, replay
 from app.pipeline.received_names import title_of
 
 
@@ -116,43 +115,47 @@ def key_of(parameters: QueryParams) -> EventKey:
 
 
 class QuarantinePages(PageGroup):
-    """The pages of the quarantine: what is kept, what would become of it, and the buttons for that."""
+    """The pages of the quarantine: the groups of events, the preview of a replay, and its buttons."""
 
     async def show(self, request: Request) -> Response:
-        """List what is kept by source, name and reason; where nothing is, say what a day's would have been."""
-        acts, source = self._services.acts.quarantine, filter_of(request).source
-        groups = await acts.replaying.groups() if acts.is_on else []
+        """List the groups of events; if the quarantine is off, count the events of a day that it would have stored."""
+        is_on, source = self._services.settings.quarantine_hours > 0, filter_of(request).source
+        params = read_params(list_groups, {"source": source} if source else {})
         return self._pages.render(
             request,
             "quarantine.html",
             obeys=("from",),
             usual="all that is kept",
             nav="quarantine",
-            is_on=acts.is_on,
-            groups=[each for each in groups if source in ("", each.source)],
+            is_on=is_on,
+            groups=(await list_groups(self.call(request), params)).groups if is_on else (),
             source=source,
-            missed=None if acts.is_on else await self._missed(),
+            missed=None if is_on else await self._missed(),
             left=given_number(request.query_params.get("left")),
             discarded=given_number(request.query_params.get("discarded")),
         )
 
     async def preview(self, request: Request) -> Response:
-        """Show what would become of the events that a filter means, before anybody replays them."""
-        wanted = wanted_of(dict(request.query_params))
-        replay = await self._services.acts.quarantine.replaying.preview(wanted)
+        """Show the result that a replay of the events would have."""
+        given = {name: text for name, text in request.query_params.items() if name in preview.params.model_fields}
+        params: QuarantineFilters = read_params(preview, given)
         return self._pages.render(
-            request, "quarantine_preview.html", nav="quarantine", wanted=wanted.given, replay=replay
+            request,
+            "quarantine_preview.html",
+            nav="quarantine",
+            wanted=params.wanted.given,
+            replay=await preview(self.call(request), params),
         )
 
     async def replay(self, request: Request) -> Response:
-        """Accept the events that a filter means, as far as they make deliveries now."""
-        done = await self._services.acts.quarantine.replay(person_of(request), wanted_of(await read_form(request)))
+        """Replay the events."""
+        done = await replay(self.call(request), read_params(replay, await read_form(request)))
         return go(request, "quarantine", {"left": done.leaving})
 
     async def discard(self, request: Request) -> Response:
-        """Erase the events that a filter means."""
-        count = await self._services.acts.quarantine.discard(person_of(request), wanted_of(await read_form(request)))
-        return go(request, "quarantine", {"discarded": count})
+        """Erase the events."""
+        done = await discard(self.call(request), read_params(discard, await read_form(request)))
+        return go(request, "quarantine", {"discarded": done.discarded})
 
     async def _missed(self) -> Counter[str]:
         """Return how many deliveries of the last day were invalid, and how many events matched no preset."""
@@ -161,19 +164,3 @@ class QuarantinePages(PageGroup):
             if counter.name in (Outcome.INVALID, Outcome.UNMATCHED):
                 missed[counter.name] += counter.count
         return missed
-
-
-def wanted_of(values: Form) -> QuarantineFilter:
-    """Return the filter of a form or an address; what is not given is no filter, what is empty is one.
-
-    Raises FilterError for an outcome that nothing is kept of: without it the filter would mean all.
-    """
-    outcome = values.get("outcome")
-    if outcome not in (None, Outcome.INVALID, Outcome.UNMATCHED):
-        raise FilterError(f'The filter "outcome" must be one of {Outcome.INVALID}, {Outcome.UNMATCHED}.')
-    return QuarantineFilter(
-        name=values.get("name"),
-        outcome=None if outcome is None else Outcome(outcome),
-        source=values.get("source"),
-        reason=values.get("reason"),
-    )

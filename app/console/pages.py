@@ -16,6 +16,7 @@ import orjson
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 from jinja2.bccache import Bucket
 from markupsafe import Markup, escape
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -32,6 +33,7 @@ from app.core.values.texts import count_of
 from app.core.values.times import at_second, hold_text
 from app.destination import redact
 from app.errors import FilterError
+from app.operations.declaration import Call, Operation, faults_of, read_texts
 from app.operations.deliveries import MAX_WHY
 from app.outbox import NO_COUNTRY, SEARCH_FILTERS
 from app.pipeline.explain import IN_WORDS
@@ -270,6 +272,18 @@ class PageGroup:
     def __init__(self, services: ConsoleServices, pages: Pages) -> None:
         self._services = services
         self._pages = pages
+
+    def call(self, request: Request) -> Call:
+        """Return the call of an operation by the person who was admitted."""
+        return Call(person=person_of(request), services=self._services.shared)
+
+
+def read_params(operation: Operation, texts: Mapping[str, str]) -> Any:
+    """Return the parameters in a form or an address. Raises FilterError."""
+    try:
+        return read_texts(operation, texts)
+    except ValidationError as exc:
+        raise FilterError("; ".join(text for _, text in faults_of(exc))) from exc
 
 
 def base_of(request: Request) -> str:

@@ -221,10 +221,10 @@ class PublishPages(PageGroup):
 
     async def _shadow(self, candidate: Catalog) -> dict[str, Shadow | None]:
         """Return what the draft changes for the quarantine and for samples; None where none are kept."""
-        acts = self._services.acts
-        runs = acts.catalog.shadow
+        runs = self._services.acts.catalog.shadow
+        is_on = self._services.settings.quarantine_hours > 0
         return {
-            "quarantine": await runs.run(candidate, samples=False) if runs and acts.quarantine.is_on else None,
+            "quarantine": await runs.run(candidate, samples=False) if runs and is_on else None,
             "samples": await runs.run(candidate) if runs and runs.has_samples else None,
         }
 

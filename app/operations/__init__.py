@@ -12,5 +12,6 @@ from typing import Final
 GROUPS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "deliveries": "List deliveries, and redrive or dismiss dead ones.",
+        "quarantine": "List, replay or discard events that were not sent and are stored encrypted (QUARANTINE_HOURS).",
     }
 )

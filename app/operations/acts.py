@@ -1,4 +1,4 @@
-"""What operators do with the catalog, the quarantine, switches, the live tail and tests.
+"""What operators do with the catalog, switches, the live tail and tests.
 
 `Acts` has all acts of a process that serves, for the console, the interface and SIGHUP.
 """
@@ -6,13 +6,12 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
-from app.access.audit import Audit, conditions_text
+from app.access.audit import Audit
 from app.access.users import Person, UserRole
 from app.catalog.publishing import Publisher
 from app.core.coordination import Coordination, Switches
-from app.core.pages import AuditAction, QuarantineFilter
+from app.core.pages import AuditAction
 from app.core.shared_values import SharedValues
 from app.core.values.texts import count_of
 from app.core.values.times import at_second
@@ -23,7 +22,6 @@ from app.insights.alerts.watcher import AlertWebhook
 from app.operations.deliveries import MAX_WHY
 from app.operations.forget import ForgetActs
 from app.operations.reconcile import OrderActs
-from app.pipeline.replay import Replay, Replaying
 from app.pipeline.shadow import ShadowRuns
 from app.pipeline.tail import MAX_TAIL_S, Tail
 
@@ -86,47 +84,6 @@ class CatalogActs:
         if changed := self.publisher.privacy_changes(self.publisher.candidate(file, text)):
             named = ", ".join(f"{each.field} of {each.preset}" for each in changed)
             raise PublishingRefused(f"This changes which personal data is sent: {named}. Go back and confirm it.")
-
-
-_OFF: Final = "QUARANTINE_HOURS is not set, so nothing is quarantined: set it, see docs/quarantine.md"
-#: Names of filters that read badly.
-_QUARANTINE_WORDS: Final = {"name": "event"}
-
-
-class QuarantineActs:
-    """Takes events out of the quarantine. Every act may raise OutboxUnavailable."""
-
-    def __init__(self, replaying: Replaying | None, audit: Audit) -> None:
-        """Take who brings events back; None: nothing is kept."""
-        self._replaying = replaying
-        self._audit = audit
-
-    @property
-    def is_on(self) -> bool:
-        return self._replaying is not None
-
-    @property
-    def replaying(self) -> Replaying:
-        """Who judges and lists what is kept. Raises FeatureOff."""
-        if self._replaying is None:
-            raise FeatureOff(_OFF)
-        return self._replaying
-
-    async def replay(self, person: Person, wanted: QuarantineFilter) -> Replay:
-        """Accept the events that a filter means, as far as they make deliveries now. Raises FeatureOff."""
-        replay = await self.replaying.replay(wanted)
-        await self._note(person, AuditAction.QUARANTINE, wanted, replay.leaving)
-        return replay
-
-    async def discard(self, person: Person, wanted: QuarantineFilter) -> int:
-        """Erase the events that a filter means; return how many. Raises FeatureOff."""
-        count = await self.replaying.discard(wanted)
-        await self._note(person, AuditAction.DISCARD, wanted, count)
-        return count
-
-    async def _note(self, person: Person, what: AuditAction, wanted: QuarantineFilter, count: int) -> None:
-        target = ", ".join(conditions_text(wanted.given, _QUARANTINE_WORDS)) or "all of it"
-        await self._audit.note(person, what, target=target, after=count_of(count, "event"))
 
 
 class SwitchActs:
@@ -219,7 +176,6 @@ class Acts:
     catalog: CatalogActs
     orders: OrderActs
     people: ForgetActs
-    quarantine: QuarantineActs
     sending: SwitchActs
     tail: TailActs
     tests: SendTestActs

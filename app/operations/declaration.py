@@ -7,7 +7,7 @@ from importlib import import_module
 from inspect import getdoc
 from typing import Any, Final, Literal, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from app.access.audit import Audit, conditions_text
 from app.access.users import Person, UserRole
@@ -17,6 +17,7 @@ from app.core.pages import AuditAction
 from app.errors import Forbidden
 from app.operations import GROUPS
 from app.outbox import Outbox
+from app.pipeline.replay import Replaying
 from app.pipeline.search import Finder
 
 #: Parameters that the audit entry does not list as conditions.
@@ -49,6 +50,29 @@ class Params(BaseModel):
         return given
 
 
+def _demand_in_schema(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    filters = [name for name in model.model_fields if name not in _NO_CONDITIONS]
+    schema["anyOf"] = [
+        *({"required": [name], "properties": {name: {"type": "string"}}} for name in filters),
+        {"required": ["all"], "properties": {"all": {"const": True}}},
+    ]
+
+
+class Selection(Params):
+    """At least one filter, or `all`. The other parameters of a subclass are filters."""
+
+    model_config = ConfigDict(json_schema_extra=_demand_in_schema)
+
+    all: bool = Field(default=False, strict=True, description="Everything, in place of a filter.")
+
+    @model_validator(mode="after")
+    def _demand_a_filter(self) -> "Selection":
+        filters = type(self).model_fields.keys() - _NO_CONDITIONS
+        if not self.all and all(getattr(self, name) is None for name in filters):
+            raise ValueError("Give at least one filter, or `all`.")
+        return self
+
+
 class Result(BaseModel):
     """The result of an operation that changes something: counts, with a description of each."""
 
@@ -67,6 +91,8 @@ class Services:
     finder: Finder
     #: Writes entries; its clock returns Unix seconds.
     audit: Audit
+    #: Returns the access to the quarantine. Raises FeatureOff.
+    replaying: Callable[[], Awaitable[Replaying]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,18 +1,15 @@
 """Operations on deliveries: list, show, count dead ones by cause, redrive, dismiss."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
-    model_validator,
 )
 
 from app.access.users import UserRole
@@ -22,7 +19,7 @@ from app.core.pages import AuditAction, DeadCause, Page, Query
 from app.core.values.hidden_emails import unpersonal_id
 from app.destination import redact
 from app.errors import FilterError, NoDelivery
-from app.operations.declaration import Call, Column, Params, Result, Services, operation
+from app.operations.declaration import Call, Column, Params, Result, Selection, Services, operation
 from app.outbox import SEARCH_FILTERS, read_filters
 
 _DAY_OF_YEAR = "(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8])"
@@ -217,32 +214,10 @@ async def list_causes(call: Call, params: CausesParams) -> Causes:
 # Changes of dead deliveries.
 
 
-_DEAD_FILTERS: Final = tuple(DeliveryFilters.model_fields)
+class DeadParams(DeliveryFilters, Selection):
+    """At least one filter of dead deliveries, or `all`."""
 
-
-def a_filter_or_all(names: Iterable[str]) -> dict[str, Any]:
-    """Return the JSON Schema of a request that has one of these filters, or `all`."""
-    return {
-        "anyOf": [
-            *({"required": [name], "properties": {name: {"type": "string"}}} for name in names),
-            {"required": ["all"], "properties": {"all": {"const": True}}},
-        ]
-    }
-
-
-class DeadParams(DeliveryFilters):
-    """At least one filter, or `all`."""
-
-    model_config = ConfigDict(json_schema_extra=a_filter_or_all(_DEAD_FILTERS))
-
-    all: bool = Field(default=False, strict=True, description="All dead deliveries.")
     dry_run: bool = Field(default=False, strict=True, description="Count, and change nothing.")
-
-    @model_validator(mode="after")
-    def _demand_a_filter(self) -> "DeadParams":
-        if not self.filters and not self.all:
-            raise ValueError("Give at least one filter, or `all`.")
-        return self
 
     @property
     def query(self) -> Query:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from app.catalog import Catalog
 from app.core.events import Event, Outcome
@@ -121,11 +121,12 @@ class Replaying:
                     replay.add(told)
         return replay
 
-    async def discard(self, wanted: QuarantineFilter) -> int:
-        """Erase the events that a filter means; return how many. Raises OutboxUnavailable."""
+    async def discard(self, wanted: QuarantineFilter, *, dry_run: bool = False) -> int:
+        """Erase the events that match a filter; return how many. A dry run only counts. Raises OutboxUnavailable."""
         count = 0
         async for some in self._kept(wanted):
-            await self._sealed_events.release([one.id for one in some])
+            if not dry_run:
+                await self._sealed_events.release([one.id for one in some])
             count += len(some)
         return count
 
@@ -173,18 +174,3 @@ def _waits(line: PresetResult) -> bool:
 def _is_to_accept(receipt: EventReceipt) -> bool:
     """Return whether an event is to be accepted now: what only stays where it is would be noted and counted twice."""
     return _leaves(receipt) or any(line.outcome in _DONE_AT_ONCE for line in receipt.deliveries)
-
-
-def replay_json(replay: Replay) -> dict[str, Any]:
-    """Return a replay as JSON-ready values, the same by every door."""
-    by_preset = [
-        {"preset": preset, "outcome": outcome.value, "reason": reason, "count": count}
-        for (preset, outcome, reason), count in replay.reasons.most_common()
-    ]
-    return {
-        "events": replay.events,
-        "leaving": replay.leaving,
-        "unreadable": replay.unreadable,
-        "outcomes": {outcome.value: count for outcome, count in replay.outcomes.most_common()},
-        "by_preset": by_preset,
-    }

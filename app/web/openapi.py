@@ -105,9 +105,6 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "/api/v1/forget": {"user_id": "u-1", "email": "ada@example.com"},
     "/api/v1/reload": {},
     "/api/v1/switch": {"preset": "Lead", "on": False},
-    "/api/v1/quarantine/preview": {"outcome": "invalid"},
-    "/api/v1/quarantine/replay": {"outcome": "invalid"},
-    "/api/v1/quarantine/discard": {"all": True},
 }
 
 

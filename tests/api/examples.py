@@ -60,7 +60,7 @@ ASKED: Final[list[tuple[str, str, dict[str, Any]]]] = [
     ("get", "/api/v1/revenue", {"params": {"days": 1}}),
     ("get", "/api/v1/deliveries/causes", {}),
     ("get", "/api/v1/quarantine", {}),
-    ("post", "/api/v1/quarantine/preview", {"json": {"outcome": "invalid"}}),
+    ("get", "/api/v1/quarantine/preview", {"params": {"outcome": "invalid"}}),
     ("post", "/api/v1/quarantine/replay", {"json": {"outcome": "invalid"}}),
     ("post", "/api/v1/quarantine/discard", {"json": {"all": True}}),
     ("post", "/api/v1/deliveries/redrive", {"json": {"preset": "Lead"}}),
@@ -71,7 +71,7 @@ ASKED: Final[list[tuple[str, str, dict[str, Any]]]] = [
 ]
 #: What is refused, by status.
 REFUSED: Final[dict[int, tuple[str, str, dict[str, Any]]]] = {
-    400: ("post", "/api/v1/quarantine/discard", {"json": {}}),
+    400: ("post", "/api/v1/forget", {"json": {}}),
     403: ("get", "/api/v1/status", {"headers": {"X-Forwarded-For": "198.51.100.1"}}),
     404: ("post", "/api/v1/deliveries/redrive", {"json": {"preset": "Order Complet"}}),
     415: ("post", "/api/v1/reload", {"content": b"all=true"}),

@@ -35,17 +35,18 @@ async def test_what_is_invalid_is_listed_judged_replayed_and_discarded(client: A
     assert (await client.post("/webhook", json=[event])).status_code == 200
     (group,) = (await client.get("/api/v1/quarantine")).json()["groups"]
     assert (group["name"], group["outcome"], group["count"]) == ("Order Completed", "invalid", 1)
-    preview = (await client.post("/api/v1/quarantine/preview", json={"name": "Order Completed"})).json()
+    preview = (await client.get("/api/v1/quarantine/preview", params={"name": "Order Completed"})).json()
     assert (preview["events"], preview["leaving"], preview["outcomes"]) == (1, 0, {"invalid": 1})
     assert preview["by_preset"][0]["reason"] == group["reason"]
     assert (await client.post("/api/v1/quarantine/replay", json=ALL)).json()["leaving"] == 0
-    assert (await client.post("/api/v1/quarantine/discard", json={"outcome": "invalid"})).json() == {"discarded": 1}
+    for body in ({"outcome": "invalid", "dry_run": True}, {"outcome": "invalid"}):
+        assert (await client.post("/api/v1/quarantine/discard", json=body)).json() == {"discarded": 1}
     assert (await client.get("/api/v1/quarantine")).json() == {"groups": []}
 
 
 @pytest.mark.parametrize("body", [{}, {"all": False}])
 async def test_all_must_be_said(client: AsyncClient, body: dict[str, object]) -> None:
-    assert (await client.post("/api/v1/quarantine/replay", json=body)).status_code == 400
+    assert (await client.post("/api/v1/quarantine/replay", json=body)).status_code == 422
 
 
 @pytest.mark.parametrize("body", [{"nmae": "x"}, {"outcome": "lost"}, {"name": 5}])
@@ -53,8 +54,18 @@ async def test_an_unknown_filter_is_refused(client: AsyncClient, body: dict[str,
     assert (await client.post("/api/v1/quarantine/discard", json=body)).status_code == 422
 
 
-@pytest.mark.parametrize("path", ["preview", "replay", "discard"])
-async def test_where_it_is_off_there_is_no_quarantine(off: AsyncClient, path: str) -> None:
-    answer = await off.post(f"/api/v1/quarantine/{path}", json=ALL)
-    assert (answer.status_code, "QUARANTINE_HOURS" in answer.text) == (404, True)
-    assert (await off.get("/api/v1/quarantine")).status_code == 404
+@pytest.mark.parametrize(
+    ("address", "status"), [("all=true", 200), ("all=false", 422), ("all=yes", 422), ("", 422), ("name=", 200)]
+)
+async def test_a_flag_in_an_address_is_true_or_false(client: AsyncClient, address: str, status: int) -> None:
+    assert (await client.get(f"/api/v1/quarantine/preview?{address}")).status_code == status
+
+
+async def test_if_the_quarantine_is_off_each_operation_names_the_setting(off: AsyncClient) -> None:
+    for answer in (
+        await off.get("/api/v1/quarantine"),
+        await off.get("/api/v1/quarantine/preview", params={"all": "true"}),
+        await off.post("/api/v1/quarantine/replay", json=ALL),
+        await off.post("/api/v1/quarantine/discard", json=ALL),
+    ):
+        assert (answer.status_code, "QUARANTINE_HOURS" in answer.text) == (404, True)

@@ -89,9 +89,12 @@ async def test_what_nobody_needs_is_discarded(kept: World) -> None:
 async def test_an_exit_that_nothing_is_kept_of_is_refused_and_means_not_all(kept: World) -> None:
     asked = await kept.browser.get("/console/quarantine/preview?outcome=nonsense")
     done = await kept.browser.post("/console/quarantine/discard", data={"outcome": "refused"})
-    assert (asked.status_code, done.status_code) == (400, 400)
-    assert "must be one of invalid, unmatched" in asked.text
-    assert "Of 2 events," in await kept.html("/console/quarantine/preview")
+    unknown = await kept.browser.post("/console/quarantine/discard", data={"nmae": "Checkout"})
+    empty = await kept.browser.post("/console/quarantine/discard", data={})
+    assert [each.status_code for each in (asked, done, unknown, empty)] == [400] * 4
+    assert "withheld" in asked.text
+    assert "Give at least one filter" in empty.text
+    assert "Of 2 events," in await kept.html("/console/quarantine/preview?all=true")
 
 
 async def test_a_filter_that_is_empty_means_not_all(kept: World) -> None:
@@ -104,7 +107,7 @@ async def test_a_filter_that_is_empty_means_not_all(kept: World) -> None:
 async def test_viewers_look_and_change_nothing(tmp_path: Path) -> None:
     async with open_world(tmp_path, users=VIEWERS, **ON) as world:
         await world.browser.post("/console/login", data={"password": "token-of-bob"})
-        assert "you are a viewer" in await world.html("/console/quarantine/preview")
+        assert "you are a viewer" in await world.html("/console/quarantine/preview?all=true")
         assert (await world.browser.post("/console/quarantine/discard", data={})).status_code == 403
 
 
@@ -119,6 +122,6 @@ async def test_off_the_page_says_what_it_would_have_brought_back(world: World) -
     assert "3 deliveries were invalid and 1 event matched no preset" in page
     assert "QUARANTINE_HOURS" in page
     for path in ("replay", "discard"):
-        answer = await world.browser.post(f"/console/quarantine/{path}", data={})
+        answer = await world.browser.post(f"/console/quarantine/{path}", data={"all": "true"})
         assert (answer.status_code, "QUARANTINE_HOURS is not set" in answer.text) == (404, True)
     assert "QUARANTINE_HOURS is not set" in await world.html(ADDRESS, status=404)

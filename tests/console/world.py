@@ -19,7 +19,7 @@ from app.access.admission import Access
 from app.access.audit import Audit
 from app.access.sessions import Sessions
 from app.access.users import Users
-from app.assemble.services import make_acts
+from app.assemble.services import make_acts, operation_services
 from app.catalog.catalog import RunningCatalog
 from app.config.settings import AccessSettings
 from app.console import ConsoleServices, create_console
@@ -31,7 +31,6 @@ from app.core.trust import SourceTraits
 from app.destination.client import PinterestClient
 from app.insights.alerts.watcher import AlertWebhook
 from app.insights.inventory.view import InventoryView
-from app.operations.declaration import Services
 from app.outbox import Outbox, open_outbox
 from app.pipeline.pipeline import Pipeline
 from app.pipeline.tail import Tail
@@ -299,13 +298,12 @@ async def open_world(
                 running,
                 coordination,
                 audit,
-                assemble.replaying(settings, running, outbox, why_off=coordination.why_off, clock=lambda: world.now),
                 alert_webhook,
                 tail,
                 outbox,
                 assemble.shadow_runs(settings, running, outbox, clock=lambda: world.now),
             ),
-            shared=Services(settings=settings, outbox=outbox, finder=finder, audit=audit),
+            shared=operation_services(settings, running, coordination, finder, audit, outbox),
             inventory=InventoryView(
                 inventory=outbox.inventory, catalog=lambda: running.catalog, clock=lambda: world.now
             ),

@@ -13,7 +13,6 @@ from tests.process import ROOT
 ACTS = {
     "cancel_deletion": {"commands"},
     "compare": {"console", "commands"},
-    "discard": {"api", "console", "commands"},
     "forget": {"api", "commands", "console"},
     "forget_known": {"console"},
     "held": {"commands", "console"},
@@ -21,7 +20,6 @@ ACTS = {
     "import_rows": {"commands"},
     "publish": {"console"},
     "reload": {"api", "console", "web"},
-    "replay": {"api", "console", "commands"},
     "send_alert": {"console", "commands"},
     "send_event": {"console"},
     "send_missing": {"commands"},

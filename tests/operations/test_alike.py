@@ -73,7 +73,7 @@ async def test_errors_are_told_alike(tmp_path: Path, outbox: Outbox, subtests: p
         for name, (path, body, words, told) in ERRORS.items():
             with subtests.test(name):
                 by_api = await client.post(f"/api/v1/{path}", json=body)
-                form = {each: str(value) for each, value in body.items() if each != "all"}
+                form = {each: "true" if value is True else str(value) for each, value in body.items()}
                 by_console = await client.post(f"/console/{path}", data=form, headers=OWN_PAGE)
                 command = await by_command(tmp_path, *words)
                 assert told in by_api.json()["detail"]

@@ -17,6 +17,7 @@ from app.errors import Forbidden
 from app.operations.declaration import Call, Operation, Params, Result, Services
 from app.operations.deliveries import DeadParams, redrive
 from app.outbox import open_outbox
+from app.pipeline.replay import Replaying
 from tests import assembled
 from tests.access.test_audit import ADA
 from tests.outbox.build import NOW, At, new, rules
@@ -28,10 +29,14 @@ async def call(tmp_path: Path) -> AsyncIterator[Call]:
     outbox = open_outbox(new_store(tmp_path, "o.db"), rules(), clock=lambda: NOW)
     settings = assembled.settings()
     finder = assemble.event_finder(settings, outbox)
-    yield Call(
-        person=ADA,
-        services=Services(settings=settings, outbox=outbox, finder=finder, audit=Audit(outbox, lambda: NOW + 1)),
-    )
+    running = assemble.running_catalog(settings)
+
+    async def replaying() -> Replaying:
+        return assemble.replaying(settings, running, outbox, why_off=lambda *_: None, clock=lambda: NOW + 1)
+
+    audit = Audit(outbox, lambda: NOW + 1)
+    services = Services(settings=settings, outbox=outbox, finder=finder, audit=audit, replaying=replaying)
+    yield Call(person=ADA, services=services)
     await outbox.close()
 
 

@@ -81,12 +81,15 @@ OPERATIONS: dict[str, tuple[UserRole, list[Ask]]] = {
     ),
     "people erasures": (O, [ask("GET /console/people/erasure")]),
     "quarantine list": (V, [ask("GET /api/v1/quarantine"), ask("GET /console/quarantine")]),
-    "quarantine preview": (
-        V,
-        [ask("POST /api/v1/quarantine/preview", all=True), ask("GET /console/quarantine/preview")],
+    "quarantine preview": (V, [ask("GET /api/v1/quarantine/preview"), ask("GET /console/quarantine/preview")]),
+    "quarantine replay": (
+        O,
+        [ask("POST /api/v1/quarantine/replay", all=True), ask("POST /console/quarantine/replay", all="true")],
     ),
-    "quarantine replay": (O, [ask("POST /api/v1/quarantine/replay"), ask("POST /console/quarantine/replay")]),
-    "quarantine discard": (O, [ask("POST /api/v1/quarantine/discard"), ask("POST /console/quarantine/discard")]),
+    "quarantine discard": (
+        O,
+        [ask("POST /api/v1/quarantine/discard", all=True), ask("POST /console/quarantine/discard", all="true")],
+    ),
     "presets list": (V, [ask("GET /console/mappings"), ask("GET /console/preset"), ask("GET /console/versions")]),
     "presets edit": (O, [ask("GET /console/preset/edit"), ask("POST /console/preset/edit")]),
     "presets publish": (O, [ask("POST /console/publish"), ask("POST /console/publish/now")]),

@@ -14,6 +14,7 @@ from app.config import Settings
 from app.core.events import Outcome
 from app.core.pages import QuarantineFilter
 from app.core.values.times import DAY_S
+from app.errors import FeatureOff
 from app.outbox import Outbox, open_outbox
 from app.pipeline.receipts import BACKLOG_FULL
 from app.pipeline.replay import Replaying
@@ -78,9 +79,7 @@ class Shop:
 
     def replaying(self, **changes: Any) -> Replaying:
         settings = self.settings.model_copy(update=changes)
-        found = assemble.replaying(settings, self.running, self.outbox, why_off=lambda *_: None, clock=lambda: self.now)
-        assert found is not None
-        return found
+        return assemble.replaying(settings, self.running, self.outbox, why_off=lambda *_: None, clock=lambda: self.now)
 
     async def left(self) -> list[str]:
         found = await self.outbox.sealed_events.find(ALL, now=self.now, after=0, limit=2_000)
@@ -168,7 +167,6 @@ async def test_a_source_is_asked_as_its_last_reload_has_it(shop: Shop, tmp_path:
     replaying = assemble.replaying(
         shop.settings, shop.running, shop.outbox, why_off=lambda *_: None, clock=lambda: NOW, sources=sources
     )
-    assert replaying is not None
     await shop.receive(purchase("m-1") | {"context": PERSON | GRANTED}, source="kiosk")
     shop.mend()
     folder_of(folder, kiosk=STRICT + "enabled: false\n")
@@ -324,7 +322,6 @@ async def test_what_was_judged_otherwise_than_it_was_accepted_is_not_lost(shop: 
         return shop.now + (0 if asked < 3 else 8 * DAY_S)
 
     replaying = assemble.replaying(shop.settings, shop.running, shop.outbox, why_off=lambda *_: None, clock=clock)
-    assert replaying is not None
     done = await replaying.replay(ALL)
     assert (done.events, done.leaving, dict(done.outcomes)) == (1, 0, {Outcome.INVALID: 1})
     assert await shop.left() == ["m-1"]
@@ -332,8 +329,8 @@ async def test_what_was_judged_otherwise_than_it_was_accepted_is_not_lost(shop: 
 
 async def test_where_it_is_off_there_is_nothing_to_replay(shop: Shop) -> None:
     settings = shop.settings.model_copy(update={"quarantine_hours": 0})
-    off = assemble.replaying(settings, shop.running, shop.outbox, why_off=lambda *_: None, clock=lambda: NOW)
-    assert off is None
+    with pytest.raises(FeatureOff, match="QUARANTINE_HOURS"):
+        assemble.replaying(settings, shop.running, shop.outbox, why_off=lambda *_: None, clock=lambda: NOW)
 
 
 @pytest.mark.slow
