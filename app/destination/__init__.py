@@ -1,4 +1,4 @@
-"""Everything that knows Pinterest: fields -> ConversionEvent, the client, answers -> results."""
+"""The Pinterest API: fields -> ConversionEvent, the client, responses -> results."""
 
 from app.core.values.event_names import ACTION_SOURCES, EVENT_NAMES
 from app.destination.conversion_event import Complete, ReportConversionEvent, report_conversion_event

@@ -17,7 +17,7 @@ from app.destination.warnings import kind, left_out
 _PIXELS = IntegerReader(0, 30_720)
 _GIGABYTES = IntegerReader(0, 1_048_576)
 _MAX_LANGUAGES = 100
-#: Longer ones are not remembered.
+#: Longer values are not cached.
 MAX_LOCALE = 35
 
 read_app_info = MembersReader(
@@ -36,13 +36,13 @@ read_app_info = MembersReader(
 )
 
 
-#: What an SDK calls itself where the app should stand (RudderStack's for browsers, 3.34, run in Chromium).
+#: Names of SDKs in the place of the app's name (RudderStack's for browsers, 3.34, run in Chromium).
 _SDK_NAMES = frozenset({"rudderlabs javascript sdk"})
 _OF_THE_APP = ("app_info", "app_id", "app_name", "app_version")
 
 
 def take_sdk_out(event: dict[str, Any]) -> list[str]:
-    """Remove the app's name, version and id where it is no app but the SDK of a site; return the warnings."""
+    """Remove the app's name, version and id if they belong to a site's SDK and not to an app; return the warnings."""
     names = {event.get("app_name"), event.get("app_info", {}).get("app_name")} - {None}
     if all(name.lower() not in _SDK_NAMES for name in names):
         return []
@@ -52,19 +52,19 @@ def take_sdk_out(event: dict[str, Any]) -> list[str]:
 
 @cache
 def _languages() -> frozenset[str]:
-    """Return all two-letter codes of languages that ISO 639-1 has."""
+    """Return all two-letter codes of languages in ISO 639-1."""
     return frozenset(language.alpha_2 for language in pycountry.languages if hasattr(language, "alpha_2"))
 
 
 def _language_code(value: Any) -> str | None:
-    """Return the two letters of `en`, `EN`, `en-US` or `en_US`; None where that is no language."""
+    """Return the two letters of `en`, `EN`, `en-US` or `en_US`; `None` if the value is not a language."""
     text = text_of(value) or ""
     code = text.strip().replace("_", "-").partition("-")[0].lower()
     return code if code in _languages() else None
 
 
 def read_language(value: Any) -> Reading:
-    """Read a language or locale as ISO 639-1, with a note where another text is sent (see `without_whole_locale`)."""
+    """Read a language or locale as ISO 639-1, with a note if the sent text differs (see `without_whole_locale`)."""
     return read_locale(value) if type(value) is str and len(value) <= MAX_LOCALE else _read_afresh(value)
 
 
@@ -80,13 +80,13 @@ read_locale = lru_cache(maxsize=1_024)(_read_afresh)
 
 
 def without_whole_locale(notes: Sequence[str], given: Any, optional: dict[str, Any] | None) -> Sequence[str]:
-    """Leave out the note that `en-US` became `en` where the locale is sent whole beside it, as by default."""
+    """Remove the note that `en-US` became `en` if the whole locale is also sent, which is the default."""
     is_whole = optional and "language" in optional and optional.get("device_info", {}).get("locale") == given
     return [note for note in notes if not note.startswith(".language: ")] if is_whole else notes
 
 
 def _read_languages(value: Any) -> Reading:
-    """Read a list of languages, of which Pinterest takes 100."""
+    """Read a list of languages, of which Pinterest accepts 100."""
     codes: list[str] = []
     notes: list[str] = []
     for item in flattened(value):

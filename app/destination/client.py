@@ -1,7 +1,7 @@
-"""The call to Pinterest: `POST /v5/ad_accounts/{ad_account_id}/events`.
+"""Send events to Pinterest: `POST /v5/ad_accounts/{ad_account_id}/events`.
 
-It sends finished JSON and brings back what was answered; what that means is decided in `results.py`.
-The token is in no repr, reason or error of this module.
+The client sends finished JSON and returns the response; `results.py` interprets it. The token is in no repr, reason or
+error of this module.
 """
 
 import asyncio
@@ -23,31 +23,31 @@ from app.config.validators import bare_token
 from app.core.values.texts import count_of
 from app.core.values.times import MINUTE_S
 
-#: The token, or how to read the one that holds now (a changed one is taken up by the next call).
+#: The token, or a function that reads the current one (the next call uses a changed token).
 TokenSource: TypeAlias = SecretStr | Callable[[], SecretStr]
 
-#: Of the whole time; what is left is for sending and for Pinterest.
+#: Share of the total time; the rest is for sending and for Pinterest.
 _CONNECT_SHARE = 0.5
 
-#: Of an answer, before and after decompression. A longer one counts as unreadable.
+#: Maximum size of a response, before and after decompression. A longer response counts as unreadable.
 MAX_ANSWER_BYTES: Final = 2_000_000
 _GZIP_WBITS: Final = 31
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An HTTP answer of Pinterest's."""
+    """An HTTP response from Pinterest."""
 
     status: int
-    #: The header Retry-After as it came; None without.
+    #: The header Retry-After; `None` without one.
     retry_after: str | None
-    #: The JSON; None where the body could not be read as JSON.
+    #: The JSON; `None` if the body is not JSON.
     body: Any
     #: The header Date; `None` without one.
     date: str | None = None
 
     def clock_fault(self, now: float) -> str:
-        """Return how far this machine's clock, at `now`, is off Pinterest's; "" if it is less than a minute."""
+        """Return the difference between this machine's clock (`now`) and Pinterest's; "" if less than a minute."""
         try:
             ahead_s = now - parsedate_to_datetime(self.date or "").timestamp()
         except (ValueError, OverflowError):
@@ -58,7 +58,10 @@ class Answer:
         return f"; this machine's clock is {minutes} {'ahead of' if ahead_s > 0 else 'behind'} Pinterest's: correct it"
 
     def retry_after_s(self, now: float) -> float | None:
-        """Return for how long Pinterest wants to be left alone: seconds or a date (RFC 9110, 10.2.3); None: no word."""
+        """Return the pause that Pinterest requests, in seconds; `None` if the response has none.
+
+        Retry-After has seconds or a date (RFC 9110, 10.2.3).
+        """
         if self.retry_after is None:
             return None
         if self.retry_after.isascii() and self.retry_after.isdecimal():
@@ -71,33 +74,33 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """What stands for the answer to a call where none came."""
+    """The reason why a call has no response."""
 
-    #: Safe to show.
+    #: The reason, without secrets and personal data.
     reason: str
     #: The request may have been processed.
     ambiguous: bool
-    #: The token cannot be used: nothing was sent, nor would a repetition help.
+    #: The token is unusable: no request was sent, and a retry would fail too.
     token: bool = False
 
 
 @cache
 def trusted_certificates() -> ssl.SSLContext:
-    """Return what the clients of this process trust, read once: each time it takes 10 ms and 0.7 MB.
+    """Return the trusted certificates of all clients, read once: each read costs 10 ms and 0.7 MB.
 
-    It is what comes with `certifi`, or what SSL_CERT_FILE or SSL_CERT_DIR names.
+    The certificates are those of `certifi`, or of SSL_CERT_FILE or SSL_CERT_DIR.
     """
     return httpx.create_ssl_context()
 
 
 def http_client(timeout: httpx.Timeout | float, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
-    """Return a client of so many seconds. `transport` stands for the network; None: the network, by TLS."""
-    verify = trusted_certificates() if transport is None else True  # no other transport asks for certificates
+    """Return a client with this time-out in seconds. `transport` replaces the network; `None`: the network, by TLS."""
+    verify = trusted_certificates() if transport is None else True  # other transports need no certificates
     return httpx.AsyncClient(transport=transport, timeout=timeout, verify=verify)
 
 
 class PinterestClient:
-    """Calls Pinterest for one ad account, with its token."""
+    """Calls Pinterest for an ad account, with its token."""
 
     def __init__(
         self,
@@ -116,7 +119,10 @@ class PinterestClient:
         self._http = http_client(timeout, transport)
 
     async def send(self, payloads: Sequence[bytes], *, test: bool = False) -> Answer | Failure:
-        """Send finished events in one call, within `timeout_s` in all. `test` events are judged, not recorded."""
+        """Send finished events in a single call, within `timeout_s` in total.
+
+        Pinterest checks `test` events without recording them.
+        """
         try:
             headers = {
                 "Authorization": f"Bearer {bare_token(self._read_token().get_secret_value())}",
@@ -134,7 +140,7 @@ class PinterestClient:
         return await answer_of(self._http, request, self._timeout_s)
 
     def fingerprint(self) -> str:
-        """Return a short digest that tells one token from another without showing it; "" where it cannot be read."""
+        """Return a short digest that identifies the token without revealing it; "" if the token is unreadable."""
         try:
             return sha256(self._read_token().get_secret_value().encode()).hexdigest()[:12]
         except (OSError, ValueError):
@@ -149,15 +155,15 @@ class PinterestClient:
 
 
 async def answer_of(http: httpx.AsyncClient, request: httpx.Request, timeout_s: float) -> Answer | Failure:
-    """Return what Pinterest answers to a request, within `timeout_s` and `MAX_ANSWER_BYTES` in all."""
-    request.headers["Accept-Encoding"] = "gzip"  # httpx would ask for others too, and decompress without a bound
+    """Return Pinterest's response to a request, within `timeout_s` and `MAX_ANSWER_BYTES` in total."""
+    request.headers["Accept-Encoding"] = "gzip"  # httpx would accept other encodings, and decompress without a limit
     try:
         async with asyncio.timeout(timeout_s):
             response = await http.send(request, stream=True)
             content = await _read_body(response)
     except (httpx.RequestError, OSError) as exc:
         return _failure_of(exc)
-    # httpx' response and its stream hold each other, and with them the request's body, until garbage is collected.
+    # A response of httpx and its stream reference each other, and so keep the request's body until garbage collection.
     response.stream = httpx.ByteStream(b"")
     return Answer(
         status=response.status_code,
@@ -168,7 +174,7 @@ async def answer_of(http: httpx.AsyncClient, request: httpx.Request, timeout_s: 
 
 
 async def _read_body(response: httpx.Response) -> bytes:
-    """Return the decompressed body of an answer, and close it; empty if it is too long or damaged."""
+    """Return the decompressed body of a response, and close it; empty if it is too long or damaged."""
     is_gzip = response.headers.get("Content-Encoding", "").strip().lower() in {"gzip", "x-gzip"}
     gzip = zlib.decompressobj(_GZIP_WBITS) if is_gzip else None
     content, received = bytearray(), 0
@@ -178,7 +184,7 @@ async def _read_body(response: httpx.Response) -> bytes:
             try:
                 if gzip is None:
                     content += chunk
-                elif not gzip.eof:  # all is read, so that the connection stays open; zlib would collect what follows
+                elif not gzip.eof:  # read everything, so that the connection stays open; zlib would collect the rest
                     content += gzip.decompress(chunk, MAX_ANSWER_BYTES + 1 - len(content))
             except zlib.error:
                 return b""
@@ -187,7 +193,7 @@ async def _read_body(response: httpx.Response) -> bytes:
     return bytes(content)
 
 
-#: httpx error -> what happened, whether the request may have been processed; the first that fits holds.
+#: httpx error -> description, and whether the request may have been processed; the first match applies.
 #: https://www.python-httpx.org/exceptions/
 _FAILURES: tuple[tuple[type[Exception], str, bool], ...] = (
     (httpx.ConnectTimeout, "Pinterest could not be reached in time", False),
@@ -204,13 +210,13 @@ _FAILURES: tuple[tuple[type[Exception], str, bool], ...] = (
 
 
 def _failure_of(error: Exception) -> Failure:
-    """Return what an exception of httpx means: whether the call may have arrived, and why no answer came."""
+    """Return the Failure of an exception of httpx: the reason, and whether the call may have been received."""
     reason, ambiguous = next((reason, ambiguous) for kind, reason, ambiguous in _FAILURES if isinstance(error, kind))
     return Failure(reason=f"{reason}{_tls_fault(error)}", ambiguous=ambiguous)
 
 
 def _tls_fault(error: BaseException | None) -> str:
-    """Return what is wrong with TLS, as OpenSSL says it, with what to check; "" for any other error."""
+    """Return OpenSSL's description of a TLS error, with the remedy; "" for any other error."""
     while error is not None and not isinstance(error, ssl.SSLError):
         error = error.__cause__ or error.__context__
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -223,7 +229,7 @@ def _tls_fault(error: BaseException | None) -> str:
 
 
 def _json_of(content: bytes) -> Any:
-    """Read an answer; None where it is no JSON."""
+    """Parse a response; `None` if it is not JSON."""
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:

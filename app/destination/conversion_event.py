@@ -1,4 +1,4 @@
-"""Fields of the action in, one Pinterest ConversionEvent out."""
+"""Convert the fields of the action to a Pinterest ConversionEvent."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
@@ -32,9 +32,9 @@ _NEEDS_IDENTIFIER = (
     "user_data needs at least one of em (email), hashed_maids, or client_ip_address together with client_user_agent"
 )
 _REFUND = "a refund, not a purchase"
-#: A report of more says how many more.
+#: Longer reports end with the number of omitted warnings.
 _MAX_WARNINGS = 50
-#: What the event says of the person and is not sent as it stands.
+#: Fields about the person that are inputs of rules and are not sent directly.
 _READ_LATER = ("person_blocks", "gpc", "advertiser_tracking_enabled", PIN_UNAUTH)
 #: Adds to a finished `user_data`, in place.
 Complete: TypeAlias = Callable[[dict[str, Any]], object]
@@ -59,15 +59,15 @@ _OPTIONAL: dict[str, Reader] = {
 
 
 class ReportConversionEvent:
-    """Builds Pinterest events from the fields of the action, under one set of rules. Called once an event."""
+    """Builds Pinterest events from the fields of the action, under a set of rules. Called once for each event."""
 
     def __init__(
         self, rules: ConversionSettings, *, action_source: str | None = None, state_of: StateOf | None = None
     ) -> None:
-        """Take the rules; `action_source` replaces what the mapping says, `state_of` finds states of addresses."""
+        """Store the rules; `action_source` overrides the mapping, `state_of` looks up the state of an IP address."""
         self._rules = rules
         self._max_age_s = rules.max_event_age_s
-        #: An event of this age at most has the time that is sent, and nothing is to be said of it.
+        #: Events up to this age are sent with their own time and without a warning.
         self._timely_s = min(TIMELY_S, self._max_age_s)
         self._action_source = action_source
         self._read_required = RequiredReader(frozenset((*EVENT_NAMES, *rules.custom_event_names)))
@@ -80,7 +80,7 @@ class ReportConversionEvent:
         )
         self._personal_data = PersonalData(rules, all_members(optional))
         self._opt_outs = OptOuts(rules, state_of)
-        #: Every field of the action that is sent, by its reader.
+        #: All fields of the action that are sent, by name, with their readers.
         self.readers: Mapping[str, Reader] = {
             **self._read_required.readers,
             "user_data": self._read_user_data,
@@ -94,11 +94,11 @@ class ReportConversionEvent:
         complete: Complete | None = None,
         platform: str | None = None,
     ) -> tuple[dict[str, Any], list[str]]:
-        """Return the event and its warnings; EventInvalid where a required thing is missing or cannot be read.
+        """Return the event and its warnings. Raises EventInvalid if a required field is missing or unreadable.
 
-        `fields` are the fields, or who finds them. `now` is Unix seconds; None switches the rules about age and
-        future off. No default is added here. `complete` may add to `user_data` before it is judged whether it
-        identifies anybody. `platform` is the action source of an event that the mapping takes for one of the web.
+        `fields` are the fields, or the object that resolves them. `now` is Unix seconds; `None` turns off the rules
+        about age and future. No default is added here. `complete` may add to `user_data` before the check for
+        identifiers. `platform` is the action source of an event that the mapping reads as a web event.
         """
         if isinstance(fields, dict):
             places = places_in(fields)
@@ -118,7 +118,7 @@ class ReportConversionEvent:
         return event, warnings
 
     def _of_fields(self, fields: dict[str, Any], places: Places) -> ReadEvent:
-        """Read fields that were put together before."""
+        """Read fields that are already resolved."""
         candidates = places.candidates
         sent: dict[str, Any] = {}
         faults: list[str] = []
@@ -149,7 +149,7 @@ class ReportConversionEvent:
         )
 
     def _judged(self, read: ReadEvent, now: float | None, complete: Complete | None) -> list[str]:
-        """Raise EventInvalid where an event cannot be sent; return what is to be said of what was read."""
+        """Raise EventInvalid if the event cannot be sent; return the warnings."""
         event, warnings = read.sent, read.warnings
         if read.about_user:
             warnings += [f"user_data{note}" for note in read.about_user]
@@ -175,9 +175,9 @@ class ReportConversionEvent:
         return warnings
 
     def _refuse_refund(self, given: dict[str, Any], places: Places) -> None:
-        """Raise EventInvalid where the first readable value of a checkout that somebody wrote is negative.
+        """Raise EventInvalid if the first readable value of a checkout in the event is negative.
 
-        Where the first one was written, and is a plain number, that is known at once.
+        A plain number as the first value needs no further look-up.
         """
         value = given.get("value")
         if value is None or is_plainly_positive(value):
@@ -192,7 +192,7 @@ class ReportConversionEvent:
             raise EventInvalid(_REFUND)
 
     def _finish(self, event: dict[str, Any], read: ReadEvent) -> list[str]:
-        """Apply the rules that look at more than one field; return the warnings."""
+        """Apply the rules about several fields; return the warnings."""
         custom_data: dict[str, Any] = event.get("custom_data", {})
         phone = read.user_data.get("phone")
         phone = phone if read.blocks is None else phones_as_given(phone, read.blocks)
@@ -216,7 +216,7 @@ class ReportConversionEvent:
         return warnings
 
     def _apply_opt_outs(self, event: dict[str, Any], read: ReadEvent) -> list[str]:
-        """Send the no that the person said in whatever place; return the warnings."""
+        """Apply the person's opt-out from any place of the event; return the warnings."""
         blocks = blocks_of(read.blocks)
         asks_states = self._opt_outs.asks_states
         states = self._read_user_data.states(read.user_data, blocks, event["user_data"]) if asks_states else []
@@ -224,19 +224,19 @@ class ReportConversionEvent:
 
 
 def _complete_currency(custom_data: dict[str, Any], given: dict[str, Any], default: str) -> None:
-    """Add the default currency to amounts of which the event does not name any."""
+    """Add the default currency to amounts without a currency in the event."""
     has_amounts = any(key in custom_data for key in AMOUNTS)
     if has_amounts and "currency" not in custom_data and next(flattened(given.get("currency")), None) is None:
         custom_data["currency"] = default.upper()
 
 
 def _app_name(event: dict[str, Any]) -> bool:
-    """Return whether the event names its app, in either form."""
+    """Return whether the event has the name of its app, in either form."""
     return "app_name" in event or "app_name" in event.get("app_info", {})
 
 
 _by_default = ReportConversionEvent(ConversionSettings.model_construct())
-#: Every field of the action that is sent, by its reader under the default rules.
+#: All fields of the action that are sent, with their readers under the default rules.
 FIELD_READERS = _by_default.readers
 
 

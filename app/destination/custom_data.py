@@ -1,4 +1,4 @@
-"""The object `custom_data`: what was bought, seen or searched for."""
+"""The object `custom_data`: products, order, page and search."""
 
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -26,14 +26,14 @@ from app.destination.reading import NO_ID, NO_NOTES, Notes, Reader, Reading, rea
 from app.destination.redaction import ListReader, product_id, read_free_text
 from app.destination.warnings import hashed_id, left_out
 
-#: Where it stands among the action's fields.
+#: The path of the object among the action's fields.
 _AT = "custom_data"
 
 
 def _read_order_id(value: Any) -> Reading:
-    """Read an id, without the blanks around it: one order must not have two.
+    """Read an id, without surrounding blanks, so that an order has a single id.
 
-    One that holds an e-mail address becomes its digest, and so stays one id.
+    An id with an e-mail address is replaced with its digest, which is equally unique.
     """
     text = value if type(value) is str and value.isascii() else text_of(unwrap_single(value))
     if text is None or is_no_id(text):
@@ -44,7 +44,7 @@ def _read_order_id(value: Any) -> Reading:
 
 
 def read_order_id(value: Any) -> str | None:
-    """Return an order id as it is sent; None where the value is no order id."""
+    """Return an order id as it is sent; `None` if the value is not an order id."""
     order_id, _ = _read_order_id(value)
     return order_id if isinstance(order_id, str) else None
 
@@ -60,7 +60,7 @@ CONTENT_READERS: dict[str, Reader] = {
     "quantity": IntegerReader(clamp=False),
 }
 AMOUNTS = tuple(each.name for each in CUSTOM_FIELDS if each.reading == "amount")
-#: Read together, since one currency is sent for all amounts.
+#: Read together, because all amounts share the sent currency.
 MONEY = frozenset({"currency", *AMOUNTS})
 _OWN_READERS: dict[str, Reader] = {
     "content_ids": ListReader(_READ_ID),
@@ -75,12 +75,12 @@ read_all_but_money = MembersReader(
     at=(_AT,),
     elsewhere=MONEY,
 )
-#: Currencies whose readers of contents are kept.
+#: Maximum number of currencies whose readers of contents are cached.
 _MAX_READERS = 256
 
 
 class _BesideCurrency(NamedTuple):
-    """How amounts and products are read beside a currency that is sent."""
+    """The readers of amounts and products for a currency."""
 
     context: Context
     price: Reader
@@ -88,7 +88,7 @@ class _BesideCurrency(NamedTuple):
 
 
 class _ContentsReader(ObjectReader):
-    """Reads a list of products; a single one is a list of one."""
+    """Reads a list of products; a single product is read as a list."""
 
     def __init__(self, read_price: Reader) -> None:
         product = MembersReader(CONTENT_READERS | {"item_price": read_price})
@@ -96,7 +96,7 @@ class _ContentsReader(ObjectReader):
         self._product = product
 
     def __call__(self, value: Any, candidates: Candidates = one_place_only) -> Reading:  # noqa: ARG002 - as all are
-        """Read the products, each by its members."""
+        """Read the members of all products."""
         product = self._product
         items = value if type(value) is list else [value]
         contents: list[dict[str, Any]] = []
@@ -113,7 +113,7 @@ class _ContentsReader(ObjectReader):
 
 
 class CustomDataReader(ObjectReader):
-    """Reads `custom_data` under one set of rules."""
+    """Reads `custom_data` under a set of rules."""
 
     def __init__(self, rules: ConversionSettings) -> None:
         self._default = Context(currency=rules.default_currency, presentment=rules.presentment_money)
@@ -123,11 +123,11 @@ class CustomDataReader(ObjectReader):
         self.members = {**read_all_but_money.members, **amounts, "contents": alone.contents}
 
     def context(self, currency: str | None) -> Context:
-        """Return how amounts are read beside a currency; None: the event names none."""
+        """Return the context of amounts in a currency; `None`: the event has no currency."""
         return self._beside(currency).context
 
     def __call__(self, value: Any, candidates: Candidates = one_place_only) -> Reading:
-        """Read the object; `candidates` returns those of a field whose first value is refused."""
+        """Read the object; `candidates` returns the candidates of a field whose first value is rejected."""
         sent, notes = read_all_but_money(value, candidates)
         if type(value) is not dict or MONEY.isdisjoint(value):
             return sent, notes
@@ -136,7 +136,7 @@ class CustomDataReader(ObjectReader):
         return sent or None, (*notes, *about) if about else notes
 
     def read_amounts(self, given: dict[str, Any], sent: dict[str, Any], candidates: Candidates) -> list[str]:
-        """Add the amounts of an object and their currency to what is sent; return the notes."""
+        """Add the amounts of an object and their currency to `sent`; return the notes."""
         currency, notes = self._read_value(given, sent, candidates)
         worth, contents = given.get("predicted_ltv"), given.get("contents")
         if currency is None and (worth or contents):
@@ -158,7 +158,7 @@ class CustomDataReader(ObjectReader):
     def _read_value(
         self, given: dict[str, Any], sent: dict[str, Any], candidates: Candidates
     ) -> tuple[str | None, list[str]]:
-        """Add `value` to what is sent; return the currency that holds, which is the one that `value` names itself."""
+        """Add `value` to `sent`; return the effective currency: that of `value` if it has one."""
         notes: list[str] = []
         currency = None
         code = given.get("currency")
@@ -178,7 +178,7 @@ class CustomDataReader(ObjectReader):
     def _read_written(
         self, value: Any, currency: str | None, sent: dict[str, Any], notes: list[str], candidates: Candidates
     ) -> str | None:
-        """Add a value that may name its currency to what is sent, and notes; return the currency that holds."""
+        """Add a value that may include its currency to `sent`, and notes; return the effective currency."""
         context = self.context(currency)
         money, about = _usable("value", value, lambda amount: _whole(read_money(amount, context)), candidates)
         notes += about
@@ -190,7 +190,7 @@ class CustomDataReader(ObjectReader):
         return money.currency or currency
 
     def _currency_within(self, worth: Any, contents: Any) -> str | None:
-        """Return the currency that the first amount names which names one; None where none does."""
+        """Return the currency of the first amount that includes a currency; `None` if there is none."""
         items = contents if type(contents) is list else [contents]
         prices = [worth, *(item.get("item_price") for item in items if type(item) is dict)]
         named = (read_money(price, self._default).currency for price in prices if type(price) in (str, dict, list))
@@ -225,12 +225,12 @@ class CustomDataReader(ObjectReader):
 
 
 def _whole(money: Money) -> tuple[Money | None, Notes]:
-    """Return an amount with its currency as a Reading; None where none was read."""
+    """Return an amount with its currency as a Reading; `None` if it is unreadable."""
     return money if money.text is not None else None, money.notes
 
 
 def _usable(name: str, value: Any, read: Reader, candidates: Candidates) -> Reading:
-    """Read one member, from the next place where what stands in the first is refused; return it and its notes."""
+    """Read a member, at the next place if the first value is rejected; return the value and its notes."""
     found, notes = read(value)
     if found is None:
         found, notes = usable_candidate(candidates((_AT, name)), read, notes)

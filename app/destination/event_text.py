@@ -1,9 +1,10 @@
-"""Writes how the fields of the action are read as a mapping finds them: into the function of the mapping.
+"""Generate code that reads the fields of the action when a mapping finds them.
 
-The readers of objects go from member to member and look each up in their tables, which takes longer than to read it;
-and what they read, a mapping has just put together. So each mapping has a function that asks for a field and reads it
-at once: the mapping writes how it is found, and what is here writes how it is read. What nearly every value is, is read
-by the text itself; for all else it calls the reader of the object, which knows the rest and what is to be said.
+The readers of objects iterate over the members and look up each in their tables, which is slower than the reading
+itself; and the mapping has just created these objects. So each mapping has a function that finds a field and reads it
+immediately: the mapping writes the code that finds the field, and this module writes the code that reads it. Generated
+code reads the usual values; for other values it calls the reader of the object, which has the remaining rules and the
+notes.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,17 +23,17 @@ from app.destination.required_fields import MISSING_FIELD, REQUIRED, RequiredRea
 from app.destination.user_data import BY_COUNTRY, FROM_BLOCKS, PIN_UNAUTH, UserDataReader, country_among
 from app.destination.warnings import left_out, unknown_members
 
-#: Read in this order, behind what every event must have and in front of all else.
+#: Read in this order, after the required fields and before all others.
 _WHO: Final = ("person_blocks", "user_data")
 
 
 class ReadEvent(Struct, frozen=True, gc=False):
-    """An event as far as its fields are read one by one, and what of them the rules ask that look at several."""
+    """An event whose fields are read one by one, with the inputs of the rules about several fields."""
 
-    #: The event; None where a required field could not be read.
+    #: The event; `None` for a required field that is unreadable.
     sent: dict[str, Any]
     faults: list[str]
-    #: About the required fields, about `user_data`, about all others; the last two by their path.
+    #: Warnings about the required fields, about `user_data`, and about all others; the last two by their path.
     warnings: list[str]
     about_user: list[str]
     notes: list[str]
@@ -46,30 +47,30 @@ class ReadEvent(Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EventReaders:
-    """Those that read the parts of an event, under one set of rules."""
+    """The readers for the parts of an event, under a set of rules."""
 
     required: RequiredReader
     user_data: UserDataReader
     optional: MembersReader
-    #: Replaces what the mapping says.
+    #: Overrides the mapping.
     action_source: str | None
-    #: Raises EventInvalid where a checkout gives money back, by what is given of `custom_data`.
+    #: Raises EventInvalid if a checkout is a refund, according to the given `custom_data`.
     refuse_refund: Callable[[dict[str, Any], Places], None]
 
     def __call__(self, text: FunctionNames) -> ObjectText:
-        """Return what writes the reading of the fields into a function, which returns what ReadEvent holds."""
+        """Return the emitter of code that reads the fields into a ReadEvent."""
         return _EventText(self, text)
 
 
 class _MembersText(ObjectText):
-    """Writes how an object is read as `MembersReader` does it."""
+    """Writes code that reads an object as `MembersReader` does."""
 
     needs_members = True
-    #: Members that are read otherwise.
+    #: Members that other code reads.
     elsewhere: frozenset[str] = frozenset()
 
     def __init__(self, read: MembersReader, text: FunctionNames, name: str) -> None:
-        """Write in the function `text`; the object goes to `sent[name]` where anything is in it."""
+        """Write to the function `text`; a non-empty object is stored in `sent[name]`."""
         self._read = read
         self._text = text
         self._name = name
@@ -77,43 +78,43 @@ class _MembersText(ObjectText):
         self._has_unknown = False
 
     def ordered(self, names: Iterable[str]) -> Iterable[str]:
-        """Return the members as they come."""
+        """Return the members unchanged."""
         known = list(names)
         self._has_unknown = any(name not in self.elsewhere and name not in self._read.readers for name in known)
         return known
 
     def begin(self) -> list[str]:
-        """Write the statement that makes an empty object."""
+        """Return the statement that creates an empty object."""
         return [f" {self.result}, {self._notes} = {{}}, []", *self._none_unknown()]
 
     def _none_unknown(self) -> list[str]:
         return [f" {self._unknown} = []"] if self._has_unknown else []
 
     def inner(self, name: str) -> ObjectText | None:  # noqa: ARG002 - as all are asked
-        """Return None: an object in this one is read by a reader of its own, not member by member."""
+        """Return `None`: an object in this object has a separate reader."""
         return None
 
     def constant(self, name: str, value: Any) -> list[str]:
-        """Write how a member that is the same in each event is read: as any other, since a reader may refuse it."""
+        """Return the code that reads a constant member: the same code as for others, because a reader may reject it."""
         return self.member(name, self._text.bound(value))
 
     def member(self, name: str, given: str) -> list[str]:
-        """Write how a member is read."""
+        """Return the code that reads a member."""
         return [f" value = {given}", *self._reading(name)]
 
     def _reading(self, name: str) -> list[str]:
-        """Write how `value` is read: what nearly every value is, without asking the reader."""
+        """Return the code that reads `value`: the usual values without a call of the reader."""
         if name in self._read.readers:
             return self._read.reading(self._text, name, self.result, self._notes)
         return [f" if {IS_GIVEN}: {self._unknown}.append({name!r})"]
 
     def _say_unknown(self) -> list[str]:
-        """Write the code that warns of unknown members."""
+        """Return the code that warns of unknown members."""
         told = f"{self._notes}.append({self._text.seldom(unknown_members)}({self._unknown}))"
         return [f" if {self._unknown}: {told}"] if self._has_unknown else []
 
     def end(self) -> list[str]:
-        """Put the object where it belongs."""
+        """Return the code that stores the object."""
         about = f"[f'.{self._name}{{note}}' for note in {self._notes}]"
         return [
             *self._say_unknown(),
@@ -123,7 +124,7 @@ class _MembersText(ObjectText):
 
 
 class _EventText(_MembersText):
-    """Writes how the event itself is read."""
+    """Writes code that reads the event itself."""
 
     needs_members = False
     elsewhere = frozenset((*REQUIRED, *_WHO, "gpc", "advertiser_tracking_enabled", PIN_UNAUTH))
@@ -136,14 +137,14 @@ class _EventText(_MembersText):
         self._made = f"{text.bound(ReadEvent)}({members})"
 
     def ordered(self, names: Iterable[str]) -> Iterable[str]:
-        """Return the members in the order in which they are sent, those that must be there whether they are or not."""
+        """Return the members in the order in which they are sent, with all required members."""
         known = [name for name in super().ordered(names) if name != "advertiser_tracking_enabled"]  # never sent
         self._has_blocks = "person_blocks" in known
         first = [*REQUIRED, *(["person_blocks"] if self._has_blocks else []), "user_data"]
         return [*first, *(name for name in known if name not in first)]
 
     def begin(self) -> list[str]:
-        """Write the variables of the function, as they are for most events."""
+        """Return the initial variables of the function, with the values of most events."""
         nothing = ", ".join(f"{name!r}: None" for name in (*REQUIRED, "user_data"))
         return [
             " candidates = places.candidates",
@@ -155,7 +156,7 @@ class _EventText(_MembersText):
         ]
 
     def inner(self, name: str) -> ObjectText | None:
-        """Return what writes an object that is read member by member; None for any other."""
+        """Return the emitter of an object that is read member by member; `None` for any other."""
         read = self._read.readers.get(name)
         if name == "user_data":
             return _UserDataText(self._readers.user_data, self._text, blocks=self._has_blocks)
@@ -164,7 +165,7 @@ class _EventText(_MembersText):
         return _MembersText(read, self._text, name) if isinstance(read, MembersReader) else None
 
     def constant(self, name: str, value: Any) -> list[str]:
-        """Write a field that is the same in each event: what is required is read here and now."""
+        """Return the code for a constant field; a required field is read at generation time."""
         if name not in REQUIRED:
             return super().constant(name, value)
         if name == "action_source" and self._readers.action_source is not None:
@@ -174,7 +175,7 @@ class _EventText(_MembersText):
         return self._required(name, bound) if about else [f" sent[{name!r}] = {bound}"]
 
     def absent(self, name: str) -> list[str]:
-        """Write what is done without a field that must be there."""
+        """Return the code for a required field that is absent."""
         if name == "action_source" and self._readers.action_source is not None:
             return self.constant(name, None)
         if name in REQUIRED:
@@ -183,7 +184,7 @@ class _EventText(_MembersText):
         return [f" about_user.append({about})"] if name == "user_data" else []
 
     def member(self, name: str, given: str) -> list[str]:
-        """Write how a field is read."""
+        """Return the code that reads a field."""
         bound = self._text.bound
         if name == "person_blocks":
             return [f" blocks = {given}", f" people = {bound(blocks_of)}(blocks)"]
@@ -206,7 +207,7 @@ class _EventText(_MembersText):
         return lines
 
     def _refusing(self) -> list[str]:
-        """Write the refusal of a checkout that gives money back."""
+        """Return the code that rejects a checkout with a refund."""
         refuse = self._text.seldom(self._readers.refuse_refund)
         return [f" if sent['event_name'] == 'checkout': {refuse}(custom, places)"]
 
@@ -225,7 +226,10 @@ class _EventText(_MembersText):
         ]
 
     def _language(self) -> list[str]:
-        """Write how the language is read; whether a note is due is asked at the end, where the locale is known."""
+        """Return the code that reads the language.
+
+        The end of the function decides about the note, when the locale is known.
+        """
         bound, settle = self._text.bound, self._text.seldom(self._read.settle)
         return [
             f" if {IS_GIVEN}:",
@@ -239,7 +243,7 @@ class _EventText(_MembersText):
         ]
 
     def end(self) -> list[str]:
-        """Say of a language that it was read from a locale, unless that is sent whole beside it."""
+        """Return the note that a language was read from a locale, unless the locale is sent too."""
         is_whole = "sent.get('device_info', EMPTY).get('locale') == language"
         said = "notes[place:place] = [f'.language{note}' for note in spelled]"
         self.result = self._made
@@ -247,10 +251,10 @@ class _EventText(_MembersText):
 
 
 class _UserDataText(_MembersText):
-    """Writes how `user_data` is read, then what hangs on the blocks of the event, where it has any."""
+    """Writes code that reads `user_data`, then the parts that depend on the blocks of the event, if any."""
 
     def __init__(self, read: UserDataReader, text: FunctionNames, *, blocks: bool) -> None:
-        """Write with a look at the blocks if `blocks` says that there may be any."""
+        """Include the blocks if the event may have any."""
         super().__init__(MembersReader({}), text, "user_data")
         self._reader = read
         self._notes = "about_user"
@@ -259,18 +263,18 @@ class _UserDataText(_MembersText):
         self.elsewhere = frozenset((FROM_BLOCKS, *read.fields))
 
     def ordered(self, names: Iterable[str]) -> Iterable[str]:
-        """Return the country first, by which others are read."""
+        """Return the country first, because other members depend on it."""
         known = [name for name in super().ordered(names) if self._blocks or name != FROM_BLOCKS]
         self._country = "country" if "country" in known else "None"
         return sorted(known, key=lambda name: name != "country")
 
     def begin(self) -> list[str]:
-        """Write the statement that makes an empty object."""
+        """Return the statement that creates an empty object."""
         late = [" wanted, late = None, {}"] if self._blocks else []
         return [f" {self.result}, country, who = {{}}, None, {{}}", *late, *self._none_unknown()]
 
     def member(self, name: str, given: str) -> list[str]:
-        """Write how a member is read."""
+        """Return the code that reads a member."""
         if name == FROM_BLOCKS:
             return [f" wanted = {given}"]
         lines = [f" value = {given}"]
@@ -295,7 +299,7 @@ class _UserDataText(_MembersText):
         ]
 
     def end(self) -> list[str]:
-        """Put the object where it belongs."""
+        """Return the code that stores the object."""
         complete = self._text.seldom(self._reader.complete)
         told = f"{complete}({self.result}, people, wanted, country, late, candidates)"
         by_blocks = [f" if people: {self._notes} += {told}"] if self._blocks else []
@@ -307,26 +311,26 @@ class _UserDataText(_MembersText):
 
 
 class _CustomDataText(_MembersText):
-    """Writes how `custom_data` is read; its amounts and their currency are read together."""
+    """Writes code that reads `custom_data`; amounts and their currency are read together."""
 
     elsewhere = MONEY
 
     def __init__(self, read: CustomDataReader, text: FunctionNames, refusing: list[str]) -> None:
-        """Write with what asks about refunds before anything is read."""
+        """Include the check for refunds before all reads."""
         super().__init__(read_all_but_money, text, "custom_data")
         self._amounts = read.read_amounts
         self._refusing = refusing
 
     def begin(self) -> list[str]:
-        """Write the statement that makes an empty object."""
+        """Return the statement that creates an empty object."""
         return [" custom = {}", *super().begin()]
 
     def member(self, name: str, given: str) -> list[str]:
-        """Write how a member is read."""
+        """Return the code that reads a member."""
         return [f" custom[{name!r}] = {given}"] if name in MONEY else super().member(name, given)
 
     def end(self) -> list[str]:
-        """Read the amounts, and put the object where it belongs."""
+        """Return the code that reads the amounts and stores the object."""
         amounts = f"{self._text.bound(self._amounts)}(custom, {self.result}, candidates)"
         lines = super().end()
         said = 1 if self._has_unknown else 0

@@ -1,4 +1,4 @@
-"""The state of the USA that an address lies in, by a database that the operator brings (`GEOIP_DB`)."""
+"""Look up the US state of an IP address in a database that the operator provides (`GEOIP_DB`)."""
 
 import shutil
 import tempfile
@@ -13,26 +13,26 @@ from app.config.validators import us_state_code
 from app.core.log import log_addresses_kept
 from app.errors import SettingsError
 
-#: A database of countries names no state in any of its networks; one of cities does so within the first few.
+#: A database of countries has no states in any network; a database of cities has one within the first few networks.
 _SEARCHED_NETWORKS: Final = 2_000
-#: Raised for an address of IPv6 where the file has none, a network without a record or a state, a damaged record.
+#: Raised for an IPv6 address if the file has none, a network without a record or a state, or a damaged record.
 _UNKNOWN: Final = (LookupError, TypeError, ValueError, AttributeError, maxminddb.InvalidDatabaseError)
 
 
 class AddressDatabase:
-    """Looks states up in a file of MaxMind's format; a file that was replaced is read at the next question.
+    """Looks up states in a file of MaxMind's format; a replaced file is read at the next look-up.
 
-    It reads a copy without a name: a file that is cut while it is mapped would end the process (SIGBUS).
+    The object reads an unnamed copy, because truncating a mapped file would end the process (SIGBUS).
     """
 
     def __init__(self, path: Path) -> None:
-        """Open the file; SettingsError where it cannot be read, or names no states."""
+        """Open the file. Raises SettingsError if it is unreadable or has no states."""
         self._path = path
         self._seen = file_state(path)
         self._reader = _opened(path)
 
     def __call__(self, address: str) -> str | None:
-        """Return the code of the state of an address, None outside the USA and where nothing is known."""
+        """Return the code of the state of an address; `None` outside the USA or if unknown."""
         if (state := file_state(self._path)) != self._seen:
             self._seen = state
             try:
@@ -44,7 +44,7 @@ class AddressDatabase:
             if record["country"]["iso_code"] != "US":
                 return None
             state = record["subdivisions"][0]
-            return us_state_code(state.get("iso_code") or state["names"]["en"])  # some databases give names only
+            return us_state_code(state.get("iso_code") or state["names"]["en"])  # some databases only have names
         except _UNKNOWN:
             return None
 

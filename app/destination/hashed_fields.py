@@ -1,4 +1,4 @@
-"""What becomes of a person's data on the way to its digest: for people who look at an event that they pasted."""
+"""The steps from a person's data to its digest, for people who examine an event that they pasted."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,13 +15,16 @@ from app.destination.user_data import UserDataReader
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HashedField:
-    """One field of `user_data` that is hashed. Personal data: show it to whoever gave it, keep it nowhere."""
+    """A field of `user_data` that is hashed.
 
-    #: The readable form of what is hashed, several joined by a comma.
+    Personal data: show it only to the person who pasted it, and do not store it.
+    """
+
+    #: The normalised text before hashing; several texts are joined by a comma.
     form: str
-    #: Of a field that stands in a block of the event: where, such as `context.traits.address.city`; "" of others.
+    #: For a field from a block of the event: the path, such as `context.traits.address.city`; otherwise "".
     place: str
-    #: What stands there, as given; None where there is no place.
+    #: The given value at that path; `None` without a path.
     value: Any
 
 
@@ -52,9 +55,9 @@ def hashed_fields(fields: Mapping[str, Any], rules: ConversionSettings) -> dict[
 
 
 def sent_of_text(path: str, text: str, rules: ConversionSettings) -> str | None:
-    """Return what is sent of one text at a path of the finished event, such as `user_data.em`; None: nothing.
+    """Return the sent form of a text at a path of the finished event, such as `user_data.em`; `None`: not sent.
 
-    It is hashed at other paths too.
+    At other paths the text is hashed too.
     """
     for field in UserDataReader(rules).fields.values():
         if path.split(".")[:2] == ["user_data", field.wire]:
@@ -63,7 +66,7 @@ def sent_of_text(path: str, text: str, rules: ConversionSettings) -> str | None:
 
 
 def _places(blocks: list[PersonBlock], field: str, texts: set[str]) -> Iterator[tuple[str, Any]]:
-    """Yield where the blocks have one of the texts for a field, a whole name for a part of it too."""
+    """Yield the places of a field's texts in the blocks, including whole names for a part of a name."""
     for block in blocks:
         for key, value in block.values.get(field, ()):
             if texts & set(map(text_of, flattened(value))):

@@ -1,4 +1,4 @@
-"""How an object becomes one that Pinterest accepts: member by member."""
+"""Convert an object to one that Pinterest accepts, member by member."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -12,28 +12,28 @@ from app.destination.reading import Notes, Reader, Reading, TextReader, usable_c
 from app.destination.redaction import FreeTextReader
 from app.destination.warnings import left_out, unknown_members
 
-#: The question, in the text of a function, whether `value` is given.
+#: The test in generated code whether `value` is given.
 IS_GIVEN: Final = "value is not None and value != ''"
 
 
 class ObjectReader(ABC):
-    """Reads an object, the members of which may stand in several places."""
+    """Reads an object whose members may have several places."""
 
-    #: Every member by its reader. Redaction, the fields that the action offers, and tests are derived from it.
+    #: All members with their readers. The source for redaction, the offered fields and tests.
     members: Mapping[str, Reader]
 
     @abstractmethod
     def __call__(self, value: Any, candidates: Candidates = one_place_only) -> Reading:
-        """Read one object; `candidates` returns those of a field whose first value is refused."""
+        """Read an object; `candidates` returns the candidates of a field whose first value is rejected."""
 
 
 class MembersReader(ObjectReader):
-    """Reads a closed object: known members by their reader, others are left out with a note."""
+    """Reads a closed object: known members by their reader; unknown members are omitted with a note."""
 
     def __init__(self, readers: Mapping[str, Reader], *, at: FieldPath = (), elsewhere: Collection[str] = ()) -> None:
-        """Read members by `readers`; those `elsewhere` are passed over, somebody else reads them.
+        """Read members by `readers`; members in `elsewhere` are skipped, because other code reads them.
 
-        `at`: where in the action's fields the object stands.
+        `at`: the path of the object among the action's fields.
         """
         #: By member.
         self.members = self.readers = readers
@@ -41,14 +41,14 @@ class MembersReader(ObjectReader):
         self._elsewhere = elsewhere
 
     def __call__(self, value: Any, candidates: Candidates = one_place_only) -> Reading:
-        """Read one object; `candidates` returns those of a field whose first value is refused."""
+        """Read an object; `candidates` returns the candidates of a field whose first value is rejected."""
         if not isinstance(value, dict):
             return None, (left_out(value, "an object is expected"),)
         return self.read(value, candidates)
 
     @cached_property
     def read(self) -> Callable[[dict[str, Any], Candidates], Reading]:
-        """The function that goes from member to member of an object; made when it is first asked for."""
+        """Return the function that reads all members of an object; generated on first use."""
         text = FunctionNames()
         lines = [" sent, notes, unknown = {}, [], []", " for name, value in given.items():"]
         for number, name in enumerate(self.readers):
@@ -63,7 +63,7 @@ class MembersReader(ObjectReader):
         return text.function("given, candidates", lines)
 
     def reading(self, text: FunctionNames, name: str, sent: str, notes: str) -> list[str]:
-        """Write how `value` is read as one member: what nearly every value is, without asking the reader."""
+        """Return the code that reads `value` as a member: the usual values without a call of the reader."""
         read = self.readers[name]
         put = f"{sent}[{name!r}] = value"
         at_once = _nearly_always(text, read)
@@ -85,7 +85,7 @@ class MembersReader(ObjectReader):
         notes: list[str],
         candidates: Candidates,
     ) -> None:
-        """Add a member about which there is something to say; where it was refused, that of a next place."""
+        """Add a member with notes; if its value is rejected, use the next place."""
         if member is None:
             member, problems = usable_candidate(candidates((*self._at, name)), self.readers[name], problems)
         if member is not None:
@@ -94,7 +94,7 @@ class MembersReader(ObjectReader):
 
 
 def _nearly_always(text: FunctionNames, read: Reader) -> str:
-    """Write the question whether `value` is sent as it is; "" where only the reader knows."""
+    """Return the test whether `value` is sent unchanged; "" if only the reader can decide."""
     if isinstance(read, FreeTextReader):
         return f"value.__class__ is str and value in {text.seldom(read.known)}"
     if isinstance(read, TextReader) and not read.cuts:

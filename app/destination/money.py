@@ -1,4 +1,4 @@
-"""Amounts and counts: what shops write, read as numbers where that is unambiguous."""
+"""Read amounts and counts in the notations of shops as numbers, if unambiguous."""
 
 import math
 from decimal import ROUND_HALF_UP, Decimal
@@ -21,17 +21,17 @@ from app.core.values.placeholders import unwrap_single
 from app.destination.reading import NO_NOTES, Notes, Reading, flattened, number_text
 from app.destination.warnings import kind, left_out, shown_number
 
-#: Beyond it an amount is no amount (and a count no 64-bit integer).
+#: Larger numbers are not amounts (and no 64-bit integers).
 _MAX_INT64 = 2**63 - 1
-#: Smaller amounts are written with an exponent by Python and JavaScript, so what is sent looks different.
+#: Python and JavaScript write smaller amounts with an exponent, so the sent text would look different.
 _PLAIN_FROM = 1e-4
-#: Larger ones are written with an exponent by Python.
+#: Python writes larger amounts with an exponent.
 _PLAIN_BELOW = 1e16
-#: Fewer digits than these a float tells apart, so that it would be written as they are.
+#: A float distinguishes numbers with fewer digits, and reproduces them exactly.
 _PLAIN_DIGITS = 15
 
 
-#: Decimals of currencies (ISO 4217, list one) that do not have two. IDR has two, though few shops write them.
+#: Decimals of currencies that do not have two (ISO 4217, list one). IDR has two, but few shops write them.
 _DECIMALS: Final = {
     **dict.fromkeys(WITHOUT_FRACTIONS - {"IDR"}, 0),
     **dict.fromkeys(WITH_THREE_DECIMALS, 3),
@@ -49,7 +49,7 @@ def decimals_of(currency: str) -> int:
 
 
 def rounded(text: str, decimals: int) -> str:
-    """Return an amount, a plain number as text, rounded half up to at most so many decimals.
+    """Return an amount, a plain number as text, rounded half up to at most `decimals` decimals.
 
     >>> rounded("16.8067226891", 2), rounded("2.675", 2), rounded("10.5", 0), rounded("19.9", 2)
     ('16.81', '2.68', '11', '19.9')
@@ -60,11 +60,11 @@ def rounded(text: str, decimals: int) -> str:
 
 
 def read_currency(value: Any) -> Reading:
-    """Read an ISO 4217 code, in any case; of several (those of products) the first, with a note where they differ."""
+    """Read an ISO 4217 code, in any case; of several (those of products) the first, with a note if they differ."""
     if type(value) is str and value in currencies():  # nearly every currency
         return value, NO_NOTES
     codes = [currency_code(item) for item in flattened(value)]
-    if not codes:  # products that name none
+    if not codes:  # products without a currency
         return None, NO_NOTES
     known = list(dict.fromkeys(filter(None, codes)))
     if not known:
@@ -80,15 +80,15 @@ def read_currency(value: Any) -> Reading:
 class Money(NamedTuple):
     """An amount as it is sent."""
 
-    #: None where nothing is sent.
+    #: `None` if no amount is sent.
     text: str | None
-    #: ISO 4217, where the value itself names it.
+    #: ISO 4217, if the value includes its currency.
     currency: str | None = None
     notes: Notes = NO_NOTES
 
 
 def plain_money(value: Any) -> str | None:
-    """Return what is sent of a number that needs no second look, which nearly every amount is; else None."""
+    """Return the sent text of a plain number, the usual amount; otherwise `None`."""
     if type(value) is float and _PLAIN_FROM <= value < _PLAIN_BELOW:
         return repr(value).removesuffix(".0")
     if type(value) is Computed and len(value) <= _PLAIN_DIGITS and value[0] in "123456789" and value.is_plain:
@@ -99,9 +99,9 @@ def plain_money(value: Any) -> str | None:
 
 
 def read_money(value: Any, context: Context = NO_CONTEXT) -> Money:
-    """Read an amount and write it as text, which is what Pinterest takes: 19.99, `1,299.00`, `€5`, `{"amount": 5}`.
+    """Read an amount as text, the format of Pinterest: 19.99, `1,299.00`, `€5`, `{"amount": 5}`.
 
-    A negative amount is left out: Pinterest documents no meaning of it.
+    A negative amount is omitted, because Pinterest documents no meaning for it.
     """
     plain = plain_money(value)
     if plain is not None:
@@ -127,18 +127,18 @@ def read_money(value: Any, context: Context = NO_CONTEXT) -> Money:
 
 
 def written_amount(value: Any) -> Any:
-    """Return what stands for the number: the amount of an object of money, of anything else the value."""
+    """Return the amount of an object of money; other values unchanged."""
     amount = value.get("amount") if type(value) is dict else None
     return value if amount is None else amount
 
 
 def is_plainly_positive(value: Any) -> bool:
-    """Return whether a value that somebody wrote is a plain number and not negative, as nearly every amount is."""
+    """Return whether a stated value is a plain, non-negative number, the usual amount."""
     return 0 <= value < math.inf if type(value) is int or type(value) is float else is_plain_text(value)
 
 
 def is_negative(value: Any, context: Context) -> bool | None:
-    """Return whether an amount is negative; None where it cannot be read, or was computed, not written."""
+    """Return whether an amount is negative; `None` if it is unreadable or computed."""
     given = unwrap_single(value)
     if is_plainly_positive(given):
         return False
@@ -148,19 +148,19 @@ def is_negative(value: Any, context: Context) -> bool | None:
 
 
 class IntegerReader:
-    """Reads integers: fractions are rounded, numbers outside the bounds moved to the bound.
+    """Reads integers: fractions are rounded, numbers outside the range become the nearest limit.
 
-    With `clamp=False` a number below `minimum` is left out instead: a count of -3 is not a count of 0.
+    With `clamp=False` a number below `minimum` is omitted instead: a count of -3 is not a count of 0.
     """
 
     def __init__(self, minimum: int = 0, maximum: int = _MAX_INT64, *, clamp: bool = True) -> None:
-        """Take the lowest and the highest number that is sent."""
+        """Store the lowest and the highest number that is sent."""
         self.minimum = minimum
         self.maximum = maximum
         self._clamp = clamp
 
     def __call__(self, value: Any) -> Reading:
-        """Read an integer; None, with a note, for what holds no number."""
+        """Read an integer; `None`, with a note, for a value without a number."""
         minimum, maximum = self.minimum, self.maximum
         if type(value) is int and minimum <= value <= maximum:  # nearly every count
             return value, NO_NOTES
@@ -180,7 +180,7 @@ class IntegerReader:
 
 
 def _number(amount: Amount) -> float | None:
-    """Return the number of an amount; None where it is too large for one."""
+    """Return the number of an amount; `None` if it is too large."""
     text = amount.number
     if text.lstrip("-").isdecimal() and (len(text) < len(str(_MAX_INT64)) or not amount.dressed):
         return int(text)

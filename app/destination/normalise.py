@@ -1,4 +1,4 @@
-"""How one value about a person is normalised before SHA-256; and which field has which rule."""
+"""Normalise values about a person before SHA-256, with the rule of each field."""
 
 import re
 import unicodedata
@@ -19,20 +19,20 @@ Normalised: TypeAlias = tuple[str | None, str]
 #: A function of the trimmed text and the country of the same event (alpha-2, upper case; `None` if unknown).
 Normaliser: TypeAlias = Callable[[str, str | None], Normalised]
 
-#: No value about a person is longer; what is, is not looked at, nor remembered.
+#: Longer values are neither read nor cached.
 MAX_LENGTH = 1000
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
-#: White space as JavaScript knows it, and characters of no width.
+#: White space as in JavaScript, and characters of no width.
 _UNSEEN = re.compile(rf"[\s{NO_WIDTH}]+")
 #: Trimmed everywhere.
 _TRIMMED = "".join(c for c in map(chr, range(0x10000)) if _UNSEEN.match(c))
 _BLANKS = re.compile(r"[\s\ufeff]+")
 _EMAIL = re.compile(r"[^@<>]+@[^@<>.]+(?:\.[^@<>.]+)+")
-#: Around addresses in exports and address books.
+#: Quotes around addresses in exports and address books.
 _QUOTES = "\"'`\u00b4\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a"
 _MAILTO = "mailto:"
 _OLD_DIGEST = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{40}")
-#: Of the digests above: a text of another length needs no second look.
+#: The length of the digests above: texts of other lengths need no match.
 _SHA256_LENGTH = 64
 _OLD_LENGTHS = frozenset({32, 40})
 #: Hyphens and dashes, for a class of characters.
@@ -56,7 +56,7 @@ _GENDERS = {
 
 
 def trimmed(given: str) -> Normalised:
-    """Take what stands around a text off; blanks and what stands where a program has no id are nothing."""
+    """Trim a text; the result is `None` if it is blank or a placeholder of an id."""
     text = given.strip() if given.isascii() else given.strip(_TRIMMED)  # nearly every text is ASCII
     if is_no_id(text):
         return None, "it is blank or a placeholder"
@@ -64,7 +64,7 @@ def trimmed(given: str) -> Normalised:
 
 
 def normalised(given: str, country: str | None, normalise: Normaliser) -> Normalised:
-    """Apply what holds for every field (placeholders are nothing, digests pass), then the field's own rule."""
+    """Apply the common rules (placeholders are empty, digests are unchanged), then the field's rule."""
     if len(given) > MAX_LENGTH:
         return None, f"it is longer than {MAX_LENGTH} characters"
     text, note = trimmed(given)
@@ -83,13 +83,13 @@ def _seen(text: str) -> str:
 
 
 def hashed(text: str) -> str:
-    """Return the SHA-256 of a normalised text, in lower-case hex; a digest stays what it is."""
+    """Return the SHA-256 of a normalised text, in lower-case hex; a digest is unchanged."""
     is_digest = len(text) == _SHA256_LENGTH and _SHA256.fullmatch(text)
     return text.lower() if is_digest else sha256(text.encode()).hexdigest()
 
 
 def normalise_email(text: str, _country: str | None) -> Normalised:
-    """Take out what is not seen and what stands around an address, lower the case; `local@domain.tld` or nothing."""
+    """Remove invisible characters and text around an address, in lower case; `local@domain.tld` or `None`."""
     if _is_old_digest(text):
         return None, "it is an MD5 or SHA-1 digest, which Pinterest cannot match; send the address or its SHA-256"
     given = _seen(text).lower()
@@ -101,7 +101,7 @@ def normalise_email(text: str, _country: str | None) -> Normalised:
 
 
 def _bare_address(address: str) -> str:
-    """Take quotes, `mailto:`, the marks of a bare `<...>` and trailing `,;.` off, in any order."""
+    """Remove quotes, `mailto:`, the marks of a bare `<...>` and trailing `,;.`, in any order."""
     before = None
     while address != before:
         before = address
@@ -114,7 +114,7 @@ def _bare_address(address: str) -> str:
 
 
 def phone_normaliser(default_country: str | None) -> Normaliser:
-    """Make a normaliser of phones that completes national numbers."""
+    """Return a normaliser of phone numbers that completes national numbers."""
 
     def normalise(text: str, country: str | None) -> Normalised:
         if _is_old_digest(text):
@@ -144,13 +144,13 @@ def _length_note(number: str) -> str:
 
 
 def normalise_gender(text: str, _country: str | None) -> Normalised:
-    """Reduce the words in use to f, m or n."""
+    """Map the words in use to f, m or n."""
     letter = _GENDERS.get(re.sub(rf"[\s{_HYPHENS}]", "", plain_letters(text)).lower())
     return letter, "" if letter else "it is not one of f, female, woman, m, male, man, n, non-binary, x"
 
 
 def normalise_date_of_birth(text: str, _country: str | None) -> Normalised:
-    """Write a year-first date as YYYYMMDD; day-first and month-first are not guessed."""
+    """Format a year-first date as YYYYMMDD; other orders are ambiguous and not read."""
     match = _DATE.fullmatch(WHOLE.sub(r"\1", plain_letters(text)))
     if match is None:
         return None, "it is no date that begins with the year (YYYY-MM-DD)"
@@ -161,7 +161,7 @@ def normalise_date_of_birth(text: str, _country: str | None) -> Normalised:
 
 
 def normalise_birthday(text: str, country: str | None) -> Normalised:
-    """Write a date with one possible reading as YYYYMMDD: year first, day first or month first."""
+    """Format a date with a single possible reading as YYYYMMDD: year first, day first or month first."""
     match = _DATE_IN_ANY_ORDER.fullmatch(plain_letters(text))
     if match is None:
         return normalise_date_of_birth(text, country)
@@ -180,20 +180,20 @@ def _day(year: int, month: int, day: int) -> str | None:
 
 
 def normalise_name(text: str, _country: str | None) -> Normalised:
-    """Compose accents (NFC), keep them with single blanks and punctuation; lower the case."""
+    """Return a name in lower case with composed accents (NFC), single blanks and punctuation."""
     if text.isascii():
         return " ".join(text.split()).lower(), ""
     return unicodedata.normalize("NFC", _BLANKS.sub(" ", text).lower()), ""
 
 
 def normalise_city(text: str, _country: str | None) -> Normalised:
-    """Keep letters, digits and accents, which are composed (NFC); lower the case."""
+    """Return the letters, digits and accents of a city, composed (NFC) and in lower case."""
     city = "".join(c for c in text.lower() if c.isalnum() or unicodedata.category(c)[0] == "M")
     return unicodedata.normalize("NFC", city) or None, "" if city else "no letter is left of it"
 
 
 def normalise_state(text: str, country: str | None) -> Normalised:
-    """Find the code of a state of the event's country, else of the US."""
+    """Return the code of a state of the event's country, by default the US."""
     code = state_code(text, country)
     if code is None and is_state_of_account(text):
         return None, ""
@@ -214,13 +214,13 @@ def normalise_zip(text: str, country: str | None) -> Normalised:
 
 
 def normalise_country(text: str, _country: str | None) -> Normalised:
-    """Find the alpha-2 code of a country."""
+    """Return the alpha-2 code of a country."""
     code = country_code(text)
     return (code.lower(), "") if code else (None, "no country, or more than one, bears this name")
 
 
 def external_id_normaliser(*, keep_case: bool) -> Normaliser:
-    """Make a normaliser of user ids: no white space, no characters of no width."""
+    """Return a normaliser of user ids: no white space, no characters of no width."""
 
     def normalise(text: str, _country: str | None) -> Normalised:
         user_id = _seen(text)
@@ -230,7 +230,7 @@ def external_id_normaliser(*, keep_case: bool) -> Normaliser:
 
 
 def normalise_maid(text: str, _country: str | None) -> Normalised:
-    """Lower the case of an advertising id; only zeros mean that the person limits tracking."""
+    """Return an advertising id in lower case; an id of only zeros means that the person limits tracking."""
     return (text.lower(), "") if text.strip("0-") else (None, "it is all zeros, which means that tracking is limited")
 
 

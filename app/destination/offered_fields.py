@@ -1,4 +1,4 @@
-"""The fields that the action offers, as the tables of their readers have them."""
+"""The fields that the action offers, from the tables of their readers."""
 
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, Self
@@ -15,20 +15,20 @@ _FLAGS = (read_boolean, read_opt_out, read_permission)
 
 
 class OfferedField(NamedTuple):
-    """What a field of the action takes."""
+    """The accepted values of a field of the action."""
 
-    #: What reads numbers and times from texts takes a text.
+    #: Readers of numbers and times in texts have the type of a text.
     type: Literal["string", "integer", "boolean", "object"]
-    #: The only values there are; None where there are others.
+    #: The closed list of values; `None` if the field has no such list.
     choices: tuple[str, ...] | None
-    #: A list is sent whole.
+    #: A list is sent as a whole.
     multiple: bool
-    #: Of an object, by name; empty of all else.
+    #: Of an object, by name; otherwise empty.
     members: Mapping[str, "OfferedField"]
 
     @classmethod
     def of(cls, read: Reader) -> Self:
-        """Describe what a reader takes."""
+        """Describe the values that a reader accepts."""
         members = read.members if isinstance(read, ObjectReader) else {}
         kind: Literal["string", "integer", "boolean", "object"] = "string"
         if members:

@@ -1,10 +1,10 @@
-"""Who an event is about, where it names several people: the buyer, the company, the recipient of a gift.
+"""Choose the person that an event is about, if it contains several people.
 
-An event holds what it knows of people in blocks (`properties.customer`, `context.traits`, a billing address). Names are
-taken from one block and the address from one block, the first that has any of it, and so is whatever else is said of
-somebody (phone, gender, date of birth), so that two people are never mixed: a block whose own e-mail address is not the
-one that is sent is somebody else's, and that of a recipient counts only where its e-mail address or its name is the
-buyer's.
+Such people are the buyer, the company, and the recipient of a gift. An event has data about people in blocks
+(`properties.customer`, `context.traits`, a billing address). Names come from a single block and the address from a
+single block, the first that has any of it; the same applies to each other field (phone, gender, date of birth). So two
+people are never mixed: a block with an e-mail address other than the sent one belongs to another person, and a
+recipient's block counts only if its e-mail address or name is the buyer's.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -21,53 +21,53 @@ from app.destination.reading import flattened, text_of
 from app.destination.warnings import kind, left_out
 
 _TWO_WORDS = 2
-#: A whole name of more is nobody's.
+#: A name with more words is ignored.
 _MAX_WORDS = 8
 
-#: What is sent of a text, mostly its digest (None: nothing), and what to say about it.
+#: The sent form of a text, usually its digest (`None`: not sent), and a note.
 Digest: TypeAlias = tuple[str | None, str]
-#: From a text, and the country of the event where that matters, to what is sent of it.
+#: Converts a text, with the country of the event if relevant, to its sent form.
 Way: TypeAlias = Callable[[str, str | None], Digest]
-#: A name as it is sent: digests of the first and the last name, either of which may be missing.
+#: A name as it is sent: digests of the first and the last name, each of which may be missing.
 _Name: TypeAlias = tuple[str | None, str | None]
 #: By Pinterest's name: digests.
 _Sent: TypeAlias = dict[str, list[str]]
 
 
 class _Group(NamedTuple):
-    """Fields that are taken from one block."""
+    """Fields that come from the same block."""
 
     fields: Sequence[str]
-    #: A block with any of these is worth a look.
+    #: Blocks without any of these members can be skipped.
     members: frozenset[str]
 
 
 class FoundPerson(NamedTuple):
-    """What was found of one person."""
+    """The data about a person in an event."""
 
     sent: _Sent
-    #: The country of the person as far as it is known, alpha-2; None where it is not.
+    #: The country of the person, alpha-2; `None` if unknown.
     country: str | None
-    #: That of phone numbers beside which none stands; it may be the recipient's.
+    #: The country for phone numbers without a country; possibly that of the recipient.
     phone_country: str | None
     notes: list[str]
 
 
 class People:
-    """Chooses among the blocks of one event after the other."""
+    """Chooses among the blocks of events."""
 
     def __init__(self, fields: Mapping[str, tuple[str, Way]]) -> None:
-        """Take the fields by the action's name: Pinterest's name of each, and how it is hashed."""
+        """Store the fields by the action's name: Pinterest's name of each, and its hash function."""
         self._wires = {name: wire for name, (wire, _) in fields.items()}
         self._ways = {name: way for name, (_, way) in fields.items()}
 
     def take(
         self, blocks: Sequence[PersonBlock], wanted: Any, sent: Mapping[str, Any], country: str | None
     ) -> FoundPerson:
-        """Return the wanted names, address members and what stands alone, each from one block.
+        """Return the wanted names, address members and separate fields, each from a single block.
 
-        `wanted` are fields with blanks between; `sent` holds what is sent already of e-mail addresses and names;
-        `country` is what the mapping names itself.
+        `wanted` are fields separated by blanks; `sent` has the e-mail addresses and names that are already sent;
+        `country` comes from the mapping itself.
         """
         names, address, alone, fields = _groups(wanted if type(wanted) is str else "")
         if len(blocks) == 1 and (plain := self._plainly(blocks[0], fields, sent, country)):
@@ -89,7 +89,7 @@ class People:
     def _plainly(
         self, block: PersonBlock, fields: Collection[str], sent: Mapping[str, Any], country: str | None
     ) -> FoundPerson | None:
-        """Return what is taken of the only block of an event, as nearly always; None where it wants a closer look."""
+        """Return the data from the only block of an event, the usual case; `None` if the block needs all checks."""
         values = block.values
         is_named = "first_name" in values or "last_name" in values
         if block.is_recipient or ("name" in values and not is_named):
@@ -120,16 +120,16 @@ class People:
         where: Iterable[str | None],
         notes: list[str],
     ) -> _Sent:
-        """Return the fields of a group of the first block that has any of them and is the buyer's.
+        """Return the fields of a group from the first block that has any of them and belongs to the buyer.
 
-        `who` is the buyer, by what is sent; `where` the country by which each block is read.
+        `who` has the buyer's sent fields; `where` has the country for reading each block.
         """
         for block, country in zip(blocks, where, strict=False):
             if group.members.isdisjoint(block.values):
                 continue
             if why := self._not_the_buyers(block, who):
                 note = f": {block.place} passed over, {why}"
-                if note not in notes:  # as that of a name already
+                if note not in notes:  # already added for a name
                     notes.append(note)
                 continue
             read = self._read_names if group.members is OF_NAMES else self._read
@@ -139,7 +139,7 @@ class People:
         return {}
 
     def states(self, blocks: Sequence[PersonBlock], country: str | None) -> list[KnownState]:
-        """Return every state that the blocks name; `country` is that of the event, for those that name none."""
+        """Return all states in the blocks; `country` is that of the event, for blocks without a country."""
         known: list[KnownState] = []
         for block in blocks:
             stated = (item for item in flattened(block.of("state")) if not says_nothing(item))
@@ -153,7 +153,7 @@ class People:
         return known
 
     def _read(self, block: PersonBlock, asked: Sequence[str], country: str | None, notes: list[str]) -> _Sent:
-        """Read the fields asked for of one block; what cannot be read is told."""
+        """Read the requested fields of a block; unreadable values cause notes."""
         taken = {}
         for field in asked:
             if field in block.values:
@@ -164,7 +164,7 @@ class People:
         return taken
 
     def _read_names(self, block: PersonBlock, asked: Sequence[str], country: str | None, notes: list[str]) -> _Sent:
-        """Read the names of one object in a block."""
+        """Read the names in an object of a block."""
         for part in block.objects():
             taken = self._read(part, asked, country, notes)
             if not taken and "name" in part.values:
@@ -176,7 +176,7 @@ class People:
         return {}
 
     def _digests(self, block: PersonBlock, field: str, country: str | None) -> tuple[list[str], Sequence[str]]:
-        """Return the digests of the first value of a field that can be read, a list as one, and what is to be said."""
+        """Return the digests of the first readable value of a field (a list is a single value), and the notes."""
         way = self._ways[field]
         pairs = block.values[field]
         if len(pairs) > 1 and field in ALONE:
@@ -189,7 +189,7 @@ class People:
                     return [digest], problems
             digests: dict[str, None] = {}
             items = list(flattened(value))
-            beside = block.countries if len(items) > 1 else []  # of several people, one country each
+            beside = block.countries if len(items) > 1 else []  # of several people, a country each
             for item, at in zip(items, beside if len(beside) == len(items) else repeat(country), strict=False):
                 text = text_of(item)
                 digest, note = (None, "a text is expected") if text is None else way(text, at or country)
@@ -203,7 +203,7 @@ class People:
         return [], problems
 
     def _not_the_buyers(self, block: PersonBlock, sent: Mapping[str, Any]) -> str:
-        """Return why a block is not that of the person who is sent; "" where it is."""
+        """Return why a block does not belong to the sent person; "" if it does."""
         own = self._digests(block, "email", None)[0] if "email" in block.values else []
         emails = sent.get("em", ())
         if own and emails and set(own).isdisjoint(emails):
@@ -217,7 +217,7 @@ class People:
         return "" if names or (own and emails) else "it is the recipient's, who may be somebody else"
 
     def _names(self, block: PersonBlock) -> Iterator[_Name]:
-        """Yield the names that a block may mean: its parts, or its whole name split at each blank."""
+        """Yield the possible names of a block: its parts, or its whole name split at each blank."""
         for part in block.objects():
             halves = [_only(self._digests(part, field, None)[0] if field in part.values else ()) for field in HALVES]
             if halves == [None, None]:
@@ -226,7 +226,7 @@ class People:
                 yield halves[0], halves[1]
 
     def _whole_names(self, block: PersonBlock) -> Iterator[tuple[_Name, int]]:
-        """Yield the first and last names that a whole name may stand for, and of how many words it is."""
+        """Yield the possible first and last names of a whole name, with its number of words."""
         for value in block.of("name"):
             is_name = type(value) is str and len(value) <= MAX_LENGTH and "," not in value and not is_no_id(value)
             words = value.split() if is_name else []
@@ -238,7 +238,7 @@ class People:
 
 @lru_cache(maxsize=64)
 def _groups(wanted: str) -> tuple[_Group, _Group, Sequence[_Group], Collection[str]]:
-    """Return the wanted names, the wanted members of an address, each of what stands alone, and all of them."""
+    """Return the wanted names, address members, separate fields, and all of them together."""
     fields = frozenset(wanted.split())
     names, address = ([field for field in group if field in fields] for group in (NAMES, ADDRESS))
     alone = [_Group((field,), frozenset((field,))) for field in ALONE if field in fields]
@@ -246,5 +246,5 @@ def _groups(wanted: str) -> tuple[_Group, _Group, Sequence[_Group], Collection[s
 
 
 def _only(digests: Any) -> str | None:
-    """Return the digest of a field that names one person; None where it names none or several."""
+    """Return the digest of a field with a single person; `None` if it has none or several."""
     return digests[0] if digests and len(digests) == 1 else None

@@ -1,4 +1,4 @@
-"""What an event says of its person, whichever preset takes it: digests, and whether they may be used."""
+"""Data about the person in an event, independent of presets: digests, and whether they may be used."""
 
 import re
 from collections.abc import Mapping
@@ -15,16 +15,16 @@ from app.destination.user_data import UserDataReader
 
 
 class PersonFacts(Struct, frozen=True, kw_only=True):
-    """What one event says of its person."""
+    """The data about the person in an event."""
 
     #: As it would be sent: digests, the click id, address and user agent.
     user_data: dict[str, Any]
-    #: The event carries `opt_out` or Limited Data Processing, by whatever rule.
+    #: The event has `opt_out` or Limited Data Processing, by any rule.
     is_opted_out: bool
 
 
 class PersonReader:
-    """Reads the person out of the resolved fields of one event after the other, under one set of rules."""
+    """Reads the person from the resolved fields of events, under a set of rules."""
 
     def __init__(self, rules: ConversionSettings, state_of: StateOf | None = None) -> None:
         self._read_user_data = UserDataReader(rules)
@@ -32,7 +32,7 @@ class PersonReader:
         self.heeds_gpc = rules.gpc != "ignore"
 
     def __call__(self, fields: Mapping[str, Any]) -> PersonFacts:
-        """Return who it is and whether opted out; of what cannot be read there is nothing."""
+        """Return the person and whether the person opted out; unreadable values are omitted."""
         candidates = places_in(fields).candidates
         given = fields.get("user_data") or {}
         blocks = blocks_of(fields.get("person_blocks"))
@@ -42,17 +42,17 @@ class PersonReader:
         if flags:
             event["custom_data"]["opt_out_type"] = flags
         states = self._read_user_data.states(given, blocks, event["user_data"]) if self._opt_outs.asks_states else []
-        found = dict(event["user_data"])  # without what is added for the sake of LDP
+        found = dict(event["user_data"])  # without the additions for LDP
         self._opt_outs.apply(event, fields.get("gpc"), states, countries_of(given, blocks))
         is_ldp = LDP in event["custom_data"].get("opt_out_type", "").split(",")
         is_opted_out = is_ldp or event.get("opt_out") is True or self.permission(fields) is False
         return PersonFacts(user_data=found, is_opted_out=is_opted_out)
 
     def permission(self, fields: Mapping[str, Any]) -> bool | None:
-        """Return whether the person said yes (True) or no (False) to being tracked; None where nothing is said.
+        """Return whether the person opted in (True) or out (False) of tracking; `None` if unknown.
 
-        Said in the flags of the event, by the permission of a device, or by Global Privacy Control where it is heeded.
-        A no in any of them wins; what cannot be read is a no.
+        The sources are the flags of the event, the permission of a device, and Global Privacy Control if it is enabled.
+        An opt-out in any of them wins; an unreadable value is an opt-out.
         """
         answers = [
             _opposite(read_opt_out(fields.get("opt_out"))[0]),
@@ -65,7 +65,7 @@ class PersonReader:
         return True if True in answers else None
 
     def permits_device(self, fields: Mapping[str, Any]) -> bool:
-        """Return whether the device says the permission that sending its advertising id needs."""
+        """Return whether the device has the permission that is required to send its advertising id."""
         return read_permission(fields.get("advertiser_tracking_enabled"))[0] is True
 
 
@@ -79,22 +79,22 @@ def carries_opt_out(event: Mapping[str, Any]) -> bool:
     return event.get("opt_out") is True or (flags is not None and LDP in flags.split(","))
 
 
-#: What a phone number is written with, and with how many digits at least.
+#: The characters of a phone number, and the minimum number of digits.
 _PHONE: Final = re.compile(r"\+?[\d\s()./-]+")
 _MIN_DIGITS: Final = 7
 _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII | re.IGNORECASE)
 
 
 class TypedPerson:
-    """Reads what is typed, under one set of rules: the digest is the one that events of the person carry."""
+    """Reads typed contacts under a set of rules, with the same digest as in events of the person."""
 
     def __init__(self, rules: ConversionSettings) -> None:
         self._phone = phone_normaliser(rules.default_country)
 
     def __call__(self, text: str) -> str | None:
-        """Return the digest of an e-mail address or a phone number, or a digest as it is; None where it is neither.
+        """Return the digest of an e-mail address or a phone number, or a digest unchanged; otherwise `None`.
 
-        A phone number without its country is one of DEFAULT_COUNTRY, and without that its digits.
+        A phone number without a country is completed by DEFAULT_COUNTRY; without that setting its digits are hashed.
         """
         text = text.strip()
         if _SHA256.fullmatch(text):
@@ -108,6 +108,6 @@ class TypedPerson:
         return form and hashed(form)
 
     def of_id(self, text: str) -> list[str]:
-        """Return the digests of an id as `external_id`: two, since EXTERNAL_ID_KEEP_CASE may have changed."""
+        """Return the digests of an id as `external_id`: two, because EXTERNAL_ID_KEEP_CASE may have changed."""
         forms = [normalised(text, None, external_id_normaliser(keep_case=keep_case))[0] for keep_case in (False, True)]
         return sorted({hashed(form) for form in forms if form})

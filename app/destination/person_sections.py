@@ -1,4 +1,4 @@
-"""The blocks of an event that each say who somebody is, as the mapping hands them over."""
+"""The blocks of an event that each describe a person, in the form of the mapping."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -14,43 +14,44 @@ from app.destination.reading import flattened
 HALVES: Final = ("first_name", "last_name")
 NAMES: Final = tuple(each.name for each in USER_FIELDS if each.reading.block == "name")
 ADDRESS: Final = tuple(each.name for each in USER_FIELDS if each.reading.block == "address")
-#: Each of them is taken from one block by itself; in a block before that of an address in it.
+#: Fields that come from a single block each; in a block, before those of an address in the block.
 ALONE: Final = tuple(each.name for each in USER_FIELDS if each.reading.block == "alone")
 #: A block with any of these may have a name.
 OF_NAMES: Final = frozenset((*NAMES, "name"))
-#: All that is read of a block.
+#: All members that are read from a block.
 OF_BLOCKS: Final = frozenset(("name", *(each.name for each in USER_FIELDS if each.reading.block)))
 
 
 class PersonBlock(NamedTuple):
-    """One place of an event that says who somebody is."""
+    """A place of an event that describes a person."""
 
-    #: In the event, such as `properties.customer`.
+    #: The path in the event, such as `properties.customer`.
     place: str
-    #: Whoever gets the goods, who need not be the buyer.
+    #: The recipient of the goods, possibly not the buyer.
     is_recipient: bool
-    #: By the action's field, and `name` for a whole name: pairs of key and value, in the order in which they are tried.
+    #: By the action's field, and `name` for a whole name: pairs of key and value, in the order of priority.
     values: Mapping[str, Sequence[Any]]
 
     def of(self, field: str) -> list[Any]:
-        """Return what stands there for a field, in order."""
+        """Return the values of a field, in order."""
         return [value for _, value in self.values.get(field, ())]
 
     @property
     def country(self) -> str | None:
-        """The country that it names, alpha-2; None where it names none."""
+        """Return the block's country, alpha-2; `None` if it has none."""
         return next(filter(None, map(country_of, self.of("country"))), None) if "country" in self.values else None
 
     @property
     def countries(self) -> list[str | None]:
-        """All countries that it names, alpha-2, and None for each text that is no country, except placeholders."""
+        """Return all countries of the block, alpha-2, and `None` for each unknown country that is no placeholder."""
         given = flattened(self.of("country"))
         return [country_of(item) for item in given if not (type(item) is str and is_no_id(item))]
 
     def objects(self) -> Sequence["PersonBlock"]:
-        """Return the block once for each object that has names: itself, then what is in it, each without the others'.
+        """Return the block once for each object with names: first itself, then its inner objects.
 
-        An address in a block may be somebody else's, so that halves of two names are never put together.
+        Each result has the names of a single object. An address in a block may belong to another person, so parts of
+        different names are never combined.
         """
         named = [(field, pair) for field in OF_NAMES if field in self.values for pair in self.values[field]]
         if not any("." in key for _, (key, _) in named):  # nearly always
@@ -63,14 +64,14 @@ class PersonBlock(NamedTuple):
 
 
 def blocks_of(given: Any) -> list[PersonBlock]:
-    """Return the blocks as `@blocks` of a mapping gives them; none where anything else was given."""
+    """Return the blocks from `@blocks` of a mapping; none for other values."""
     if type(given) is not Blocks:
         return []
     return [PersonBlock(block["place"], block["is_recipient"], block["values"]) for block in given]
 
 
 def phones_as_given(given: Any, blocks: Any) -> Any:
-    """Return the phone numbers of an event as they stand in it: what the mapping gives itself, and those of blocks."""
+    """Return the phone numbers of an event as given: those of the mapping, and those of blocks."""
     if type(blocks) is not Blocks:
         return given
     found = [value for block in blocks if "phone" in block["values"] for _, value in block["values"]["phone"]]
@@ -80,12 +81,12 @@ def phones_as_given(given: Any, blocks: Any) -> Any:
 
 
 def countries_of(user_data: Mapping[str, Any], blocks: Sequence[PersonBlock]) -> set[str]:
-    """Return every country that an event names, alpha-2."""
+    """Return all countries in an event, alpha-2."""
     return set(filter(None, (country_of(user_data.get("country")), *(block.country for block in blocks))))
 
 
 def country_of(given: Any) -> str | None:
-    """Return the first country that the event names, as upper-case alpha-2; a digest of a code counts."""
+    """Return the first country in the event, as upper-case alpha-2; the digest of a code is accepted."""
     if type(given) is str and len(given) <= MAX_LENGTH:  # nearly always
         return country_code(given)
     for item in () if given is None else flattened(given):

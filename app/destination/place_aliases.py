@@ -1,9 +1,9 @@
-"""Names of countries and states that shops and people write, beside those of ISO 3166 and its translations."""
+"""Names of countries and states in use, in addition to those of ISO 3166 and its translations."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-#: alpha-2 -> names; case, accents, blanks and punctuation do not matter (`U.S.A.` is `USA`).
+#: alpha-2 -> names; case, accents, blanks and punctuation are ignored (`U.S.A.` is `USA`).
 COUNTRIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "AE": ("UAE", "Emirates", "الإمارات"),
@@ -60,7 +60,7 @@ COUNTRIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
-#: Country -> its state's code (behind the hyphen of ISO 3166-2) -> names. ISO has but one of them.
+#: Country -> code of a state (after the hyphen of ISO 3166-2) -> names. ISO has a single name for each.
 STATES: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "AE": {"AZ": ("Abu Dhabi",), "DU": ("Dubai",), "SH": ("Sharjah",)},

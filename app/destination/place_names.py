@@ -1,4 +1,4 @@
-"""Countries and states by any name in use, as their ISO 3166 codes."""
+"""Look up countries and states by any name in use, and return their ISO 3166 codes."""
 
 import gettext
 import re
@@ -14,17 +14,17 @@ import pycountry
 
 from app.destination.place_aliases import COUNTRIES, STATES
 
-#: Characters: more than all languages of pycountry's catalogues are written with.
+#: Maximum size of the cache, in characters: more than all languages in pycountry's catalogues have.
 _MAX_REMEMBERED = 10_000
 _ISO_3166_2 = re.compile(r"[A-Za-z]{2}-[A-Za-z0-9]{1,3}", re.ASCII)
 
 
 @lru_cache(maxsize=4096)
 def country_code(name: str) -> str | None:
-    """Return the alpha-2 code, upper case, of a country; None where no country, or more than one, bears the name.
+    """Return the upper-case alpha-2 code of a country; `None` if the name is unknown or ambiguous.
 
-    Knows codes of two and three letters, the SHA-256 of a code, the names of ISO 3166, names in use, and the names in
-    all languages whose catalogues pycountry ships.
+    Accepts codes of two and three letters, the SHA-256 of a code, the names of ISO 3166, names in use, and the names in
+    all languages of pycountry's catalogues.
     """
     key = _key(name)
     english = _english_names()
@@ -33,9 +33,9 @@ def country_code(name: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def state_code(name: str, country: str | None) -> str | None:
-    """Return the part behind the hyphen of an ISO 3166-2 code, upper case; None where there is no such state.
+    """Return the part of an ISO 3166-2 code after the hyphen, upper case; `None` if there is no such state.
 
-    `US-CA` says its country; anything else is looked up in `country` (alpha-2), in the US where that is None.
+    `US-CA` includes its country; other texts are looked up in `country` (alpha-2; `None`: US).
     """
     text = name.strip()
     if _ISO_3166_2.fullmatch(text):
@@ -48,28 +48,28 @@ def state_code(name: str, country: str | None) -> str | None:
 
 
 def country_in_state(text: str | None) -> str | None:
-    """Return the country that the code of a state says itself: `US-CA` is in the US, whatever stands beside it."""
+    """Return the country in the code of a state: `US-CA` is in the US, regardless of other fields."""
     return text.strip()[:2].upper() if text and _ISO_3166_2.fullmatch(text.strip()) else None
 
 
 def is_state_of_account(text: str | None) -> bool:
-    """Return whether a text is what Shopify writes as `state` of a customer: that of the account, which is no place."""
+    """Return whether a text is Shopify's `state` of a customer account, which is not a place."""
     return text is not None and text.strip().lower() in {"disabled", "invited", "enabled", "declined"}
 
 
 def load_place_names() -> None:
-    """Read all names ahead, so that no event waits for them: for whoever starts to serve events."""
+    """Load all names in advance, so that no event waits for them. Called by servers at the start."""
     country_code("a name that no country bears")
     state_code("a name that no state bears", None)
 
 
 def _key(name: str) -> str:
-    """Reduce a name to what is compared: no case, accents, blanks or punctuation; `&` is `and`."""
+    """Return the form of a name for comparison: without case, accents, blanks and punctuation; `&` is `and`."""
     return unicodedata.normalize("NFKD", name.replace("&", " and ").casefold()).translate(_COMPARED)
 
 
 class _Compared(dict[int, int | None]):
-    """Says of each character whether it is compared, for `str.translate`; remembers the first of them."""
+    """A cache for `str.translate`: whether each character is compared."""
 
     def __missing__(self, code: int) -> int | None:
         character = chr(code)
@@ -124,12 +124,12 @@ def _translated_names() -> dict[str, str]:
 
 
 def _keys_to_codes(names: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
-    """Turn a table of names in use around."""
+    """Invert a table of names in use."""
     return {_key(name): code for code, spellings in names.items() for name in spellings}
 
 
 def _names_of(country: object) -> Iterator[str]:
-    """Yield the names that ISO gives a country."""
+    """Yield ISO's names of a country."""
     for attribute in ("name", "official_name", "common_name"):
         name = getattr(country, attribute, None)
         if name:
@@ -152,12 +152,12 @@ def _turned(name: str) -> tuple[str, str]:
 
 
 def _borne_by_one(names: dict[str, set[str]]) -> dict[str, str]:
-    """Keep the names that lead to exactly one code."""
+    """Return the names with exactly one code."""
     return {key: next(iter(codes)) for key, codes in names.items() if len(codes) == 1}
 
 
 def _states_of(country: str) -> list[Any]:
-    """Return the subdivisions of a country; none for a code that is no country's."""
+    """Return the subdivisions of a country; none for an unknown code."""
     return list(pycountry.subdivisions.get(country_code=country) or ())  # type: ignore[no-untyped-call]  # its gap
 
 
@@ -169,7 +169,7 @@ def _state_codes(country: str) -> frozenset[str]:
 
 @lru_cache(maxsize=256)
 def _state_names(country: str) -> dict[str, str]:
-    """Map the keys of a country's subdivisions to their codes; of equal names the upper level wins."""
+    """Map the keys of a country's subdivisions to their codes; the upper level wins for equal names."""
     names: dict[str, str] = {}
     states = sorted(_states_of(country), key=lambda state: (state.parent_code is not None, state.code))
     for split in (False, True):

@@ -1,7 +1,7 @@
-"""Privacy flags: read so that what was said against tracking is never lost.
+"""Privacy flags, read so that an opt-out is never lost.
 
-Several values are what several places of the event say: one no among them is a no. Only null, empty and blank texts say
-nothing; whatever else cannot be read is a no.
+Several values come from several places of the event: a single opt-out among them wins. Only null, empty and blank texts
+count as missing; other unreadable values are opt-outs.
 """
 
 import re
@@ -14,18 +14,18 @@ from app.core.values.placeholders import flag_texts, read_flag, unwrap_single
 from app.destination.reading import NO_NOTES, Reader, Reading, about_flag, flattened, text_of
 from app.destination.warnings import kind, left_out
 
-#: The flag of privacy laws that Pinterest knows: Limited Data Processing.
+#: The only flag of privacy laws in Pinterest's API: Limited Data Processing.
 LDP = "LDP"
-#: How it is written besides, without marks and in lower case.
+#: Other spellings, without marks and in lower case.
 _LDP_WORDS: Final = frozenset({"ldp", "limiteddataprocessing"})
 _MARKS = re.compile(r"[\W_]+")
-#: What a flag looks like; all else could be anybody's words.
+#: The form of a flag; other texts may be a person's words.
 _FLAG = re.compile(r"(?!(?:\D*\d){7})(?!\d+$)\w[\w.-]{0,39}", re.ASCII)
 _SEPARATORS = re.compile(r"[,;\s]+")
-#: IAB's US Privacy String, version 1: of its letters the third says whether somebody opted out.
+#: IAB's US Privacy String, version 1: the third letter is the opt-out.
 #: https://github.com/InteractiveAdvertisingBureau/USPrivacy
 _US_PRIVACY = re.compile(r"\s*1[YN-](?P<opted_out>[YN-])[YN-]\s*", re.IGNORECASE)
-#: Words that say nothing anywhere else, a yes or no, or that somebody opted out: none is a flag of a privacy law.
+#: Words that are no flag of a privacy law: placeholders, yes or no, and words for an opt-out.
 _NO_FLAG = re.compile(
     r"(?<![^,;\s])(?:null|undefined|none|nan|n/a|\(not set\)|true|yes|1|on|off|[ynt]|opt(?:ed)?[\s_-]?(?:in|out)|denied"
     r"|refused|rejected|restricted|limited|unknown|enabled|disabled|all)(?![^,;\s])",
@@ -34,7 +34,7 @@ _NO_FLAG = re.compile(
 
 
 def privacy_flag_reader(no: bool) -> Reader:  # noqa: FBT001 - it is the value that is sent, not a switch
-    """Make a reader of a privacy flag; `no` (true of an opt-out, false of a permission) wins over the other value."""
+    """Return a reader of a privacy flag; the value `no` (true for an opt-out, false for a permission) wins."""
 
     def read(value: Any) -> Reading:
         if type(value) is list and len(value) == 1 and type(value[0]) is bool:  # nearly every flag
@@ -63,10 +63,10 @@ read_permission = privacy_flag_reader(False)  # noqa: FBT003 - the value itself
 
 
 def read_opt_out_type(value: Any) -> Reading:
-    """Read flags of privacy laws from all places and separate them with commas; LDP in any spelling is LDP.
+    """Read flags of privacy laws from all places, and join them with commas; LDP is recognised in any spelling.
 
-    A plain no (false, 0, "no") says that nothing was opted out of. LDP is the one that Pinterest knows: it is added to
-    whatever else is given, flag or not.
+    A plain no (false, 0, "no") means no opt-out. Every other value adds LDP, the only flag of Pinterest, whether the
+    value is a flag or not.
     """
     flags: dict[str, None] = {}
     unreadable = False
@@ -89,7 +89,7 @@ def read_opt_out_type(value: Any) -> Reading:
 
 
 def _flags_of(text: str) -> tuple[list[str], bool]:
-    """Return what looks like flags in a text, and whether nothing else stands in it."""
+    """Return the flags in a text, and whether the text contains only flags."""
     if privacy := _US_PRIVACY.fullmatch(text):
         return ([LDP] if privacy["opted_out"] in "Yy" else []), True
     if _MARKS.sub("", text).lower() in _LDP_WORDS:
@@ -101,38 +101,37 @@ def _flags_of(text: str) -> tuple[list[str], bool]:
 
 
 _US = "US"
-#: Returns the code of a state of the USA for an address; None where the address is of none, or unknown.
+#: Returns the code of the US state of an address; `None` if the address is elsewhere or unknown.
 StateOf: TypeAlias = Callable[[str], str | None]
 
 
 class KnownState(NamedTuple):
-    """A state that the event names in one place."""
+    """A state at a place of the event."""
 
-    #: SHA-256 of its code; None where what stands there is no state.
+    #: SHA-256 of the code; `None` if the value is no state.
     digest: str | None
-    #: Alpha-2, upper case, of the country beside it; None where none is known.
+    #: The country at the same place, alpha-2, upper case; `None` if unknown.
     country: str | None
 
 
 class OptOuts:
-    """Applies the rules about opting out to one finished event after the other."""
+    """Applies the rules about opt-outs to finished events."""
 
     def __init__(self, rules: ConversionSettings, state_of: StateOf | None = None) -> None:
-        """Take the rules, and what finds the state of an address, where there is a database of them."""
+        """Store the rules, and the look-up of states by address if a database is configured."""
         self._state_of = state_of
         self._gpc = rules.gpc
         self._default_country = rules.default_country and rules.default_country.upper()
         self._listed = frozenset(map(_digest, rules.ldp_states))
-        #: Nothing is asked about states where none is listed.
+        #: Without listed states no state is looked up.
         self.asks_states = bool(rules.ldp_states)
 
     def apply(
         self, event: dict[str, Any], gpc: Any, states: Sequence[KnownState], countries: Collection[str]
     ) -> list[str]:
-        """Set `opt_out` and LDP in an event that has `user_data` and `custom_data`, in place; return the warnings.
+        """Set `opt_out` and LDP in an event with `user_data` and `custom_data`, in place; return the warnings.
 
-        `gpc` is what the event says of Global Privacy Control; `states` are all that it names, `countries` (alpha-2)
-        all that it names.
+        `gpc` is the event's value of Global Privacy Control; `states` and `countries` (alpha-2) are all in the event.
         """
         warnings: list[str] = []
         signalled = self._gpc != "ignore" and gpc is not None and read_opt_out(gpc)[0] is True
@@ -160,7 +159,7 @@ class OptOuts:
         return warnings
 
     def _unheeded(self, user_data: dict[str, Any], listed: Sequence[str | None], warnings: list[str]) -> list[str]:
-        """Complete the country that LDP needs; return why Pinterest would not heed LDP all the same."""
+        """Add the country that LDP needs; return why Pinterest would still ignore LDP."""
         reasons = []
         states = user_data.get("st", ())
         if "country" not in user_data and self._default_country:
@@ -174,7 +173,7 @@ class OptOuts:
         return reasons
 
     def _digest_of_address(self, user_data: dict[str, Any], countries: Collection[str]) -> str | None:
-        """Return the digest of the state of the address; None where the event names a country that has none of them."""
+        """Return the digest of the address's state; `None` if the countries in the event contradict it."""
         address = user_data.get("client_ip_address")
         if self._state_of is None or not self._listed or address is None or (countries and _US not in countries):
             return None

@@ -1,14 +1,14 @@
-"""How one given value becomes one that Pinterest accepts.
+"""Convert a given value to a value that Pinterest accepts.
 
-A reader takes what the mapping resolved and returns a Reading: the value to send (None: nothing) and notes about it.
-A note begins with its path below the value, so that a parent only puts a name in front:
+A reader converts the resolved value of the mapping to a Reading: the value to send (`None`: not sent) and notes about
+it. A note begins with its path below the value, so that a parent only adds the name as a prefix:
 
     read_text(5)              -> ("5", ())
     read_text({"a": 1})       -> (None, (": an object of 1 member left out, a text is expected",))
     custom_data's reader      -> ({...}, (".order_id: an object of 1 member left out, a text is expected",))
 
-Missing, null and empty text mean "not given": `MembersReader` never shows them to a reader. A reader that returns no
-value says why in a note.
+Missing, null and empty text mean "not given": `MembersReader` never passes them to a reader. A reader without a value
+returns the reason in a note.
 """
 
 import math
@@ -33,14 +33,14 @@ Reading: TypeAlias = tuple[Any, Notes]
 Reader: TypeAlias = Callable[[Any], Reading]
 
 NO_NOTES: Notes = ()
-#: Why an id is left out.
+#: The reason for omitting an id.
 NO_ID = "it is no id but a placeholder, or no text or number"
-#: Whole floats beyond this are no longer exact; JavaScript writes them with an exponent.
+#: Larger whole floats are not exact; JavaScript writes them with an exponent.
 _EXACT_LIMIT = 1e21
 
 
 def flattened(value: Any) -> Iterator[Any]:
-    """Yield what a value, or a list of lists of values, holds; null and empty texts are nothing."""
+    """Yield a value, or the values in a list of lists, without null and empty texts."""
     if type(value) is list:
         for item in value:
             yield from flattened(item)
@@ -49,7 +49,7 @@ def flattened(value: Any) -> Iterator[Any]:
 
 
 def number_text(number: float) -> str:
-    """Write a finite number as JavaScript does (189.0 is `189`), but never with an exponent."""
+    """Return a finite number as JavaScript writes it (189.0 is `189`), but never with an exponent."""
     if isinstance(number, int) or (number.is_integer() and abs(number) < _EXACT_LIMIT):
         return str(int(number))
     text = repr(number)
@@ -57,7 +57,7 @@ def number_text(number: float) -> str:
 
 
 def text_of(value: Any) -> str | None:
-    """Return a text, or a number as text; None for what has no obvious text (true, objects, lists)."""
+    """Return a text, or a number as text; `None` for values without an obvious text (true, objects, lists)."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "replace").decode()
     if type(value) is int or (type(value) is float and math.isfinite(value)):
@@ -66,11 +66,11 @@ def text_of(value: Any) -> str | None:
 
 
 class TextReader:
-    """Reads any text that is not blank and cuts what is longer than `max_length` characters; a number becomes text."""
+    """Reads any non-blank text or number as text, cut to `max_length` characters."""
 
-    #: A text that begins with none of these says something.
+    #: A text that begins with another character is not empty.
     doubtful: frozenset[str] = FIRST_CHARACTERS
-    #: A text must begin with one of these, where there are any.
+    #: Required prefixes of a text, if any.
     begins: tuple[str, ...] = ()
 
     def __init__(self, max_length: int = sys.maxsize) -> None:
@@ -78,11 +78,11 @@ class TextReader:
 
     @property
     def cuts(self) -> bool:
-        """Whether there are texts that are too long."""
+        """Return whether the reader has a maximum length."""
         return self._max_length < sys.maxsize
 
     def __call__(self, value: Any) -> Reading:
-        """Read a text; None, with a note, for what has no obvious text."""
+        """Read a text; `None`, with a note, for values without an obvious text."""
         if (
             type(value) is str
             and value
@@ -95,7 +95,7 @@ class TextReader:
         return (None, notes) if text is None else self._cut(text, value)
 
     def _text_of(self, value: Any) -> tuple[str | None, Notes]:
-        """Return the text that a value holds; None, and why, where it holds none."""
+        """Return the text of a value; `None` with the reason if the value has no text."""
         text = text_of(unwrap_single(value))
         if text is None:
             return None, (left_out(value, "a text is expected"),)
@@ -104,7 +104,7 @@ class TextReader:
         return text, NO_NOTES
 
     def _cut(self, text: str, value: Any) -> tuple[str, Notes]:
-        """Cut what is too long."""
+        """Cut a text that is too long."""
         if len(text) > self._max_length:
             return text[: self._max_length], (f": {kind(value)} cut to {self._max_length} characters",)
         return text, NO_NOTES
@@ -114,7 +114,7 @@ read_text: Reader = TextReader()
 
 
 class _AddressReader(TextReader):
-    """Reads a URL of the web: a text, never a number."""
+    """Reads a web URL: a text, never a number."""
 
     doubtful = FIRST_OF_NO_ADDRESSES
     begins = ("https://", "http://")
@@ -134,20 +134,20 @@ read_address: Reader = _AddressReader()
 
 
 def read_boolean(value: Any) -> Reading:
-    """Read true and false in the spellings of `app.core.values.placeholders`; anything else is nothing."""
+    """Read true and false in the spellings of `app.core.values.placeholders`; other values are omitted."""
     flag = read_flag(value)
     return flag, (left_out(value, "true or false is expected"),) if flag is None else about_flag(value, flag)
 
 
 def about_flag(value: Any, flag: bool) -> Notes:  # noqa: FBT001 - the value itself
-    """Return what a word was read as; that 1 and "true" are true needs no saying, Segment reads them so too."""
+    """Return a note about a word that was read as a flag; none for 1 and "true", which Segment also reads as true."""
     word = unwrap_single(value)
     is_word = type(word) is str and word not in ("true", "false")
     return (f": {kind(value)} read as {str(flag).lower()}",) if is_word else NO_NOTES
 
 
 class ChoiceReader:
-    """Reads one of `choices`, in any case; `also` names other spellings in use."""
+    """Reads a value of `choices`, in any case; `also` has other spellings."""
 
     def __init__(self, *choices: str, also: Mapping[str, str] | None = None) -> None:
         self.choices = choices
@@ -163,15 +163,15 @@ class ChoiceReader:
 
 
 def _placed(problem: str, place: str) -> str:
-    """Say where the value was found, behind the member that the problem is about: `[0].item_price (place): ...`."""
+    """Add the place of the value to a note, after the member: `[0].item_price (place): ...`."""
     member, mark, told = problem.partition(":")
     return f"{member} ({place}){mark}{told}"
 
 
 def usable_candidate(candidates: Iterator[Candidate], read: Reader, problems: Notes) -> Reading:
-    """Read the candidates of a field, the first that `read` takes wins; each refused one leaves its notes.
+    """Return the first candidate of a field that `read` accepts; each rejected candidate adds its notes.
 
-    `problems`: the notes on the first, which stand where there are no others.
+    `problems`: the notes about the first value, which are returned if there are no candidates.
     """
     notes: list[str] = []
     for candidate in candidates:

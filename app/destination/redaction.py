@@ -1,4 +1,4 @@
-"""Personal data that hides in addresses, searches, free texts and answers is taken out of them."""
+"""Remove personal data from addresses, searches, free texts and responses."""
 
 import re
 import sys
@@ -13,10 +13,10 @@ from app.core.values.texts import written_texts
 from app.destination.reading import NO_NOTES, Reader, Reading, TextReader, flattened, text_of
 from app.destination.warnings import kind, left_out
 
-#: Whatever the operator names: values of these parameters say who a person is, or let anybody in.
+#: Always removed: parameters with a person's name or a credential.
 ALWAYS_REDACTED = frozenset({"name", "fullname", "first_name", "last_name", "access_token", "token"})
 _LOGIN = re.compile(r"(?<=://)[^/?#@\s]+@")
-#: What stands before a parameter, and between its name and its value; within a parameter, encoded once or more often.
+#: The separators before a parameter and before its value; within a parameter, percent-encoded at least once.
 _ENCODED = r"%(?:25)*"
 _NAMED = re.compile(
     rf"(?:[?&#;]|(?<==)|{_ENCODED}(?:3F|26|23|3B))"
@@ -25,9 +25,10 @@ _NAMED = re.compile(
 )
 _VALUE = re.compile(r"[^&#;\s]+")
 _ENCODED_VALUE = re.compile(rf"(?:(?!{_ENCODED}(?:26|23|3B))[^&#;\s])+", re.IGNORECASE)
-#: In nearly no name of a parameter, but in many values.
+#: Rare in names of parameters, frequent in values.
 _UNUSUAL = re.compile(r"[%.!+/\[]")
-#: Parts of a name: `customer[email]` and `email[0]`, as PHP and Rails write objects and lists, `customer.email`.
+#: Parts of a name: `customer[email]` and `email[0]`, PHP's and Rails' notation of objects and lists, and
+#: `customer.email`.
 _PARTS = re.compile(r"[][.]+")
 _MAX_ENCODED = 3
 _DASHES = r"\u2010-\u2015\u2212"
@@ -40,11 +41,11 @@ _PHONES = re.compile(
     r"|(?<![\d.,/-])(?=(?:\d(?:\s|%20)?){9})0\d{1,4}(?:\s|%20)(?:\d(?:\s|%20)?){4,9}\d(?!\d)",  # national, in groups
     re.IGNORECASE,
 )
-#: Every number that `_PHONES` finds has a plus sign, or digits before a mark that parts them; few addresses have.
-#: All begin with one set of characters: texts are passed over quickly up to the first of them.
+#: Every match of `_PHONES` has a plus sign, or digits before a separator, which few addresses have. The patterns start
+#: with the same set of characters, so that the search is fast.
 _MAY_HOLD_PHONE = re.compile(rf"[+%\d](?:(?<=\+)|(?<=%)2[Bb]|(?<=\d)\d(?:[\s).{_DASHES}-]|%20))")
 _MIN_PHONE_DIGITS = 7
-#: Digits that may be somebody's number, `030/901820` too; in addresses, dates and counts stand between slashes as well.
+#: Digits that may be a phone number, such as `030/901820`; in addresses, slashes also separate dates and counts.
 _SLASH = re.compile(r"(/|%2F)", re.IGNORECASE)
 _MARKS_OR_SLASH = _MARKS.replace("[", "[/")
 _RUN = re.compile(
@@ -52,19 +53,20 @@ _RUN = re.compile(
     rf"(?:{_MARKS_OR_SLASH}(?:%(?:2[089Ff]|[Ee]2%80%9[0-5]){_MARKS_OR_SLASH})*\d){{{_MIN_PHONE_DIGITS - 1},}}"
 )
 _NO_DIGITS = re.compile(r"%(?:2[089B]|E2%80%9[0-5])|\D", re.IGNORECASE)
-#: Parts of a number between slashes, and the slashes.
+#: The numbers of parts and slashes that are tried.
 _PARTS_OF_NUMBER = (9, 7, 5, 3, 1)
-#: Longer texts are not remembered, nor more than so many.
+#: Longer texts are not cached; the second value is the maximum size of the cache.
 _MAX_REMEMBERED = 300
 _MAX_HARMLESS = 8192
 
 
 class Redactor:
-    """Takes e-mail addresses, phone numbers and the values of parameters out of texts."""
+    """Removes e-mail addresses, phone numbers and the values of parameters from texts."""
 
     def __init__(self, parameters: Collection[str]) -> None:
-        """Take out the values of `parameters` too, beside those that name a person or let anybody in."""
-        #: Addresses that are known to hold nothing, whoever it is about; with digits, of people without a phone.
+        """Remove the values of `parameters` too, in addition to names and credentials."""
+        #: Texts without personal data of any person; texts with digits are in the second set, for people without a
+        #: phone number.
         self.harmless: set[str] = set()
         self.harmless_alone: set[str] = set()
         self._names = ALWAYS_REDACTED | {name.lower() for name in parameters}
@@ -72,10 +74,10 @@ class Redactor:
         self._parameters = re.compile(rf"(?i)([?&#;](?:{names})=)[^&#;\s]+")
 
     def __call__(self, text: str, *, phones: Collection[str] = (), mark: str = "") -> str:
-        """Return an address, search or answer with `mark` where personal data stood, also where it was encoded.
+        """Return an address, search or response with `mark` in place of personal data, plain or encoded.
 
-        `phones` are digits that are known to be a phone number. The same addresses come again and again, so those that
-        hold nothing personal are remembered, up to a bound.
+        `phones` are digits of a known phone number. Addresses repeat often, so texts without personal data are cached,
+        up to a limit.
         """
         if self.is_harmless(text, phones):
             return text
@@ -89,12 +91,12 @@ class Redactor:
         return clean
 
     def is_harmless(self, text: str, phones: Collection[str]) -> bool:
-        """Return whether a text is known to hold nothing of a person with these phone numbers."""
+        """Return whether a text is known to be without personal data of a person with these phone numbers."""
         return text in self.harmless or (not phones and text in self.harmless_alone)
 
     def _redacted(self, text: str, phones: Collection[str], mark: str) -> str:
         if "=" in text or "%" in text:
-            if self._parameters.search(text):  # few addresses: looking is cheaper than replacing nothing
+            if self._parameters.search(text):  # few addresses: a search is cheaper than a replacement without matches
                 text = self._parameters.sub(rf"\g<1>{mark}", text)
             if _UNUSUAL.search(text, text.find("?") + 1):
                 text = self._without_parameters(text, mark)
@@ -106,7 +108,7 @@ class Redactor:
         return redacted_text(text, phones=phones, mark=mark)
 
     def _without_parameters(self, text: str, mark: str) -> str:
-        """Return an address without the values of parameters that are written in an unusual way."""
+        """Return an address without the values of parameters in unusual notations."""
         kept, at = [], 0
         for found in _NAMED.finditer(text):
             start = found.end()
@@ -125,7 +127,7 @@ class Redactor:
 
 
 def redacted_text(text: str, *, phones: Collection[str] = (), mark: str = "") -> str:
-    """Return a free text with `mark` where e-mail addresses and phone numbers stood; `phones` are known digits."""
+    """Return a free text with `mark` in place of e-mail addresses and phone numbers; `phones` are known digits."""
     return _without_phones(without_plain(text, mark), phones, mark)
 
 
@@ -141,7 +143,10 @@ def _without_phones(text: str, phones: Collection[str], mark: str) -> str:
 
 
 def _unless_phone(digits: str, mark: str) -> Callable[[re.Match[str]], str]:
-    """Make a replacement for runs of digits that are the phone number `digits`, with or without its country code."""
+    """Return a replacement for runs of digits that equal the phone number `digits`.
+
+    The country code may be absent.
+    """
 
     def is_phone(text: str) -> bool:
         found = _NO_DIGITS.sub("", text.replace("%2F", "/").replace("%2f", "/")).lstrip("0")
@@ -163,37 +168,37 @@ _by_default = Redactor(ConversionSettings.model_construct().redacted_parameters)
 
 
 def redact(text: str) -> str:
-    """Return an answer or error as it may be stored: `[redacted]` stands for what could be personal."""
+    """Return a response or error in a form that may be stored, with `[redacted]` in place of possible personal data."""
     return _by_default(text, mark="[redacted]")
 
 
-#: Shorter runs of digits are anything.
+#: Shorter runs of digits are rarely phone numbers.
 _MIN_PHONE_DIGITS = 7
 _AS_MANY_DIGITS = re.compile(rf"\d(?:\D*\d){{{_MIN_PHONE_DIGITS - 1}}}")
 _TAKEN_OUT = "personal data taken out"
 
 
-#: Longer texts are not remembered, nor more than so many by one reader.
+#: Longer texts are not cached; the second value is the cache size of a reader.
 _MAX_REMEMBERED_CHARACTERS = 100
 _MAX_KNOWN = 8192
 
 
 class FreeTextReader(TextReader):
-    """Reads texts that somebody wrote: e-mail addresses and phone numbers in them are taken out.
+    """Reads texts that people write, and removes e-mail addresses and phone numbers from them.
 
-    The same few texts come again and again (products, devices), so what is sent as it came is remembered, up to a
-    bound: `MembersReader` takes such texts without asking.
+    A few texts repeat often (products, devices), so texts that are sent unchanged are cached, up to a limit:
+    `MembersReader` accepts cached texts without a call.
     """
 
     def __init__(self, max_length: int = sys.maxsize, *, is_words: bool = True) -> None:
-        """Read words, or with `is_words` False ids, in which digits are no phone number."""
+        """Read words; with `is_words` False read ids, in which digits are no phone numbers."""
         super().__init__(max_length)
         self.is_words = is_words
         self._clean: Callable[[str], str] = redacted_text if is_words else without_plain
         self.known: set[str] = set()
 
     def __call__(self, value: Any) -> Reading:
-        """Read one value as a text, without personal data."""
+        """Read a value as a text, without personal data."""
         given, notes = self._text_of(value)
         if given is None:
             return None, notes
@@ -211,7 +216,7 @@ class FreeTextReader(TextReader):
 
 
 def product_id(max_length: int = sys.maxsize) -> FreeTextReader:
-    """Make a reader of ids of products, brands and apps, in which digits are no phone numbers."""
+    """Return a reader for ids of products, brands and apps, in which digits are no phone numbers."""
     return FreeTextReader(max_length, is_words=False)
 
 
@@ -219,13 +224,13 @@ _TEXTS: Final = {str}
 
 
 class ListReader:
-    """Reads a list of texts; a single one is a list of one, null and empty items are nothing."""
+    """Reads a list of texts; a single text is read as a list, null and empty items are omitted."""
 
     def __init__(self, item: FreeTextReader) -> None:
         self.item = item
 
     def __call__(self, value: Any) -> Reading:
-        """Read each text by the reader of one."""
+        """Read each text with the reader of items."""
         read = self.item
         if type(value) is str and value in read.known:
             return [value], NO_NOTES
@@ -250,12 +255,12 @@ _CUSTOM_DATA: Final = ("custom_data",)
 
 
 class PersonalData:
-    """Takes personal data out of one finished event after the other, under one set of rules."""
+    """Removes personal data from finished events, under a set of rules."""
 
     def __init__(self, rules: ConversionSettings, fields: Iterable[tuple[FieldPath, Reader]]) -> None:
-        """Take the rules, and every field of an event by its path: readers say where somebody's words may be."""
+        """Store the rules, and all fields by path: their readers show which may contain a person's words."""
         self._redact = Redactor(rules.redacted_parameters)
-        #: The names of the texts that no reader has cleaned, and of the words that one has, by the objects they are in.
+        #: Names of the texts without a cleaning reader, and of words with such a reader, by the path of their objects.
         self._unread: dict[FieldPath, list[str]] = {}
         self._words: dict[FieldPath, set[str]] = {}
         for (*at, name), read in fields:
@@ -268,9 +273,9 @@ class PersonalData:
         self._unread_of_event = self._unread.pop((), [])
 
     def take_out(self, event: dict[str, Any], custom_data: dict[str, Any], phone: Any) -> list[str]:
-        """Clean an event in place, whose `custom_data` is given beside it; return the warnings.
+        """Clean an event in place, with its `custom_data`; return the warnings.
 
-        `phone`: the numbers of the person as they were given, which are known again without a country code.
+        `phone`: the person's numbers as given, which are also recognised without a country code.
         """
         phones = _digits_of(phone) if phone else ()
         harmless = self._redact.harmless
@@ -292,7 +297,7 @@ class PersonalData:
     def _without_known_phones(
         self, event: dict[str, Any], custom_data: dict[str, Any], phones: Collection[str]
     ) -> Iterator[str]:
-        """Take the person's own numbers out of words, in which they may stand in any form; yield the warnings."""
+        """Remove the person's phone numbers in any notation from words; yield the warnings."""
         for at, names in self._words.items():
             for place, holder in _holders(event, custom_data, at):
                 for name in [name for name in holder if name in names and _may_hold_phone(holder[name])]:
@@ -300,7 +305,7 @@ class PersonalData:
                         yield f"{place}{name}: {_TAKEN_OUT}"
 
     def _clean(self, holder: dict[str, Any], name: str, phones: Collection[str]) -> bool:
-        """Clean a text or a list of them in place, out with what is empty then; return whether there was anything."""
+        """Clean a text or a list of texts in place, and remove empty ones; return whether anything changed."""
         given = holder[name]
         if type(given) is list:
             texts = [self._redact(text, phones=phones) for text in given]
@@ -319,7 +324,7 @@ class PersonalData:
 
 
 def _holders(event: dict[str, Any], custom_data: dict[str, Any], at: FieldPath) -> list[tuple[str, dict[str, Any]]]:
-    """Return the objects at a path, of a list each, with what stands before their members' names."""
+    """Return the objects at a path (several for a list), with the prefix of their members' names."""
     if not at:
         return [("", event)]
     first, *inner = at
@@ -343,7 +348,7 @@ def _may_hold_phone(value: str | list[str]) -> bool:
 
 
 def _digits_of(phone: Any) -> list[str]:
-    """Return the digits of the event's phone numbers, to find them elsewhere."""
+    """Return the digits of the event's phone numbers, to find them in other fields."""
     texts = (plain_letters(text_of(item) or "") for item in flattened(phone))
     numbers = ("".join(filter(str.isdecimal, text)).lstrip("0") for text in texts)
     return [digits for digits in numbers if len(digits) >= _MIN_PHONE_DIGITS]

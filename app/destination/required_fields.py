@@ -1,4 +1,4 @@
-"""The event name among those known that was probably meant."""
+"""The known event name that is nearest to an unknown name."""
 
 import difflib
 import math
@@ -14,7 +14,7 @@ from app.destination.reading import NO_ID, NO_NOTES, Notes, Reader, Reading, tex
 from app.destination.warnings import hashed_id, kind, left_out, shown
 from app.errors import EventInvalid
 
-#: What other platforms call the same thing, where the spelling does not lead there.
+#: Names in other platforms with the same meaning and a different spelling.
 _SYNONYMS = {
     "purchase": "checkout",
     "order_completed": "checkout",
@@ -29,7 +29,7 @@ _SYNONYMS = {
 
 
 def nearest_event_name(name: str, known: Collection[str] = EVENT_NAMES) -> str:
-    """Return the name among `known` that was probably meant: `purchase` -> `checkout`, `ADD CART` -> `add_to_cart`."""
+    """Return the nearest name in `known`: `purchase` -> `checkout`, `ADD CART` -> `add_to_cart`."""
     spelled = name.strip().lower().replace(" ", "_").replace("-", "_")
     if spelled in _SYNONYMS:
         return _SYNONYMS[spelled]
@@ -37,12 +37,12 @@ def nearest_event_name(name: str, known: Collection[str] = EVENT_NAMES) -> str:
 
 
 _FUTURE_TOLERANCE_S = 60
-#: Pinterest reports what arrives later as offline (facts of Segment's and Tealium's documentation).
+#: Pinterest reports later events as offline (from Segment's and Tealium's documentation).
 TIMELY_S = 60 * 60
 
 
 def read_time(value: Any) -> Reading:
-    """Read a time in any way that `unix_seconds` knows; fractions of a second are cut."""
+    """Read a time in any format of `unix_seconds`; fractions of a second are cut."""
     seconds = unix_seconds(value if type(value) is str else unwrap_single(value))
     if seconds is None:
         return None, (left_out(value, "no time can be read from it"),)
@@ -50,7 +50,7 @@ def read_time(value: Any) -> Reading:
 
 
 def read_install_time(value: Any) -> Reading:
-    """Read a time that Pinterest takes only from 1970 on; say where it is cut, and where digits are no seconds."""
+    """Read a time that Pinterest only accepts from 1970 on; add a note if it was cut or was not in seconds."""
     text = unwrap_single(value)
     seconds = unix_seconds(text, earliest=-math.inf)
     if seconds is None or seconds < 0:
@@ -58,15 +58,16 @@ def read_install_time(value: Any) -> Reading:
     sent, written = math.floor(seconds), str(text)
     if type(text) in (str, float) and written.partition(".")[2].isdecimal():
         return sent, (f": {kind(value)} cut to whole seconds",)
-    if written.isdecimal() and int(written) != sent:  # milliseconds, or a date without marks in it
+    if written.isdecimal() and int(written) != sent:  # milliseconds, or a date without separators
         return sent, (f": {kind(value)} sent as {sent}",)
     return sent, NO_NOTES
 
 
 def settled_time(seconds: int, *, now: float, max_age_s: float, offline: bool) -> tuple[int, list[str]]:
-    """Return an event's time, held against the clock, with warnings: the future becomes now, what is late is said.
+    """Return an event's time relative to the clock, with warnings.
 
-    Raises EventInvalid where it is older than `max_age_s`.
+    A future time becomes `now`, a late event gets a warning. Raises EventInvalid if the event is older than
+    `max_age_s`.
     """
     age_s = now - seconds
     if age_s > max_age_s:
@@ -82,27 +83,27 @@ def settled_time(seconds: int, *, now: float, max_age_s: float, offline: bool) -
     return seconds, []
 
 
-#: The fields, as the action and Pinterest call them.
+#: The fields, under the same names in action and Pinterest event.
 REQUIRED: Final = ("event_name", "action_source", "event_time", "event_id")
-#: What is said of one that is not there.
+#: The note for a missing field.
 MISSING_FIELD: Final[Notes] = (": missing",)
-#: Of an event name that is compared with the known ones.
+#: Maximum length of an event name for the comparison with known names.
 _MAX_NAME = 64
 
 
 class RequiredReader:
-    """Reads the required fields of one event after the other."""
+    """Reads the required fields of events."""
 
     def __init__(self, event_names: Collection[str]) -> None:
         self._event_names = event_names
-        #: By field, the texts that are sent as they are.
+        #: By field, the texts that are sent unchanged.
         self.known = {"event_name": frozenset(event_names), "action_source": frozenset(ACTION_SOURCES)}
         readers: tuple[Reader, ...] = (self._read_event_name, _read_action_source, read_time, _read_event_id)
-        #: By field, in the order in which they are read.
+        #: By field, in the order of reading.
         self.readers = dict(zip(REQUIRED, readers, strict=True))
 
     def read(self, name: str, given: Any) -> Reading:
-        """Read a field by itself."""
+        """Read a single field."""
         return (None, MISSING_FIELD) if given is None or given == "" else self.readers[name](given)
 
     def settle(
@@ -115,9 +116,9 @@ class RequiredReader:
         warnings: list[str],
         candidates: Candidates,
     ) -> None:
-        """Add a field to the event, that of a next place where it was refused, and what is to be said.
+        """Add a field to the event, from the next place if its value was rejected, and the notes.
 
-        `candidates` returns those of a field whose first value is refused.
+        `candidates` returns the candidates of a field whose first value is rejected.
         """
         if value is None:
             value, notes = usable_candidate(candidates((name,)), self.readers[name], notes)
@@ -126,7 +127,7 @@ class RequiredReader:
         told += [f"{name}{note}" for note in notes]
 
     def _read_event_name(self, value: Any) -> Reading:
-        """Read one of the names that Pinterest or the operator knows."""
+        """Read a name that Pinterest or the operator has defined."""
         name = value if type(value) is str else unwrap_single(value)
         if type(name) is str and name in self._event_names:
             return name, NO_NOTES
@@ -135,7 +136,7 @@ class RequiredReader:
 
 
 def _read_action_source(value: Any) -> Reading:
-    """Read one of the closed list."""
+    """Read a value of the closed list."""
     source = value if type(value) is str else unwrap_single(value)
     if type(source) is str and source in ACTION_SOURCES:
         return source, NO_NOTES
@@ -143,7 +144,7 @@ def _read_action_source(value: Any) -> Reading:
 
 
 def _read_event_id(value: Any) -> Reading:
-    """Read an id as it is: equal ids are one event to Pinterest, the tag's among them."""
+    """Read an id unchanged: equal ids are the same event for Pinterest, including those of the tag."""
     text = value if type(value) is str and value.isascii() else text_of(unwrap_single(value))
     if text is None or is_no_id(text):
         return None, (left_out(value, NO_ID),)

@@ -1,10 +1,10 @@
-"""What Pinterest's answer to a call means for each event in it.
+"""Convert Pinterest's response to a result for each event of a call.
 
     200, 422           read event by event, in order: Delivered or Rejected
-    400, 413           somebody in the call is refused, nobody is named: RefusedWhole
+    400, 413           an unknown event of the call is refused: RefusedWhole
     401, 403, 404      Blocked: the destination is refused, not the event; 404: there is no such ad account
     429, 503           Retry, when Pinterest asks for it
-    everything else    Retry; ambiguous where the call may have been processed
+    everything else    Retry; ambiguous if the call may have been processed
 
 Source: the OpenAPI description of the endpoint (5.28), and messages quoted in issues of its users:
 https://github.com/segmentio/action-destinations/pull/2465, https://github.com/woocommerce/pinterest-for-woocommerce/issues/967
@@ -17,22 +17,22 @@ from typing import Any, TypeAlias
 from app.core.deliveries import Blocked, CallResult, Delivered, Rejected, Retry
 from app.destination.client import Answer, Failure
 
-#: Takes personal data out of a text that will be stored.
+#: Removes personal data from a text that will be stored.
 Redact: TypeAlias = Callable[[str], str]
 
-#: Pinterest's words are kept up to here.
+#: Maximum stored length of Pinterest's message.
 MAX_MESSAGE_CHARACTERS = 500
 
 _OK, _NOT_FOUND = 200, 404
-#: Of nearly all events.
+#: The result of nearly all events.
 _DELIVERED = Delivered()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedWhole:
-    """The call is refused with all its events: for one of them or more, or for no fault of theirs."""
+    """The call was refused with all its events, because of some of them or for an unrelated reason."""
 
-    #: Pinterest's words.
+    #: Pinterest's message.
     reason: str
     status: int
 
@@ -44,7 +44,7 @@ class RefusedWhole:
 def read_results(
     answer: Answer | Failure, count: int, *, now: float, redact: Redact
 ) -> list[CallResult] | RefusedWhole:
-    """Decide what becomes of the `count` events of a call: one result each, in order, or RefusedWhole."""
+    """Return a result for each of the `count` events of a call, in order, or RefusedWhole."""
     if isinstance(answer, Failure):
         return [_no_answer(answer)] * count
     status, clock_fault = answer.status, answer.clock_fault(now)
@@ -68,7 +68,7 @@ def read_results(
 
 
 def _perhaps_taken(status: int) -> bool:
-    """Whether the events may have been processed: success without words, or a server that broke on the way."""
+    """Return whether the events may have been processed: success without a body, or a failing server."""
     return status // 100 in (2, 5) and status != 503  # noqa: PLR2004 - HTTP's own numbers
 
 
@@ -97,7 +97,7 @@ def _summary(answer: Answer) -> dict[str, Any]:
 
 
 def _results(summary: dict[str, Any]) -> list[Any] | None:
-    """Return the results of a summary; None if they are missing or miscounted."""
+    """Return the results of a summary; `None` if they are missing or their number is wrong."""
     results = summary.get("events")
     if not isinstance(results, list) or summary.get("num_events_received", len(results)) != len(results):
         return None
@@ -105,7 +105,7 @@ def _results(summary: dict[str, Any]) -> list[Any] | None:
 
 
 def _one(result: Any, status: int, redact: Redact, *, are_all_processed: bool) -> CallResult:
-    """Judge one event; by the count of processed events if its status is unknown."""
+    """Return the result of an event; if its status is unknown, by the count of processed events."""
     verdict = result.get("status") if isinstance(result, dict) else None
     if verdict == "failed":  # the schema allows it under 200, too
         reason = _text(result.get("error_message"), redact) or "Pinterest gave no reason"
@@ -113,12 +113,12 @@ def _one(result: Any, status: int, redact: Redact, *, are_all_processed: bool) -
     if verdict == "processed" or are_all_processed:
         warning = result.get("warning_message") if isinstance(result, dict) else None
         return Delivered(warning=_text(warning, redact), status=status) if warning or status != _OK else _DELIVERED
-    # an unknown status alone makes no dead letter: it uses no attempt, and an offline event is sent again
+    # An unknown status alone creates no dead letter: it uses no attempt, and an offline event is sent again.
     return Retry(reason="Pinterest's answer has no known status for this event", status=status, uses_attempt=False)
 
 
 def _message(answer: Answer, redact: Redact) -> str:
-    """Return Pinterest's words, with the status where it had none."""
+    """Return Pinterest's message; without a message, a text with the status."""
     message = answer.body.get("message") if isinstance(answer.body, dict) else None
     return _text(message, redact) or f"Pinterest answered {answer.status} without a message"
 

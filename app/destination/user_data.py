@@ -1,4 +1,4 @@
-"""The object `user_data`: who the person is, hashed wherever Pinterest takes digests."""
+"""The object `user_data`: the person, hashed in all fields in which Pinterest accepts digests."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -29,35 +29,35 @@ from app.destination.privacy_flags import KnownState
 from app.destination.reading import NO_NOTES, Reading, flattened, text_of, usable_candidate
 from app.destination.warnings import kind, left_out, unknown_members
 
-#: Is told of a text as given, as normalised, and of its digest; once of what is remembered.
+#: Receives a text as given, its normalised form and its digest; only once for cached texts.
 OnHashed: TypeAlias = Callable[[str, str, str], None]
 
-#: Where it stands among the action's fields.
+#: The path of the object among the action's fields.
 _AT = "user_data"
 _CACHED = 8192
-#: The member that names which others are taken from the blocks of the event.
+#: The member that lists the members to read from the blocks of the event.
 FROM_BLOCKS = "from_blocks"
-#: The field with the cookie of Pinterest's tag: one more external id, of which memory learns nothing.
+#: The field with the cookie of Pinterest's tag: an additional external id that memory does not store.
 PIN_UNAUTH = "pin_unauth"
-#: Read by the country of the event, which blocks may name.
+#: Read by the country of the event, which blocks may have.
 BY_COUNTRY = tuple(each.name for each in USER_FIELDS if each.reading.by_country)
-#: Ids of other networks are found in the same places.
+#: Ids of other networks occur in the same places.
 _CLICK_ID = re.compile(r"dj0[A-Za-z0-9_.~%-]{0,509}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadField:
-    """How a field of `user_data` is read, and under which name it is sent."""
+    """A field of `user_data`: its reader and its name in Pinterest's event."""
 
-    #: Pinterest's name of it.
+    #: The name in Pinterest's event.
     wire: str
-    #: From a text to what is sent of it.
+    #: Converts a text to its sent form.
     afresh: Way
-    #: The same, which remembers where texts led. Long ones are not for it: a memory full of them would take gigabytes.
+    #: The same with a cache. Only for short texts, because a cache full of long texts would need gigabytes.
     remembered: Way
-    #: Pinterest takes a list of it; of all others the first usable value is sent.
+    #: Pinterest accepts a list; for all other fields the first usable value is sent.
     several: bool
-    #: What is sent of ASCII texts of which there is nothing to say, up to a bound; empty for a field of BY_COUNTRY.
+    #: The sent form of ASCII texts without notes, up to a limit; empty for a field of BY_COUNTRY.
     known: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -66,11 +66,11 @@ class ReadField:
         return cls(wire=wire, afresh=way, remembered=lru_cache(maxsize=_CACHED)(way), several=several)
 
     def way(self, text: str, country: str | None) -> Digest:
-        """Read one text of any length."""
+        """Read a text of any length."""
         return self.remembered(text, country) if len(text) <= MAX_LENGTH else self.afresh(text, country)
 
     def __call__(self, value: Any) -> Reading:
-        """Read all values of the field where no country is known."""
+        """Read all values of the field without a known country."""
         return self.read(value, None)
 
     def read(self, value: Any, country: str | None) -> Reading:
@@ -94,10 +94,10 @@ class ReadField:
 
 
 class UserDataReader(ObjectReader):
-    """Reads the resolved `user_data` of one event after the other, under one set of rules."""
+    """Reads the resolved `user_data` of events, under a set of rules."""
 
     def __init__(self, rules: ConversionSettings, *, on_hashed: OnHashed | None = None) -> None:
-        """Take the rules; `on_hashed` is told of everything that is hashed, for people who want to see it."""
+        """Store the rules; `on_hashed` receives all hashed values, for display."""
         hashing = normalisers(rules)
         #: By the action's name.
         self.members = self.fields = {
@@ -108,17 +108,17 @@ class UserDataReader(ObjectReader):
             )
         }
         ways = {name: (each.wire, each.way) for name, each in self.fields.items()}
-        # Dates with the day or the month first count only here: a conformance vector refuses them in a mapped field.
+        # Dates with the day or the month first are only read here: a conformance vector rejects them in a mapped field.
         birthday = ReadField.of("db", _hashing(normalise_birthday, on_hashed), several=True)
         self._people = People(ways | {"date_of_birth": (birthday.wire, birthday.way)})
 
     def __call__(
         self, given: Any, candidates: Candidates = one_place_only, blocks: Sequence[PersonBlock] = ()
     ) -> Reading:
-        """Return what Pinterest takes of it; lists are flattened, equal digests sent once.
+        """Return the sent object; lists are flattened, equal digests sent once.
 
-        `candidates` returns those of a field whose first value is refused. The members that it leaves to the blocks of
-        the event (`from_blocks`) are taken from there.
+        `candidates` returns the candidates of a field whose first value is rejected. The members listed in
+        `from_blocks` are read from the blocks of the event.
         """
         if type(given) is not dict:
             return None, (left_out(given, "an object is expected"),)
@@ -127,7 +127,7 @@ class UserDataReader(ObjectReader):
         notes: list[str] = []
         late = {name: given[name] for name in BY_COUNTRY if name in given} if blocks else {}
         members = {name: value for name, value in given.items() if name not in late} if late else given
-        if "country" in members:  # first: others are read by it
+        if "country" in members:  # first, because other members depend on it
             members = {"country": members["country"], **members}
         self._read(members, country, candidates, sent, notes)
         if blocks:
@@ -143,9 +143,10 @@ class UserDataReader(ObjectReader):
         late: Mapping[str, Any],
         candidates: Candidates = one_place_only,
     ) -> list[str]:
-        """Add the wanted fields of the blocks, then `late`, to what is sent already; return what is to be said.
+        """Add the wanted fields of the blocks, then `late`, to `sent`; return the notes.
 
-        Whose the blocks are hangs on the e-mail address and the names; `country` is what the mapping names itself.
+        The e-mail address and the names decide which blocks belong to the person; `country` comes from the mapping
+        itself.
         """
         taken = self._people.take(blocks, wanted, sent, country)
         sent |= taken.sent
@@ -164,7 +165,7 @@ class UserDataReader(ObjectReader):
         sent: dict[str, Any],
         notes: list[str],
     ) -> None:
-        """Add what is sent of the members, and what is to be said."""
+        """Add the sent form of the members, and the notes."""
         unknown = []
         for name, value in members.items():
             if value is None or value == "" or name == FROM_BLOCKS:
@@ -185,7 +186,7 @@ class UserDataReader(ObjectReader):
         notes: list[str],
         candidates: Candidates,
     ) -> None:
-        """Add what is sent of one member, and what is to be said; where it is refused, that of a next place."""
+        """Add the sent form of a member, and the notes; if its value is rejected, use the next place."""
         way = self.fields[name]
         if type(value) is str and value.isascii() and len(value) <= MAX_LENGTH:  # nearly every value
             text, note = way.remembered(value, country)
@@ -205,7 +206,7 @@ class UserDataReader(ObjectReader):
         notes += [f".{name}{problem}" for problem in problems]
 
     def states(self, given: dict[str, Any], blocks: Sequence[PersonBlock], sent: Mapping[str, Any]) -> list[KnownState]:
-        """Return every state that the event names, whether it is sent or not."""
+        """Return all states in the event, whether they are sent or not."""
         places = [each.name for each in LDP_PLACE]
         own = PersonBlock(
             "", is_recipient=False, values={name: [[name, given[name]]] for name in places if name in given}
@@ -214,7 +215,7 @@ class UserDataReader(ObjectReader):
 
 
 def missing_identifiers(user_data: dict[str, Any]) -> bool:
-    """Return whether Pinterest would refuse the event for want of an identifier (`anyOf` of its schema)."""
+    """Return whether Pinterest would refuse the event because it has no identifier (`anyOf` of its schema)."""
     return not (
         "em" in user_data
         or "hashed_maids" in user_data
@@ -223,15 +224,15 @@ def missing_identifiers(user_data: dict[str, Any]) -> bool:
 
 
 def cookie_text(given: Any) -> str | None:
-    """Return the value of a cookie; None where it can be none."""
+    """Return the value of a cookie; `None` if the value is invalid."""
     text = text_of(unwrap_single(given))
     return None if text is None or is_no_id(text) or len(text) > MAX_LENGTH else text
 
 
 def add_pin_unauth(user_data: dict[str, Any], given: Any) -> None:
-    """Add the cookie `_pin_unauth` to the external ids that are sent: as it is, and in small letters.
+    """Add the cookie `_pin_unauth` to the sent external ids, unchanged and in lower case.
 
-    Salesforce's cartridge of Pinterest hashes it as it is, the one for Magento in small letters.
+    Pinterest's cartridge for Salesforce hashes it unchanged, the extension for Magento in lower case.
     """
     text = cookie_text(given)
     if text is None:
@@ -242,7 +243,7 @@ def add_pin_unauth(user_data: dict[str, Any], given: Any) -> None:
 
 
 def _hashing(normalise: Normaliser, on_hashed: OnHashed | None) -> Way:
-    """Make the whole way from a text to its digest."""
+    """Return the function from a text to its digest."""
 
     def digest(given: str, country: str | None) -> Digest:
         text, note = normalised(given, country, normalise)
@@ -257,7 +258,7 @@ def _hashing(normalise: Normaliser, on_hashed: OnHashed | None) -> Way:
 
 
 def _plain(rule: Callable[[str], Digest]) -> Way:
-    """Make the way of a field that is not hashed: its rule, for what is neither blank nor a placeholder."""
+    """Return the function of an unhashed field: the field's rule, without blank texts and placeholders."""
 
     def usable(given: str, _country: str | None) -> Digest:
         text, note = trimmed(given)
@@ -267,12 +268,12 @@ def _plain(rule: Callable[[str], Digest]) -> Way:
 
 
 def _pseudonym(text: str) -> Digest:
-    """Take an id that is no person's address."""
+    """Accept an id that is not an e-mail address."""
     return (None, "it holds an e-mail address") if holds_email(text) else (text, "")
 
 
 def _click_id(text: str) -> Digest:
-    """Accept a click id of Pinterest. Its signs may encode an address."""
+    """Accept a click id of Pinterest. Its characters may encode an e-mail address."""
     if "%" in text and without_plain(text) != text:
         return None, "it holds an e-mail address"
     if _CLICK_ID.fullmatch(text):
@@ -281,7 +282,7 @@ def _click_id(text: str) -> Digest:
 
 
 def _user_agent(text: str) -> Digest:
-    """Take the user agent of a browser or an app."""
+    """Accept the user agent of a browser or an app."""
     if is_server_library(text):
         return None, "it is that of a server's library, not of the person"
     kept = without_plain(text)
@@ -289,7 +290,7 @@ def _user_agent(text: str) -> Digest:
 
 
 def country_among(given: Any, candidates: Candidates) -> str | None:
-    """Return the country of the first place that names one."""
+    """Return the country of the first place that has one."""
     country = country_of(given)
     if country is None and given:
         places = (country_of(candidate.value) for candidate in candidates((_AT, "country")))
@@ -297,7 +298,7 @@ def country_among(given: Any, candidates: Candidates) -> str | None:
     return country
 
 
-#: What is sent as it is, with its rule.
+#: Fields that are sent unhashed, with their rules.
 PLAIN_WAYS: Mapping[str, Callable[[str], Digest]] = checked_by_name(
     {
         "client_ip_address": public_address,

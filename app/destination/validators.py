@@ -1,6 +1,6 @@
-"""What the readers take as one part of a field: for choices that a mapping makes inside of lists, item by item.
+"""Tests whether a value is accepted as a part of a field, for choices of a mapping inside of lists, item by item.
 
-Whole fields need none of this: their reader is asked once, and for the next candidate where it refuses the first.
+Whole fields do not need them: their reader runs once, and runs again with the next candidate if it rejects the first.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ def _is_cookie(value: Any) -> bool:
     return cookie_text(value) is not None
 
 
-#: Of whole fields that no reader refuses: what counts as given. A flag is read as a no where it cannot be read.
+#: Whole fields that no reader rejects: the test whether they are given. An unreadable flag is an opt-out.
 USABLE_AT_ONCE: Mapping[str, _IsUsable] = {
     **dict.fromkeys(("opt_out", "advertiser_tracking_enabled", "gpc", "custom_data.opt_out_type"), flag_is_given),
     PIN_UNAUTH: _is_cookie,
@@ -30,7 +30,10 @@ USABLE_AT_ONCE: Mapping[str, _IsUsable] = {
 
 
 def usable_parts() -> Mapping[str, _IsUsable]:
-    """Return by dotted field (`custom_data.contents.id`) whether a value can be sent as one part of it."""
+    """Return the tests whether a value can be sent as a part of a field.
+
+    They are listed by dotted field (`custom_data.contents.id`).
+    """
     contents = {f"custom_data.contents.{name}": _taken_by(reader) for name, reader in CONTENT_READERS.items()}
     contents["custom_data.contents.item_price"] = _is_money
     plain = {f"user_data.{name}": says_a_text for name in PLAIN_WAYS}
@@ -38,7 +41,7 @@ def usable_parts() -> Mapping[str, _IsUsable]:
 
 
 def _hashed() -> dict[str, _IsUsable]:
-    """Take any text for a field that is read by the country of the event, which a single item does not know."""
+    """Accept any text for a field that depends on the country of the event, which is unknown for a single item."""
     return {
         f"user_data.{name}": says_a_text if name in BY_COUNTRY else partial(_is_normalised, normalise)
         for name, normalise in normalisers(ConversionSettings.model_construct()).items()

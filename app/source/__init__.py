@@ -1,4 +1,4 @@
-"""What senders of events speak: the event model, the webhook, Segment's Tracking API, authentication, consent."""
+"""Interfaces for senders of events: the event model, the webhook, Segment's Tracking API, authentication, consent."""
 
 from app.source.body import read_raw_event
 from app.source.event import AcceptsIntake, Arrival, Intake, is_delete, read_event

@@ -18,13 +18,13 @@ MISSING_KEY_CHECK: Final = FailedCheck("missing key", "WRITE_KEYS")
 
 @dataclass(slots=True, kw_only=True)
 class WriteKeys:
-    """The write keys that are valid now, by the name of the source that has them."""
+    """The current write keys, by name of their source."""
 
     keys: Mapping[str, bytes] = field(repr=False)
 
     @classmethod
     def read(cls, texts: Iterable[str]) -> Self:
-        """Read several `name:key`. Raises SettingsError."""
+        """Parse `name:key` pairs. Raises SettingsError."""
         keys: dict[str, bytes] = {}
         for text in texts:
             name, colon, key = text.partition(":")
@@ -37,18 +37,18 @@ class WriteKeys:
 
     @classmethod
     def of(cls, settings: SenderSettings) -> Self:
-        """Read those of the settings. Raises SettingsError."""
+        """Read the write keys of the settings. Raises SettingsError."""
         return cls.read(key.get_secret_value() for key in settings.write_keys)
 
     def take(self, other: Self) -> None:
         self.keys = other.keys
 
     def source(self, *offered: Any) -> str | None:
-        """Return the name of the source that has one of the offered keys; None where none has."""
+        """Return the name of the source with any of the offered keys; `None` if no key matches."""
         found = None
         for text in offered:
             if isinstance(text, str) and text:
-                for name, key in self.keys.items():  # to the end: the time must not tell which key was near
+                for name, key in self.keys.items():  # to the end: the duration must not reveal a partial match
                     if hmac.compare_digest(text.encode("utf-8", "replace"), key):
                         found = name
         return found
@@ -57,7 +57,7 @@ class WriteKeys:
 def proves_authors(settings: SenderSettings, source: str) -> bool:
     """Return whether the events of a source without a file are trusted: those of `/webhook`, or of a write key.
 
-    Where nobody has to prove anything, only this machine may send.
+    Without authentication only this machine may send, so its events are trusted.
     """
     if source == DEFAULT_SOURCE:
         return settings.is_webhook_trusted or not settings.authenticated
@@ -67,7 +67,7 @@ def proves_authors(settings: SenderSettings, source: str) -> bool:
 def basic_user(authorization: str | None) -> str | None:
     """Return the user name of Basic authentication, which is the write key: `base64("key:")` or `base64("key")`.
 
-    None where the header is missing or is something else.
+    Return `None` if the header is missing or has another form.
     """
     scheme, _, encoded = (authorization or "").partition(" ")
     if scheme.lower() != "basic":
@@ -79,7 +79,7 @@ def basic_user(authorization: str | None) -> str | None:
 
 
 def basic_credentials(user: str, password: bytes) -> bytes:
-    """Return what stands behind `Basic` for a user with this password.
+    """Return the credentials of Basic authentication for a user with this password.
 
     >>> basic_credentials("shop", b"secret")
     b'c2hvcDpzZWNyZXQ='
@@ -88,25 +88,28 @@ def basic_credentials(user: str, password: bytes) -> bytes:
 
 
 class SenderProof(Protocol):
-    """One thing that each request of a source must prove."""
+    """A proof that each request of a source must provide."""
 
     def may_hold(self, headers: Mapping[str, str]) -> bool:
-        """Return whether the headers leave it possible, before the body is read."""
+        """Return whether the headers can satisfy the proof, before the body is read."""
         ...
 
     async def holds(self, raw: bytes, size: int, headers: Mapping[str, str], *, now: float) -> bool:
-        """Return whether it is trusted for a body that has `size` bytes without gzip; `now` in Unix seconds."""
+        """Return whether a request satisfies the proof.
+
+        `size` is the decompressed size of the body in bytes; `now` is in Unix seconds.
+        """
         ...
 
     @property
     def header(self) -> str:
-        """The header that carries it, in lower case: no mapping gets to see it. "" where there is none."""
+        """Return the header of the proof in lower case, which is hidden from mappings; "" if the proof has none."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenProof:
-    """The proof of a source from which anybody may send."""
+    """The proof of a source that accepts any sender."""
 
     header: str = ""
 
@@ -119,30 +122,30 @@ class OpenProof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageKey(OpenProof):
-    """One of these keys in the query of a request. Pages show the key, so the key identifies nobody."""
+    """A key in the query of a request. Pages contain the key, so the key identifies no sender."""
 
     keys: tuple[bytes, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderSecret:
-    """A header that holds one of these texts: a secret of its own, a bearer token, Basic authentication."""
+    """A header with a secret: a custom header, a bearer token, or Basic authentication."""
 
     header: str
     values: tuple[bytes, ...] = field(repr=False)
-    #: What stands before the text, in any case; `Bearer` or `Basic`. "" where nothing does.
+    #: The text before the secret, in any case: `Bearer` or `Basic`; "" without such a text.
     scheme: str = ""
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """Read `Name: value` of WEBHOOK_HEADER. Raises SettingsError."""
+        """Parse `Name: value` of WEBHOOK_HEADER. Raises SettingsError."""
         name, _, value = text.partition(":")
         if not name.strip() or not value.strip():
             raise SettingsError("WEBHOOK_HEADER: write it as `Name: value`")
         return cls(header=name.strip().lower(), values=(value.strip().encode(),))
 
     def may_hold(self, headers: Mapping[str, str]) -> bool:
-        """Return whether the header holds one of the texts."""
+        """Return whether the header has an accepted value."""
         given = headers.get(self.header, "")
         if self.scheme:
             scheme, _, given = given.partition(" ")
@@ -159,12 +162,12 @@ class HeaderSecret:
         *,
         now: float,  # noqa: ARG002 - likewise
     ) -> bool:
-        """Return whether the header holds one of the texts now: secrets may have changed while the body came."""
+        """Check the header again: secrets may have changed while the body arrived."""
         return self.may_hold(headers)
 
 
 def is_any(offered: bytes, known: Iterable[bytes]) -> bool:
-    """Return whether it is one of the known; all are looked at, whichever it is."""
+    """Return whether a value is in a list; compares all values, so that the duration reveals no match."""
     found = False
     for each in known:
         found |= hmac.compare_digest(offered, each)

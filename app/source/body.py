@@ -1,10 +1,12 @@
-"""From the bytes of one request to its events. A bad member is refused in its place; only unreadable bytes fail whole.
+"""Parse the events in the body of a request.
 
-One event, an array of events, one event a line (NDJSON), or a Tracking API batch
-{"batch": [...], "context": {...}, "sentAt": ...}; each event bare or wrapped: as {"json": event}, as Segment's
-Extensible Webhook sends it in arrays, or as the data of a CloudEvent.
+An invalid member is refused on its own; only an unreadable body fails as a whole.
 
-gzip, deflate and zstd undone within bounds: of one request, by what it sent, and of all requests that are under way
+A body is an event, an array of events, lines with an event each (NDJSON), or a Tracking API batch {"batch": [...],
+"context": {...}, "sentAt": ...}. Each event is plain, or wrapped: as {"json": event}, the form of Segment's Extensible
+Webhook in arrays, or as the data of a CloudEvent.
+
+gzip, deflate and zstd are decompressed within limits: for a request relative to its size, and for all active requests
 together.
 """
 
@@ -48,36 +50,37 @@ from app.source.json_reader import (
 )
 from app.source.responses import BROKEN_JSON, NO_ROOM, TOO_LARGE, TOO_MANY, TOO_SLOW, RequestRefused
 
-#: How packed bodies begin, each `Content-Encoding` its own; no JSON begins so.
+#: The first bytes of compressed bodies, by `Content-Encoding`; JSON never begins with these.
 GZIP: Final = b"\x1f\x8b"
 ZSTD: Final = b"\x28\xb5\x2f\xfd"
 #: zlib's header of each level: https://www.rfc-editor.org/rfc/rfc1950#section-2.2
 DEFLATE: Final = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
-#: These do not say the size of what is packed, or not always.
+#: Formats whose header has no size, or not always.
 _UNSIZED: Final = (ZSTD, *DEFLATE)
 _PACKED: Final = (GZIP, *_UNSIZED)
-#: What a decompressor of zstd may keep: https://www.rfc-editor.org/rfc/rfc8878#section-3.1.1.1.2-5
+#: Maximum memory of a zstd decompressor: https://www.rfc-editor.org/rfc/rfc8878#section-3.1.1.1.2-5
 _MAX_WINDOW_LOG: Final = 23
-#: So much is decompressed, or signed, before other requests get their turn.
+#: The number of bytes that are decompressed, or signed, before other requests continue.
 PIECE_BYTES: Final = 262_144
-#: A body that is sent plain and is no larger waits for nothing: it costs what it sent.
+#: A plain body up to this size never waits, because it costs no more memory than its size.
 _SMALL_BYTES = 65_536
-#: Up to here a body may be packed as tightly as it likes: batches of mobile SDKs pack 28 to 49 to 1.
+#: A body up to this size may have any compression ratio: batches of mobile SDKs have ratios of 28 to 49.
 _ANY_RATIO_BYTES = 1_000_000
-#: Beyond it, so many bytes for each that was sent.
+#: The maximum ratio of larger bodies.
 _MAX_RATIO = 100
-#: gzip ends with the size of what is packed, in so many bytes: https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1
+#: gzip ends with the decompressed size, in this number of bytes: https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1
 _SIZE_BYTES = 4
 
 _NO_BUDGET_NEEDED: Final = nullcontext()
 
 
 def decompressed_size(raw: bytes, max_bytes: int) -> int:
-    """Return how many bytes a body has after decompression. Nothing is kept of it.
+    """Return the decompressed size of a body in bytes, without storing the data.
 
-    What is packed is known by its first bytes, with which no JSON begins, since proxies forget `Content-Encoding` or
-    keep it wrongly. The last bytes of gzip say the size; `pieces` refuses what comes to more. zstd and deflate are
-    decompressed to count. Raises RequestRefused if the size exceeds `max_bytes`, or is out of proportion to the body.
+    The first bytes show the compression, because proxies drop or keep `Content-Encoding` incorrectly, and JSON never
+    begins with them. The last bytes of gzip have the size; `pieces` raises an error if there is more data. zstd and
+    deflate are decompressed to count the bytes. Raises RequestRefused if the size exceeds `max_bytes` or the maximum
+    ratio.
     """
     if raw.startswith(_UNSIZED):
         return max(_counted(raw, max_bytes))
@@ -90,7 +93,7 @@ def decompressed_size(raw: bytes, max_bytes: int) -> int:
 
 
 async def measured(raw: bytes, max_bytes: int) -> int:
-    """Do `decompressed_size`; between two pieces other requests get their turn."""
+    """Return `decompressed_size`, and let other requests continue between two pieces."""
     if not raw.startswith(_UNSIZED):
         return decompressed_size(raw, max_bytes)
     size = 0
@@ -105,7 +108,10 @@ def _most_decompressed(raw: bytes, max_bytes: int) -> int:
 
 
 def _counted(raw: bytes, max_bytes: int) -> Iterator[int]:
-    """Yield the size of what is packed after each piece. Raises RequestRefused where it is too much, or broken."""
+    """Yield the decompressed size so far after each piece.
+
+    Raises RequestRefused if it is too large, or the data is broken.
+    """
     size, most = 0, _most_decompressed(raw, max_bytes)
     for piece in _decompressed(raw):
         size += len(piece)
@@ -115,12 +121,12 @@ def _counted(raw: bytes, max_bytes: int) -> Iterator[int]:
 
 
 def is_small(raw: bytes | bytearray, size: int) -> bool:
-    """Return whether a body is small and not packed, so that it needs nothing of the budget."""
+    """Return whether a body is small and plain, so that it needs no memory budget."""
     return size <= _SMALL_BYTES and not raw.startswith(_PACKED)
 
 
 def pieces(raw: bytes, size: int) -> Iterator[bytes]:
-    """Yield a body of this size decompressed, piece by piece. Raises RequestRefused where it is broken."""
+    """Yield a decompressed body of this size, piece by piece. Raises RequestRefused if the data is broken."""
     if not raw.startswith(_PACKED):
         yield from (raw[at : at + PIECE_BYTES] for at in range(0, max(1, len(raw)), PIECE_BYTES))
         return
@@ -135,7 +141,7 @@ def pieces(raw: bytes, size: int) -> Iterator[bytes]:
 
 
 def _decompressed(raw: bytes) -> Iterator[bytes]:
-    """Yield what is packed, piece by piece. Raises RequestRefused where it is broken, or more follows."""
+    """Yield decompressed data, piece by piece. Raises RequestRefused if the data is broken, or has a rest."""
     is_zstd = raw.startswith(ZSTD)
     if is_zstd:
         stream, broken = _zstd_stream()
@@ -147,7 +153,7 @@ def _decompressed(raw: bytes) -> Iterator[bytes]:
             piece = stream.decompress(packed, PIECE_BYTES)
         except broken:
             raise RequestRefused(BROKEN_JSON) from None
-        packed = b"" if is_zstd else stream.unconsumed_tail  # zstd keeps what is left itself
+        packed = b"" if is_zstd else stream.unconsumed_tail  # zstd keeps the rest itself
         if not (piece or packed or stream.eof):
             raise RequestRefused(BROKEN_JSON)
         yield piece
@@ -156,14 +162,14 @@ def _decompressed(raw: bytes) -> Iterator[bytes]:
 
 
 def _zstd_stream() -> tuple[Any, type[Exception]]:
-    """Return a decompressor of zstd, and what it raises; few senders use it, so it is imported then."""
+    """Return a zstd decompressor and its error type; imported on use, because few senders compress with zstd."""
     zstd = import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
     options = {zstd.DecompressionParameter.window_log_max: _MAX_WINDOW_LOG}
     return zstd.ZstdDecompressor(options=options), zstd.ZstdError
 
 
 async def decompress(raw: bytes, size: int) -> bytes:
-    """Return the body decompressed; between two pieces other requests get their turn. Raises RequestRefused."""
+    """Return the decompressed body, and let other requests continue between two pieces. Raises RequestRefused."""
     if not raw.startswith(_PACKED):
         return raw
     decompressed: list[bytes] = []
@@ -175,19 +181,19 @@ async def decompress(raw: bytes, size: int) -> bytes:
 
 
 class MemoryBudget:
-    """Bounds how many decompressed bytes are under way at once; further bodies wait in the order in which they came."""
+    """Limits the decompressed bytes of all active requests; further bodies wait in the order of arrival."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._taken_bytes = 0
-        #: Held while a body is decompressed and looked through.
+        #: Held while a body is decompressed and scanned.
         self.opening = asyncio.Lock()
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     def held(self, raw: bytes, size: int, *, timeout_s: float) -> AbstractAsyncContextManager[None]:
-        """Take this size off the budget while the block lasts. Raises RequestRefused where it takes too long to get it.
+        """Reserve `size` bytes of the budget for the block. Raises RequestRefused if the wait exceeds `timeout_s`.
 
-        A body that is larger than the whole budget gets it once nothing else is under way; a small one needs none.
+        A body larger than the budget waits until no other body is active; a small body needs no reservation.
         """
         return _NO_BUDGET_NEEDED if is_small(raw, size) else self._held(size, timeout_s)
 
@@ -215,7 +221,7 @@ class MemoryBudget:
         except BaseException as exc:
             if entry in self._waiting:
                 self._waiting.remove(entry)
-            else:  # it was let in at the same moment
+            else:  # the reservation succeeded at the same moment
                 self._taken_bytes -= size
             self._let_in()
             if isinstance(exc, TimeoutError):
@@ -230,30 +236,31 @@ class MemoryBudget:
                 turn.set_result(None)
 
 
-#: Members that are read at once: so few are still in the processor's cache when they are mapped.
+#: Members that are read together: few enough to be still in the processor's cache when they are mapped.
 _READ_TOGETHER = 50
-#: What a batch says of all its events.
+#: Members of a batch that apply to all its events.
 _OF_ALL = ("context", "integrations", "sentAt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much one request may hold."""
+    """The limits of a request."""
 
     max_body_bytes: int
-    #: With gzip undone.
+    #: After decompression.
     max_decompressed_bytes: int
     max_events: int
-    #: Of one event as it came, as compact JSON; so too of what a batch says of all. None: only the body's bound counts.
+    #: Maximum size of a received event as compact JSON, and of the common members of a batch. `None`: only the body is
+    #: limited.
     max_event_bytes: int | None
-    #: To receive the body whole.
+    #: Maximum duration to receive the whole body.
     request_timeout_s: float
-    #: Of one event, in levels; {"a": 1} has one.
+    #: Maximum nesting of an event, in levels; {"a": 1} has level 1.
     max_depth: int = 64
 
     @classmethod
     def of_webhook(cls, settings: SenderSettings) -> Self:
-        """Return those of the webhook, and of sources whose file says nothing else."""
+        """Return the limits of the webhook, the defaults of all named sources."""
         return cls(
             max_body_bytes=settings.max_body_bytes,
             max_decompressed_bytes=settings.max_decompressed_bytes,
@@ -264,7 +271,7 @@ class Limits:
 
     @classmethod
     def of_tracking(cls, settings: SenderSettings) -> Self:
-        """Return those of the Tracking API."""
+        """Return the limits of the Tracking API."""
         return replace(
             cls.of_webhook(settings),
             max_decompressed_bytes=settings.limits.tracking_max_batch_bytes,
@@ -285,23 +292,23 @@ class Limits:
 
 
 class Body(Struct, frozen=True, kw_only=True):
-    """One request's JSON, taken apart."""
+    """The JSON of a request, split into members."""
 
-    #: The members as they came, in slices; those of a large body are parsed when they are asked for, which may raise
-    #: RequestRefused, and one that is too large to be parsed stands there as EventRefused.
+    #: The members as received, in slices. Members of a large body are parsed on iteration, which may raise
+    #: RequestRefused; a member that is too large becomes an EventRefused.
     slices: Iterable[Sequence[Any]]
-    #: Sent as an array or a batch, even one of a single event.
+    #: The body is an array or a batch, possibly with a single event.
     several: bool
-    #: Of all of it, decompressed.
+    #: The decompressed size of the body.
     size_bytes: int
-    #: Nothing in the file is nested deeper than so many levels, and probably far less deep.
+    #: An upper bound of the nesting, usually much higher than the actual nesting.
     max_levels: int
     #: The object at the top: the event itself or the batch around the events; empty for an array.
     top: Mapping[str, Any]
 
 
 async def open_body(raw: bytes, size: int, budget: MemoryBudget, limits: Limits) -> Body:
-    """Return what is in a body of `size` bytes without gzip; large ones are opened one after the other.
+    """Parse a body of `size` decompressed bytes; large bodies are parsed one at a time.
 
     Raises RequestRefused.
     """
@@ -316,9 +323,8 @@ async def open_body(raw: bytes, size: int, budget: MemoryBudget, limits: Limits)
 def read_body(raw: bytes, *, max_events: int | None) -> Body:
     """Find the events of a decompressed body.
 
-    What is large is parsed slice by slice (see app/source/json_reader.py), unless it is no stranger's: `max_events`
-    None.
-    Raises RequestRefused where it is not JSON, or has more events.
+    Large bodies from senders are parsed slice by slice (see app/source/json_reader.py); `max_events` is `None` for
+    local input, which is parsed at once. Raises RequestRefused if the body is not JSON or has too many events.
     """
     if len(raw) > SLICE_BYTES and raw[:1] == b"[":
         return _read_array(raw, max_events, top={})
@@ -368,7 +374,7 @@ def _check_count(count: int, max_events: int | None) -> None:
 
 
 def _read_large(raw: bytes, max_events: int) -> Body:
-    """Read a batch or lines; any other large event is refused for its size."""
+    """Read a large batch or large lines; any other large event is refused because of its size."""
     raw = strip_leading_space(raw)
     if raw[:1] == b"[":
         return _read_array(raw, max_events, top={})
@@ -382,7 +388,7 @@ def _read_large(raw: bytes, max_events: int) -> Body:
 
 
 def _take_apart(value: Any, max_events: int | None) -> tuple[Sequence[Any], bool, Mapping[str, Any]]:
-    """Return the members, whether they were sent as several, and the object at the top."""
+    """Return the members, whether the body is an array or a batch, and the object at the top."""
     if isinstance(value, list):
         _check_count(len(value), max_events)
         return [_bare(member) for member in value], True, {}
@@ -394,7 +400,7 @@ def _take_apart(value: Any, max_events: int | None) -> tuple[Sequence[Any], bool
 
 
 def _bare(member: Any) -> Any:
-    """Return the event in a member {"json": event}, or in a CloudEvent; any other member is returned as it is."""
+    """Return the event in a member {"json": event}, or in a CloudEvent; other members unchanged."""
     if isinstance(member, dict):
         if isinstance(member.get("json"), dict) and "type" not in member:
             return member["json"]
@@ -404,9 +410,9 @@ def _bare(member: Any) -> Any:
 
 
 def _of_cloudevent(member: dict[str, Any]) -> Any:
-    """Return the Segment event that is the data of a CloudEvent, which gives it the id and time that it lacks.
+    """Return the Segment event in the data of a CloudEvent, with missing id and time from the CloudEvent.
 
-    EventRefused where the data is not an object.
+    Return an EventRefused if the data is not an object.
     """
     read = with_data(member)
     if isinstance(read, EventRefused):
@@ -418,7 +424,7 @@ def _of_cloudevent(member: dict[str, Any]) -> Any:
 
 
 def _share(member: Any, batch: Mapping[str, Any]) -> Any:
-    """Merge the batch's `context` and `integrations` into a member, whose own entries win; `sentAt` where it has none.
+    """Merge the batch's `context` and `integrations` into a member, whose own entries win; add a missing `sentAt`.
 
     Source: https://segment.com/docs/connections/sources/catalog/libraries/server/http-api/#batch
     """
@@ -436,15 +442,15 @@ def _share(member: Any, batch: Mapping[str, Any]) -> Any:
 
 
 def read_events(body: Body, limits: Limits, arrival: Arrival) -> Iterator[Event | EventRefused]:
-    """Read every member when its turn comes, each with what its batch says of all.
+    """Yield the event of every member on demand, with the common members of the batch.
 
-    One that is no event stands as EventRefused in its place.
-    Raises RequestRefused where a large body proves to be no JSON, or has too many.
+    An invalid member becomes an EventRefused in its place. Raises RequestRefused if a large body is not JSON or has too
+    many events.
     """
     of_all = {name: body.top[name] for name in _OF_ALL if name in body.top} if body.several else {}
     excess_of_all = _excess(of_all, limits) if of_all else None
     may_exceed = excess_of_all is not None or body.size_bytes > (limits.max_event_bytes or math.inf)
-    may_be_deep = body.max_levels > limits.max_depth  # most small bodies are judged by this alone
+    may_be_deep = body.max_levels > limits.max_depth  # this check is enough for most small bodies
     for members in body.slices:
         for first in range(0, len(members), _READ_TOGETHER):
             together = members[first : first + _READ_TOGETHER]
@@ -456,9 +462,9 @@ def read_events(body: Body, limits: Limits, arrival: Arrival) -> Iterator[Event 
 
 
 def read_raw_event(raw: bytes, *, now: float) -> Event:
-    """Read one event that comes from no request (a file, a program) as the webhook reads it.
+    """Read an event from a file or a program in the same way as the webhook.
 
-    Raises EventRefused where it is no event.
+    Raises EventRefused if the bytes are not an event.
     """
     try:
         value = _bare(parse(raw))
@@ -471,14 +477,14 @@ def read_raw_event(raw: bytes, *, now: float) -> Event:
 
 
 def _within(member: Any, limits: Limits, excess_of_all: str | None) -> Any:
-    """Return a member; EventRefused where it, or what its batch says of all, is deeper or larger than the limits."""
+    """Return a member; an EventRefused if the member or its batch exceeds a limit."""
     if isinstance(member, EventRefused) or not (excess := excess_of_all or _excess(member, limits)):
         return member
     return EventRefused(excess, message_id=given_message_id(member) if isinstance(member, dict) else None)
 
 
 def _excess(value: Any, limits: Limits) -> str | None:
-    """Return in what a value is deeper or larger than an event may be; None where it keeps to the limits."""
+    """Return the limit of an event that a value exceeds; `None` within the limits."""
     if nested_deeper([value], limits.max_depth):
         return f"the event is nested deeper than {limits.max_depth} levels"
     if limits.max_event_bytes is not None and len(orjson.dumps(value)) > limits.max_event_bytes:
@@ -486,17 +492,17 @@ def _excess(value: Any, limits: Limits) -> str | None:
     return None
 
 
-#: So much of an oversized body is still read and thrown away: a sender that is cut off in the middle of its body
-#: does not see the 413 and sends the same again for hours.
+#: The share of an oversized body that is still read and discarded. A sender that is disconnected in the middle of its
+#: body does not see the 413, and repeats the request for hours.
 _READ_OUT = 4
 
 
 async def receive(request: Request, limits: Limits) -> bytes:
     """Return the body as sent.
 
-    Raises RequestRefused where it is too large, or does not arrive whole in time.
+    Raises RequestRefused if the body is too large, or does not arrive completely in time.
     """
-    # Most bodies are whole by then; one that never begins, app/web/bounded_connection.py cuts.
+    # Most bodies arrive completely by now; app/web/bounded_connection.py closes requests without a body.
     body, more = await _piece(request)
     if more:
         try:
@@ -510,7 +516,7 @@ async def receive(request: Request, limits: Limits) -> bytes:
 
 
 async def _collect(piece: bytes, request: Request, max_bytes: int) -> bytes:
-    """Read the rest, and return all of it; of a body that is too large only the beginning is kept."""
+    """Read the rest of the body and return the whole; of a body that is too large only the start is stored."""
     pieces = [piece]
     size_bytes = len(piece)
     more = True
@@ -525,7 +531,7 @@ async def _collect(piece: bytes, request: Request, max_bytes: int) -> bytes:
 
 
 async def _piece(request: Request) -> tuple[bytes, bool]:
-    """Return what has arrived, and whether there is more. Raises RequestRefused where the client has gone."""
+    """Return the received bytes, and whether more follow. Raises RequestRefused if the client has disconnected."""
     message = await request.receive()
     if message["type"] == "http.disconnect":
         raise RequestRefused(TOO_SLOW)

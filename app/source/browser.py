@@ -1,8 +1,8 @@
-"""What pages of a shop get of Pinrelay: `/pinrelay.js`, the cookie of the click id, the tag check, Segment's library.
+"""Endpoints for pages of a shop: `/pinrelay.js`, the cookie of the click id, the tag check, Segment's library.
 
-Scripts keep a cookie for seven days in Safari, a server of the shop's own domain as long as it says
-(https://webkit.org/blog/8613/intelligent-tracking-prevention-2-1/). So where the settings name that domain, a page that
-states consent may have `_epik` set again, which Pinterest's tag and `/pinrelay.js` read.
+In Safari a cookie from a script lasts seven days, and a cookie from a server of the shop's domain as long as specified
+(https://webkit.org/blog/8613/intelligent-tracking-prevention-2-1/). So if the settings contain that domain, a page with
+consent can renew `_epik`, which Pinterest's tag and `/pinrelay.js` read.
 """
 
 import hashlib
@@ -38,19 +38,19 @@ from app.source.responses import (
 
 _SCRIPT: Final = (Path(__file__).parent / "pinrelay.js").read_bytes()
 _ETAG: Final = f'"{hashlib.sha256(_SCRIPT).hexdigest()[:32]}"'
-#: It may be new after each upgrade, so pages ask again after an hour: nearly always they are answered 304.
+#: The script may change after each upgrade, so pages revalidate it after an hour, usually with the response 304.
 _OF_SCRIPT: Final = {
     "Cache-Control": "public, max-age=3600",
     "ETag": _ETAG,
     "Cross-Origin-Resource-Policy": "cross-origin",
     "X-Content-Type-Options": "nosniff",
 }
-#: A click id is a pseudonym of Pinterest's, letters and digits as base64url writes them.
+#: A click id is a pseudonym by Pinterest: letters and digits in base64url.
 _FORM: Final = re.compile(r"[\w.~=-]{8,512}", re.ASCII)
-#: Pinterest counts no click that is older: 60 days.
+#: Pinterest ignores older clicks: 60 days.
 _LASTS_S: Final = 60 * DAY_S
 _MAX_BODY_BYTES: Final = 2_000
-#: Of a report on the tag: its size, and how many calls and ids of one page are taken.
+#: Limits of a report about the tag: its size, its calls, and the ids of the page.
 _MAX_REPORT_BYTES: Final = 16_000
 _MAX_CALLS: Final = 20
 _MAX_BESIDE: Final = 10
@@ -59,12 +59,12 @@ _MAX_ID: Final = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TagReporting:
-    """What pages may report of the calls of Pinterest's tag, and who takes it."""
+    """The reports of pages about calls of Pinterest's tag: who may send them, and their receiver."""
 
     write_keys: WriteKeys
-    #: A page needs no key: nobody has to prove anything.
+    #: A page needs no key, because authentication is off.
     is_open: bool
-    #: Advertiser-defined names, beside Pinterest's.
+    #: Advertiser-defined names, in addition to Pinterest's.
     event_names: Collection[str]
     take: Callable[[Sequence[TagCall]], None]
 
@@ -72,9 +72,9 @@ class TagReporting:
 def browser_helper_router(
     limits: Limits, *, cookie_domain: str | None, reporting: TagReporting | None = None
 ) -> APIRouter:
-    """Build the routes; without a `cookie_domain` no cookie is ever set. `limits` bound how long a request may take.
+    """Build the routes. Without a `cookie_domain` no cookie is ever set. `limits` has the time-out of requests.
 
-    Without `reporting` pages report nothing: the path does not exist.
+    Without `reporting` the path for reports does not exist.
     """
     router = APIRouter()
     of_renewal = replace(limits, max_body_bytes=_MAX_BODY_BYTES)
@@ -105,7 +105,7 @@ async def _script(request: Request) -> Response:
 
 
 async def _renew(request: Request, domain: str, limits: Limits) -> Response:
-    """Set the cookie where all is as it must be; the answer is empty, and tells nothing. Raises RequestRefused."""
+    """Set the cookie if all conditions are met; the response is empty in any case. Raises RequestRefused."""
     raw = await receive(request, limits)
     headers = request.headers
     origin = urlsplit(headers.get("origin", "")).hostname or ""
@@ -115,13 +115,13 @@ async def _renew(request: Request, domain: str, limits: Limits) -> Response:
     if is_ours and said.get("consent") is True and headers.get("sec-gpc", "0") == "0":
         click = said.get("click_id", request.cookies.get("_epik"))
         if isinstance(click, str) and _FORM.fullmatch(click):
-            # not HttpOnly: Pinterest's tag reads it
+            # Not HttpOnly, because Pinterest's tag reads the cookie.
             answer.set_cookie("_epik", click, max_age=_LASTS_S, domain=domain, secure=True, samesite="lax")
     return answer
 
 
 async def _take_report(request: Request, reporting: TagReporting, names: Mapping[str, str], limits: Limits) -> Response:
-    """Hand on what a page says of its tag, where the person consented. Raises RequestRefused."""
+    """Forward a page's report about its tag if the person consented. Raises RequestRefused."""
     said = _said(await receive(request, limits))
     key = said.get("writeKey")
     if not reporting.is_open and reporting.write_keys.source(key) is None:
@@ -136,7 +136,7 @@ def _tag_names(more: Collection[str]) -> Mapping[str, str]:
 
 
 def _tag_calls(said: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[TagCall]:
-    """Yield the calls that a page reports; a name that Pinterest does not know is that of a `custom` event."""
+    """Yield the calls in a report; a name that Pinterest does not define belongs to a `custom` event."""
     calls, beside = said.get("calls"), said.get("beside")
     ids = [
         found for each in (beside if isinstance(beside, list) else [])[:_MAX_BESIDE] if (found := _reported_id(each))
@@ -152,7 +152,7 @@ def _tag_calls(said: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[Ta
 
 
 def _reported_id(value: Any) -> str | None:
-    """Return an id as the outbox keeps ids, with nothing of a person; None where it is none."""
+    """Return an id in the form that the outbox stores, without personal data; `None` if the value is not an id."""
     text = str(value).strip() if type(value) in (str, int) else ""
     return unpersonal_id(text) if 0 < len(text) <= _MAX_ID and not is_no_id(text) else None
 
@@ -169,8 +169,8 @@ def _is_of(host: str, domain: str) -> bool:
     return host == domain or host.endswith(f".{domain}")
 
 
-#: The Tracking API, Jitsu's too, and what SDKs ask for their settings. Nowhere else: the rest of `/api` and the console
-#: are for this host alone.
+#: The Tracking API, also that of Jitsu, and the settings of SDKs. All other paths, including the rest of `/api` and the
+#: console, are only for this host.
 FOR_PAGES: Final = (
     *("/pinrelay.js", "/analytics.js/", "/analytics-next/"),
     *("/v1/", "/beacon/v1/", "/projects/", "/sourceConfig", "/api/s/"),
@@ -178,12 +178,12 @@ FOR_PAGES: Final = (
 
 
 class OpenToPages:
-    """Lets pages of `origins` (`*`: of any site) call the Tracking API of `app`, and read all its answers, errors too.
+    """Lets pages of `origins` (`*`: any site) call the Tracking API of `app`, and read its responses, even errors.
 
     Pages of any origin may call the paths of `is_for_any_page`: the origin of a sandboxed page is `null`.
 
-    No cookie is ever used: the write key says whose events they are. Hence any header may come along:
-    each SDK has its own (`authorization`, `x-retry-count`, `anonymousid`), and new ones with each version.
+    No cookie is used: the write key identifies the source. Hence all headers are allowed: each SDK has its own
+    (`authorization`, `x-retry-count`, `anonymousid`), and new ones with each version.
     """
 
     def __init__(
@@ -221,13 +221,13 @@ def _answering_pages(app: ASGIApp, origins: Sequence[str]) -> CORSMiddleware:
 
 LIBRARY_FOLDER: Final = Path(__file__).parent / "analytics_js"
 _LIBRARY: Final = "standalone.js"
-#: As `/pinrelay.js`: it may be another version after an upgrade.
+#: As for `/pinrelay.js`: the file may change after an upgrade.
 _FOR_AN_HOUR: Final = "public, max-age=3600"
-#: Names of bundles hold a digest of what is in them.
+#: Names of bundles contain a digest of their content.
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 
 
-#: Until the library is there, calls wait in an array, which it plays.
+#: Until the library is loaded, calls wait in an array, which the library replays.
 _SNIPPET: Final = """\
 <script>
   window.analytics = window.analytics || []
@@ -243,7 +243,10 @@ _SNIPPET: Final = """\
 
 
 def page_snippet(host: str, key: str) -> str:
-    """Return what a page needs to load the library from a host (`https://events.example.com`) and send its visit."""
+    """Return the snippet of a page that loads the library from `host` and sends the visit.
+
+    `host` is an address such as `https://events.example.com`.
+    """
     return _SNIPPET.format(host=host, key=key)
 
 
@@ -252,7 +255,7 @@ _PIXEL_ADDRESS: Final = "'https://events.example.com/webhook/shopify_pixel?key=K
 
 
 def shopify_pixel(host: str, source: str, key: str) -> str:
-    """Return the custom pixel of a Shopify shop, which sends to a source of a host by the key of the source.
+    """Return the custom pixel of a Shopify shop, which sends to a source of a host with the key of the source.
 
     `host` is an address such as `https://events.example.com`.
     """
@@ -262,7 +265,7 @@ def shopify_pixel(host: str, source: str, key: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """One file of the library."""
+    """A file of the library."""
 
     plain: bytes
     packed: bytes
@@ -273,24 +276,23 @@ class Script:
 
     @property
     def etag(self) -> str:
-        """Weak, since the packed bytes have it too."""
+        """Return a weak ETag, because the compressed file has the same."""
         return f'W/"{hashlib.sha256(self.plain).hexdigest()[:32]}"'
 
 
 def read_library(folder: Path = LIBRARY_FOLDER) -> Mapping[str, Script]:
-    """Return the files of the library by name; none where it is not installed."""
+    """Return the files of the library by name; empty if the library is not installed."""
     return {path.name: Script.read(path) for path in sorted(folder.glob("*.js"))}
 
 
 def analytics_js_router(write_keys: WriteKeys, *, is_open: bool, library: Mapping[str, Script]) -> APIRouter:
-    """Build the routes of Segment's browser library; where nothing has to be proven any key is known.
+    """Build the routes of Segment's browser library; with `is_open` any key is accepted.
 
-    GET /analytics.js/v1/{write key}/analytics.min.js    the library
-    GET /analytics-next/bundles/{name}                   a part of it, which it loads when it needs it
+        GET /analytics.js/v1/{write key}/analytics.min.js   the library
+        GET /analytics-next/bundles/{name}                  a part that the library loads on demand
 
-    `make browser-library` puts the files beside this module, of one version with one checksum; a release's wheel and
-    image bring them.
-    Source: src/browser/standalone.ts in packages/browser of segmentio/analytics-next
+    `make browser-library` puts the files beside this module, of a single version with a single checksum; a release's
+    wheel and image include them. Source: src/browser/standalone.ts in packages/browser of segmentio/analytics-next
     """
     answers = {name: _answering(script, for_ever=name != _LIBRARY) for name, script in library.items()}
 

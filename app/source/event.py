@@ -1,10 +1,10 @@
-"""A Segment event: what it must be, what Segment's server would have filled in, and how events go to the pipeline.
+"""A Segment event: its requirements, the members that Segment's server would add, and the interface to the pipeline.
 
     read_event({"type": "track", "event": "Order Completed"}, arrival)
     -> the same object, now also with messageId, timestamp, receivedAt and arrivedAt (Unix seconds)
 
-When an event happened is read from timestamp, originalTimestamp, receivedAt, sentAt, arrivedAt, in this order: a member
-that is missing is filled in here, one that cannot be read is left for the mapping to pass over, with a warning.
+The time of an event is read from timestamp, originalTimestamp, receivedAt, sentAt, arrivedAt, in this order. A missing
+member is added here; an unreadable member is unchanged, so that the mapping skips it with a warning.
 
 Segment's spec of the common fields: https://segment.com/docs/connections/spec/common/
 """
@@ -29,32 +29,32 @@ from app.core.values.placeholders import is_no_id
 from app.core.values.times import unix_seconds
 from app.errors import EventRefused
 
-#: What says when an event happened, the best first.
+#: The members with the time of an event, in order of preference.
 _TOLD = ("timestamp", "originalTimestamp")
 TIMES = (*_TOLD, "receivedAt", "sentAt")
-#: What stands where a time is not given.
+#: Values that count as a missing time.
 _NOTHING = (None, "")
-#: What a sender stamps anew when it sends the same event again.
+#: Members that change when a sender repeats an event.
 _VOLATILE = frozenset({"sentAt", "receivedAt", "_metadata"})
 
 
 def random_id() -> str:
-    """Make a message id that nobody else makes."""
+    """Return a unique message id."""
     return uuid4().hex
 
 
 class Arrival(Struct, kw_only=True):
-    """When and how the events of one request arrived."""
+    """The time and circumstances of a request's arrival."""
 
-    #: By our clock, Unix seconds.
+    #: By this machine's clock, Unix seconds.
     received_at: float
-    #: They come straight from an SDK, so their times are the device's; else Segment or RudderStack corrected them.
+    #: Sent directly by an SDK, with the times of the device; otherwise Segment or RudderStack corrected the times.
     from_device: bool
-    #: Makes the message id of an event that has neither an id nor a time.
+    #: Creates the message id of an event with neither an id nor a time.
     new_id: Callable[[], str]
-    #: They are sent as they happen, so the moment of arrival is better than no time; not so where a file is imported.
+    #: Sent as they occur, so the time of arrival replaces a missing time; not for an imported file.
     is_live: bool = True
-    #: Of `received`, once it was asked for.
+    #: The cached value of `received`.
     written: str | None = None
 
     @classmethod
@@ -70,14 +70,14 @@ class Arrival(Struct, kw_only=True):
 
     @property
     def received(self) -> str:
-        """When they arrived, as ISO 8601; written when first asked for, since most events bring their own time."""
+        """Return the time of arrival as ISO 8601; formatted on first use, because most events have their own time."""
         if self.written is None:
             self.written = _iso(self.received_at)
         return self.written
 
 
 def read_or_refuse(value: Any, arrival: Arrival) -> Event | EventRefused:
-    """Return the event that `read_event` makes of a value, or why it is no event; what is refused already stays so."""
+    """Return the event of a value, or the EventRefused with the reason; an EventRefused is returned unchanged."""
     if isinstance(value, EventRefused):
         return value
     try:
@@ -87,10 +87,10 @@ def read_or_refuse(value: Any, arrival: Arrival) -> Event | EventRefused:
 
 
 def read_event(value: Any, arrival: Arrival) -> Event:
-    """Take one parsed JSON value as an event and complete it in place.
+    """Validate a parsed JSON value as an event and complete it in place.
 
-    Any `type` is taken: one that no preset asks for is simply unmatched.
-    Raises EventRefused where the value is no event.
+    Any `type` is accepted: a type without a matching preset is unmatched. Raises EventRefused if the value is not an
+    event.
     """
     if not isinstance(value, dict):
         raise EventRefused("the event is not a JSON object")
@@ -98,14 +98,14 @@ def read_event(value: Any, arrival: Arrival) -> Event:
     if not isinstance(kind, str) or not kind:
         reason = "`type` is missing or is not a text: track, page, screen, identify, group or alias"
         raise EventRefused(reason, message_id=given_message_id(value))
-    if "idIsMade" in value:  # ours alone to say
+    if "idIsMade" in value:  # senders may not set it
         del value["idIsMade"]
     message_id = given_message_id(value)
     if message_id is None:
         message_id = _made_message_id(value, arrival)
         value["idIsMade"] = True
     value["messageId"] = message_id
-    if "arrivedAt" in value:  # ours alone to say
+    if "arrivedAt" in value:  # senders may not set it
         del value["arrivedAt"]
     if arrival.from_device:
         _correct_clock(value, arrival)
@@ -115,7 +115,10 @@ def read_event(value: Any, arrival: Arrival) -> Event:
 
 
 def given_message_id(event: Event) -> str | None:
-    """Return the id that the sender gave the event; None where it gave none: one "undefined" would hide the next."""
+    """Return the sender's id of the event; `None` if there is none or it is a placeholder.
+
+    An id "undefined" would make the next event a duplicate.
+    """
     given = event.get("messageId")
     if type(given) is str:
         return None if is_no_id(given) else given
@@ -123,21 +126,21 @@ def given_message_id(event: Event) -> str | None:
 
 
 def _made_message_id(event: Event, arrival: Arrival) -> str:
-    """Make the id that is missing: the same one when the same event is sent again.
+    """Create a missing id: the same id for a repeated event.
 
-    Without a time two equal events may be two things that happened (two views of a page), so their ids are random.
+    Without a time two equal events may be separate occurrences (two views of a page), so their ids are random.
     """
     if all(unix_seconds(event.get(name)) is None for name in _TOLD):
         return arrival.new_id()
     lasting = {name: value for name, value in event.items() if name not in _VOLATILE}
     try:
         return sha256(orjson.dumps(lasting, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
-    except orjson.JSONEncodeError:  # nested deeper than orjson writes (254)
+    except orjson.JSONEncodeError:  # nested deeper than orjson supports (254)
         return arrival.new_id()
 
 
 def _complete_times(event: Event, arrival: Arrival) -> None:
-    """Fill in the times that are missing; what stands there was corrected by Segment or RudderStack, and is left."""
+    """Add the missing times; existing times are unchanged, because Segment or RudderStack corrected them."""
     if arrival.is_live:
         event["arrivedAt"] = arrival.received_at
         if event.get("receivedAt") in _NOTHING and event.get("sentAt") in _NOTHING:
@@ -149,10 +152,10 @@ def _complete_times(event: Event, arrival: Arrival) -> None:
 
 
 def _correct_clock(event: Event, arrival: Arrival) -> None:
-    """Replace the device's time by ours: timestamp = receivedAt - (sentAt - timestamp).
+    """Correct the device's time by this clock: timestamp = receivedAt - (sentAt - timestamp).
 
-    RudderStack's SDKs say `originalTimestamp` instead; it is corrected in its place where a `timestamp` is given that
-    cannot be read. Source: https://segment.com/docs/connections/spec/common/#timestamps
+    RudderStack's SDKs send `originalTimestamp` instead; it is corrected if `timestamp` is unreadable. Source:
+    https://segment.com/docs/connections/spec/common/#timestamps
     """
     event["receivedAt"] = arrival.received
     times = ((name, unix_seconds(event.get(name))) for name in _TOLD)
@@ -170,7 +173,7 @@ def _correct_clock(event: Event, arrival: Arrival) -> None:
 
 
 def _corrected(told_at: float, sent: Any, received_at: float) -> str | None:
-    """Return the corrected time as ISO 8601; None where `sent` cannot be read."""
+    """Return the corrected time as ISO 8601; `None` if `sent` is unreadable."""
     sent_at = unix_seconds(sent)
     if sent_at is None:
         return None
@@ -181,7 +184,7 @@ def _corrected(told_at: float, sent: Any, received_at: float) -> str | None:
 
 
 def _iso(at: float) -> str:
-    """Write Unix seconds as `2026-03-04T16:12:52.244Z`."""
+    """Format Unix seconds as `2026-03-04T16:12:52.244Z`."""
     whole = math.floor(at)
     micros = round((at - whole) * 1e6)
     return f"{_second(whole + micros // 1_000_000)}.{micros % 1_000_000 // 1_000:03}Z"
@@ -189,41 +192,41 @@ def _iso(at: float) -> str:
 
 @lru_cache(maxsize=64)
 def _second(at: int) -> str:
-    """Write a second, in which many events arrive, as `2026-03-04T16:12:52`."""
+    """Format a second as `2026-03-04T16:12:52`; cached, because many events arrive in a second."""
     return datetime.fromtimestamp(at, UTC).isoformat()[:-6]
 
 
 class Intake(Struct, frozen=True):
-    """The events of one request, or of several that somebody gathered: one record from the door to the commit."""
+    """The events of one or several requests: a single record from the endpoint to the commit."""
 
-    #: They may be read only when their turn comes.
+    #: An iterable that may read events on demand.
     events: Iterable[Event | EventRefused]
-    #: When they arrived, Unix seconds.
+    #: The time of arrival, Unix seconds.
     now: float
-    #: The name of who sent them all.
+    #: The name of the source of all events.
     source: str = DEFAULT_SOURCE
-    #: Who made the events is known by a secret that no page shows: see app/core/trust.py.
+    #: The author is authenticated by a secret that no page contains: see app/core/trust.py.
     is_trusted: bool = False
-    #: A relay that proved itself by a secret hands on events which anyone may have made.
+    #: A relay, authenticated by a secret, forwards events that anyone may have created.
     is_relayed: bool = False
-    #: They were kept in the quarantine: their orders do not wait again.
+    #: From the quarantine: their orders do not wait again.
     is_replayed: bool = False
-    #: Where an ad account has no room, nothing is committed. Otherwise the rest is, and its events are withheld.
+    #: If an ad account has no room, no event is committed. Otherwise only its events are withheld.
     whole: bool = False
 
     @property
     def is_known(self) -> bool:
-        """Whether who sends is known by a secret: then it may have somebody erased, and learn what memory has."""
+        """Return whether a secret authenticates the sender, who then may request erasures and see data of memory."""
         return self.is_trusted or self.is_relayed
 
     @property
     def public_key(self) -> str | None:
-        """The name of the public key that they came by; None where they are trusted."""
+        """Return the name of the public key of the events; `None` for trusted events."""
         return None if self.is_trusted else self.source
 
 
 async def accept_signed(accepts: "AcceptsIntake", intake: Intake, *, only_first: bool) -> Receipt:
-    """Commit the events; where a signature covers `only_first` of them, the others are of nobody who is known.
+    """Commit the events; with `only_first` a signature covers only the first event, and the others are public.
 
     Raises OutboxUnavailable.
     """
@@ -243,16 +246,16 @@ async def accept_signed(accepts: "AcceptsIntake", intake: Intake, *, only_first:
 
 
 def is_delete(event: Event | EventRefused) -> TypeGuard[Event]:
-    """Return whether an event asks to erase somebody."""
+    """Return whether an event is a request to erase a person."""
     return not isinstance(event, EventRefused) and event["type"] == "delete"
 
 
 class AcceptsIntake(Protocol):
-    """Commits the events of a door to the outbox."""
+    """Commits the events of an endpoint to the outbox."""
 
     async def accept(self, intake: Intake) -> Receipt:
-        """Commit the events, then say what became of each, in order.
+        """Commit the events, then return the result of each, in order.
 
-        Raises OutboxUnavailable where nothing was committed.
+        Raises OutboxUnavailable if no event was committed.
         """
         ...

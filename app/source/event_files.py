@@ -1,7 +1,7 @@
-"""Events from files and pasted text, read as the webhook reads a request.
+"""Events from files and pasted text, read in the same way as requests of the webhook.
 
-One event, an array, a batch {"batch": [...]}, each event bare or as {"json": event}; or one of these a line (NDJSON),
-as Segment archives them. All of it may be gzipped, which is known by its first bytes.
+The text is an event, an array, a batch {"batch": [...]}, each event plain or as {"json": event}; or lines with one of
+these each (NDJSON), the format of Segment's archives. The file may be compressed with gzip, which its first bytes show.
 """
 
 import gzip
@@ -23,12 +23,10 @@ _BROKEN_GZIP = "the gzip archive is damaged or cut off here: the rest is not rea
 def read_event_file(
     file: IO[bytes], *, clock: Callable[[], float], is_live: bool = True
 ) -> Iterator[Event | EventRefused]:
-    """Yield every event of a file that is open for reading; what cannot be read is refused in its place, by its line.
+    """Yield every event of a file that is open for reading; an unreadable event is refused with its line number.
 
-    `clock` (Unix seconds) says when an event without a time of its own happened, but not where it is not live, as in an
-    archive.
-    Lines are read when their turn comes, so that an archive of any size is; only one document over many lines is
-    read whole.
+    `clock` (Unix seconds) is the time of events without a time, unless `is_live` is false, as for an archive. Lines are
+    read on demand, so archives may have any size; only a document over several lines is read as a whole.
     """
     buffered = file if isinstance(file, BufferedReader) else BufferedReader(cast("RawIOBase", file))
     zipped = buffered.peek(len(GZIP)).startswith(GZIP)
@@ -41,10 +39,10 @@ def read_event_file(
 
 
 def read_event_text(text: bytes, *, now: float, max_events: int | None = None) -> list[Event | EventRefused]:
-    """Return every event of one document: an event, an array or a batch; one that is no event stands as EventRefused.
+    """Return every event of a document: an event, an array or a batch; an invalid event becomes an EventRefused.
 
-    `max_events` also limits the size of an event, as for a request; `None`: the text is no stranger's.
-    Raises RequestRefused for a text that is not JSON, or beyond these limits.
+    `max_events` also limits the size of an event, as for a request; `None`: local input. Raises RequestRefused if the
+    text is not JSON or exceeds these limits.
     """
     return list(_members(read_body(text, max_events=max_events), Arrival.at(now)))
 
@@ -53,8 +51,8 @@ def _documents(lines: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]
     number, first = next(lines, (0, b""))
     number_of_second, second = next(lines, (0, b""))
     begins = first.removeprefix(BOM_UTF8).lstrip()[:1]
-    # Of one document over several lines no line stands alone; NDJSON goes on with another object, also behind a line
-    # that is broken.
+    # Lines of a document over several lines are not complete on their own; NDJSON continues with another object, even
+    # after a broken line.
     if second and _is_broken(first) and (begins == b"[" or not second.lstrip().startswith(b"{")):
         yield number, b"".join([first, second, *(line for _, line in lines)])
         return

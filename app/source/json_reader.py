@@ -1,4 +1,4 @@
-"""JSON as senders write it."""
+"""Parse JSON as senders write it."""
 
 import base64
 import json
@@ -18,21 +18,21 @@ from app.core.log import logger
 from app.errors import EventRefused
 from app.source.responses import BROKEN_JSON, TOO_DEEP, TOO_LARGE, RequestRefused
 
-#: Larger bodies are most often arrays of many events.
+#: Larger bodies are usually arrays of many events.
 LARGE_BYTES: Final = 65_536
 _CONTAINERS = frozenset({dict, list})
-#: orjson refuses what is nested deeper: https://github.com/ijl/orjson#deserialize
+#: The nesting limit of orjson: https://github.com/ijl/orjson#deserialize
 MAX_LEVELS: Final = 1_024
-#: What orjson reads as integers; larger ones become doubles.
+#: The integers that orjson supports; larger numbers become doubles.
 _SMALLEST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**64 - 1
-#: Longer ones are doubles for certain: Python refuses to read an integer of thousands of digits.
+#: Longer numbers are always doubles: Python refuses to read an integer of thousands of digits.
 _MAX_INTEGER_LENGTH = 20
 _NUL, _FFFD = rb"\u0000", rb"\ufffd"
 _ESCAPED = re.compile(rb"\\(?:u0000|.)", re.DOTALL)
 
 
 def parse_line(line: bytes) -> Any:
-    """Read one line of NDJSON; EventRefused where that is too large or not JSON."""
+    """Parse a line of NDJSON; an EventRefused if the line is too large or not JSON."""
     if len(line) > MAX_MEMBER_BYTES:
         return EventRefused(TOO_LARGE_MEMBER)
     try:
@@ -42,7 +42,7 @@ def parse_line(line: bytes) -> Any:
 
 
 def is_lines(raw: bytes) -> bool:
-    """Return whether a body is NDJSON: its first line is a whole object, and another follows."""
+    """Return whether a body is NDJSON: its first line is a whole object, and another line follows."""
     end = raw.find(b"\n", 0, MAX_MEMBER_BYTES)
     first = strip_leading_space(raw[: max(end, 0)]).rstrip()
     if not (first.startswith(b"{") and first.endswith(b"}") and raw[end:].lstrip().startswith(b"{")):
@@ -55,7 +55,7 @@ def is_lines(raw: bytes) -> bool:
 
 
 def with_data(member: Any) -> Any:
-    """Return a CloudEvent with its data as `data`, which may be JSON in base64; EventRefused where that is not read."""
+    """Return a CloudEvent with its data as `data`, decoded from base64; an EventRefused if it is unreadable."""
     if not isinstance(member, dict) or member.get("data_base64") is None:
         return member
     try:
@@ -65,17 +65,17 @@ def with_data(member: Any) -> Any:
 
 
 def strip_leading_space(raw: bytes) -> bytes:
-    """Return a text of JSON without the byte order mark and the white space that may stand before it."""
+    """Return a text of JSON without a leading byte order mark and white space."""
     return raw.removeprefix(BOM_UTF8).lstrip(b" \t\r\n")
 
 
 def parse(raw: bytes, *, on_nan: Callable[[int], None] | None = None) -> Any:
-    """Read JSON; a value that no double or UTF-8 can hold is replaced, and the rest is read as usual.
+    """Parse JSON; replace values that no double or UTF-8 can represent, and read the rest as usual.
 
-    Half of a surrogate pair becomes U+FFFD. A number that no double can hold (NaN, Infinity, 1e999: pandas and
-    Python's json write them) becomes the text "NaN": one such price must not cost a whole batch, and a flag or a
-    consent must not pass for one that was not given, as null would. `on_nan` is called with the number of such
-    numbers; without it they are logged. Raises RequestRefused where it is not JSON.
+    Half of a surrogate pair becomes U+FFFD. A number that no double can represent (NaN, Infinity, 1e999: pandas and
+    Python's json write them) becomes the text "NaN". So a single such price does not cost a whole batch, and a flag or
+    consent does not count as missing, as with null. `on_nan` is called with the number of such values; by default they
+    are logged. Raises RequestRefused if the text is not JSON.
     """
     raw = _without_nul(raw)
     try:
@@ -85,14 +85,14 @@ def parse(raw: bytes, *, on_nan: Callable[[int], None] | None = None) -> Any:
 
 
 def _without_nul(raw: bytes) -> bytes:
-    """Return JSON with U+FFFD for each U+0000, which stores keep in part, cut a text at, or refuse."""
-    if b"\\" in raw and _NUL in raw:  # one byte is looked for in a tenth of the time, and nearly always in vain
+    """Return JSON with U+FFFD for each U+0000, which stores truncate or refuse."""
+    if b"\\" in raw and _NUL in raw:  # a search for a single byte takes a tenth of the time, and rarely finds it
         return _ESCAPED.sub(lambda found: _FFFD if found[0] == _NUL else found[0], raw)
     return raw
 
 
 def _log_numbers(count: int) -> None:
-    """Log how many numbers of a body were read as text, since no double can hold them."""
+    """Log how many numbers of a body were read as text, because no double can represent them."""
     logger().warning("NaN read as text", count=count)
 
 
@@ -109,7 +109,7 @@ def log_first_nan() -> Callable[[int], None]:
 
 
 def _parse_leniently(raw: bytes, on_nan: Callable[[int], None]) -> Any:
-    """Read what orjson refuses: lone surrogates, a byte order mark, numbers that no double can hold."""
+    """Parse the JSON that orjson refuses: lone surrogates, a byte order mark, numbers that no double can represent."""
     try:
         value, count = _load(raw.decode("utf-8-sig"))
         text = json.dumps(value, ensure_ascii=False)
@@ -121,12 +121,15 @@ def _parse_leniently(raw: bytes, on_nan: Callable[[int], None]) -> Any:
         on_nan(count)
     try:
         return orjson.loads(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
-    except orjson.JSONDecodeError:  # it is JSON, so what orjson minds is its depth
+    except orjson.JSONDecodeError:  # it is JSON, so the nesting is the fault
         raise RequestRefused(TOO_DEEP) from None
 
 
 def _load(text: str) -> tuple[Any, int]:
-    """Read JSON by Python's own parser, with "NaN" for what no double can hold; return also how many those were."""
+    """Parse JSON with Python's own parser, with "NaN" for numbers that no double can represent.
+
+    Also return the count of such numbers.
+    """
     count = 0
 
     def number(digits: str) -> float | str:
@@ -145,7 +148,7 @@ def _load(text: str) -> tuple[Any, int]:
 
 
 def nested_deeper(values: Sequence[Any], max_depth: int) -> bool:
-    """Return whether any value has more levels of objects and arrays than `max_depth`; walks them level by level."""
+    """Return whether any value has more levels of objects and arrays than `max_depth`; searches level by level."""
     level = [value for value in values if value.__class__ in _CONTAINERS]
     for _ in range(max_depth):
         level = [
@@ -160,35 +163,35 @@ def nested_deeper(values: Sequence[Any], max_depth: int) -> bool:
 
 
 def max_levels(raw: bytes) -> int:
-    """Return a number of levels that the JSON surely does not exceed: how many `{` and `[` it has, in texts too.
+    """Return an upper bound for the nesting of JSON: the number of `{` and `[`, including those in texts.
 
-    A large body has so many of them that counting does not pay: its length is returned.
+    For a large body the count is not worth its time: its length is returned.
     """
-    # `replace` leaps from one to the next, `count` looks at each byte by itself, and needs four times as long.
+    # `replace` jumps between matches; `count` examines each byte, and takes four times as long.
     return len(raw) - len(raw.replace(b"{", b"").replace(b"[", b"")) if len(raw) <= LARGE_BYTES else len(raw)
 
 
-#: So much of an array is parsed at once.
+#: The part of an array that is parsed at once, in bytes.
 SLICE_BYTES: Final = 65_536
-#: A member of an array, or an event alone, is parsed at once; Segment's own bound is 32 kB.
+#: Maximum size of a member of an array, or of a single event; Segment's limit is 32 kB.
 MAX_MEMBER_BYTES: Final = 262_144
-#: So many brackets are looked at in search of the end of one value; an event has a hundred.
+#: Maximum number of brackets in the search for the end of a value; an event has about a hundred.
 MAX_BRACKETS: Final = 20_000
-#: Of an object that may be a batch: those around what is leapt over.
+#: The same for an object that may be a batch: brackets outside of skipped values.
 _MAX_BRACKETS_OF_A_BATCH = 50_000
-#: Values of so many levels are leapt over at once, without a look at each bracket: the products of an order. Each level
-#: lets a hostile batch have its bytes looked at once more (2.5 MB: 30 ms).
+#: Values up to this nesting are skipped at once, without a step for each bracket: the products of an order. Each level
+#: lets a hostile batch cause another pass over its bytes (2.5 MB: 30 ms).
 _LEAP_LEVELS = 3
-#: Of an object at the top; a batch has five.
+#: Maximum number of members of an object at the top; a batch has five.
 _MAX_NAMES = 1_000
-#: Members that are parsed at once.
+#: The number of members that are parsed at once.
 _MEMBERS_A_SLICE = 1_000
 
 _FLAT = rb'[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+"'
 
 
 def _bracket_behind(levels: int) -> re.Pattern[bytes]:
-    """Return what finds the next bracket behind values that are nested so many levels deep at most."""
+    """Return a pattern for the next bracket after values with at most this nesting."""
     leapt = _FLAT
     for _ in range(levels):
         leapt = rb"%b|[{\[](?:%b)*+[}\]]" % (_FLAT, leapt)
@@ -206,14 +209,14 @@ TOO_LARGE_MEMBER = f"the event is larger than {MAX_MEMBER_BYTES} bytes"
 class LargeObject(NamedTuple):
     """An object that is too large to be parsed at once."""
 
-    #: Its members that a batch or an event is known by; those of a batch are all there.
+    #: The members that identify a batch or an event; of a batch, all members.
     top: dict[str, Any]
-    #: The array `batch`; None where there is none.
+    #: The array `batch`; `None` if the object has none.
     batch: bytes | None
 
 
 class _Top(Struct):
-    """What is looked for in a large object; all else in it is passed over, and nothing is built of it."""
+    """The members that are read from a large object; all others are skipped without being created."""
 
     batch: Raw | UnsetType = UNSET
     context: Raw | UnsetType = UNSET
@@ -232,9 +235,9 @@ _OF_TOP = _Top.__struct_fields__
 def end_of_value(
     raw: bytes, at: int, *, max_brackets: int = MAX_BRACKETS, bracket: re.Pattern[bytes] = _BRACKET
 ) -> int:
-    """Return where the JSON value that begins at `at` ends; the brackets are counted, and nothing else is judged.
+    """Return the end of the JSON value that starts at `at`. Only brackets are counted; the value is not validated.
 
-    Raises RequestRefused where it does not end, or has more brackets than `max_brackets`.
+    Raises RequestRefused if the value does not end, or has more than `max_brackets` brackets.
     """
     first = raw[at : at + 1]
     if first not in (b"{", b"["):
@@ -257,30 +260,30 @@ def end_of_value(
 
 
 def skip_space(raw: bytes, at: int) -> int:
-    """Return where the next byte stands that is no white space of JSON."""
+    """Return the position of the next byte that is not white space."""
     found = _BLANKS.match(raw, at)
     return found.end() if found else at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """How large a member of an array may be."""
+    """The maximum size of a member of an array."""
 
     max_bytes: int
-    #: Of a member in an array that msgspec cannot read.
+    #: For a member in an array that msgspec cannot read.
     max_brackets: int
-    #: msgspec keeps 64 bytes for each member. An array with more commas is cut at its brackets, slice by slice.
+    #: msgspec needs 64 bytes for each member. An array with more commas is split at its brackets, slice by slice.
     max_commas: int
 
 
-#: Of what strangers send.
+#: The limits of requests.
 OF_STRANGERS: Final = Bounds(max_bytes=MAX_MEMBER_BYTES, max_brackets=MAX_BRACKETS, max_commas=500_000)
-#: Of files that the operator names.
+#: The limits of files that the operator selects.
 OF_FILES: Final = Bounds(max_bytes=sys.maxsize, max_brackets=sys.maxsize, max_commas=sys.maxsize)
 
 
 def array_slices(raw: bytes, on_nan: Callable[[int], None], bounds: Bounds) -> Iterator[list[Any]]:
-    """Yield the members of an array, parsed slice by slice; a member that is too large is an EventRefused.
+    """Yield the members of an array, parsed slice by slice; a member that is too large becomes an EventRefused.
 
     `on_nan`: see `parse`. Raises RequestRefused if the array is not JSON.
     """
@@ -288,7 +291,7 @@ def array_slices(raw: bytes, on_nan: Callable[[int], None], bounds: Bounds) -> I
         return _lenient_slices(raw, on_nan, bounds)
     try:
         texts = _ARRAY.decode(raw)
-    except (DecodeError, RecursionError):  # NaN and lone surrogates are read by `parse`, but not by msgspec
+    except (DecodeError, RecursionError):  # `parse` reads NaN and lone surrogates, msgspec does not
         return _lenient_slices(raw, on_nan, bounds)
     return _parsed_slices(texts, on_nan, bounds.max_bytes)
 
@@ -311,7 +314,7 @@ def _parsed_slices(texts: list[Raw], on_nan: Callable[[int], None], max_bytes: i
 
 
 def _lenient_slices(raw: bytes, on_nan: Callable[[int], None], bounds: Bounds) -> Iterator[list[Any]]:
-    """Do `array_slices` for an array that only `parse` reads: find the end of each member by its brackets."""
+    """Yield `array_slices` of an array that only `parse` can read: find the end of each member by its brackets."""
     at, end = _inside(raw)
     is_first = True
     while end - at > SLICE_BYTES:
@@ -320,12 +323,12 @@ def _lenient_slices(raw: bytes, on_nan: Callable[[int], None], bounds: Bounds) -
         is_first = False
     members = _parsed(raw[at:end], on_nan) if at <= end else []
     if not members and not is_first and at <= end:
-        raise RequestRefused(BROKEN_JSON)  # it ends with a comma
+        raise RequestRefused(BROKEN_JSON)  # a trailing comma
     yield members
 
 
 def _inside(raw: bytes) -> tuple[int, int]:
-    """Return the place of the first byte behind an array's `[`, and that of its `]`."""
+    """Return the position after an array's `[`, and that of its `]`."""
     end = len(raw.rstrip(b" \t\r\n")) - 1
     if raw[end : end + 1] != b"]":
         raise RequestRefused(BROKEN_JSON)
@@ -333,7 +336,7 @@ def _inside(raw: bytes) -> tuple[int, int]:
 
 
 def _cut_off(raw: bytes, at: int, end: int, on_nan: Callable[[int], None], bounds: Bounds) -> tuple[list[Any], int]:
-    """Cut members off one by one, and parse them; return them, and where the next begins (`end` + 1: nowhere)."""
+    """Split off members one by one and parse them; return them, and the start of the next (`end` + 1: none)."""
     begun = last = at
     members: list[Any] = []
     for _ in range(_MEMBERS_A_SLICE):
@@ -361,10 +364,10 @@ def _parsed(members: bytes, on_nan: Callable[[int], None]) -> list[Any]:
 
 
 def large_object(raw: bytes) -> LargeObject:
-    """Find the members that a large object is known by, and its array `batch`.
+    """Find the identifying members of a large object, and its array `batch`.
 
-    Raises RequestRefused where it is not JSON, has too many members, or is a batch with one of them too large: what it
-    says of all its events, such as their consent, is never passed over.
+    Raises RequestRefused if the bytes are not JSON, there are too many members, or a member of a batch is too large:
+    members that apply to all events, such as consent, are never skipped.
     """
     try:
         found = _TOP.decode(raw)
@@ -378,7 +381,7 @@ def large_object(raw: bytes) -> LargeObject:
 
 
 def _by_brackets(raw: bytes) -> LargeObject:
-    """Do `large_object` for what no parser reads as a whole, such as NaN."""
+    """Find the members of a `large_object` that no parser can read as a whole, for example because of NaN."""
     at, batch, pieces, excess = skip_space(raw, 0) + 1, None, [], set()
     for _ in range(_MAX_NAMES):
         name = _TEXT.match(raw, at := skip_space(raw, at))
@@ -403,7 +406,7 @@ def _by_brackets(raw: bytes) -> LargeObject:
 
 
 def _refuse_excess(batch: bytes | None, names: set[str]) -> None:
-    """Refuse a batch with members that are too large to be read. Raises RequestRefused, which names them."""
+    """Refuse a batch with members that are too large to be read. Raises RequestRefused, which lists them."""
     if batch is not None and names:
         named = " and ".join(f"`{name}`" for name in sorted(names))
         message = f"In {named}, which apply to all events, the batch has more than {MAX_MEMBER_BYTES} bytes."

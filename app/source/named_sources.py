@@ -1,9 +1,9 @@
-"""`/webhook` and `/webhook/{source}`: sources, each with its own proofs, limits and consent.
+"""`/webhook` and `/webhook/{source}`: sources, each with its proofs, limits and consent.
 
-`/webhook` receives what the webhook destinations of Segment (by POST, PUT or PATCH) and RudderStack send. Settings
-describe its source, files describe the others.
-The answer is a receipt, and follows the commit. An array is always answered 200, because one invalid event must not
-make the sender repeat a thousand. A single event is answered 422 if it can never be used.
+`/webhook` receives requests of the webhook destinations of Segment (POST, PUT or PATCH) and RudderStack. Settings
+describe its source; files describe the others. The response is a receipt, after the commit. The response to an array is
+always 200, because an invalid event must not make the sender repeat a thousand. The response to a single event is 422
+if the event can never be used.
 """
 
 import base64
@@ -44,103 +44,110 @@ from app.source.request_handler import RequestHandler
 from app.source.signatures import SegmentSignature, failed_cause, is_of_first
 from app.source.withholding import withheld
 
-#: The value of `context.amounts` by which the default mapping leaves `revenue` and `value` as they are.
+#: The value of `context.amounts` with which the default mapping does not change `revenue` and `value`.
 AS_SENT: Final = "as_sent"
-#: Events that withdraw an order, which may have been taken before its channel was withheld.
+#: Events that withdraw an order, which may have been accepted before its channel was withheld.
 _CANCELLATIONS: Final = frozenset({"Order Cancelled", "Order Refunded"})
 _OFF: Final = "the source is switched off (`enabled: false` in its file)"
 
 
-#: Makes Segment events of a record of app/source/raw_records.py: JSON that is not read yet, or why there is none.
+#: Converts a record of app/source/raw_records.py to Segment events, as unread JSON, or to the reason why there are
+#: none.
 Reshape: TypeAlias = Callable[[dict[str, Any]], Iterable[Any | EventRefused]]
 
 
 def events_of(records: Iterable[dict[str, Any] | EventRefused], reshape: Reshape) -> Iterator[Any | EventRefused]:
-    """Yield what `reshape` makes of each record when its turn comes; one that is refused stands in its place."""
+    """Yield the events of each record on demand; a refused record is yielded unchanged."""
     for record in records:
         yield from [record] if isinstance(record, EventRefused) else reshape(record)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NamedSource:
-    """One source: who may send by it, how much, and how what it sends is read."""
+    """A source: its authentication, its limits, and the reader of its requests."""
 
     name: str
-    #: All must hold.
+    #: All proofs are required.
     proofs: tuple[SenderProof, ...]
     limits: Limits
-    #: None where Segment's events come as they are.
+    #: `None` if the source sends Segment's events unchanged.
     reshape: Reshape | None
-    #: What must be granted beside what the settings ask for; None asks for nothing.
+    #: Required consent, in addition to the settings; `None`: no further requirement.
     consent: ConsentSettings | None
-    #: A GET is an event too, and answered by a pixel.
+    #: A GET is also an event, and the response is a pixel.
     takes_pixels: bool
-    #: How a small body begins that proves nothing, tries the address, and is answered 200; None where none is.
+    #: Prefix of a small unauthenticated body that tests the address and gets the response 200; `None`: no such body.
     ping: bytes | None
-    #: None bounds nothing.
+    #: `None`: no limit.
     quota: Quota | None
-    #: None of its events is sent on.
+    #: None of its events are sent.
     is_off: bool
-    #: Which of their ids products are sent under; None: as the settings say.
+    #: The product id to send; `None`: as in the settings.
     content_id: str | None = None
-    #: Who makes its events: a `server` that keeps a secret, or a `browser`, whose events a relay may hand on.
+    #: The author of its events: a `server` with a secret, or a `browser` whose events a relay may forward.
     authors: Literal["server", "browser"] = "server"
-    #: The shop whose orders it sends; sources without one are of every shop.
+    #: The shop of its orders; sources without a shop belong to all shops.
     shop: str = ""
-    #: For each proof, the settings, variables or files that hold its secrets.
+    #: For each proof, the settings, variables or files with its secrets.
     secret_names: tuple[str, ...] = ()
     #: Its mapping reads the query of a request, which signatures do not cover.
     reads_query: bool = False
-    #: `revenue` and `value` are sent as they are, even if they include tax or shipping.
+    #: `revenue` and `value` are sent unchanged, even if they include tax or shipping.
     sends_amounts_as_sent: bool = False
     #: Orders of these channels are not sent.
     withheld_channels: frozenset[str] = frozenset()
-    #: Its orders wait for the same order from the page.
+    #: Its orders wait for the matching page order.
     wait_for_page: bool = True
-    #: Only this machine can send, so nothing has to be proven.
+    #: Only this machine can send, so no proof is required.
     is_local: bool = False
 
     @cached_property
     def secret_proofs(self) -> tuple[SenderProof, ...]:
-        """The proofs that need a secret."""
+        """Return the proofs that need a secret."""
         return tuple(proof for proof in self.proofs if not isinstance(proof, OpenProof))
 
     @cached_property
     def is_known(self) -> bool:
-        """Whether the sender is known: by a secret, or because only this machine can send."""
+        """Return whether the sender is authenticated: by a secret, or because only this machine can send."""
         return self.is_local or bool(self.secret_proofs)
 
     @cached_property
     def label(self) -> str | None:
-        """The name in answers, logs and counts. `None` for `/webhook`."""
+        """Return the name in responses, logs and counts. `None` for `/webhook`."""
         return None if self.name == DEFAULT_SOURCE else self.name
 
     @property
     def is_trusted(self) -> bool:
-        """Whether a secret says who makes its events."""
+        """Return whether a secret authenticates the author of its events."""
         return self.is_known and self.authors == "server"
 
     def is_signed_once(self, raw: bytes, size: int, headers: Mapping[str, str]) -> bool:
-        """Return whether nothing but a signature of the first event of an array is trusted."""
+        """Return whether the only proof is a signature of the first event in an array."""
         return bool(self.secret_proofs) and all(
             isinstance(proof, SegmentSignature) and is_of_first(raw, size, headers.get(proof.header), proof.secrets)
             for proof in self.secret_proofs
         )
 
     def is_covered(self, request: Request) -> bool:
-        """Return whether its proofs cover all that its events are made of: a signature covers the body only."""
+        """Return whether its proofs cover all parts of a request that its events contain.
+
+        A signature covers the body only.
+        """
         if request.method != "GET" and not (self.reads_query and request.url.query):
             return True
         return any(isinstance(proof, HeaderSecret) for proof in self.proofs)
 
     @cached_property
     def page_keys(self) -> tuple[bytes, ...]:
-        """The keys that pages show, of which the query of a request must hold one. Empty if no key is required."""
+        """Return the public keys of pages, of which the query of a request must have one.
+
+        Empty if no key is required.
+        """
         return tuple(key for proof in self.proofs if isinstance(proof, PageKey) for key in proof.keys)
 
     @property
     def has_page_key(self) -> bool:
-        """Whether pages show its key."""
+        """Return whether pages contain its key."""
         return bool(self.page_keys)
 
     def check_key(self, key: str) -> None:
@@ -153,7 +160,7 @@ class NamedSource:
             raise responses.RequestRefused(responses.UNAUTHENTICATED, replace(check, setting=", ".join(names)))
 
     def refusal(self, proof: SenderProof, headers: Mapping[str, str], *, now: float) -> responses.RequestRefused:
-        """Return the error for a request that a proof refuses, with the check that failed."""
+        """Return the error for a request that a proof rejects, with the failed check."""
         cause = failed_cause(proof, headers, now=now)
         setting = self.secret_names[self.proofs.index(proof)]
         if cause == "clock":
@@ -162,14 +169,14 @@ class NamedSource:
 
     @property
     def hidden_headers(self) -> frozenset[str]:
-        """The headers that hold what it asks for: no mapping gets to see them."""
+        """Return the headers of its proofs, which are hidden from mappings."""
         return frozenset(proof.header for proof in self.proofs)
 
 
 def webhook_source(settings: SenderSettings, *, is_open: bool) -> NamedSource:
     """Return the source of `/webhook`. With `is_open` only this machine can send, and no secret is needed.
 
-    Raises SettingsError if WEBHOOK_HEADER cannot be read.
+    Raises SettingsError if WEBHOOK_HEADER is invalid.
     """
     proofs: list[tuple[str, SenderProof]] = []
     if shared := tuple(secret.get_secret_value().encode() for secret in settings.webhook_shared_secrets):
@@ -193,20 +200,20 @@ def webhook_source(settings: SenderSettings, *, is_open: bool) -> NamedSource:
 
 
 def is_for_pages(path: str, sources: Mapping[str, NamedSource]) -> bool:
-    """Return whether pages of any origin, sandboxed ones too, may call the path: it is of a source with a page key."""
+    """Return whether pages of any origin, including sandboxed ones, may call the path: its source has a page key."""
     source = sources.get(path.removeprefix("/webhook/").rstrip("/")) if path.startswith("/webhook/") else None
     return source is not None and source.has_page_key
 
 
 def permitted(events: Iterable[Event | EventRefused], source: NamedSource) -> Iterable[Event | EventRefused]:
-    """Yield the events; what the source may not send on stands as EventHeldBack in its place."""
+    """Yield the events; an event that the source must not send becomes an EventHeldBack."""
     if source.consent is None and not (source.is_off or source.sends_amounts_as_sent or source.withheld_channels):
         return events
     return (held_back(event, source) for event in events)
 
 
 def held_back(event: Event | EventRefused, source: NamedSource) -> Event | EventRefused:
-    """Return the event, or EventHeldBack where the source may not send it on."""
+    """Return the event, or an EventHeldBack if the source must not send it."""
     if isinstance(event, EventRefused):
         return event
     if source.sends_amounts_as_sent and isinstance(context := event.get("context") or {}, dict):
@@ -223,11 +230,11 @@ def held_back(event: Event | EventRefused, source: NamedSource) -> Event | Event
 def events_of_request(
     source: NamedSource, raw: bytes, headers: Mapping[str, str], *, now: float, query: str = ""
 ) -> Iterator[tuple[Any, Event | EventRefused]]:
-    """Yield what a source makes of each member of a request, as JSON, and the event that is read from it.
+    """Yield the JSON that a source creates from each member of a request, and the event in it.
 
-    For people and programs that try a request: no proof is asked, and nothing but the depth is bounded. What gives no
-    event is an EventRefused in its place, made of nothing (None). A request without a body is a pixel.
-    Raises RequestRefused where the request as a whole cannot be read.
+    For people and programs that test a request: no proof is required, and only the depth is limited. A member without
+    an event is yielded as `None` and an EventRefused. A request without a body is a pixel. Raises RequestRefused if the
+    request as a whole is unreadable.
     """
     named = {name.lower(): value for name, value in headers.items()}
     body = b"".join(pieces(raw, decompressed_size(raw, source.limits.max_decompressed_bytes)))
@@ -251,12 +258,12 @@ def events_of_request(
 
 
 def _shown(made: Any | EventRefused) -> Any:
-    """Return what a source made as it is before its event is read, which completes it in place."""
+    """Return a copy of a source's JSON before it is read as an event, which completes it in place."""
     return None if isinstance(made, EventRefused) else dict(made) if isinstance(made, dict) else made
 
 
 class NamedSources:
-    """The sources that there are now: by name, and the `default` of `/webhook`."""
+    """The current sources: by name, and the `default` of `/webhook`."""
 
     def __init__(self, sources: Mapping[str, NamedSource], default: NamedSource) -> None:
         self.default = default
@@ -267,17 +274,17 @@ class NamedSources:
         self.default = source
 
     def take(self, sources: Mapping[str, NamedSource]) -> None:
-        """Hold these from now on; what was left of quotas is forgotten."""
+        """Replace the sources, and reset their quotas."""
         self.by_name = dict(sources)
         limited = {name: each.quota for name, each in sources.items() if each.quota is not None}
         self.quotas = Quotas(limited, time.monotonic)
 
 
-#: What Segment's webhook destination can be set to, mapping by mapping.
+#: The methods of Segment's webhook destination, which are set for each mapping.
 WEBHOOK_METHODS: Final = ("POST", "PUT", "PATCH")
 _MAX_QUERY_CHARACTERS: Final = 16_384
 _MAX_PING_BYTES: Final = 200
-#: One transparent point.
+#: A transparent pixel.
 _PIXEL: Final = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 _OF_PIXEL: Final = MappingProxyType({"Cache-Control": "no-store"})
 
@@ -290,10 +297,10 @@ class Webhook:
 
     handler: RequestHandler
     sources: NamedSources
-    #: Called with the name of a source, and the outcomes of each request that was committed.
+    #: Called with the name of a source, and the outcomes of each committed request.
     on_count: Callable[[str, Mapping[Outcome, int]], None]
     trusted_proxies: tuple[Network, ...]
-    #: Identity memory is on: a sender without a secret must learn nothing of people.
+    #: Identity memory is on: a sender without a secret must not learn anything about people.
     remembers: bool
 
     async def receive_default(self, request: Request) -> Response:
@@ -334,7 +341,7 @@ class _SourceRequest:
     request: Request
     source: NamedSource
     webhook: Webhook
-    #: The body is one Segment event.
+    #: The body is a single Segment event.
     is_single: bool = False
 
     @property
@@ -371,7 +378,7 @@ class _SourceRequest:
         return intake, only_first
 
     async def _map(self, reshape: Reshape, raw: bytes, size: int, arrival: Arrival) -> _Events:
-        """Return the events that a source's file makes of a request, each when its turn comes."""
+        """Yield the events that a source's file creates from a request, on demand."""
         request, limits = self.request, self.source.limits
         if len(request.url.query) > _MAX_QUERY_CHARACTERS:
             raise responses.RequestRefused(responses.TOO_MANY)
@@ -426,15 +433,15 @@ def _add_routes(
     of_methods: Mapping[str, tuple[str, dict[str, Any]]],
     answers: dict[int | str, dict[str, Any]],
 ) -> None:
-    """Add a path with the summary and details of each method, and the same path with `/` at its end."""
+    """Add a path with the summary and details of each method, and the same path with a trailing `/`."""
     for method, (summary, details) in of_methods.items():
         router.add_api_route(path, handler, methods=[method], summary=summary, openapi_extra=details, responses=answers)
-    # answered here: senders of a shop's webhooks follow no redirect
+    # Handled directly, because senders of shop webhooks do not follow redirects.
     router.add_api_route(f"{path}/", handler, methods=list(of_methods), include_in_schema=False)
 
 
 async def _is_ping(request: Request, source: NamedSource) -> bool:
-    """Return whether a request only tests the address, as shops do at first. Of a large one nothing is read."""
+    """Return whether a request only tests the address, as shops do at first. A large body is not read."""
     length = request.headers.get("content-length", "")
     if source.ping is None or not length.isdecimal() or len(length) > len(str(_MAX_PING_BYTES)):
         return False
@@ -443,7 +450,7 @@ async def _is_ping(request: Request, source: NamedSource) -> bool:
 
 
 def _bounded(events: _Events, most: int) -> _Events:
-    """Yield the events. Raises RequestRefused where there are too many: one record may hold a list of them."""
+    """Yield the events. Raises RequestRefused if there are too many: a record may contain a list of events."""
     for number, event in enumerate(events):
         if number == most:
             raise responses.RequestRefused(responses.TOO_MANY)

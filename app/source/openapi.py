@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of the front door's bodies and answers: the handlers read raw bytes themselves."""
+"""OpenAPI descriptions of request bodies and responses of events, because the handlers read raw bytes."""
 
 from typing import Any
 
@@ -21,9 +21,9 @@ EVENT_EXAMPLE = {
     "properties": {"order_id": "1001", "revenue": 22.5, "currency": "EUR"},
     "context": {"ip": "203.0.113.41", "userAgent": "Mozilla/5.0", "traits": {"email": "eva@example.com"}},
 }
-#: The records that answers hold, by their names: the application adds them to the document.
+#: The records in responses, by name: the application adds them to the document.
 _, RECORDS = schema_components((Receipt,), ref_template="#/components/schemas/{name}")
-for untold in ("cancels", "refunds"):  # for the outbox, and in no answer
+for untold in ("cancels", "refunds"):  # for the outbox, and in no response
     del RECORDS["PresetResult"]["properties"][untold]
 _RECEIPT = {"$ref": "#/components/schemas/Receipt"}
 _ERROR = {
@@ -54,7 +54,7 @@ def _body(*schemas: dict[str, Any]) -> dict[str, Any]:
     return {"required": True, "content": {"application/json": json, "application/x-ndjson": lines}}
 
 
-#: Of events; a member that is no event is refused in its place.
+#: Of events; an invalid member is refused on its own.
 _ARRAY = {"type": "array", "items": {}}
 
 WEBHOOK_BODY = _body(_EVENT, _ARRAY)
@@ -64,7 +64,7 @@ WEBHOOK_ANSWERS: dict[int | str, dict[str, Any]] = {
     **_refused(400, 401, 408, 413, 415, 500, 503),
 }
 
-#: Whatever the source's file reads.
+#: Any content that the source's file can read.
 NAMED_BODY: dict[str, Any] = {"required": True, "content": {"application/json": {"schema": {}}}}
 NAMED_PARAMETERS = [
     {"name": "source", "in": "path", "required": True, "schema": _TEXT},

@@ -1,4 +1,4 @@
-"""How much each source may send a minute: a write key is public in every browser, so anybody may use one."""
+"""Rate limits of sources: a write key is public in every browser, so anyone can use it."""
 
 import math
 from collections import OrderedDict
@@ -15,25 +15,25 @@ _HOW = (
     "WRITE_KEY_LIMITS: write each as `name:events:bytes` a minute, or as `name@address:events:bytes` for each address, "
     "both numbers at least 1, separated by commas"
 )
-#: Behind the name of a key whose limit is that of each address.
+#: Suffix of a key's name for the limit of each address.
 OF_EACH: Final = "@address"
-#: So many addresses are known at once. One that is forgotten has its whole quota again.
+#: Maximum number of tracked addresses. An address that is dropped has its whole quota again.
 MAX_ADDRESSES: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
-    """What one source may bring a minute, at once or bit by bit."""
+    """The limit of a source for a minute, with bursts up to the whole limit."""
 
     events: int
-    #: With gzip undone.
+    #: After decompression.
     bytes: int
 
 
 def read_quotas(texts: Iterable[str], known: Iterable[str]) -> Mapping[str, Quota]:
-    """Read several `name:events:bytes`, by name, which must be that of a write key. Raises SettingsError.
+    """Parse `name:events:bytes` quotas, by name of a write key. Raises SettingsError.
 
-    The quota of each address stands under the name with `@address` behind it.
+    The quota of each address has the name with the suffix `@address`.
     """
     quotas: dict[str, Quota] = {}
     names = set(known)
@@ -53,7 +53,7 @@ def read_quotas(texts: Iterable[str], known: Iterable[str]) -> Mapping[str, Quot
 
 @dataclass(slots=True)
 class _Allowance:
-    """What is left of a quota's events or bytes: a token bucket, which requests under way may overdraw."""
+    """The rest of a quota's events or bytes: a token bucket, which active requests may overdraw."""
 
     a_minute: int
     left: float
@@ -64,30 +64,30 @@ class _Allowance:
         return cls(a_minute, a_minute, now)
 
     def wait_s(self, now: float) -> float:
-        """Return how long it takes until something is left; 0 where something is."""
+        """Return the time until the bucket is positive again, in seconds; 0 if it is positive."""
         self.left = min(self.a_minute, self.left + (now - self.at) * self.a_minute / MINUTE_S)
         self.at = now
         return 0 if self.left > 0 else (1 - self.left) * MINUTE_S / self.a_minute
 
 
-#: Of events, and of bytes.
+#: For events and for bytes.
 _Allowances: TypeAlias = tuple[_Allowance, _Allowance]
 
 
 class Quotas:
-    """Keeps the books of one process; `monotonic` is a clock in seconds that never goes back."""
+    """The quotas of a process; `monotonic` is a clock in seconds that never goes back."""
 
     def __init__(self, quotas: Mapping[str, Quota], monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._left = {name: _full(quota, monotonic()) for name, quota in quotas.items() if not name.endswith(OF_EACH)}
         self._of_each = {name.removesuffix(OF_EACH): quota for name, quota in quotas.items() if name.endswith(OF_EACH)}
-        #: What each source and address has left, the one that was asked for longest ago first.
+        #: The rest for each source and address, the least recently used first.
         self._left_of_each = OrderedDict[tuple[str, str], _Allowances]()
 
     def check(self, source: str | None, address: str | None = None) -> None:
-        """Raise RequestRefused, which says when to come again, where a source or its address has used up its quota.
+        """Raise RequestRefused, with the time to wait, if a source or its address has used up its quota.
 
-        `address` None is one that is not known.
+        `address` is `None` if unknown.
         """
         now = self._monotonic()
         waits = (each.wait_s(now) for both in self._allowances(source, address) for each in both)
@@ -95,7 +95,7 @@ class Quotas:
             raise RequestRefused(replace(OVER_QUOTA, retry_after_s=math.ceil(wait_s)))
 
     def charge(self, source: str | None, address: str | None = None, *, events: int = 0, size: int = 0) -> None:
-        """Take events and bytes off what a source and its address have left."""
+        """Subtract events and bytes from the quota of a source and its address."""
         for of_events, of_bytes in self._allowances(source, address):
             of_events.left -= events
             of_bytes.left -= size

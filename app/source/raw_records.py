@@ -1,9 +1,9 @@
-"""From the bytes of one request to records that mappings read: any JSON, lines of it, forms, CloudEvents, a pixel.
+"""Convert the bytes of a request to records for mappings: any JSON, lines of it, forms, CloudEvents, a pixel.
 
     {"method": "POST", "headers": {"x-shopify-topic": "orders/paid"}, "query": {}, "ip": "203.0.113.41", "body": {...}}
 
-Each member of an array at the top, and each line, is a record of its own. A CloudEvent's own attributes stand under
-`cloudevent`, its data is the body, in base64 too.
+Each member of an array at the top, and each line, is a separate record. A CloudEvent's attributes are in `cloudevent`;
+its data, also in base64, is the body.
 """
 
 from collections.abc import Iterator, Mapping
@@ -39,13 +39,14 @@ _CONTENTS: Final[Mapping[str, Content]] = {
     "application/cloudevents+json": "cloudevent",
     "application/cloudevents-batch+json": "cloudevents",
 }
-#: Members of a CloudEvent that are its content: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
+#: The content members of a CloudEvent:
+#: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
 _DATA: Final = frozenset({"data", "data_base64"})
 _CLOUDEVENTS: Final = frozenset({"cloudevent", "cloudevents"})
 _OF_CLOUDEVENTS: Final = "ce-"
-#: Of a form or a query.
+#: Maximum number of pairs in a form or a query.
 _MAX_PAIRS: Final = 1_000
-#: Headers that are secrets whatever the source asks for.
+#: Headers that are secrets for every source.
 _SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
@@ -59,9 +60,9 @@ def body_reader_of(content_type: str) -> Content:
 
 
 def request_context(request: Request, *, hidden: frozenset[str], ip: str | None) -> dict[str, Any]:
-    """Return what a record says beside its body, without the headers that are secrets anywhere, and those of `hidden`.
+    """Return the members of a record except its body, without secret headers and those of `hidden`.
 
-    `ip` None is an address that is not known.
+    `ip` is `None` if unknown.
     """
     return _around(request.method, request.headers, request.url.query, hidden) | {"ip": ip}
 
@@ -75,7 +76,7 @@ def _around(method: str, headers: Mapping[str, str], query: str, hidden: frozens
 def read_raw_requests(
     raw: bytes, content_type: str, headers: Mapping[str, str], query: str, *, method: str = "POST"
 ) -> Iterator[Any]:
-    """Yield the records that a request with this body would give: for people who try a mapping, so hardly bounded.
+    """Yield the records of a request with this body: for people who test a mapping, so with few limits.
 
     Raises RequestRefused as `records` does.
     """
@@ -84,12 +85,12 @@ def read_raw_requests(
 
 
 def records(raw: bytes, content: Content, around: Mapping[str, Any], limits: Limits) -> Iterator[Any]:
-    """Yield the records of a decompressed body, each when its turn comes; a member that is no good is an EventRefused.
+    """Yield the records of a decompressed body, on demand; an invalid member becomes an EventRefused.
 
-    Raises RequestRefused where the body is not what it says, or has more members than the limits allow.
+    Raises RequestRefused if the body does not match its type, or exceeds the limit of members.
     """
     are_cloudevents = content in _CLOUDEVENTS
-    may_be_deep = are_cloudevents or max_levels(raw) > limits.max_depth  # base64 hides how deep its data is
+    may_be_deep = are_cloudevents or max_levels(raw) > limits.max_depth  # base64 hides the nesting of the data
     for number, member in enumerate(_members(raw, content), start=1):
         if number > limits.max_events:
             raise RequestRefused(TOO_MANY)
@@ -140,7 +141,7 @@ def _form(raw: bytes) -> dict[str, Any]:
 
 
 def _pairs(text: str) -> dict[str, Any]:
-    """Read `a=1&b=2&b=3` as {"a": "1", "b": ["2", "3"]}. Raises RequestRefused where it has too many."""
+    """Parse `a=1&b=2&b=3` as {"a": "1", "b": ["2", "3"]}. Raises RequestRefused if there are too many pairs."""
     found: dict[str, Any] = {}
     try:
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_PAIRS, errors="replace")

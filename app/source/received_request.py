@@ -1,4 +1,4 @@
-"""What a request says of the person behind it, and whether an event comes from an app."""
+"""Data of a request about the person, and whether an event comes from an app."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,10 +14,10 @@ from app.core.values.addresses import Network, client_ip, is_server_library, pub
 from app.core.values.placeholders import says_nothing
 from app.errors import EventRefused
 
-#: What browser and mobile SDKs say in `channel` (Segment: client; RudderStack: web, mobile).
+#: Values of `channel` from browser and mobile SDKs (Segment: client; RudderStack: web, mobile).
 _CLIENT_CHANNELS = frozenset({"client", "browser", "web", "mobile"})
-#: What Segment's say in `context.library.name`, since they name no channel; in lower case, `_` as `-`, without a scope
-#: such as `@segment/`.
+#: Values of `context.library.name` from Segment's SDKs, which set no channel; in lower case, `_` as `-`, without a
+#: scope such as `@segment/`.
 _CLIENT_LIBRARIES = frozenset(
     {
         "analytics.js",
@@ -30,27 +30,27 @@ _CLIENT_LIBRARIES = frozenset(
         "analytics-flutter",
     }
 )
-#: `context.library.env` of `@jitsu/js`, which has one name in pages and on servers.
+#: `context.library.env` of `@jitsu/js`, which has the same name in pages and on servers.
 _BROWSER_OF_JITSU = "browser"
 _SCOPE = re.compile(r"@[\w.-]+/")
-#: Of the name of a library that is looked at.
+#: Maximum length of a library's name for the check.
 _MAX_LIBRARY = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requester:
-    """Who sent one request; what it says counts for each of its events."""
+    """The sender of a request; its data applies to each event of the request."""
 
-    #: A public address; None where none is known.
+    #: A public address; `None` if unknown.
     ip: str | None
-    #: Of a browser or an app; None where there is none.
+    #: Of a browser or an app; `None` if there is none.
     user_agent: str | None
-    #: The header Sec-GPC as sent; None where there is none.
+    #: The header Sec-GPC as sent; `None` if there is none.
     gpc: str | None
 
     @classmethod
     def of(cls, request: Request, trusted: tuple[Network, ...] = ()) -> Self:
-        """Describe who sent a request, by its peer, its headers and what trusted proxies add to them."""
+        """Describe the sender of a request by its peer, its headers and those of trusted proxies."""
         peer = request.client.host if request.client else None
         headers = request.headers
         ip = client_ip(peer, headers.get("x-forwarded-for"), trusted)
@@ -62,15 +62,15 @@ class Requester:
         )
 
     def complete(self, event: Event) -> None:
-        """Hand on to the event, in place, what it does not say itself, or says unusably.
+        """Add the sender's data to the event, in place, if the event has no usable value of its own.
 
-        `context.ip` and `context.userAgent` of events from browsers and apps, and `context.gpc` of all: what the event
-        itself says there stays beside the header's, so that either of them may be the no.
+        The members are `context.ip` and `context.userAgent` of events from browsers and apps, and `context.gpc` of all
+        events. The event's own `gpc` is stored beside the header's, so that each of them can opt out.
         """
         given = event.get("context")
         context = {} if given in (None, []) else given
         if not isinstance(context, dict):
-            if self.gpc is not None:  # what is no object is left as it is: consent may hang on its being unreadable
+            if self.gpc is not None:  # the value stays as it is: consent may depend on its being unreadable
                 event["gpc"] = self.gpc
             return
         found = self._of_client(event, context) if _is_client_side(event, context) else {}
@@ -81,7 +81,7 @@ class Requester:
             event["context"] = {**context, **found}
 
     def complete_all(self, events: Iterable[Event | EventRefused]) -> Iterator[Event | EventRefused]:
-        """Yield the events, each of them completed when its turn comes."""
+        """Yield the events, each completed on demand."""
         for event in events:
             if not isinstance(event, EventRefused):
                 self.complete(event)
@@ -90,7 +90,7 @@ class Requester:
     def _of_client(self, event: Event, context: Mapping[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         if not _is_public(context.get("ip")):
-            noted = event.get("request_ip")  # by RudderStack's server
+            noted = event.get("request_ip")  # set by RudderStack's server
             ip = noted if _is_public(noted) else self.ip
             if ip is not None:
                 found["ip"] = ip
@@ -100,7 +100,7 @@ class Requester:
 
 
 def with_gpc(events: Iterable[Event | EventRefused], request: Request) -> Iterable[Event | EventRefused]:
-    """Return the events, each with the request's Sec-GPC where it has one; nothing else of the request is handed on."""
+    """Return the events, with the request's Sec-GPC if it has that header, and no other data of the request."""
     for name, value in request.scope["headers"]:
         if name == b"sec-gpc":
             return Requester(ip=None, user_agent=None, gpc=value.decode("latin-1")).complete_all(events)
@@ -112,12 +112,12 @@ def _is_public(value: Any) -> bool:
 
 
 def _is_persons(value: Any) -> bool:
-    """Return whether it is the user agent of a browser or an app."""
+    """Return whether the value is the user agent of a browser or an app."""
     return isinstance(value, str) and not says_nothing(value) and not is_server_library(value)
 
 
 def _is_client_side(event: Event, context: Mapping[str, Any]) -> bool:
-    """Return whether a browser or an app sent the event; `context.direct` says so for a library that is not known."""
+    """Return whether a browser or an app sent the event; `context.direct` decides for an unknown library."""
     channel = event.get("channel") or context.get("channel")
     if channel is not None:
         return isinstance(channel, str) and channel in _CLIENT_CHANNELS
@@ -139,22 +139,22 @@ def _is_client_library(name: str) -> bool:
 IOS: Final = "app_ios"
 ANDROID: Final = "app_android"
 
-#: `context.device.type`, and `context.os.name` of libraries that run on both; in lower case.
+#: `context.device.type`, and `context.os.name` of libraries that run on both systems; in lower case.
 _SYSTEMS: Final[Mapping[str, str]] = MappingProxyType({"ios": IOS, "ipados": IOS, "iphone os": IOS, "android": ANDROID})
-#: A part of `context.library.name` of SDKs for apps, and their system; None where they run on both.
-#: Sources: the SDKs of segmentio and rudderlabs on GitHub.
+#: A part of `context.library.name` of SDKs for apps, and their system; `None` for SDKs of both systems. Sources: the
+#: SDKs of segmentio and rudderlabs on GitHub.
 _LIBRARIES: Final[Mapping[str, str | None]] = MappingProxyType(
     {"analytics-ios": IOS, "analytics-swift": IOS, "analytics-android": ANDROID, "analytics-kotlin": ANDROID}
     | {"rudder-ios-library": IOS, "rudderstack.android": ANDROID, "rudder-android": ANDROID, "rudder-swift": IOS}
     | {"analytics-react-native": None, "analytics-flutter": None, "analytics_flutter": None}
     | {"rudder-react-native": None, "rudder-flutter": None}
 )
-#: Of the name of a library that is looked at.
+#: Maximum length of a library's name for the check.
 _MAX_NAME: Final = 200
 
 
 def app_platform(event: Event) -> str | None:
-    """Return `app_ios` or `app_android` for an event from an app; None for all others.
+    """Return `app_ios` or `app_android` for an event from an app; otherwise `None`.
 
     >>> app_platform({"context": {"device": {"type": "iOS"}}}), app_platform({"context": {"os": {"name": "iOS"}}})
     ('app_ios', None)
@@ -175,11 +175,11 @@ def _of_library(context: Mapping[str, Any]) -> str | None:
 
 @lru_cache(maxsize=1_024)
 def _system_of(library: str) -> str | None:
-    """Return the system of a library, "" of one that runs on both; None where it is not for apps."""
+    """Return the system of a library, "" for a library of both systems; `None` if it is not for apps."""
     return next((system or "" for part, system in _LIBRARIES.items() if part in library), None)
 
 
 def _word(holder: Any, name: str) -> str:
-    """Return a member in lower case; "" where it is no text."""
+    """Return a member in lower case; "" if it is not a text."""
     given = holder.get(name) if type(holder) is dict else None
     return given.strip().lower() if type(given) is str else ""

@@ -1,4 +1,4 @@
-"""Refunds: whether an event that cancels an order pays back a part of it only."""
+"""Refunds: whether an event that cancels an order is a partial refund."""
 
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -7,10 +7,10 @@ from app.core.events import Event
 from app.core.values.amounts import read_amount
 from app.core.values.placeholders import read_flag
 
-#: Properties that say so by a flag, and by a word.
+#: Properties that mark a partial refund by a flag, and by a word.
 _FLAGS: Final = ("partial", "is_partial", "isPartial", "partial_refund", "partialRefund")
 _STATES: Final = ("financial_status", "financialStatus", "refund_status", "refund_type", "status")
-#: What a refund pays back, the most telling name first.
+#: Properties with the refunded amount, the most specific first.
 _AMOUNTS: Final = (
     *("refund_amount", "refundAmount", "refunded_amount", "amount_refunded", "total_refunded"),
     *("total", "revenue", "value", "amount"),
@@ -18,17 +18,17 @@ _AMOUNTS: Final = (
 
 
 class Refund(NamedTuple):
-    """What an event that cancels an order pays back of it."""
+    """The refund in an event that cancels an order."""
 
-    #: It says itself that it is a part.
+    #: The event marks the refund as partial.
     is_part: bool = False
-    #: None where it is the order as a whole, as far as the event says.
+    #: `None` if the whole order is refunded, according to the event.
     amount: str | None = None
     currency: str | None = None
 
 
 def read_refund(event: Event) -> Refund:
-    """Return what an event pays back of the order that it cancels.
+    """Return the refund in an event that cancels an order.
 
     >>> read_refund({"event": "Order Refunded", "properties": {"total": 5, "currency": "EUR"}})
     Refund(is_part=False, amount='5', currency='EUR')

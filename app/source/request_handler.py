@@ -1,4 +1,4 @@
-"""Handle each request with events: receive, decompress, authenticate, parse, commit, answer.
+"""Handle requests with events: receive, decompress, authenticate, parse, commit, respond.
 
 Requests differ in their `Sender`: app/source/named_sources.py has the sender of `/webhook` and of named sources,
 app/source/tracking_api.py the sender with a write key. Quotas, and proofs in the headers, are checked before.
@@ -16,13 +16,13 @@ from app.source.event import AcceptsIntake, Intake, accept_signed, random_id
 
 
 class Sender(Protocol):
-    """The sender of one request: how its body is authenticated, parsed and answered."""
+    """The sender of a request: authenticates and parses the body, and creates the response."""
 
     @property
     def limits(self) -> Limits: ...
 
     async def authenticate(self, raw: bytes, size: int, *, now: float) -> None:
-        """Check what the body proves; the body has `size` bytes decompressed. Raises RequestRefused."""
+        """Check the proofs of the body, which has `size` bytes after decompression. Raises RequestRefused."""
         ...
 
     async def parse(self, raw: bytes, size: int, handler: "RequestHandler", *, now: float) -> tuple[Intake, bool]:
@@ -30,7 +30,7 @@ class Sender(Protocol):
         ...
 
     def answer(self, receipt: Receipt, intake: Intake) -> Response:
-        """Return the HTTP answer to a request whose events are committed."""
+        """Return the HTTP response to a request with committed events."""
         ...
 
 
@@ -42,7 +42,7 @@ class RequestHandler:
     clock: Callable[[], float]
     #: The memory for the decompressed bodies of all requests.
     budget: MemoryBudget
-    #: Makes the message id of an event that has none.
+    #: Creates the message id of an event without an id.
     new_id: Callable[[], str] = random_id
 
     async def handle(self, request: Request, sender: Sender) -> Response:

@@ -1,4 +1,4 @@
-"""What the sender of a request is answered: JSON, never a part of what was sent; and why a request is refused."""
+"""Responses to senders: JSON without any part of the request, and the reasons to refuse a request."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -17,18 +17,18 @@ from app.errors import EventError, OutboxUnavailable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """One reason to turn a whole request away."""
+    """A reason to refuse a whole request."""
 
     status: int
     #: For programs; never changes.
     code: str
     #: For people: a sentence and a remedy.
     message: str
-    #: The rest of the body is not awaited: the connection is closed after the answer.
+    #: The connection is closed after the response, without reading the rest of the body.
     closes: bool = False
-    #: When to come again; None where the same request will never be taken.
+    #: When the sender may repeat the request, in seconds; `None` if the same request will never be accepted.
     retry_after_s: int | None = None
-    #: The settings that configure the check; "" if nothing does, or if each raiser names its own check.
+    #: The settings that configure the check; "" if there are none, or if each raiser sets its own check.
     setting: str = ""
 
 
@@ -125,10 +125,10 @@ REFUSALS = (
 
 
 class RequestRefused(EventError):
-    """The request as a whole is turned away."""
+    """The whole request is refused."""
 
     def __init__(self, refusal: Refusal, check: FailedCheck | None = None) -> None:
-        """Take the answer, and the check that failed if the answer does not tell it."""
+        """Store the refusal, and the failed check if the refusal does not determine it."""
         self.refusal = refusal
         self.check = check
         super().__init__(refusal.message)
@@ -136,28 +136,29 @@ class RequestRefused(EventError):
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
-#: What SDKs, and shops that try an address, are answered where all is well.
+#: The successful response to SDKs, and to shops that test an address.
 SUCCESS: Final = b'{"success": true}'
-#: What `Content-Encoding` may say; any other is named where a body proves unreadable, not before: nobody pays for it.
+#: Supported values of `Content-Encoding`. Another value is only reported if the body is unreadable, so that valid
+#: requests need no check.
 _ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate", "zstd"})
 _UNREAD: Final = (BROKEN_JSON, UNAUTHENTICATED)
 _UNUSABLE = frozenset({Outcome.REFUSED, Outcome.INVALID})
 
 
 def answer(content: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Return an answer of JSON that is written already."""
+    """Return a response with serialised JSON."""
     return Response(content, status_code=status, headers=headers, media_type="application/json")
 
 
 def answer_refusal(refusal: Refusal) -> Response:
-    """Return why the request is turned away; SDKs read `code`, `message` or `error` of the object."""
+    """Return the response to a refused request; SDKs read `code`, `message` or `error` of the object."""
     return answer(refusal_json(refusal.code, refusal.message), refusal.status, _headers(refusal))
 
 
 def answering_refusals(handle: Handler, source: str = NO_SOURCE) -> Handler:
-    """Return a handler that answers as `handle` does, and what it raises: RequestRefused and OutboxUnavailable.
+    """Return a handler that also converts RequestRefused and OutboxUnavailable to responses.
 
-    `source` is the source of a refused request whose handler knows none.
+    `source` is the source of a refused request if the handler knows none.
     """
 
     @wraps(handle)
@@ -177,12 +178,12 @@ def answering_refusals(handle: Handler, source: str = NO_SOURCE) -> Handler:
 
 
 def is_read_encoding(request: Request) -> bool:
-    """Return whether the `Content-Encoding` of a request is none that is not read."""
+    """Return whether the `Content-Encoding` of a request is supported."""
     return request.headers.get("content-encoding", "").strip().lower() in _ENCODINGS
 
 
 def answer_unavailable(request: Request, exc: OutboxUnavailable) -> Response:
-    """Ask the sender to come again. Why is left in `request.state.why`, for whoever runs this."""
+    """Tell the sender to repeat the request. The reason is stored in `request.state.why`, for operators."""
     request.state.why = exc.why
     content = refusal_json(NO_ROOM.code, NO_ROOM.message)
     return answer(content, NO_ROOM.status, {"Retry-After": str(exc.retry_after_s)})
@@ -196,21 +197,21 @@ def _headers(refusal: Refusal) -> dict[str, str]:
 
 
 def refusal_json(code: str, message: str) -> bytes:
-    """Write an error as Segment's SDKs read it: Ruby's asks for `error`, Python's for `code` and `message`."""
+    """Return an error in the format of Segment's SDKs: Ruby's reads `error`, Python's `code` and `message`."""
     return orjson.dumps({"code": code, "message": message, "error": message})
 
 
 def is_unusable(receipt: Receipt) -> bool:
-    """Return whether nothing of the request can ever be used: every line is refused or invalid."""
+    """Return whether no event of the request can ever be used: all are refused or invalid."""
     lines = [line for event in receipt.events for line in event.deliveries]
     return bool(lines) and all(line.outcome in _UNUSABLE for line in lines)
 
 
 def without_memory(receipt: Receipt) -> Receipt:
-    """Return what is told of a receipt where nobody may learn what is remembered: what was accepted, and why not.
+    """Return the receipt for senders that must not learn the content of memory.
 
-    What became of an accepted event would tell that memory has an identifier of its person, or that another event,
-    completed by it, was alike.
+    It only has accepted events and the reasons of refused ones. The outcome of an accepted event would reveal that
+    memory has an identifier of its person, or that another event, completed from memory, was equal.
     """
     accepted = (PresetResult(preset=None, outcome=Outcome.ACCEPTED),)
     events = tuple(
@@ -226,11 +227,11 @@ def without_memory(receipt: Receipt) -> Receipt:
 
 
 def receipt_json(receipt: Receipt, *, source: str | None = None) -> bytes:
-    """Write a receipt, with the name of the `source` that sent it where one is given.
+    """Return a receipt as JSON, with the name of the `source` if it is given.
 
     {"counts": {"accepted": 1, ...}, "events": [{"message_id": ..., "deliveries": [{"preset": ..., "outcome": ...,
     "reason": ..., "warnings": [...]}], "trust": "trusted"}]}; a preview's lines also have the finished "event". An
-    event that spoke to memory also has "to_memory": {"groups": [...], "linked": ..., "erased": ..., "marked": ...}.
+    event that changed memory also has "to_memory": {"groups": [...], "linked": ..., "erased": ..., "marked": ...}.
     """
     counts = {outcome.value: count for outcome, count in receipt.counts.items()}
     named = {} if source is None else {"source": source}
@@ -241,7 +242,7 @@ def receipt_json(receipt: Receipt, *, source: str | None = None) -> bytes:
 
 
 def event_json(event: EventReceipt) -> dict[str, Any]:
-    """Prepare one event of a receipt for JSON."""
+    """Return an event of a receipt in a form for JSON."""
     return _event(event, list(map(_line, event.deliveries)))
 
 

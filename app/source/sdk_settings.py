@@ -1,13 +1,13 @@
-"""What browser and mobile SDKs ask first: Segment's of its CDN, RudderStack's of its control plane.
+"""Serve the settings of browser and mobile SDKs: Segment's from its CDN, RudderStack's from its control plane.
 
 GET /v1/projects/{write key}/settings    Segment's settings
 GET /sourceConfig/                       RudderStack's source config, by Basic authentication with the write key
 
-Swift and Kotlin take the API host from this answer over the one in the app's own configuration, and analytics-next
-takes it where the page names none. So whoever points an SDK's CDN host here has pointed its events here as well.
+In Segment's SDKs for Swift and Kotlin the API host of this response overrides the app's own configuration, and
+analytics-next uses it if the page sets none. So an SDK with this server as its CDN host also sends its events here.
 Source: SegmentDestination.update in segmentio/analytics-swift and analytics-kotlin.
 
-RudderStack's SDKs send nothing until they have their source config; the events go where the page or app says.
+RudderStack's SDKs send no events before they have their source config; the page or app sets the host for events.
 Source: `isValidSourceConfig` in packages/analytics-js of rudderlabs/rudder-sdk-js.
 """
 
@@ -23,18 +23,18 @@ from app.source.auth import MISSING_KEY_CHECK, UNKNOWN_KEY_CHECK, WriteKeys, bas
 from app.source.openapi import SETTINGS_ANSWERS, SETTINGS_PARAMETERS, SOURCE_CONFIG_ANSWERS
 from app.source.responses import UNAUTHENTICATED, UNKNOWN_HOST, UNKNOWN_KEY, answer, answer_refusal
 
-#: The second is asked where the CDN host is given without `/v1`.
+#: The second path is requested if the CDN host is configured without `/v1`.
 _PATHS = ("/v1/projects/{key}/settings", "/projects/{key}/settings")
-#: Browsers ask with the slash, apps without it. HEAD asks whether something blocks the way here.
+#: Browsers request the path with the slash, apps without it. HEAD tests whether the host is reachable.
 _SOURCE_CONFIG_PATHS = ("/sourceConfig/", "/sourceConfig")
-#: What a source is called where any key is known.
+#: The name of a source if any key is accepted.
 _NO_NAME = "default"
 
 
 def sdk_settings_router(write_keys: WriteKeys, *, is_open: bool, public_hosts: Sequence[str]) -> APIRouter:
-    """Build the routes; where nothing has to be proven any key is known.
+    """Build the routes; with `is_open` any key is accepted.
 
-    The host that SDKs are told is the one they asked only where that is ours: a loopback name, or of `public_hosts`.
+    SDKs get the requested host only if it belongs to this server: a loopback name, or a name in `public_hosts`.
     """
     router = APIRouter(tags=["tracking"])
     show = _settings_handler(write_keys, is_open=is_open, public_hosts=public_hosts)
@@ -101,7 +101,7 @@ def _settings_handler(
         host = _own_host(request.headers.get("host", ""), public_hosts)
         if host is None:
             return answer_refusal(UNKNOWN_HOST)
-        scheme = request.headers.get("x-forwarded-proto", request.url.scheme)  # a lie harms the liar only
+        scheme = request.headers.get("x-forwarded-proto", request.url.scheme)  # a false value only harms its sender
         protocol = "https" if scheme.startswith("https") else "http"
         return answer(orjson.dumps(_settings(key, host, protocol)))
 
@@ -109,9 +109,9 @@ def _settings_handler(
 
 
 def _own_host(asked: str, public_hosts: Sequence[str]) -> str | None:
-    """Return the host that an SDK is told: the one that it asked where that is ours, else the first that is.
+    """Return the host for an SDK: the requested host if it belongs to this server, otherwise a public host.
 
-    None where none is known: what somebody wrote into `Host` must never send events elsewhere.
+    The public host is the first of `public_hosts`, or `None`: a forged `Host` must never redirect events.
     """
     names = {name.lower() for name in public_hosts}
     if names_loopback(asked) or {asked.lower(), without_port(asked)} & names:
@@ -120,7 +120,7 @@ def _own_host(asked: str, public_hosts: Sequence[str]) -> str | None:
 
 
 def _settings(key: str, host: str, protocol: str) -> dict[str, Any]:
-    """Return settings that name the host, no destination on the device and no metrics."""
+    """Return settings with the host, no destination on the device and no metrics."""
     return {
         "integrations": {"Segment.io": {"apiKey": key, "apiHost": f"{host}/v1", "protocol": protocol}},
         "plan": {"track": {"__default": {"enabled": True, "integrations": {}}}},

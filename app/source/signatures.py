@@ -1,4 +1,4 @@
-"""Signatures over a body, kind by kind. The body that is signed is the one without gzip."""
+"""Signatures over a body, by kind. The signed body is the decompressed one."""
 
 import asyncio
 import base64
@@ -16,10 +16,10 @@ from app.source.responses import RequestRefused
 
 
 async def is_signed(raw: bytes, size: int, signature: str | None, secrets: Sequence[bytes]) -> bool:
-    """Return whether one of the secrets made the signature for this body, which has `size` bytes without gzip.
+    """Return whether a secret matches the signature of a body with `size` bytes after decompression.
 
-    Compared in constant time. No more is kept of it than the first element of an array may have; between two pieces
-    other requests get their turn. Raises RequestRefused where its gzip is broken.
+    The comparison takes constant time. Memory is limited to the first element of an array; between two pieces other
+    requests continue. Raises RequestRefused if the gzip data is broken.
     """
     if not secrets:
         return False
@@ -33,7 +33,7 @@ async def is_signed(raw: bytes, size: int, signature: str | None, secrets: Seque
 
 
 def is_of_first(raw: bytes, size: int, signature: str | None, secrets: Sequence[bytes]) -> bool:
-    """Return whether one of the secrets made the signature for the first element of an array: it covers no other."""
+    """Return whether a secret matches the signature for the first element of an array."""
     return _is_first(next(pieces(raw, size), b""), (signature or "").strip().lower().encode(), secrets)
 
 
@@ -50,9 +50,10 @@ def _is_hex_of(digest: bytes, offered: bytes) -> bool:
 
 
 def _first_element(beginning: bytes) -> Iterator[bytes]:
-    """Yield the first element of an array, bare and without {"json": ...}, exactly as it was sent.
+    """Yield the first element of an array, plain and without {"json": ...}, exactly as it was sent.
 
-    It is found by its brackets. Nothing where a body is no array, or the element is larger than an event may be.
+    The element is found by its brackets. Yields nothing if the body is not an array, or the element exceeds the size of
+    an event.
     """
     try:
         at = skip_space(beginning, 0)
@@ -71,11 +72,11 @@ def _first_element(beginning: bytes) -> Iterator[bytes]:
         return
 
 
-#: As `hashlib` calls them.
+#: The names in `hashlib`.
 Algorithm: TypeAlias = Literal["sha1", "sha256", "sha384", "sha512"]
 Encoding: TypeAlias = Literal["hex", "base64", "base64url"]
 
-#: How Standard Webhooks writes its secrets and signatures: https://www.standardwebhooks.com
+#: Prefix of secrets in Standard Webhooks: https://www.standardwebhooks.com
 _WHSEC: Final = "whsec_"
 _VERSION: Final = b"v1,"
 
@@ -103,12 +104,12 @@ class SegmentSignature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HmacSignature:
-    """An HMAC of the body in a header, as shops write it: Shopify, WooCommerce, GitHub and many more."""
+    """An HMAC of the body in a header: the method of Shopify, WooCommerce, GitHub and many more."""
 
     header: str
     algorithm: Algorithm
     encoding: Encoding
-    #: Stands before the signature, such as `sha256=`; "" where nothing does.
+    #: The text before the signature, such as `sha256=`; "" without such a text.
     prefix: str
     secrets: tuple[bytes, ...] = field(repr=False)
 
@@ -123,7 +124,7 @@ class HmacSignature:
         *,
         now: float,  # noqa: ARG002 - no time is signed
     ) -> bool:
-        """Return whether one of the secrets made it."""
+        """Return whether a secret matches the signature."""
         offered = _decoded(headers.get(self.header, "").removeprefix(self.prefix).strip(), self.encoding)
         digests = await _digests(pieces(raw, size), self.secrets, self.algorithm)
         return offered is not None and is_any(offered, digests)
@@ -131,12 +132,12 @@ class HmacSignature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandardWebhooksSignature:
-    """`webhook-signature: v1,<base64>` over id, time and body, and a time that is not long ago.
+    """`webhook-signature: v1,<base64>` over id, time and body, with a recent time.
 
     Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
     """
 
-    #: As the sender shows them, with `whsec_` or without.
+    #: As the sender displays them, with or without `whsec_`.
     secrets: tuple[bytes, ...] = field(repr=False)
     tolerance_s: float
     header: str = "webhook-signature"
@@ -148,7 +149,7 @@ class StandardWebhooksSignature:
         return headers.get("webhook-timestamp", "")
 
     async def holds(self, raw: bytes, size: int, headers: Mapping[str, str], *, now: float) -> bool:
-        """Return whether one of the secrets made one of the signatures, and lately."""
+        """Return whether a secret matches a signature with a recent time."""
         at = self.signed_at(headers)
         if not _is_recent(at, now, self.tolerance_s):
             return False
@@ -162,7 +163,7 @@ class StandardWebhooksSignature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StripeSignature:
-    """`Stripe-Signature: t=...,v1=...`: hex HMAC-SHA-256 over time and body, and a time that is not long ago.
+    """`Stripe-Signature: t=...,v1=...`: hex HMAC-SHA-256 over time and body, with a recent time.
 
     Source: https://docs.stripe.com/webhooks#verify-manually
     """
@@ -181,7 +182,7 @@ class StripeSignature:
         return [part.strip().partition("=") for part in headers.get(self.header, "").split(",")]
 
     async def holds(self, raw: bytes, size: int, headers: Mapping[str, str], *, now: float) -> bool:
-        """Return whether one of the secrets made one of the signatures, and lately."""
+        """Return whether a secret matches a signature with a recent time."""
         at, parts = self.signed_at(headers), self._parts(headers)
         if not _is_recent(at, now, self.tolerance_s):
             return False
@@ -190,7 +191,7 @@ class StripeSignature:
 
 
 def failed_cause(proof: SenderProof, headers: Mapping[str, str], *, now: float) -> str:
-    """Return which check of a proof failed for a request that the proof refuses."""
+    """Return the failed check of a proof that rejected a request."""
     if isinstance(proof, HeaderSecret):
         return "wrong secret" if proof.header in headers else "missing secret"
     if not proof.may_hold(headers):
@@ -201,21 +202,24 @@ def failed_cause(proof: SenderProof, headers: Mapping[str, str], *, now: float) 
 
 
 def standard_key(secret: bytes) -> bytes | None:
-    """Return the key that a secret of Standard Webhooks stands for; None where it is no base64."""
+    """Return the key in a secret of Standard Webhooks; `None` if the secret is not base64."""
     return _decoded(secret.decode("latin-1").removeprefix(_WHSEC), "base64")
 
 
 def _is_recent(text: str, now: float, tolerance_s: float) -> bool:
-    """Return whether Unix seconds as text are so near to `now`; what is signed once is of no use later."""
+    """Return whether a time (Unix seconds as text) is within the tolerance of `now`.
+
+    The check prevents replays of old requests.
+    """
     return text.isascii() and text.isdecimal() and len(text) <= 12 and abs(now - int(text)) <= tolerance_s  # noqa: PLR2004 - no time has more digits
 
 
 async def _digests(
     decompressed: Iterable[bytes], secrets: Sequence[bytes], algorithm: Algorithm, *, before: bytes = b""
 ) -> list[bytes]:
-    """Return what each secret makes of the pieces of a body, with `before` in front.
+    """Return the HMAC of a body by each secret, with `before` in front of the body.
 
-    Between two pieces others get their turn. Raises RequestRefused where its gzip is broken.
+    Between two pieces other requests continue. Raises RequestRefused if the gzip data is broken.
     """
     makers = [hmac.new(secret, before, algorithm) for secret in secrets]
     for number, piece in enumerate(decompressed):
@@ -234,7 +238,7 @@ _DECODERS: Final[Mapping[Encoding, Callable[[str], bytes]]] = {
 
 
 def _decoded(text: str, encoding: Encoding) -> bytes | None:
-    """Return the bytes that a text writes; None where it writes none."""
+    """Return the decoded bytes of a text; `None` if the text is invalid."""
     try:
         return _DECODERS[encoding](text)
     except (binascii.Error, ValueError):

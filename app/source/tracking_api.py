@@ -1,8 +1,8 @@
-"""Segment's HTTP Tracking API, as every Segment and RudderStack SDK speaks it: its host is pointed here.
+"""Segment's HTTP Tracking API for all SDKs of Segment and RudderStack, with this server as their host.
 
-SDKs differ in path, content type, compression and where they put the write key, so all of these are read from what
-arrives. The answer is exactly 200 {"success": true} after the commit: what became of each event stands in the ledger.
-Source: https://segment.com/docs/connections/sources/catalog/libraries/server/http-api/
+SDKs differ in path, content type, compression and the place of the write key, so all variants are supported. The
+response is always 200 {"success": true} after the commit: the ledger has the outcome of each event. Source:
+https://segment.com/docs/connections/sources/catalog/libraries/server/http-api/
 """
 
 import asyncio
@@ -28,17 +28,17 @@ from app.source.rate_limits import OF_EACH, Quotas, read_quotas
 from app.source.received_request import Requester
 from app.source.request_handler import RequestHandler
 
-#: The call that a path means, where the event does not say it itself; browser and mobile SDKs use the letters.
+#: The call of a path, if the event has no type; browser and mobile SDKs use the letters.
 _CALLS = {"track": "t", "page": "p", "screen": "s", "identify": "i", "group": "g", "alias": "a"}
 _BATCHES = ("/v1/batch", "/v1/import")
-#: The last is where RudderStack's browser SDK sends when a page closes, with the write key in the query.
+#: RudderStack's browser SDK uses the last path when a page closes, with the write key in the query.
 _OTHER_BATCHES = ("/v1/batch/", "/v1/import/", "/v1/b", "/v1/b/", "/beacon/v1/batch")
 #: Jitsu's SDKs send Segment's events here: libs/jitsu-js in jitsucom/jitsu.
 _OF_JITSU = ("/api/s/", "/api/s/s2s/")
-#: Where analytics-next reports on itself.
+#: The path for reports of analytics-next about itself.
 _METRICS = ("/v1/m", "/v1/m/")
 
-#: How a write key stands in a body.
+#: A write key in a body.
 _KEY_IN_BODY = re.compile(rb'"writeKey"[ \t\r\n]*+:[ \t\r\n]*+"((?:[^"\\]|\\.){1,512}+)"')
 _LONGEST_KEY_BYTES = 600
 
@@ -50,8 +50,8 @@ def tracking_router(
 ) -> APIRouter:
     """Build the routes. `write_keys` may change while the routes serve.
 
-    Raises SettingsError where the limits of a key or a proxy cannot be read.
-    The name of the source that sent a request is left in `request.state.source`.
+    Raises SettingsError if the limits of a key, or a proxy, are invalid. The handler stores the name of the request's
+    source in `request.state.source`.
     """
     api = _TrackingApi(
         handler=handler,
@@ -82,7 +82,7 @@ def tracking_router(
 
 
 def quotas_of(settings: SenderSettings, write_keys: WriteKeys) -> Quotas:
-    """Return the quotas of keys and of their addresses; servers that hold a secret key share addresses.
+    """Return the quotas of keys and of their addresses; servers with a secret key share addresses.
 
     Raises SettingsError.
     """
@@ -100,7 +100,7 @@ def quotas_of(settings: SenderSettings, write_keys: WriteKeys) -> Quotas:
 def _add(
     router: APIRouter, path: str, handler: responses.Handler, summary: str = "", body: dict[str, object] | None = None
 ) -> None:
-    """Add one path; without a body it is another spelling, which the OpenAPI document leaves out."""
+    """Add a path; without a body it is an alias, which the OpenAPI document omits."""
     router.add_api_route(
         path,
         handler,
@@ -114,21 +114,21 @@ def _add(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _TrackingApi:
-    """The handlers, with what they need."""
+    """The handlers with their dependencies."""
 
     handler: RequestHandler
     limits: Limits
     write_keys: WriteKeys
-    #: Taken without a write key: True only while nothing at all has to be proven.
+    #: Requests need no write key: true only if authentication is off.
     is_open: bool
-    #: The names of write keys that no page shows.
+    #: The names of write keys that no page contains.
     secret_keys: frozenset[str]
-    #: Whose X-Forwarded-For is believed.
+    #: Proxies with a trusted X-Forwarded-For.
     trusted_proxies: tuple[Network, ...]
     quotas: Quotas
 
     def events_handler(self, call: str | None) -> responses.Handler:
-        """Build the handler of one path; `call` is the type of an event that names none."""
+        """Build the handler of a path; `call` is the type of an event without a type."""
 
         async def receive_call(request: Request) -> Response:
             return await self._receive(request, call)
@@ -136,7 +136,7 @@ class _TrackingApi:
         return responses.answering_refusals(receive_call)
 
     async def discard(self, request: Request) -> Response:
-        """Thank for an SDK's report on itself, which nobody needs."""
+        """Accept an SDK's report about itself, and discard it."""
         await receive(request, self.limits)
         return responses.answer(responses.SUCCESS)
 
@@ -145,19 +145,19 @@ class _TrackingApi:
         requester = Requester.of(request, self.trusted_proxies)
         address = one_household(requester.ip) if requester.ip else None
         if request.scope["path"].startswith(_OF_JITSU) and request.headers.get("x-ip-policy", "keep") != "keep":
-            requester = replace(requester, ip=None)  # `privacy.ipPolicy` of the page asks for it
+            requester = replace(requester, ip=None)  # requested by `privacy.ipPolicy` of the page
         self.quotas.check(source, address)
         return await self.handler.handle(request, _TrackingRequest(request, self, call, requester, address))
 
     def _source_before_body(self, request: Request) -> str | None:
-        """Return the name of the source whose write key a header or the query has; None where the body may have one.
+        """Return the name of the source with the write key in a header or the query.
 
-        Raises RequestRefused where there is a key, and it is none of ours.
+        `None`: only the body may have a key. Raises RequestRefused if a key is unknown.
         """
         headers = request.headers
         in_query, of_jitsu = request.query_params.get("writeKey"), headers.get("x-write-key")
         offered = [basic_user(headers.get("authorization")), in_query, of_jitsu]
-        if of_jitsu:  # its SDK takes no key without a colon: `name:key`, as WRITE_KEYS has it
+        if of_jitsu:  # Jitsu's SDK requires a colon: `name:key`, as in WRITE_KEYS
             offered.append(of_jitsu.partition(":")[2])
         source = self.write_keys.source(*offered)
         if source is None and any(offered) and not self.is_open:
@@ -165,7 +165,7 @@ class _TrackingApi:
         return source
 
     async def check_key_in_body(self, raw: bytes, size: int) -> None:
-        """Search a body for one of our write keys without keeping or parsing the body. Raises RequestRefused."""
+        """Search a body for a known write key without storing or parsing the body. Raises RequestRefused."""
         tail, check = b"", MISSING_KEY_CHECK
         for piece in pieces(raw, size):
             text = tail + piece
@@ -178,9 +178,9 @@ class _TrackingApi:
         raise responses.RequestRefused(responses.UNAUTHENTICATED, check)
 
     def source_in(self, body: Body) -> str | None:
-        """Return the name of the source whose write key the body has; None where anybody may send.
+        """Return the name of the source with the write key in the body; `None` if no key is required.
 
-        Raises RequestRefused where it has none of ours.
+        Raises RequestRefused if the key is missing or unknown.
         """
         source = self.write_keys.source(body.top.get("writeKey"))
         if source is None and not self.is_open:
@@ -197,7 +197,7 @@ class _TrackingRequest:
     call: str | None
     requester: Requester
     address: str | None
-    #: The event that was sent alone; `None` for a batch.
+    #: The event of a request with a single event; `None` for a batch.
     alone: list[Event | EventRefused] | None = None
 
     @property
@@ -219,14 +219,15 @@ class _TrackingRequest:
         arrival = Arrival.at(now, from_device=True, new_id=handler.new_id)
         events = self.requester.complete_all(read_events(body, api.limits, arrival))
         self.alone = None if body.several else list(events)
-        # a write key is public, as pages hold it, unless it is marked; without any, only this machine may send
+        # A write key is public, because pages contain it, unless it is marked as secret; without keys only this machine
+        # may send.
         is_trusted = source is None or source in api.secret_keys
         return Intake(self.alone or events, now, source=source or DEFAULT_SOURCE, is_trusted=is_trusted), False
 
     def answer(self, receipt: Receipt, intake: Intake) -> Response:  # noqa: ARG002 - SDKs read no receipt
-        """Return HTTP 200 whatever became of the events of a batch; 400 if the only event could not be read.
+        """Return HTTP 200 for every batch; 400 if a single event was unreadable.
 
-        SDKs drop what is answered 400: right for one event, but not for the rest of a batch.
+        SDKs drop requests with the response 400: correct for a single event, but not for the rest of a batch.
         """
         self.api.quotas.charge(self.request.state.source, self.address, events=len(receipt.events))
         if self.alone and isinstance(self.alone[0], EventRefused):
@@ -235,7 +236,7 @@ class _TrackingRequest:
 
 
 def _text(escaped: bytes) -> Any:
-    """Return the text that stands escaped between the quotes of JSON; None where it cannot be read."""
+    """Return the text of an escaped JSON string without its quotes; `None` if it is invalid."""
     try:
         return orjson.loads(b'"%b"' % escaped)
     except orjson.JSONDecodeError:
@@ -243,6 +244,6 @@ def _text(escaped: bytes) -> Any:
 
 
 def _name_type(event: Any, call: str) -> None:
-    """Set the type that the path means, in an event that names none."""
+    """Set the type of an event without a type to that of the path."""
     if isinstance(event, dict) and event.get("type") in (None, ""):
         event["type"] = call

@@ -1,7 +1,7 @@
-"""Whether an event may be sent at all: consent given to Segment or RudderStack, and the event's `integrations`.
+"""Decide whether an event may be sent: consent given to Segment or RudderStack, and the event's `integrations`.
 
-And whether a finished event is of a real customer: tests, crawlers and orders that came to nothing are not.
-What says yes or no but cannot be read counts as no. "Not given" is: absent, or null; PHP writes an empty object as [].
+And whether a finished event belongs to a real customer, unlike tests, crawlers and cancelled orders. An unreadable
+consent counts as an opt-out. Absent and null count as not given; PHP writes an empty object as [].
 
 Sources: Segment, "Consent in Segment Connections"
 https://segment.com/docs/privacy/consent-management/consent-in-segment-connections/ and "Filtering data"
@@ -26,7 +26,7 @@ from app.core.values.times import YEAR_2000, unix_seconds
 
 
 def withheld(event: Event, settings: ConsentSettings) -> str | None:
-    """Return why the event must not be sent; None where it may be."""
+    """Return why the event must not be sent; `None` if it may be sent."""
     return (
         (_segment_denies(event, settings.consent_categories) if settings.consent_categories else None)
         or (_rudder_denies(event, settings.rudder_consent_ids) if settings.rudder_consent_ids else None)
@@ -35,9 +35,9 @@ def withheld(event: Event, settings: ConsentSettings) -> str | None:
 
 
 def consent_answer(event: Event, settings: ConsentSettings) -> bool | None:
-    """Return whether the person granted (True) or refused (False) the required consent; None where nothing is said.
+    """Return whether the person granted (True) or refused (False) the required consent; `None` if unknown.
 
-    A category that is not named is not refused, though an event without it is withheld. What cannot be read is a no.
+    An absent category is not refused, although an event without it is withheld. An unreadable value is an opt-out.
     """
     if not settings.consent_categories and not settings.rudder_consent_ids:
         return None
@@ -71,9 +71,9 @@ def _rudder_answer(event: Event, ids: tuple[str, ...]) -> bool | None:
 
 
 def _segment_denies(event: Event, categories: tuple[str, ...]) -> str | None:
-    """Judge `context.consent.categoryPreferences`: every category must be true, one that is not named is not granted.
+    """Check `context.consent.categoryPreferences`: every category must be true, an absent category is not granted.
 
-    An empty `consent` object flows alone, but not beside an `integrations` object: so Segment does it.
+    An empty `consent` object is accepted, but not together with an `integrations` object, as in Segment.
     """
     consent = _member(event.get("context"), "consent")
     if consent is None:
@@ -89,7 +89,7 @@ def _segment_denies(event: Event, categories: tuple[str, ...]) -> str | None:
 
 
 def _rudder_denies(event: Event, ids: tuple[str, ...]) -> str | None:
-    """Judge `context.consentManagement`: one denied id is enough, unless its strategy "or" asks for all of ours."""
+    """Check `context.consentManagement`: a single denied id is enough, unless the strategy "or" requires all ids."""
     management = _member(event.get("context"), "consentManagement")
     if management is None:
         return None
@@ -98,7 +98,7 @@ def _rudder_denies(event: Event, ids: tuple[str, ...]) -> str | None:
     denied = management.get("deniedConsentIds")
     if denied is None:
         return None
-    # "NaN" stands for a number that no double can hold, see `app.source.json_reader`
+    # "NaN" replaces a number that no double can represent, see `app.source.json_reader`.
     if not isinstance(denied, list) or not all(isinstance(name, str) and name != "NaN" for name in denied):
         return "consent: `deniedConsentIds` cannot be read"
     ours = [name for name in ids if name in denied]
@@ -107,7 +107,10 @@ def _rudder_denies(event: Event, ids: tuple[str, ...]) -> str | None:
 
 
 def _integrations_deny(event: Event, names: tuple[str, ...]) -> str | None:
-    """Judge `integrations`: what names us counts, else `All`; an object counts as true, a name is case sensitive."""
+    """Check `integrations`: the entry for this destination decides, otherwise `All`.
+
+    An object is true; names are case sensitive.
+    """
     given = event.get("integrations")
     if given is None or given == {}:  # nearly every event
         return None
@@ -131,14 +134,14 @@ def _allows(value: Any) -> bool:
 
 
 def _object(value: Any) -> Mapping[str, Any] | None:
-    """Return an object, also one that PHP wrote as []; None where it is anything else."""
+    """Return an object, including PHP's empty object []; otherwise `None`."""
     if isinstance(value, dict):
         return value
     return {} if value == [] else None
 
 
 def _member(value: Any, name: str) -> Any:
-    """Return a member; None where it is not given, the text "unreadable" where `value` is no object to have it."""
+    """Return a member; `None` if it is absent, the text "unreadable" if `value` is not an object."""
     if value is None:
         return None
     known = _object(value)
@@ -151,30 +154,30 @@ def _member(value: Any, name: str) -> Any:
 _STATUSES: Final = ("status", "financial_status", "financialStatus")
 #: `cancelled_at`, and `test` below, are Shopify's: https://shopify.dev/docs/api/admin-rest/latest/resources/order
 _CANCELLED_AT: Final = ("cancelled_at", "cancelledAt", "canceled_at", "canceledAt")
-#: What programs write where they know no time, and no time can be read from: "0000-00-00" (MySQL), "0.0", "Invalid
-#: date" (JavaScript), "NaT" (pandas), "1/1/0001 12:00:00 AM" (.NET), numbers before the year 1970.
+#: Texts that programs write for an unknown time and that are not times: "0000-00-00" (MySQL), "0.0", "Invalid date"
+#: (JavaScript), "NaT" (pandas), "1/1/0001 12:00:00 AM" (.NET), numbers before the year 1970.
 _NO_TIME: Final = re.compile(
     r"[0TZ\s:./_-]*|\s*(?:invalid .{0,40}|nat|never|(?:0?1[/.-]){2}(?:0001|1970)\b.{0,40}|-\d+(?:\.\d+)?)\s*",
     re.IGNORECASE,
 )
 _CHECKOUT_IDS: Final = ("checkout_id", "checkoutId")
-#: Properties that are read of every event, whatever a mapping reads.
+#: Properties that are read from every event, independent of the mapping.
 READ_PROPERTIES: Final = (*_STATUSES, *_CANCELLED_AT, *_CHECKOUT_IDS, "test")
 
-#: Hosts that no customer reaches: RFC 6761 (localhost, test), RFC 6762 (local), and the loopback addresses.
+#: Hosts that customers cannot reach: RFC 6761 (localhost, test), RFC 6762 (local), and the loopback addresses.
 _TEST_PAGE = re.compile(
     r"https?://(?:[^/?#@]*@)?(?:(?:[^/?#:@]*\.)?(?:localhost|test|local)|127(?:\.\d+){3}|\[::1\])\.?(?::\d*)?(?:[/?#]|$)",
     re.IGNORECASE,
 )
 _SCHEME = len("https://")
-#: Characters of an origin that is remembered.
+#: Maximum length of a cached origin.
 _MAX_ORIGIN = 100
 
-#: In the list of crawlers, but what apps (`okhttp`, `HttpUrlConnection`) and proxies of the shop's own send.
+#: In the list of crawlers, but sent by apps (`okhttp`, `HttpUrlConnection`) and by the shop's own proxies.
 _NO_CRAWLERS: Final = frozenset({"okhttp", "HttpUrlConnection", "Amazon CloudFront"})
-#: Of a user agent that is looked at: crawlers tell who they are sooner.
+#: The checked part of a user agent: crawlers identify themselves earlier.
 _MAX_USER_AGENT = 1_000
-#: Patterns that are tried as one.
+#: The number of patterns that are combined.
 _TOGETHER = 25
 
 _TEST = "a test: %s (remove test_events from WITHHOLD to send it)"
@@ -184,10 +187,11 @@ _CRAWLER = "a crawler: its user agent is on the list (remove crawlers from WITHH
 def bot_filter(
     settings: BotFilterSettings, *, is_live: bool
 ) -> Callable[[Event, Event], tuple[str | None, tuple[str, ...]]]:
-    """Make the rule about tests, crawlers and orders that are none.
+    """Return the rule about tests, crawlers and cancelled orders.
 
-    It returns why a finished event is withheld, None where it may be sent, and the warnings about one that may. It
-    takes the event as received, and what was made of it. The sandbox takes tests and crawlers, with a warning.
+    The rule returns why a finished event is withheld (`None` if it may be sent), and the warnings about an event that
+    may. Its arguments are the event as received, and the finished event. The sandbox accepts tests and crawlers, with a
+    warning.
     """
     tests, crawlers = "test_events" in settings.withhold, "crawlers" in settings.withhold
 
@@ -207,7 +211,7 @@ def bot_filter(
 
 
 def checkout_id_of(event: Event) -> str | None:
-    """Return what joins the events of one checkout; None where the event names none. It is no person's address."""
+    """Return the id that joins the events of a checkout, without personal data; `None` if the event has none."""
     properties = event.get("properties")
     if type(properties) is dict:
         for name in _CHECKOUT_IDS:
@@ -218,7 +222,7 @@ def checkout_id_of(event: Event) -> str | None:
 
 
 def _came_to_nothing(event: Event) -> str | None:
-    """Return why the order of a checkout is no sale: it was cancelled, refunded or voided. None where it is one."""
+    """Return why the order of a checkout is no sale: cancelled, refunded or voided. `None` if it is a sale."""
     properties = event.get("properties")
     if type(properties) is not dict:
         return None
@@ -237,8 +241,8 @@ def _came_to_nothing(event: Event) -> str | None:
 def _says_when(value: Any) -> bool:
     """Return whether a time of cancelling is given, in any form.
 
-    A time before the year 2000, a placeholder and a date that a program could not make say that there is none. All else
-    that cannot be read ("yes", "4.3.2026") says that there is one.
+    A time before the year 2000, a placeholder and the text of an invalid date count as missing. Any other unreadable
+    value ("yes", "4.3.2026") counts as given.
     """
     value = unwrap_single(value)
     flag = read_flag(value)
@@ -251,7 +255,7 @@ def _says_when(value: Any) -> bool:
 
 
 def _test(event: Event, sent: Event) -> str | None:
-    """Return what says that an event is a test; None where nothing does."""
+    """Return the sign that an event is a test; `None` if there is none."""
     for holder in ("properties", "context"):
         members = event.get(holder)
         if type(members) is dict and "test" in members and read_flag(members["test"]) is True:
@@ -272,7 +276,7 @@ def _is_test_origin(origin: str) -> bool:
 
 
 def is_crawler(user_agent: Any) -> bool:
-    """Return whether a user agent is a known crawler's, or that of a browser that nobody sits at.
+    """Return whether a user agent belongs to a known crawler, or to a browser without a user.
 
     >>> is_crawler("Mozilla/5.0 (compatible; Googlebot/2.1)"), is_crawler("Shop/2.1 okhttp/4.12.0")
     (True, False)
@@ -287,15 +291,15 @@ def _is_crawler(user_agent: str) -> bool:
 
 @cache
 def _patterns() -> tuple[re.Pattern[str], ...]:
-    """Return the patterns of the list, some in one: a thousand in one take longer than tried by turns."""
+    """Return the patterns of the list, combined in groups: a single pattern of a thousand is slower."""
     texts = [each["pattern"] for each in crawleruseragents.CRAWLER_USER_AGENTS_DATA]
     texts = [text for text in texts if text not in _NO_CRAWLERS]
     return tuple(re.compile("|".join(texts[at : at + _TOGETHER])) for at in range(0, len(texts), _TOGETHER))
 
 
-#: States of orders that are no sales, in lower case and without marks, with the word for each.
-#: Shopify's `financial_status`: https://shopify.dev/docs/api/admin-rest/latest/resources/order
-#: WooCommerce's `status`: https://woocommerce.com/document/managing-orders/order-statuses/
+#: States of orders that are no sales, in lower case and without marks, with the word for each. Shopify's
+#: `financial_status`: https://shopify.dev/docs/api/admin-rest/latest/resources/order WooCommerce's `status`:
+#: https://woocommerce.com/document/managing-orders/order-statuses/
 _CAME_TO_NOTHING: Final[Mapping[str, str]] = MappingProxyType(
     dict.fromkeys(("cancelled", "canceled"), "cancelled")
     | {"refunded": "refunded"}
@@ -308,7 +312,7 @@ _MARKS: Final = re.compile(r"^wc-|[-_\s]+")
 
 
 def no_purchase_word(state: str) -> str | None:
-    """Return what a state says of an order that is no purchase; None where it does not say that.
+    """Return the word for a state of an order that is no purchase; `None` for other states.
 
     >>> no_purchase_word("wc-pending"), no_purchase_word("Voided"), no_purchase_word("paid")
     ('pending payment', 'voided', None)
