@@ -270,6 +270,7 @@ def _console(settings: Settings, services: Services) -> ConsoleServices:
         explainer=assemble.explainer(
             settings, outbox=services.outbox, why_off=why_off, to=services.destinations, sources=services.sources
         ),
+        explainer_of_test=assemble.explainer_of_test,
         sources=services.known_sources,
         traits_of=assemble.source_traits(settings, services.sources),
         clients=services.clients,

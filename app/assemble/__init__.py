@@ -150,6 +150,11 @@ def router_of_test(given: GivenSettings) -> Router:
     return _router_of_test(tuple(sorted(given.items())))
 
 
+def explainer_of_test(given: GivenSettings) -> Explainer:
+    """Return the explainer under the settings of a test. Raises SettingsError."""
+    return Explainer(router_of_test(given))
+
+
 @cache
 def _router_of_test(given: tuple[tuple[str, str | bool | int | float], ...]) -> Router:
     return event_router(settings_of_test(dict(given)))

@@ -30,7 +30,6 @@ from app.core.pages import QuarantineFilter
 from app.core.values.texts import count_of
 from app.errors import CatalogError, EventRefused, UnknownName
 from app.outbox import Outbox
-from app.pipeline.explain import Explainer
 from app.pipeline.file_tests import FileTestResult
 from app.pipeline.identity_events import own_time
 from app.pipeline.mutants import Mutant, Mutants
@@ -241,7 +240,7 @@ def record(settings: Settings, what: str, *, add: bool) -> None:
     )
     running = assemble.running_catalog(settings)
     given = event_settings_of(settings)
-    explainer = Explainer(assemble.router_of_test(given))
+    explainer = assemble.explainer_of_test(given)
     tests, goes_alike = asyncio.run(
         recorded(
             event, explainer, running.catalog, random.SystemRandom(), now=now, source=source, is_trusted=is_trusted

@@ -347,6 +347,7 @@ def environment() -> Environment:
         day=labels.day,
         breakable=_breakable,
         hold=hold_text,
+        json=lambda value: orjson.dumps(value).decode(),
         mapped=labels.mapped_value,
         middle=labels.middle,
         worth=labels.worth,

@@ -2,19 +2,18 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 import orjson
 
-from app.catalog.document import YamlDocument, alike, changed_nodes
+from app.catalog.document import Path, YamlDocument, alike, changed_nodes
 from app.catalog.fields import is_plain
 from app.catalog.files import ActionFile, FieldSpec
 from app.catalog.mappings import compile_mapping
 from app.console.labels import percent
 from app.core.events import Event
-from app.core.shared_values import DraftStep, PresetDraft
 from app.core.values.texts import visible
 from app.errors import EditRefused, Fault, MappingError
 from app.mapping import MISSING
@@ -88,32 +87,11 @@ _TITLES: Final[Mapping[str, str]] = {
 }
 #: The rows of these have a field of text each.
 META: Final = ("name", "description", "hold")
-_MAX_STEPS: Final = 60
-_MAX_KEPT_CHARACTERS: Final = 1_000_000
 _MAX_SHOWN: Final = 80
 _MAX_IN_WORDS: Final = 400
 _MAX_PATHS: Final = 400
 _NAME: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _OF_PATH: Final = re.compile(r"\$\.[\w.\[\]'\" *-]+")
-
-
-def begun(file: str, text: str) -> PresetDraft:
-    """Return a draft that changes nothing yet."""
-    return PresetDraft(file=file, steps=[DraftStep(done="", text=text)], at=0)
-
-
-def changed(draft: PresetDraft, text: str, done: str) -> PresetDraft:
-    """Return the draft with one step more; what was undone before it is gone, and the oldest steps where many are."""
-    first, *steps = [*draft.steps[: draft.at + 1], DraftStep(done=done, text=text)]
-    while len(steps) > _MAX_STEPS or (steps[1:] and sum(len(each.text) for each in steps) > _MAX_KEPT_CHARACTERS):
-        del steps[0]
-    steps.insert(0, first)
-    return replace(draft, steps=steps, at=len(steps) - 1)
-
-
-def moved(draft: PresetDraft, by: Literal[-1, 1]) -> PresetDraft:
-    """Return the draft one step back, or forth again; the same at an end."""
-    return replace(draft, at=min(max(draft.at + by, 0), len(draft.steps) - 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -481,18 +459,27 @@ class WordedChange(NamedTuple):
     place: str
     was: str
     becomes: str
+    path: Path
 
 
 def changes_in_words(was: str, becomes: str, action: ActionFile) -> list[WordedChange]:
-    """Return what each node that differs said in one text, and says in the other; "" is a file that there is not."""
+    """Return the nodes that differ between two texts; "" is a file that does not exist."""
+    values = (YamlDocument(text).value if text.strip() else {} for text in (was, becomes))
+    return nodes_in_words(changed_nodes(*values), action)
+
+
+def nodes_in_words(nodes: Iterable[tuple[Path, Any, Any]], action: ActionFile) -> list[WordedChange]:
+    """Return nodes of a file, each with two values."""
     labels = {path: spec.label for path, spec in leaves(action.fields)}
     found = []
-    for path, *sides in changed_nodes(*(YamlDocument(text).value if text.strip() else {} for text in (was, becomes))):
+    for path, *sides in nodes:
         top, *rest = map(str, path)
         place, missing = ".".join(rest), "the default" if top == "mapping" else "nothing"
         label = labels.get(place, "Mapping") if top == "mapping" else _TITLES.get(top, top)
-        said = [visible(_short(in_words(each), _MAX_IN_WORDS)) if each is not MISSING else missing for each in sides]
-        found.append(WordedChange(label, place, *said))
+        was, becomes = (
+            visible(_short(in_words(each), _MAX_IN_WORDS)) if each is not MISSING else missing for each in sides
+        )
+        found.append(WordedChange(label, place, was, becomes, path))
     return found
 
 

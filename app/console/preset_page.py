@@ -4,18 +4,21 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
+from functools import partial
 from random import Random
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.access.users import Person
 from app.catalog import Catalog, Preset
 from app.catalog.document import YamlDocument, read_document
-from app.catalog.publishing import name_fault
+from app.catalog.publishing import Version, name_fault
+from app.config.settings import AccountEventSettings, event_settings_of
 from app.console.counts import StepCounts
+from app.console.drafts import Drafts, both_changed, changed, moved, with_published
 from app.console.filter import days_of
 from app.console.inventory_page import key_of
 from app.console.labels import pretty, time_span, with_fresh_timestamp
@@ -28,23 +31,22 @@ from app.console.preset_editor import (
     FieldGroup,
     SeenPath,
     TriggerRow,
-    begun,
-    changed,
+    WordedChange,
     field_groups,
     meta_of,
-    moved,
+    nodes_in_words,
     seen_paths,
     trigger_rows,
     with_meta,
     with_row,
     with_shares,
 )
-from app.console.publish_page import difference, own_sources, running_file
+from app.console.publish_page import difference, digest, own_sources, running_file
 from app.console.services import ConsoleServices
 from app.console.tester_page import PinterestReply, send_as_test
 from app.core.coordination import Switches
 from app.core.events import DEFAULT_SOURCE, Event, EventKey, Outcome
-from app.core.shared_values import PRESET_DRAFTS, PresetDraft, SharedKey
+from app.core.shared_values import DraftStep, PresetDraft
 from app.core.values.times import DAY_S, HOUR_S
 from app.errors import CatalogError, EditRefused, EventRefused, Fault, TriggerError, UnknownName
 from app.insights.inventory.drafts import draft_preset
@@ -68,12 +70,6 @@ _NAMES: Final = 200
 _LISTED: Final = 5
 #: Days of what a preset made that its page tells.
 _DAYS: Final = 7
-_NEW: Final = """name: New preset
-subscribe: type = "track"
-action: report_conversion_event
-mapping:
-  event_name: custom
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +130,9 @@ class EditorView:
     #: What arrived by names that the trigger may take, the most frequent first; and all names of tracked events.
     names: Sequence[NameFigures]
     known_names: Sequence[str]
+    #: The nodes that the draft and a publish by somebody else changed, and that publish; `None` if there is none.
+    both: Sequence[WordedChange] = ()
+    published: Version | None = None
     #: Why the last edit was refused; "" where it was not.
     refused: str = ""
     #: What Pinterest answered where the event was sent as a test.
@@ -147,6 +146,7 @@ class PresetPages(PageGroup):
         super().__init__(services, pages)
         #: Takes every event as new: samples were sent before.
         self._explainer = Explainer(services.explainer.router)
+        self._drafts = Drafts(services.outbox, services.running)
         self._counts = StepCounts(services.outbox, names=tuple(Outcome))
 
     async def show(self, request: Request) -> Response:
@@ -201,97 +201,79 @@ class PresetPages(PageGroup):
         return [(each.name, failing.get(f"/tests/{number}", "")) for number, each in enumerate(preset.tests)]
 
     async def edit(self, request: Request) -> Response:
-        """Show the editor of a file, or of a new one for a kind of event: its type, name and source."""
+        """Show the editor of a file, or of a new file for a kind of event: its type, name and source."""
         file = running_file(request.query_params.get("file", ""), self._services)
         if request.query_params.get("type"):
-            file = await self._begin(request, key_of(request.query_params))
+            file = await self._begin(person_of(request), key_of(request.query_params))
         if why := self._no_file(file):
             return self._pages.problem(request, 404, "There is no such preset", why)
-        draft = self._going_on(await self._key(request, file).read(self._services.outbox), file)
+        draft = await self._drafts.read(person_of(request), file)
         return self._render(request, await self._view(draft, request.query_params.get("sample", "")))
 
     async def change(self, request: Request) -> Response:
-        """Do one edit and show the editor again; one that is only `peek` is shown and not kept."""
-        form = await read_form(request)
+        """Store an edit in the draft and show the editor again. With `peek`, show the effect without storing."""
+        form, person = await read_form(request), person_of(request)
         file, sample = running_file(form.get("file", ""), self._services), form.get("sample", "")
         if why := self._no_file(file):
             return self._pages.problem(request, 404, "There is no such preset", why)
-        key = self._key(request, file)
-        stored = await key.read_revised(self._services.outbox)
-        draft = self._going_on(stored.value, file)
         if form.get("do") == "send":
-            view = await self._view(draft, sample)
+            view = await self._view(await self._drafts.read(person, file), sample)
             report = view.effect.report
-            reply = await send_as_test(self._services, person_of(request), report) if report else None
+            reply = await send_as_test(self._services, person, report) if report else None
             refused = "" if reply else "this event is not sent, so there is nothing to test"
             return self._render(request, replace(view, reply=reply, refused=refused), status=200 if reply else 422)
+        edit = partial(self._edited, form=form, sample=sample)
         try:
-            draft = await self._edited(draft, form, sample)
+            if "peek" in form:
+                draft = await edit(await self._drafts.read(person, file))
+                return self._render(request, await self._view(draft, sample, is_peek=True), template="preset_peek.html")
+            await self._drafts.change(person, file, edit)
         except (EditRefused, TriggerError, LookupError) as exc:
+            draft = await self._drafts.read(person, file)
             return self._render(request, await self._view(draft, sample, refused=str(exc)), status=422)
-        if "peek" in form:
-            return self._render(request, await self._view(draft, sample, is_peek=True), template="preset_peek.html")
-        written = None if form.get("do") == "reset" else draft
-        if await key.write(self._services.outbox, written, revision=stored.revision) is None:
-            latest = self._going_on(await key.read(self._services.outbox), file)
-            told = "the draft was changed in another window meanwhile: below is that one"
-            return self._render(request, await self._view(latest, sample, refused=told), status=409)
         return go(request, "preset/edit", {"file": file, **({"sample": sample} if sample else {})})
 
     def _no_file(self, file: str) -> str:
-        """Return why there is nothing to edit; "" where there is."""
+        """Return why the editor cannot open a file; "" if it can."""
         return "" if file in self._services.running.preset_texts else name_fault(file)
 
-    def _key(self, request: Request, file: str) -> SharedKey[PresetDraft]:
-        name = f"{person_of(request).name}\0{file}"
-        return PRESET_DRAFTS.of(sha256(name.encode()).hexdigest()[:32])
-
-    def _begun(self, file: str) -> PresetDraft:
-        texts = self._services.running.preset_texts
-        return begun(file, texts.get(file) or _NEW)
-
-    def _going_on(self, draft: PresetDraft | None, file: str) -> PresetDraft:
-        """Return a draft that is kept; a new one where there is none, or where what it shows was published."""
-        runs = self._services.running.preset_texts.get(file)
-        if draft is None or (draft.now.text == runs != draft.steps[0].text):
-            return self._begun(file)
-        return draft
-
-    async def _begin(self, request: Request, kind: EventKey) -> str:
-        """Begin the draft of a new preset for a kind of event, unless it is begun already; return its file."""
+    async def _begin(self, person: Person, kind: EventKey) -> str:
+        """Store the draft of a new preset for a kind of event, unless a draft or preset exists; return its file."""
         properties = await self._services.inventory.properties(kind)
         made = draft_preset(kind, properties, self._services.running.catalog)
-        key = self._key(request, file := running_file(made.file, self._services))
-        if file not in self._services.running.preset_texts and await key.read(self._services.outbox) is None:
-            await key.write(self._services.outbox, begun(file, made.text))
+        file = running_file(made.file, self._services)
+        await self._drafts.begin(person, file, made.text)
         return file
 
     async def _edited(self, draft: PresetDraft, form: Form, sample: str) -> PresetDraft:
-        """Return the draft after one edit. Raises EditRefused, TriggerError, LookupError."""
+        """Return the draft after an edit. Raises EditRefused, TriggerError, LookupError."""
         match do := form.get("do", ""):
-            case "undo":
-                return moved(draft, -1)
-            case "redo":
-                return moved(draft, 1)
+            case "undo" | "redo":
+                return moved(draft, -1 if do == "undo" else 1)
             case "reset":
-                return self._begun(draft.file)
+                return self._drafts.new(draft.file)
             case "text":
-                read_document(form.get("text", ""))
-                return _step(draft, form.get("text", ""), "change the YAML")
+                done, text = "change the YAML", _yaml_of(draft, form)
+            case "theirs":
+                done, text = "use the published value", with_published(draft, orjson.loads(form.get("path", "[]")))
             case "pin":
-                return _step(draft, await self._with_test(draft, sample), "add a test")
-        document = read_document(draft.now.text)
+                done, text = "add a test", await self._with_test(draft, sample)
+            case _:
+                done, document = self._edited_document(read_document(draft.now.text), do, form)
+                text = document.text
+        return changed(draft, text, done)
+
+    def _edited_document(self, document: YamlDocument, do: str, form: Form) -> tuple[str, YamlDocument]:
+        """Return an edit in words, and the document after it. Raises EditRefused, TriggerError, LookupError."""
         if do == "field":
             path, kind = form.get("path", ""), form.get("kind", "")
-            document = with_row(document, path, kind, form, self._services.running.catalog.action)
             done = f"leave {path} to the default" if kind == "default" else f"map {path}"
-        elif do == "meta":
+            return done, with_row(document, path, kind, form, self._services.running.catalog.action)
+        if do == "meta":
             name = form.get("name", "")
-            document, done = with_meta(document, name, form.get("value", "").strip()), f"change the {name}"
-        else:
-            done, subscribe = _trigger_edit(do, str(document.get(("subscribe",), "")), form)
-            document = document.with_value(("subscribe",), subscribe)
-        return _step(draft, document.text, done)
+            return f"change the {name}", with_meta(document, name, form.get("value", "").strip())
+        done, subscribe = _trigger_edit(do, str(document.get(("subscribe",), "")), form)
+        return done, document.with_value(("subscribe",), subscribe)
 
     async def _with_test(self, draft: PresetDraft, sample: str) -> str:
         """Return the draft's text with one more test, made of the chosen event with made-up data."""
@@ -301,9 +283,10 @@ class PresetPages(PageGroup):
         chosen = next((each for each in await self._samples(alone) if each.id == sample), None)
         if chosen is None:
             raise EditRefused(("tests",), "choose an event first")
+        given = self._settings_of(await self._report(chosen, alone), chosen.source)
         made, _ = await recorded(
             chosen.event,
-            self._explainer,
+            self._services.explainer_of_test(given),
             alone,
             Random(),  # noqa: S311 - made-up values, no secret
             now=chosen.at,
@@ -313,7 +296,22 @@ class PresetPages(PageGroup):
         if draft.file not in made:
             raise EditRefused(("tests",), "the preset does not take this event: choose another")
         document = read_document(draft.now.text)
-        return document.with_value(("tests", len(document.get(("tests",)) or [])), made[draft.file]).text
+        number = len(document.get(("tests",)) or [])
+        test = made[draft.file] | ({"settings": given} if given else {})
+        text = document.with_value(("tests", number), test).text
+        pinned, faults = await self._drafted(replace(draft, steps=[DraftStep(done="", text=text)], at=0))
+        failing = await asyncio.to_thread(self._tests, pinned) if pinned else []
+        if faults or failing[number][1]:
+            why = faults[0].message if faults else failing[number][1]
+            raise EditRefused(("tests",), f"this event cannot be kept as a test: {why}")
+        return text
+
+    def _settings_of(self, report: PresetReport | None, source: str) -> dict[str, Any]:
+        """Return the settings of the ad account that gets the event, as far as they differ from the defaults."""
+        account = self._explainer.router.account(report.destination if report else "", source)
+        own = {name: getattr(account.making.rules, name) for name in AccountEventSettings.model_fields}
+        own["content_id"] = account.making.content_id
+        return event_settings_of(self._services.settings.model_copy(update=own))
 
     async def _drafted(self, draft: PresetDraft) -> tuple[Catalog | None, tuple[Fault, ...]]:
         """Return a catalog of the draft's preset alone; None, and why, where it cannot run."""
@@ -355,6 +353,7 @@ class PresetPages(PageGroup):
             kinds=KINDS,
             operators=OPERATORS,
             functions=FUNCTIONS,
+            digest=digest,
             is_new=file not in self._services.running.preset_texts,
             why_not=self._services.acts.catalog.publisher.why_not(file),
             age=lambda at: time_span(max(0.0, self._services.clock() - at)),
@@ -385,9 +384,20 @@ class PresetPages(PageGroup):
             effect=effect,
             samples=samples[:50],
             names=_taken_names(names, preset.trigger)[:8] if preset else [],
+            both=nodes_in_words(
+                [(each.path, each.own, each.published) for each in both_changed(draft)], running.action
+            ),
+            published=await self._published(draft),
             known_names=sorted({each.key.name for each in names if each.key.type == "track"})[:_NAMES],
             refused=refused,
         )
+
+    async def _published(self, draft: PresetDraft) -> Version | None:
+        """Return the publish that changed the file since the draft began; `None` if there is none."""
+        publisher = self._services.acts.catalog.publisher
+        if not draft.begun_from or publisher.why_not(draft.file):
+            return None
+        return next(iter(await asyncio.to_thread(publisher.versions, draft.file)), None)
 
     async def _effect(
         self, alone: Catalog | None, live: Catalog, samples: Sequence[Sample], chosen: Sample | None, *, is_peek: bool
@@ -441,8 +451,13 @@ def _alone(catalog: Catalog, file: str) -> Catalog:
     return catalog.alone(*(each for each in catalog.presets if each.file == file))
 
 
-def _step(draft: PresetDraft, text: str, done: str) -> PresetDraft:
-    return draft if text == draft.now.text else changed(draft, text, done)
+def _yaml_of(draft: PresetDraft, form: Form) -> str:
+    """Return the YAML of a form. Raises EditRefused if it cannot be read, or began from another text of the draft."""
+    text = form.get("text", "")
+    read_document(text)
+    if form.get("base") not in (None, digest(draft.file, draft.now.text)):
+        raise EditRefused((), "another window changed the draft: copy your YAML, then load this page again")
+    return text
 
 
 def _trigger_edit(do: str, subscribe: str, form: Mapping[str, str]) -> tuple[str, str]:

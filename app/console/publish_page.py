@@ -1,6 +1,7 @@
 """The presets that run, with their switches, and publishing a draft: what it would change, versions, a way back."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
 from hashlib import sha256
@@ -13,8 +14,9 @@ from starlette.responses import Response
 from app.catalog import MAX_ENABLED_PRESETS, Catalog, Preset
 from app.catalog.opt_outs import defaults_with_opt_outs
 from app.catalog.publishing import Publisher, Version, name_fault
+from app.console.drafts import BothChanged, Drafts, both_changed
 from app.console.labels import mapped_value, pretty, with_fresh_timestamp
-from app.console.pages import Form, PageGroup, given_number, go, person_of, read_form
+from app.console.pages import Form, PageGroup, Pages, given_number, go, person_of, read_form
 from app.console.preset_editor import changes_in_words
 from app.console.services import ConsoleServices
 from app.core.coordination import Switches
@@ -122,13 +124,26 @@ class ExampleChange:
 class PublishPages(PageGroup):
     """Asks before a file is published, publishes it, and shows its versions."""
 
-    async def confirm(self, request: Request) -> Response:
-        """Show what a draft, or an earlier version, changes: in the file, for privacy, for examples and quarantine."""
-        form = await read_form(request)
-        return await self._ask(request, _file_of(form), _text_of(form))
+    def __init__(self, services: ConsoleServices, pages: Pages) -> None:
+        super().__init__(services, pages)
+        self._drafts = Drafts(services.outbox, services.running)
 
-    async def _ask(self, request: Request, file: str, text: str | None, *, note: str = "") -> Response:
-        """Show what a text changes, and ask whether it is to be published; `note` says why nothing was."""
+    async def confirm(self, request: Request) -> Response:
+        """Show what a draft, or an earlier version, changes: in the file, for privacy, for examples and quarantine.
+
+        With `draft`, the text is the stored draft of the person, on top of the live text.
+        """
+        form = await read_form(request)
+        if "draft" not in form:
+            return await self._ask(request, _file_of(form), _text_of(form))
+        file = running_file(form["draft"], self._services)
+        draft = await self._drafts.read(person_of(request), file)
+        return await self._ask(request, file, draft.now.text, both=both_changed(draft))
+
+    async def _ask(
+        self, request: Request, file: str, text: str | None, *, note: str = "", both: Sequence[BothChanged] = ()
+    ) -> Response:
+        """Show the changes of a text and ask for confirmation; `note` is the reason why nothing was published."""
         publisher = self._services.acts.catalog.publisher
         if fault := name_fault(file):
             return self._pages.problem(request, 400, "This is no name of a file", fault)
@@ -147,13 +162,14 @@ class PublishPages(PageGroup):
             "publish.html",
             status=409 if note else 200,
             note=note,
-            shown=_digest(file, text),
+            shown=digest(file, text),
             nav="mappings",
             file=file,
             text=text,
             target=publisher.target(file),
             generation=running.catalog.generation,
             words=changes_in_words(runs, becomes or "", candidate.action),
+            both={each.path for each in both},
             lines=await asyncio.to_thread(difference, runs, becomes or ""),
             tests=[(each.name, "") for each in (preset or candidate.action).tests],
             privacy=publisher.privacy_changes(candidate),
@@ -165,7 +181,7 @@ class PublishPages(PageGroup):
         """Write the text whose difference was shown to its file, and have the files taken up."""
         form = await read_form(request)
         file, text = _file_of(form), _text_of(form)
-        if form.get("shown") != _digest(file, text) or name_fault(file):
+        if form.get("shown") != digest(file, text) or name_fault(file):
             return await self._ask(request, file, text, note=_NOT_SHOWN)
         try:
             is_taken_up = await self._services.acts.catalog.publish(
@@ -242,8 +258,8 @@ def _text_of(form: Form) -> str | None:
     return None if "removed" in form else form.get("draft_text", form.get("text", ""))
 
 
-def _digest(file: str, text: str | None) -> str:
-    """Return by what a text that arrives is known as the one whose difference was shown for this file."""
+def digest(file: str, text: str | None) -> str:
+    """Return the identity of a text of a file. A form carries it to show which text the reader saw."""
     return sha256(repr((file, text)).encode()).hexdigest()
 
 

@@ -6,6 +6,7 @@ Personal data appears in `EventReport` only, made of what a person has just past
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from app.access.admission import Access
 from app.catalog.catalog import RunningCatalog
@@ -36,6 +37,8 @@ class ConsoleServices:
     finder: Finder
     #: Says what would become of an event.
     explainer: Explainer
+    #: Returns the explainer under the settings of a test.
+    explainer_of_test: Callable[[Mapping[str, Any]], Explainer]
     #: Returns the sources that there are by name: what the file of each says, None where it has none.
     sources: Callable[[], Mapping[str, NamedSource | None]]
     #: Returns what is known of a source whatever it sends, by its name.

@@ -325,10 +325,12 @@ class PresetDraft:
     """A preset's file that an operator edits, with the steps for undo and redo."""
 
     file: str
-    #: The first step is the live text at the start of the draft.
+    #: The first step is the live text on which the draft is based.
     steps: list[DraftStep]
     #: The index of the current step.
     at: int
+    #: The first text before the first publish by somebody else; "" if nobody published since the draft began.
+    begun_from: str = ""
 
     @property
     def now(self) -> DraftStep:

@@ -11,14 +11,12 @@ import pytest
 from app.catalog.document import YamlDocument
 from app.catalog.files import ActionFile, FieldSpec
 from app.catalog.yaml_files import parse_yaml
+from app.console.drafts import begun, both_changed, changed, moved, rebased
 from app.console.preset_editor import (
-    begun,
-    changed,
     changes_in_words,
     controls_of,
     field_groups,
     in_words,
-    moved,
     seen_paths,
     value_of,
     with_meta,
@@ -56,7 +54,7 @@ async def edit(world: World, do: str, **more: str) -> str:
 
 def text_of(page: str) -> str:
     """The YAML of the draft that a page shows."""
-    return unescape(page.partition('name="draft_text" value="')[2].partition('"')[0])
+    return unescape(page.partition('<textarea id="text"')[2].partition(">\n")[2].partition("</textarea>")[0])
 
 
 def one_line(page: str) -> str:
@@ -139,7 +137,7 @@ def test_a_difference_in_words_names_what_people_see() -> None:
     action = open_action()
     was, becomes = CHECKOUT, CHECKOUT.replace("name: Checkout\n", "name: Buy\nhold: 1h\n").replace("checkout}", "lead}")
     changes = changes_in_words(was, becomes, action)
-    assert [tuple(each) for each in changes] == [
+    assert [tuple(each)[:4] for each in changes] == [
         ("Name", "", "Checkout", "Buy"),
         ("Name", "event_name", "checkout", "lead"),
         ("Hold", "", "nothing", "1h"),
@@ -333,7 +331,7 @@ async def test_a_new_preset_takes_the_events_of_a_name(shop: World) -> None:
     page = (await shop.browser.get("/console/preset/edit", params=kind)).text
     assert 'event = \\"Quote Requested' in text_of(page)
     assert "New preset: " in page
-    file = unescape(page.partition('name="draft_file" value="')[2].partition('"')[0])
+    file = unescape(page.partition('name="draft" value="')[2].partition('"')[0])
     answer = await shop.browser.post(
         "/console/preset/edit",
         data={"file": file, "do": "field", "path": "event_name", "kind": "constant", "value": "lead"},
@@ -377,6 +375,29 @@ async def test_real_events_are_counted_walked_and_kept_as_tests(tmp_path: Path) 
         kept = text_of(await edit(world, "pin", sample=chosen[1]))
         assert "Recorded: Checkout" in kept
         assert "jane@example.com" not in kept
+
+
+#: Settings of the ad account -> the settings of the test, and a part of the test.
+ACCOUNT_SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
+    "the defaults": ({}, "event_name: checkout"),
+    "a country": ({"default_country": "DE"}, "DEFAULT_COUNTRY: DE"),
+    "an id that keeps its case": ({"external_id_keep_case": True}, "EXTERNAL_ID_KEEP_CASE: true"),
+    "consent": ({"consent_required": True}, "CONSENT_REQUIRED: true"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("changes", "expected"), ACCOUNT_SETTINGS.values(), ids=ACCOUNT_SETTINGS)
+async def test_a_kept_test_has_the_settings_of_the_ad_account_and_passes(
+    tmp_path: Path, changes: dict[str, Any], expected: str
+) -> None:
+    async with open_world(tmp_path, samples_per_name=5, **ON, **folders(tmp_path), **changes) as world:
+        await arrive(world, an_event("Checkout", 1, phone="0151 23456789"))
+        page = await edit(world, "pin", sample="s1")
+        test = YamlDocument(text_of(page)).value["tests"][0]
+        assert expected in text_of(page).replace('"', "")
+        assert test.get("settings", {}) == {name.upper(): value for name, value in changes.items()}
+        assert "passes</span> Recorded: Checkout" in page
 
 
 def an_event(name: str, number: int, **properties: Any) -> dict[str, Any]:
@@ -474,22 +495,70 @@ async def test_a_draft_that_cannot_run_is_not_sent(shop: World) -> None:
 
 
 @pytest.mark.slow
-async def test_two_windows_do_not_overwrite_each_other(shop: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    await edit(shop, "meta", name="description", value="One.")
-    read = SharedKey.read_revised
+async def test_edits_of_two_windows_are_both_stored(shop: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, others = SharedKey.read_revised, iter(("lead", *[f"custom {number}" for number in range(9)]))
 
     async def late(key: SharedKey[Any], store: Any) -> Any:
         found = await read(key, store)
         monkeypatch.setattr(SharedKey, "read_revised", read)
-        await edit(shop, "meta", name="description", value="Two.")
+        await edit(shop, "field", path="event_name", kind="constant", value=next(others))
         return found
 
     monkeypatch.setattr(SharedKey, "read_revised", late)
+    text = text_of(await edit(shop, "meta", name="description", value="Two."))
+    assert "description: Two." in text
+    assert "event_name: lead" in text
+
+    async def always_late(key: SharedKey[Any], store: Any) -> Any:
+        found = await read(key, store)
+        await key.write(store, begun(FILE, CHECKOUT))
+        return found
+
+    monkeypatch.setattr(SharedKey, "read_revised", always_late)
     form = {"file": FILE, "do": "meta", "name": "description", "value": "Three."}
     answer = await shop.browser.post("/console/preset/edit", data=form)
-    assert answer.status_code == 409
-    assert "changed in another window" in answer.text
-    assert 'value="Two."' in answer.text
+    assert (answer.status_code, "other windows change this draft" in answer.text) == (422, True)
+
+
+async def test_yaml_of_an_older_text_is_refused(shop: World) -> None:
+    base = re.search(r'name="base" value="(\w+)"', await opened(shop))
+    assert base
+    await edit(shop, "field", path="event_name", kind="constant", value="lead")
+    form = {"file": FILE, "do": "text", "text": CHECKOUT + "# mine\n", "base": base[1]}
+    answer = await shop.browser.post("/console/preset/edit", data=form)
+    assert (answer.status_code, "another window changed the draft" in answer.text) == (422, True)
+    assert "event_name: lead" in text_of(await opened(shop))
+
+
+async def published(world: World, text: str) -> None:
+    """Publish a text as another person, into the folder that is not shipped."""
+    publisher = world.services.acts.catalog.publisher
+    publisher.publish(FILE, text, author="Eva", at=NOW, base=world.running.catalog.generation)
+    world.running.reload()
+
+
+@pytest.mark.slow
+async def test_a_draft_survives_a_publish_and_shows_what_both_changed(shop: World) -> None:
+    await edit(shop, "field", path="event_name", kind="constant", value="lead")
+    await edit(shop, "field", path="event_id", kind="path", value="userId")
+    theirs = CHECKOUT.replace("A customer completes", "Eva says a customer completes")
+    await published(shop, theirs.replace("event_name: checkout", "event_name: signup"))
+    page = one_line(await opened(shop))
+    text = text_of(await opened(shop))
+    for part in ("Eva says", "event_name: lead", "event_id: {'@path': $.userId}".replace("'", '"')):
+        assert part in text
+    assert "<strong>Eva published this preset" in page
+    assert "yours <code>lead</code>, published <code>signup</code>" in page
+    asked = await shop.browser.post("/console/publish", data={"draft": FILE})
+    assert asked.text.count("also changed by others") == 1
+    assert "Eva says" not in legible(asked).partition("What changes, in words")[2].partition("</table>")[0]
+    taken = await edit(shop, "theirs", path='["mapping","event_name"]')
+    assert "event_name: signup" in text_of(taken)
+    assert "The draft contains that change." in taken
+    form = {"file": FILE, "do": "theirs", "path": '["mapping","event_name"]'}
+    assert "has the published value already" in (await shop.browser.post("/console/preset/edit", data=form)).text
+    assert "event_name: lead" in text_of(await edit(shop, "undo"))
+    assert "event_name: signup" in text_of(await edit(shop, "reset"))
 
 
 async def test_a_viewer_reads_the_page_and_edits_nothing(shop: World) -> None:
@@ -527,6 +596,64 @@ async def test_without_samples_the_live_tail_shows_real_events(tmp_path: Path) -
         page = one_line(await opened(world))
         assert "Takes <strong>1 of 1</strong> real events" in page
         assert "On a real <strong>Checkout</strong>" in page
+
+
+BASE = "name: A\nmapping:\n  event_name: lead\n  event_id: x  # an id\n"
+#: The own text, the published text, the text of the draft afterwards, and the nodes that both changed.
+MERGES: dict[str, tuple[str, str, str, list[str]]] = {
+    "different fields": (
+        BASE.replace("lead", "signup"),
+        BASE.replace("x  #", "y  #"),
+        BASE.replace("lead", "signup").replace("x  #", "y  #"),
+        [],
+    ),
+    "the same field": (BASE.replace("lead", "signup"), BASE.replace("lead", "custom"), "", ["mapping.event_name"]),
+    "the same value": (BASE.replace("lead", "signup"), BASE.replace("lead", "signup"), "", []),
+    "a comment here": (
+        BASE + "# mine\n",
+        BASE.replace("lead", "custom"),
+        BASE.replace("lead", "custom") + "# mine\n",
+        [],
+    ),
+    "a field is new there": (
+        BASE.replace("lead", "signup"),
+        BASE + "  language: en\n",
+        BASE.replace("lead", "signup") + "  language: en\n",
+        [],
+    ),
+    "a field is gone there": (
+        BASE.replace("lead", "signup"),
+        BASE.replace("  event_id: x  # an id\n", ""),
+        BASE.replace("lead", "signup").replace("  event_id: x  # an id\n", ""),
+        [],
+    ),
+    "a field is gone there, and changed here": (
+        BASE.replace("x  #", "y  #"),
+        BASE.replace("  event_id: x  # an id\n", ""),
+        "",
+        ["mapping.event_id"],
+    ),
+    "no YAML here": (BASE + "\t", BASE.replace("lead", "custom"), "", []),
+    "no member here": ("name: A\n", BASE.replace("lead", "custom"), "", ["mapping.event_name"]),
+}
+
+
+@every_row(("own", "live", "expected", "both"), MERGES.values(), ids=MERGES)
+def test_a_draft_is_put_on_top_of_a_publish(own: str, live: str, expected: str, both: list[str]) -> None:
+    draft = rebased(changed(begun("a.yaml", BASE), own, "an edit"), live)
+    assert draft.now.text == (expected or own)
+    assert draft.steps[0].text == live
+    assert [".".join(map(str, each.path)) for each in both_changed(draft)] == both
+    again = rebased(draft, BASE)
+    assert again.begun_from == BASE
+
+
+def test_more_typing_in_a_field_is_one_step() -> None:
+    draft = changed(begun("a.yaml", "name: 0"), "name: 1", "change the name")
+    draft = changed(draft, "name: 12", "change the name", same_step=True)
+    assert [each.text for each in draft.steps] == ["name: 0", "name: 12"]
+    draft = changed(draft, "name: 123", "change another", same_step=True)
+    assert [each.text for each in draft.steps] == ["name: 0", "name: 12", "name: 123"]
 
 
 def test_of_many_steps_the_oldest_are_forgotten_and_the_way_back_to_the_start_stays() -> None:

@@ -136,6 +136,8 @@ class World:
     tail: Tail
     pinterest: Pinterest
     app: FastAPI
+    #: Of the console; set when the console exists.
+    services: ConsoleServices = field(init=False)
     browser: httpx.AsyncClient
     #: What the console's clock says.
     now: float = NOW
@@ -285,6 +287,7 @@ async def open_world(
             coordination=coordination,
             finder=finder,
             explainer=assemble.explainer(settings, outbox=outbox, why_off=coordination.why_off),
+            explainer_of_test=assemble.explainer_of_test,
             sources=lambda: {DEFAULT_SOURCE: None, **sources},
             traits_of=lambda name: SourceTraits(
                 is_trusted=name == DEFAULT_SOURCE,
@@ -313,6 +316,7 @@ async def open_world(
             people=assemble.people_search(settings, outbox) if settings.remember_secret else None,
             clock=lambda: world.now,
         )
+        world.services = services
         app.include_router(create_console(services))
         yield world
     await client.close()
