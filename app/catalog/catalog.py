@@ -1,4 +1,4 @@
-"""Preset and mapping files become a frozen Catalog, or one error that lists every fault; and drafts of such files."""
+"""Compile preset and mapping files to a frozen Catalog, or raise an error that lists all faults; also for drafts."""
 
 import hashlib
 from collections import Counter
@@ -26,7 +26,7 @@ from app.destination import EVENT_NAMES
 from app.errors import CatalogError, Fault
 from app.mapping import Mapping as CompiledMapping
 
-#: As many as Segment allows for one destination (Segment's documentation of Actions, mappings).
+#: Segment's limit for a destination (Segment's documentation of Actions, mappings).
 MAX_ENABLED_PRESETS = 50
 
 FileTexts: TypeAlias = Mapping[str, str]
@@ -37,38 +37,38 @@ class Catalog:
     """All presets and the action they share, checked and compiled."""
 
     action: ActionFile
-    #: What the action's defaults alone make of any event.
+    #: The action's defaults, for any event.
     defaults: CompiledMapping
-    #: In the order of their file names, switched-off ones too.
+    #: In the order of file names, including presets that are switched off.
     presets: tuple[Preset, ...]
-    #: Of `presets`, those that take events.
+    #: Those of `presets` that are switched on.
     enabled: tuple[Preset, ...]
-    #: Changes whenever a file does; the same in every process that has the same files.
+    #: Changes with the files; equal in all processes with the same files.
     generation: str
     #: The action's file, and the compiled action.
     action_path: str
     compiled_action: CompiledAction = field(repr=False)
-    #: The enabled presets that an event of this `type` and `event` can meet at all; None stands for every other text.
+    #: The enabled presets that an event of this `type` and `event` can match; `None` stands for all other texts.
     _index: Mapping[tuple[str | None, str | None], tuple[Preset, ...]] = field(repr=False)
 
     @cached_property
     def cancellable(self) -> tuple[Preset, ...]:
-        """The enabled presets whose orders an event may cancel."""
+        """Return the enabled presets whose orders an event may cancel."""
         return tuple(preset for preset in self.enabled if preset.withdrawn_by is not None)
 
     @cached_property
     def person(self) -> CompiledMapping:
-        """What the action's defaults find of the person of any event, and of what the person permits."""
+        """Return the mapping of an event's person and the person's permissions, by the action's defaults."""
         return compile_person(self.action)
 
     @cached_property
     def order(self) -> CompiledMapping:
-        """What the action's defaults find of an order: its id, value and currency."""
+        """Return the mapping of an order's id, value and currency, by the action's defaults."""
         return compile_order(self.action)
 
     @property
     def warnings(self) -> list[Fault]:
-        """What the files permit and a person may not expect: opt-outs that are not read, overlapping presets."""
+        """Return legal but surprising properties of the files: opt-outs that are not read, overlapping presets."""
         dropped = {self.action_path: self.action.drops_opt_out} | {
             each.file: each.drops_opt_out for each in self.presets
         }
@@ -79,7 +79,7 @@ class Catalog:
         ] + [Fault("/overlaps", each.overlap_reason, file=each.file) for each in self.enabled if each.overlapping]
 
     def alone(self, *presets: Preset) -> "Catalog":
-        """Return a catalog of these presets only, switched on: for their tests and drafts."""
+        """Return a catalog with only these presets, switched on: for their tests and drafts."""
         return self.of(replace(preset, enabled=True) for preset in presets)
 
     def of(self, presets: Iterable[Preset]) -> "Catalog":
@@ -89,11 +89,11 @@ class Catalog:
         return replace(self, presets=presets, enabled=enabled, _index=_index(enabled))
 
     def preset_of(self, file: str) -> Preset | None:
-        """Return the preset of a file; None where there is none."""
+        """Return the preset of a file, or `None`."""
         return next((each for each in self.presets if each.file == file), None)
 
     def bare_preset(self, event_name: str) -> Preset:
-        """Return a preset that takes every event, by the action's defaults alone. Raises CatalogError."""
+        """Return a preset that matches every event, with only the action's defaults. Raises CatalogError."""
         text = f"name: defaults\nsubscribe: type != ''\naction: {ACTION}\nmapping: {{event_name: {event_name!r}}}\n"
         preset, found = compile_preset(self.action_path, text, self.compiled_action, frozenset({event_name}))
         if preset is None:
@@ -101,7 +101,7 @@ class Catalog:
         return preset
 
     def matching(self, event: Event) -> list[Preset]:
-        """Return the enabled presets whose trigger holds for the event, in the catalog's order."""
+        """Return the enabled presets whose trigger is true for the event, in the catalog's order."""
         kind, name = event.get("type"), event.get("event")
         index = self._index
         if type(kind) is not str or type(name) is not str or (kind, name) not in index:
@@ -111,10 +111,10 @@ class Catalog:
 
 
 def load_catalog(presets_dir: Folders, mappings_dir: Folders, *, custom_event_names: Collection[str] = ()) -> Catalog:
-    """Read, check and compile all files. In several folders, a later one replaces files of the same name.
+    """Read, check and compile all files. Of several folders, a later one replaces files of the same name.
 
-    `custom_event_names`: advertiser-defined names that may be sent besides Pinterest's own.
-    Raises CatalogError with every fault of every file.
+    `custom_event_names`: advertiser-defined names that may be sent in addition to Pinterest's own. Raises CatalogError
+    with all faults of all files.
     """
     presets, mappings = read_texts(PRESETS_DIR=presets_dir, MAPPINGS_DIR=mappings_dir)
     return compile_catalog(presets, mappings, custom_event_names=custom_event_names)
@@ -127,9 +127,9 @@ def compile_catalog(
     custom_event_names: Collection[str] = (),
     action: CompiledAction | None = None,
 ) -> Catalog:
-    """Check and compile texts by file name, as `load_catalog` does with files; drafts of the console come this way.
+    """Check and compile texts by file name, as `load_catalog` does with files; also used for drafts of the console.
 
-    `action` is the compiled file of `mappings`, if it was compiled before. Raises CatalogError, with every fault.
+    `action` is the compiled file of `mappings`, if it was compiled before. Raises CatalogError with all faults.
     """
     faults: list[Fault] = []
     action, action_path = (action, next(iter(mappings))) if action else _action(mappings, faults)
@@ -176,7 +176,7 @@ def _with_overlaps(presets: Iterable[Preset]) -> tuple[Preset, ...]:
 
 
 def _index(presets: Sequence[Preset]) -> dict[tuple[str | None, str | None], tuple[Preset, ...]]:
-    """Sort presets by the texts of `type` and `event` that their triggers can hold for (None: any)."""
+    """Index presets by the texts of `type` and `event` for which their triggers can be true (`None`: any)."""
     kinds = {None, *(kind for preset in presets for kind in preset.trigger.types or ())}
     names = {None, *(name for preset in presets for name in preset.trigger.events or ())}
     return {
@@ -205,7 +205,7 @@ def _action(mappings: FileTexts, faults: list[Fault]) -> tuple[CompiledAction | 
 
 
 def _faults_between(files: Mapping[str, PresetFile]) -> list[Fault]:
-    """Find what only several files together can get wrong."""
+    """Return faults that only occur between several files."""
     names = Counter(spec.name for spec in files.values())
     faults = [
         Fault(path="/name", message=f"another preset is named {spec.name!r}: rename one", file=file)
@@ -225,7 +225,7 @@ def _faults_between(files: Mapping[str, PresetFile]) -> list[Fault]:
 
 
 def generation_of(*files: FileTexts) -> str:
-    """Return what changes with the names and texts of files, wherever they lie."""
+    """Return a digest of the names and texts of files, independent of their folders."""
     digest = hashlib.sha256()
     for name, text in sorted((Path(file).name, text) for texts in files for file, text in texts.items()):
         digest.update(f"{name}\0{text}\0".encode())
@@ -233,7 +233,7 @@ def generation_of(*files: FileTexts) -> str:
 
 
 class RunningCatalog:
-    """Reads the files of the folders, and hands each new catalog to the pipeline."""
+    """Reads the files of the folders, and passes each new catalog to the pipeline."""
 
     def __init__(
         self,
@@ -243,8 +243,11 @@ class RunningCatalog:
         custom_event_names: Collection[str] = (),
         check: Callable[[frozenset[str]], None] = lambda _: None,
     ) -> None:
-        """Read the files. `check` is given the names of all presets, and raises CatalogError where one is missing."""
-        #: Of presets and of mappings, by the settings that name them.
+        """Read the files.
+
+        `check` gets the names of all presets, and raises CatalogError if a required preset is missing.
+        """
+        #: The folders of presets and of mappings, by the settings with their paths.
         self.folders = {"PRESETS_DIR": folders_of(presets_dir), "MAPPINGS_DIR": folders_of(mappings_dir)}
         self._custom_event_names = custom_event_names
         self._check = check
@@ -252,7 +255,7 @@ class RunningCatalog:
         self.mapping_texts: dict[str, str] = {}
         #: Returns the failing tests of a catalog, as faults of its files.
         self.failing: Callable[[Catalog], Sequence[Fault]] = lambda _: ()
-        #: Is told of every new catalog.
+        #: Called with each new catalog.
         self.on_change: Callable[[Catalog], None] = lambda _: None
         self.catalog = self._load()
 
@@ -265,47 +268,47 @@ class RunningCatalog:
 
     @property
     def texts(self) -> dict[str, str]:
-        """The text of each file that the catalog was made of, by its shown path: presets, then mappings."""
+        """Return the texts of the catalog's files by displayed path: presets, then mappings."""
         return self.preset_texts | self.mapping_texts
 
     def with_draft(self, file: str, text: str) -> Catalog:
-        """Return the catalog that this text in place of a file of `texts` would give. Raises CatalogError."""
+        """Return the catalog with this text in place of a file of `texts`. Raises CatalogError."""
         presets, mappings = dict(self.preset_texts), dict(self.mapping_texts)
         (mappings if file in mappings else presets)[file] = text
         return self.compiled(presets, mappings)
 
     def read_files(self) -> list[dict[str, str]]:
-        """Return the texts of presets and of mappings as they are on the disk now. Raises CatalogError."""
+        """Return the current texts of presets and mappings on the disk. Raises CatalogError."""
         return read_texts(**self.folders)
 
     def compiled(self, presets: FileTexts, mappings: FileTexts, *, action: CompiledAction | None = None) -> Catalog:
-        """Return the catalog that these texts give under the same settings. Raises CatalogError.
+        """Return the catalog of these texts under the same settings. Raises CatalogError.
 
         `action` is the compiled file of `mappings`, if it was compiled before.
         """
         return compile_catalog(presets, mappings, custom_event_names=self._custom_event_names, action=action)
 
     def tested(self, catalog: Catalog) -> Catalog:
-        """Return the catalog. Raises CatalogError where a test of its files fails."""
+        """Return the catalog. Raises CatalogError if a test of its files fails."""
         if faults := self.failing(catalog):
             raise CatalogError(faults)
         return catalog
 
     def preset_names(self) -> frozenset[str]:
-        """Return the names of all presets that run, those off in their files too."""
+        """Return the names of all running presets, including those that their files switch off."""
         return frozenset(preset.name for preset in self.catalog.presets)
 
     def reload(self) -> str:
-        """Read the files anew, all or nothing; return the generation that runs now. Raises CatalogError.
+        """Read the files again, all or none; return the new generation. Raises CatalogError.
 
-        Failing tests are faults here; at the start they are not.
+        Failing tests are faults here, but not at the start.
         """
         self.catalog = self._load()
         self.on_change(self.catalog)
         return self.catalog.generation
 
 
-#: Where a folder of everything has its files.
+#: Subfolders with files, in a folder of all kinds.
 _INSIDE = ("", "presets", "mappings", "sources")
 
 
@@ -319,7 +322,7 @@ class Draft:
 
     @property
     def kinds(self) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
-        """The presets, mappings and sources."""
+        """Return the presets, mappings and sources."""
         return self.presets, self.mappings, self.sources
 
     @property
@@ -327,11 +330,11 @@ class Draft:
         return frozenset().union(*self.kinds)
 
     def over(self, running: RunningCatalog) -> Catalog:
-        """Return the catalog that runs with these files in place of those of the same names. Raises CatalogError."""
+        """Return the running catalog with these files in place of those of the same names. Raises CatalogError."""
         return running.compiled(_over(running.preset_texts, self.presets), _over(running.mapping_texts, self.mappings))
 
     def alone(self, running: RunningCatalog) -> Catalog:
-        """Return the catalog of the presets of the draft, with the mapping that `over` uses. Raises CatalogError."""
+        """Return the catalog of the draft's presets, with the mapping of `over`. Raises CatalogError."""
         return running.compiled(self.presets, _over(running.mapping_texts, self.mappings))
 
 
@@ -341,9 +344,9 @@ def _over(texts: FileTexts, own: FileTexts) -> dict[str, str]:
 
 
 def read_draft(paths: Iterable[Path]) -> Draft:
-    """Read files and folders of presets, mappings and sources, which are told apart by their keys.
+    """Read files and folders of presets, mappings and sources, which are distinguished by their keys.
 
-    A folder is read with its folders `presets`, `mappings` and `sources`. Raises CatalogError where there is no file.
+    A folder is read with its folders `presets`, `mappings` and `sources`. Raises CatalogError if there is no file.
     """
     draft, faults = Draft(), []
     for path in paths:
@@ -361,7 +364,7 @@ def read_draft(paths: Iterable[Path]) -> Draft:
 
 
 def _kind(value: object, draft: Draft) -> dict[str, str] | None:
-    """Return among which files a file counts; None for one of a destination. What cannot be read is a preset."""
+    """Return the dictionary for a kind of file; `None` for a destination. Unreadable files count as presets."""
     keys = value.keys() if isinstance(value, Mapping) else ()
     if "ad_account_id" in keys:
         return None

@@ -1,6 +1,6 @@
-"""Ad accounts as files: one a destination, checked as strictly as presets.
+"""Ad accounts as files: each file is a destination, checked as strictly as presets.
 
-destinations/us.yaml     name, ad account, where its token is, which sources and presets, settings of its own
+destinations/us.yaml     name, ad account, place of the token, sources, presets, and individual settings
 """
 
 from collections import Counter
@@ -20,12 +20,12 @@ _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_err
 
 
 def _as_tuple(value: Any) -> Any:
-    """Read YAML's list as a tuple; anything else is left to pydantic."""
+    """Convert YAML's list to a tuple; pydantic validates other values."""
     return tuple(value) if isinstance(value, list) else value
 
 
 def _as_digits(value: Any) -> Any:
-    """Read digits without quotes, which YAML takes for a number, as the text that they are."""
+    """Convert unquoted digits, which YAML reads as a number, to text."""
     return str(value) if type(value) is int else value
 
 
@@ -33,7 +33,7 @@ _Names: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field
 
 
 def _own(name: str) -> tuple[Any, Any]:
-    """Return the annotation and the field of a setting, which may be left out here."""
+    """Return the annotation and the field of a setting, as an optional field."""
     field = copy(AccountSettings.model_fields[name])
     annotation = field.annotation
     field.default = None
@@ -50,7 +50,7 @@ _OwnSettings = create_model(
 
 
 class TokenPlace(BaseModel):
-    """Where the conversion token is: never in the file itself."""
+    """The place of the conversion token, which is never in the file itself."""
 
     model_config = _STRICT
 
@@ -65,7 +65,7 @@ class TokenPlace(BaseModel):
 
 
 class DestinationFile(BaseModel):
-    """One destination: an ad account, what is sent to it, and how."""
+    """A destination: an ad account, its events, and its settings."""
 
     model_config = _STRICT
 
@@ -92,11 +92,11 @@ class DestinationFile(BaseModel):
 
     @property
     def own_settings(self) -> dict[str, Any]:
-        """The settings that the file gives, by name."""
+        """Return the settings in the file, by name."""
         return self.settings.model_dump(exclude_unset=True)
 
 
-#: What a file is read as: a DestinationFile whose settings are some of those there are.
+#: The model of a file: a DestinationFile with optional settings.
 CHECKED = create_model(
     "DestinationFile",
     __base__=DestinationFile,
@@ -111,8 +111,8 @@ CHECKED = create_model(
 def load_destinations(folders: Folders) -> dict[str, DestinationFile]:
     """Read and check all files; of several folders, a later one replaces files of the same name.
 
-    Returns what each file holds, by its shown path, those that are not enabled too. Raises CatalogError with every
-    fault of every file.
+    Returns the content of each file by displayed path, including those that are not enabled. Raises CatalogError with
+    all faults of all files.
     """
     (texts,) = read_texts(DESTINATIONS_DIR=folders)
     faults: list[Fault] = []
@@ -138,7 +138,7 @@ def _told_twice(files: Mapping[str, DestinationFile], field: str) -> list[Fault]
 def faults_of_names(
     files: Mapping[str, DestinationFile], member: Literal["presets", "sources"], known: Collection[str]
 ) -> list[Fault]:
-    """Return a fault for each preset, or source, that a destination names and that is not among those there are."""
+    """Return a fault for each preset, or source, in a destination that does not exist."""
     kind = member.removesuffix("s")
     those = f": there are {', '.join(sorted(known))}" if member == "sources" else ": `pinrelay check` lists all"
     return [

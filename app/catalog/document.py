@@ -1,7 +1,7 @@
-"""Edits of a YAML file's text: an edit replaces the text of one node, and the file is never dumped anew.
+"""Edit the text of a YAML file: an edit replaces the text of a node, and the file is never dumped again.
 
-So comments, order, quotes and line ends stay as somebody wrote them. Whatever an edit gives is read again: where the
-file would not hold exactly what was asked, the edit is refused, and the text is for people to change.
+So comments, order, quotes and line ends stay the same. The result of an edit is parsed again: if the content differs
+from the intended content, the edit is refused, and people must change the text.
 """
 
 import re
@@ -21,12 +21,12 @@ from app.mapping import MISSING
 #: The keys and positions from the top of a file to a node: ("mapping", "user_data", "email").
 Path: TypeAlias = tuple[str | int, ...]
 
-#: What does not fit into so many characters is written on lines of its own, where that may be.
+#: Longer values are written on separate lines, if that is possible.
 _MAX_INLINE: Final = 100
 _STEP: Final = 2
 _PLAIN: Final = re.compile(r"[\w$./<(][^\n\r\t#\"'{}\[\],&*!|>%@`?]*", re.ASCII)
 
-#: Behind a key that is in no braces: only a colon and a comment sign may be read otherwise.
+#: Plain text after a key outside of braces: only a colon and a comment sign could be read differently.
 _PLAIN_IN_BLOCK: Final = re.compile(r"[\w$./<(][^\n\r\t]*", re.ASCII)
 
 
@@ -34,7 +34,7 @@ _PLAIN_IN_BLOCK: Final = re.compile(r"[\w$./<(][^\n\r\t]*", re.ASCII)
 class _Entry:
     """A member of an object or a list, with the nodes of the file."""
 
-    #: None in a list.
+    #: `None` in a list.
     key: Any
     node: Any
 
@@ -44,10 +44,10 @@ class _Entry:
 
 
 class YamlDocument:
-    """The text of a file whose top is an object, and what it holds. An edit returns another document."""
+    """The text of a file with an object at the top, and its content. An edit returns another document."""
 
     def __init__(self, text: str) -> None:
-        """Take the text. Raises EditRefused where it is not readable, or its top is no object."""
+        """Parse the text. Raises EditRefused if it is unreadable, or its top is not an object."""
         self.text = text
         self.value: Any = parse_yaml(text)
         if isinstance(self.value, Fault):
@@ -64,7 +64,7 @@ class YamlDocument:
         return "\r\n" if "\r\n" in self.text else "\n"
 
     def get(self, path: Path, default: Any = None) -> Any:
-        """Return the value at a place; `default` where there is none."""
+        """Return the value at a place, or `default`."""
         value = self.value
         for step in path:
             try:
@@ -74,7 +74,7 @@ class YamlDocument:
         return value
 
     def lines(self, path: Path) -> tuple[int, int] | None:
-        """Return the first and the last line of a node with its key, counted from 1; None where there is none."""
+        """Return the first and the last line of a node with its key, from 1; `None` if it does not exist."""
         node = self._root
         start = 0
         for step in path:
@@ -85,9 +85,9 @@ class YamlDocument:
         return self.text.count("\n", 0, start) + 1, self.text.count("\n", 0, self._end(node)) + 1
 
     def with_value(self, path: Path, value: Any) -> "YamlDocument":
-        """Return the document with a value at a place, which may be new: objects on the way to it are made.
+        """Return the document with a value at a place, which may be new: missing objects on the path are created.
 
-        A new member is the last of its object. Raises EditRefused where the text cannot be changed so.
+        A new member is the last of its object. Raises EditRefused if the text cannot be changed in this way.
         """
         if not path or alike(self.get(path, MISSING), value):
             return self
@@ -99,15 +99,15 @@ class YamlDocument:
             value = {step: value} if isinstance(step, str) else [value]
         at = path[:depth]
         if not parent.value:
-            # an empty object or list: its text is replaced as a whole
+            # The text of an empty object or list is replaced as a whole.
             container: Any = {path[depth]: value} if isinstance(path[depth], str) else [value]
             return self._checked(self.with_value(at, container).text, path, wanted)
         return self._checked(self._added(parent, path[depth], value), path, wanted)
 
     def without(self, path: Path) -> "YamlDocument":
-        """Return the document without a member; where it is the last one its object stays, empty.
+        """Return the document without a member; if it is the last member, its empty object remains.
 
-        The same document where there is no such member. Raises EditRefused where the text cannot be changed so.
+        Without such a member the document is unchanged. Raises EditRefused if the text cannot be changed in this way.
         """
         parent, entry, _ = self._nearest(path)
         if entry is None:
@@ -119,14 +119,17 @@ class YamlDocument:
         return self._checked(self._cut(parent, entry), path, wanted)
 
     def _checked(self, text: str, path: Path, wanted: Any) -> "YamlDocument":
-        """Return the document of a text, which must hold what is wanted."""
+        """Return the document of a text after checking its content."""
         changed = read_document(text)
         if not alike(changed.value, wanted):
             raise EditRefused(path, "this place can only be changed in the YAML text")
         return changed
 
     def _nearest(self, path: Path) -> tuple[Any, _Entry | None, int]:
-        """Return the last node on the way to a place, its member there, if any, and how many steps lead to it."""
+        """Return the last existing node on the path to a place, its member there, and the number of steps to it.
+
+        The member is `None` if it does not exist.
+        """
         node = self._root
         for depth, step in enumerate(path):
             entry = _find(node, step)
@@ -138,7 +141,7 @@ class YamlDocument:
         raise EditRefused(path, "name a place inside the file")
 
     def _end(self, node: Any) -> int:
-        """Return where the text of a node ends: PyYAML counts the blank lines and comments behind it in."""
+        """Return the end of a node's text: PyYAML includes the blank lines and comments after it."""
         if node.value and not isinstance(node, yaml.ScalarNode) and not node.flow_style:
             last = node.value[-1]
             return self._end(last[1] if isinstance(last, tuple) else last)
@@ -146,7 +149,7 @@ class YamlDocument:
         return len(self.text[:end].rstrip()) if getattr(node, "style", None) in ("|", ">") else end
 
     def _line_of(self, at: int) -> tuple[int, int]:
-        """Return where the line around an offset begins and ends, without its line end."""
+        """Return the start and end of the line around an offset, without its line end."""
         start = self.text.rfind("\n", 0, at) + 1
         end = self.text.find("\n", at)
         end = len(self.text) if end < 0 else end
@@ -178,7 +181,7 @@ class YamlDocument:
         return text[:start] + space + in_line + text[end:]
 
     def _added(self, parent: Any, step: str | int, value: Any) -> str:
-        """Return the text with one more member of an object or a list that has some."""
+        """Return the text with another member of a non-empty object or list."""
         text = self.text
         last = _entries(parent)[-1]
         end = self._end(last.node)
@@ -191,7 +194,7 @@ class YamlDocument:
         return f"{text[:line_end]}{self._line_end}{' ' * indent}{added}{text[line_end:]}"
 
     def _cut(self, parent: Any, entry: _Entry) -> str:
-        """Return the text without a member of an object or a list that has more of them."""
+        """Return the text without a member of an object or list with several members."""
         text, entries = self.text, _entries(parent)
         place = next(number for number, each in enumerate(entries) if each.node is entry.node)
         end = self._end(entry.node)
@@ -207,7 +210,7 @@ class YamlDocument:
             return text[:before] + text[end:]
         start = entry.start if entry.key else text.rindex("-", 0, entry.start)
         line_start, _ = self._line_of(start)
-        if text[line_start:start].strip():  # behind the dash of a list, or the sign of a key
+        if text[line_start:start].strip():  # after the dash of a list, or the sign of a key
             if place + 1 == len(entries):
                 raise EditRefused((entry.key.value,), "this place can only be changed in the YAML text")
             return text[:start] + text[entries[place + 1].start :]
@@ -216,7 +219,7 @@ class YamlDocument:
         return text[:line_start] + text[behind:]
 
     def _member(self, name: Any, value: Any, indent: int) -> str:
-        """Write a member of an object whose first line is indented already."""
+        """Return the text of a member of an object whose first line is already indented."""
         in_line = f"{_inline(name)}: {_inline(value, in_block=True)}"
         if len(in_line) <= _MAX_INLINE or not value or not isinstance(value, dict | list):
             return in_line
@@ -224,7 +227,7 @@ class YamlDocument:
         return f"{_inline(name)}:{below}{self._block(value, indent + _STEP)}"
 
     def _block(self, value: Any, indent: int) -> str:
-        """Write an object or a list on lines of its own, of which the first is indented already."""
+        """Return an object or a list on separate lines, of which the first is already indented."""
         below = f"{self._line_end}{' ' * indent}"
         if isinstance(value, dict):
             return below.join(self._member(name, each, indent) for name, each in value.items())
@@ -235,11 +238,11 @@ class YamlDocument:
 
 @lru_cache(maxsize=4)
 def read_document(text: str) -> YamlDocument:
-    """Return the document of a text: while one types, the same few come again and again. Raises EditRefused."""
+    """Return the document of a text. Cached, because an editor repeats the same texts. Raises EditRefused."""
     return YamlDocument(text)
 
 
-#: What stands for a scalar on the way to a place that is to be made: it has no members, and is replaced as a whole.
+#: Replaces a scalar on the path to a new place: it has no members, and is replaced as a whole.
 _EMPTY_OF: Final = {
     str: yaml.MappingNode("tag:yaml.org,2002:map", []),
     int: yaml.SequenceNode("tag:yaml.org,2002:seq", []),
@@ -253,7 +256,7 @@ def _entries(node: Any) -> list[_Entry]:
 
 
 def _find(node: Any, step: str | int) -> _Entry | None:
-    """Return the member of a node, None where it has none of this name or place."""
+    """Return the member of a node with this name or position, or `None`."""
     entries = _entries(node)
     if isinstance(node, yaml.SequenceNode):
         return entries[step] if isinstance(step, int) and 0 <= step < len(entries) else None
@@ -273,7 +276,7 @@ def _is_inside_flow(root: Any, wanted: Any) -> bool:
 
 
 def _inline(value: Any, *, in_block: bool = False) -> str:
-    """Write a value on one line, as it may stand anywhere, or behind a key or dash that is in no braces."""
+    """Return a value on a single line, valid anywhere, or only after a key or dash outside of braces."""
     if isinstance(value, dict):
         return f"{{{', '.join(f'{_inline(str(name))}: {_inline(each)}' for name, each in value.items())}}}"
     if isinstance(value, list):
@@ -284,7 +287,7 @@ def _inline(value: Any, *, in_block: bool = False) -> str:
 
 
 def _text(text: str, *, in_block: bool) -> str:
-    """Write a text plain where that is read as the same text, else in quotes."""
+    """Return a plain text if it is parsed as the same text; otherwise a quoted text."""
     pattern, around = (_PLAIN_IN_BLOCK, "k: {}") if in_block else (_PLAIN, "{{k: {}}}")
     if pattern.fullmatch(text) and not text.endswith((" ", ":")):
         found = parse_yaml(around.format(text))
@@ -294,7 +297,7 @@ def _text(text: str, *, in_block: bool) -> str:
 
 
 def with_member(value: Any, path: Sequence[str | int], new: Any) -> Any:
-    """Return a copy of a value with a new value at a place. Objects and lists on the way to the place are made."""
+    """Return a copy of a value with a new value at a place. Missing objects and lists on the path are created."""
     if not path:
         return new
     step, *rest = path
@@ -319,7 +322,7 @@ def without_member(value: Any, path: Sequence[str | int]) -> Any:
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Return whether two values are the same as JSON, the order of members included: 1, 1.0 and true differ."""
+    """Return whether two values are equal as JSON, including the order of members: 1, 1.0 and true differ."""
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
@@ -330,9 +333,9 @@ def alike(one: Any, other: Any) -> bool:
 
 
 def changed_nodes(was: Any, becomes: Any, at: Path = ()) -> Iterator[tuple[Path, Any, Any]]:
-    """Yield the place of each node in which two documents differ, with both of its values; MISSING: it has none there.
+    """Yield the place of each node that differs between two documents, with both values; MISSING: no value.
 
-    A directive is one node. Members of an object are compared by name, and so are the items of a list that have names.
+    A directive is a single node. Members of an object are compared by name, and so are list items with names.
 
     >>> list(changed_nodes({"mapping": {"event_name": "lead"}}, {"mapping": {"event_name": "custom"}}))
     [(('mapping', 'event_name'), 'lead', 'custom')]
@@ -346,7 +349,7 @@ def changed_nodes(was: Any, becomes: Any, at: Path = ()) -> Iterator[tuple[Path,
 
 
 def _members(value: Any, at: Path) -> dict[str, Any] | None:
-    """Return what of a node is compared by name; None where it is compared as a whole."""
+    """Return the parts of a node that are compared by name; `None` if the node is compared as a whole."""
     if is_plain(value):
         return value
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The action's fields and a preset's mapping: lay one over the other, find names and literals that are wrong."""
+"""Merge the action's fields with a preset's mapping, and find wrong names and literals."""
 
 import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -10,9 +10,10 @@ from app.errors import Fault
 
 
 def with_unlisted_fields(action: ActionFile) -> ActionFile:
-    """Add the fields that the destination reads and the file does not describe, without defaults: presets may map them.
+    """Add the fields that the destination reads but the file does not describe, without defaults.
 
-    So a new field is one row of its reader's table, and an older copy of the file forbids none.
+    Presets may map them. So a new field is a row of its reader's table, and an older copy of the file does not forbid
+    it.
     """
     return action.model_copy(update={"fields": _completed(action.fields, OFFERED_FIELDS)})
 
@@ -42,7 +43,7 @@ def _described(name: str, field: OfferedField) -> FieldSpec:
 
 
 def default_fields(action: ActionFile) -> dict[str, Any]:
-    """Collect the defaults of all fields; fields and members without one are left out."""
+    """Return the defaults of all fields; fields and members without a default are omitted."""
     return _defaults(action.fields)
 
 
@@ -57,7 +58,7 @@ def _defaults(fields: Mapping[str, FieldSpec]) -> dict[str, Any]:
 
 
 def merge_mappings(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge two mappings: where both have a plain object its members are merged, else the upper value stands."""
+    """Merge two mappings: members of plain objects in both are merged; otherwise the upper value wins."""
     merged = dict(below)
     for name, value in above.items():
         under = below.get(name)
@@ -66,7 +67,7 @@ def merge_mappings(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[s
 
 
 def fill_from_blocks(fields: Mapping[str, Any], action: ActionFile) -> dict[str, Any]:
-    """Name, in each object that the mapping spells out, the members that are left to `person_blocks`."""
+    """List, in each explicit object of the mapping, the members that come from `person_blocks`."""
     filled = dict(fields)
     for name, spec in action.fields.items():
         given = fields.get(name)
@@ -77,14 +78,14 @@ def fill_from_blocks(fields: Mapping[str, Any], action: ActionFile) -> dict[str,
 
 
 def is_plain(value: Any) -> TypeGuard[dict[str, Any]]:
-    """Whether the value is an object without a directive."""
+    """Return whether the value is an object without a directive."""
     return isinstance(value, dict) and not any(key.startswith("@") for key in value)
 
 
 def check_fields(
     own: Mapping[str, Any], merged: Mapping[str, Any], action: ActionFile, event_names: Collection[str]
 ) -> Iterator[Fault]:
-    """Yield unknown names of a preset's own mapping, and of the whole wrong literals and missing fields."""
+    """Yield unknown names of a preset's own mapping, and wrong literals and missing fields of the merged mapping."""
     yield from _names(own, action.fields, "/mapping")
     if "person_blocks" in action.fields and own.get("person_blocks"):
         yield from _faults_of_blocks(own["person_blocks"], "/mapping/person_blocks")
@@ -100,7 +101,7 @@ def check_fields(
 
 
 def _faults_of_blocks(value: Any, path: str) -> Iterator[Fault]:
-    """Yield what of a preset's own `person_blocks` would be read by nobody, and so sent for nobody."""
+    """Yield the parts of a preset's own `person_blocks` that no reader would use, so that they would not be sent."""
     found = list(_options_of("@blocks", value, path))
     if not found:
         yield Fault(
@@ -149,7 +150,7 @@ def _nearest_field(name: str, fields: Mapping[str, FieldSpec]) -> str:
 
 
 def _shapes(value: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the plain objects that a value will become, each with its path."""
+    """Yield the plain objects that a value can produce, each with its path."""
     if is_plain(value):
         yield path, value
     elif isinstance(value, list):
@@ -163,7 +164,7 @@ def _shapes(value: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _literals(value: Any) -> Iterator[str]:
-    """Yield the texts that the mapping itself gives as this value, also in the branches of a choice."""
+    """Yield the constant texts that a mapping can produce for this value, including the branches of a choice."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
@@ -192,6 +193,6 @@ def place_of_default(action: ActionFile, pointer: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Suggest the nearest known name, or list nothing where none is near."""
+    """Return a suggestion of the nearest known name; "" if none is near."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f": did you mean {close[0]!r}?" if close else ""

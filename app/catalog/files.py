@@ -1,4 +1,4 @@
-"""What may stand in a preset file and in a mapping file; editors get their JSON Schemas from here."""
+"""The content of preset and mapping files, from which editors get their JSON Schemas."""
 
 from datetime import UTC, datetime
 from pathlib import PurePath
@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
-#: How a test can end: the outcomes before anything is stored. A source makes events that are `accepted` or not.
+#: The possible results of a test: the outcomes before events are stored. A source only has `accepted` and `refused`.
 TestedOutcome = Literal["accepted", "refused", "unmatched", "withheld", "matched", "enqueued", "invalid"]
 
 
 class Expected(BaseModel):
-    """What a test expects. Nothing is compared that is not given, but the outcome."""
+    """The expected result of a test. Only the outcome and the given members are compared."""
 
     model_config = STRICT
 
@@ -30,7 +30,7 @@ class Expected(BaseModel):
 
 
 class TestRow(BaseModel):
-    """One variation of a test's event, and its result."""
+    """A variation of a test's event, and its result."""
 
     __test__ = False  # pytest collects classes by this prefix
     model_config = STRICT
@@ -43,7 +43,7 @@ class TestRow(BaseModel):
 
 
 class FileTest(BaseModel):
-    """One test of a preset, mapping or source. It runs under the default settings and those that it names."""
+    """A test of a preset, mapping or source. It runs under the default settings and those that it sets."""
 
     model_config = STRICT
 
@@ -96,7 +96,7 @@ class FileTest(BaseModel):
 
     @property
     def arrives_at(self) -> float | None:
-        """`now` as Unix seconds; a time without a zone is UTC."""
+        """Return `now` as Unix seconds; a time without a zone is UTC."""
         if self.now is None:
             return None
         at = datetime.fromisoformat(self.now)
@@ -118,7 +118,7 @@ DroppedOptOuts = Annotated[
 
 
 class OverlapFile(BaseModel):
-    """Presets that count the same events under other names, and which events may be theirs."""
+    """Presets that count the same events under other names, and the events that both may match."""
 
     model_config = STRICT
 
@@ -127,7 +127,7 @@ class OverlapFile(BaseModel):
 
 
 class PresetFile(BaseModel):
-    """One preset: which events it takes and what it sends of them."""
+    """A preset: the events that it matches, and the data that it sends."""
 
     model_config = STRICT
 
@@ -159,7 +159,7 @@ class PresetFile(BaseModel):
 
 
 class FieldSpec(BaseModel):
-    """One field of the action: what it means and where its value comes from by default."""
+    """A field of the action: its meaning and its default."""
 
     model_config = STRICT
 
@@ -181,7 +181,7 @@ class FieldSpec(BaseModel):
 
 
 class ActionFile(BaseModel):
-    """One action: the event it reports and all its fields."""
+    """An action: the event that it reports and all its fields."""
 
     model_config = STRICT
 

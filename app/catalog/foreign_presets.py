@@ -1,11 +1,11 @@
-"""Presets made of what another destination was told: Segment's subscriptions, RudderStack's mapping of events.
+"""Convert mappings of other destinations to presets: Segment's subscriptions, RudderStack's mapping of events.
 
-    read_foreign(text)                        the subscriptions of an answer of Segment's Public API, or of a config
-    import_preset(subscription, action_text)  the preset of one, as YAML, and what became of each of its fields
+    read_foreign(text)                        the subscriptions in a response of Segment's Public API, or in a config
+    import_preset(subscription, action_text)  the preset of a subscription, as YAML, with the result for each field
 
-A field whose value reads nothing but places that the action's default reads is left to that default, which reads more
-of them; what is told of each field says so. Segment's Public API: https://docs.segmentapis.com/tag/Destinations
-RudderStack's config: src/configurations/destinations/pinterest_tag in rudderlabs/rudder-integrations-config.
+If a field only reads places of the action's default, the preset keeps the default, which reads more places; the report
+of the field mentions it. Segment's Public API: https://docs.segmentapis.com/tag/Destinations RudderStack's config:
+src/configurations/destinations/pinterest_tag in rudderlabs/rudder-integrations-config.
 """
 
 import json
@@ -22,9 +22,9 @@ from app.catalog.presets import ACTION, compile_preset, read_action, read_preset
 from app.destination import EVENT_NAMES
 from app.errors import CatalogError, Fault
 
-#: Segment's own business, which no preset has.
+#: Internal fields of Segment, which presets do not have.
 _OF_SEGMENT: Final = frozenset({"enable_batching", "batch_size", "batch_keys", "batch_bytes", "data_format"})
-#: Where Segment's newer format has fields apart that belong to `custom_data`.
+#: Fields that belong to `custom_data` and that Segment's newer format has elsewhere.
 _MOVED: Final[Mapping[str, tuple[str, ...]]] = {
     "custom_data_2": ("custom_data",),
     "contents": ("custom_data", "contents"),
@@ -39,7 +39,7 @@ Fate: TypeAlias = Literal["carried over", "uses Pinrelay's default", "could not 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """One mapping of another destination, from which a preset is made."""
+    """A mapping of another destination, the input for a preset."""
 
     name: str
     trigger: str
@@ -49,7 +49,7 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldTold:
-    """What became of one field of the mapping in the preset that was made of it."""
+    """The result for a field of the mapping in the imported preset."""
 
     #: As in `user_data.email`; `subscribe` is the trigger.
     field: str
@@ -59,16 +59,16 @@ class FieldTold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedPreset:
-    """A preset, or why there is none."""
+    """A preset, or the reason why there is none."""
 
     name: str
-    #: The file's text; None where none could be made.
+    #: The text of the file; `None` if the import failed.
     text: str | None
     told: tuple[FieldTold, ...]
 
 
 def read_foreign(text: str) -> list[Subscription]:
-    """Return the subscriptions that a text of JSON holds. Raises CatalogError where it holds none that are known."""
+    """Return the subscriptions in a text of JSON. Raises CatalogError if it has no known subscriptions."""
     try:
         value = json.loads(text)
     except ValueError:
@@ -124,7 +124,7 @@ def import_preset(subscription: Subscription, action_text: str) -> ImportedPrese
 
 
 def _in_place(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the mapping with what belongs to `custom_data` in its place."""
+    """Return the mapping with all fields of `custom_data` in their place."""
     placed = {name: value for name, value in mapping.items() if name not in _MOVED}
     for name, (holder, *member) in _MOVED.items():
         value = mapping.get(name)
@@ -151,7 +151,7 @@ def _carried(mapping: Mapping[str, Any], action: ActionFile, told: list[FieldTol
 
 
 def _field(place: str, value: Any, spec: FieldSpec | None, told: list[FieldTold]) -> Any:
-    """Return what is kept of a field, None where nothing is."""
+    """Return the part of a field to keep, or `None`."""
     if spec is None:
         told.append(FieldTold(field=place, outcome="could not be", why=_NO_FIELD))
         return None
@@ -175,7 +175,7 @@ def _field(place: str, value: Any, spec: FieldSpec | None, told: list[FieldTold]
 
 
 def _only_paths(value: Any) -> set[str] | None:
-    """Return the paths that a value reads, where it does nothing else than choose among them; else None."""
+    """Return the paths of a value that only chooses among paths; otherwise `None`."""
     if not isinstance(value, dict) or len(value) != 1:
         return None
     ((directive, inner),) = value.items()
@@ -203,7 +203,7 @@ def _all_paths(value: Any) -> Iterator[str]:
 
 
 def _dropped(mapping: dict[str, Any], fault: Fault, told: list[FieldTold]) -> bool:
-    """Take out of the mapping the field that a fault is about, and tell it; return whether there is such a field."""
+    """Remove the field of a fault from the mapping, and report it; return whether there is such a field."""
     _, kind, *names = fault.path.split("/") if fault.path else ("", "")
     if kind == "mapping" and names and names[0] in mapping and names[0] != "event_name":
         within = names[1] if len(names) > 1 and is_plain(mapping[names[0]]) and names[1] in mapping[names[0]] else None

@@ -11,7 +11,7 @@ _ITEM_FIELDS: Final = Readable(flat=(), nested=("item",))
 
 
 def compile_item_condition(text: str) -> Callable[[dict[str, Any]], bool]:
-    """Compile a condition on an object of a list; raise TriggerError with the column of a mistake.
+    """Compile a condition on an object of a list. Raises TriggerError with the column of a mistake.
 
     >>> compile_item_condition("item.quantity > 0")({"quantity": 2})
     True

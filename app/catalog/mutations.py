@@ -1,4 +1,4 @@
-"""Change one place, condition or function of a preset, mapping or source file, for `pinrelay test --mutants`."""
+"""Change a single place, condition or function of a preset, mapping or source file, for `pinrelay test --mutants`."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -13,14 +13,14 @@ from app.trigger import Readable
 from app.trigger.edits import negated, parts_of, with_joiner, without_term
 from app.trigger.syntax import EVENT_FIELDS, Group, Joiner, places_asked
 
-#: Directives whose options are values in order. One of them can be removed.
+#: Directives whose options are values in order, each of which can be removed.
 _LISTS: Final = frozenset({"@coalesce", "@all", "@sum", "@multiply", "@subtract", "@merge"})
-#: Directives for which the order of the values counts.
+#: Directives for which the order of the values matters.
 _ORDERED: Final = frozenset({"@coalesce", "@subtract"})
 #: Directives with a path and a shape.
 _SHAPES: Final = frozenset({"@each", "@arrayPath"})
 _ARITHMETIC: Final = {"@sum": "@subtract", "@subtract": "@sum", "@multiply": "@sum"}
-#: Options that a directive reads as they are written.
+#: Options that a directive reads literally.
 _CONSTANTS: Final = frozenset({"equals", "contains", "name", "prefix", "then", "else"})
 _RECORD_FIELDS: Final = Readable(flat=(*RECORD_FIELDS.flat, "name"), nested=RECORD_FIELDS.nested)
 _LAST_NAME: Final = re.compile(r"\w+(?=\W*$)", re.ASCII)
@@ -28,11 +28,11 @@ _PLACEHOLDER: Final = re.compile(r"(?<=\{\{)[^{}]+(?=\}\})")
 
 
 class Change(NamedTuple):
-    """One changed file."""
+    """A changed file."""
 
     #: The changed place in the file, for its line.
     at: Path
-    #: What was done, as the beginning of a sentence: "`$.userId` can be removed from `user_data.email`".
+    #: The change as the start of a sentence: "`$.userId` can be removed from `user_data.email`".
     sentence: str
     #: The changed content of the file.
     value: dict[str, Any]
@@ -40,7 +40,7 @@ class Change(NamedTuple):
     paths: Sequence[str]
 
 
-#: A place in the file, the beginning of a sentence, and the new value. `_REMOVED` removes the member.
+#: A place in the file, the start of a sentence, and the new value. `_REMOVED` removes the member.
 _Edit: TypeAlias = tuple[Path, str, Any]
 _REMOVED: Final = object()
 
@@ -51,7 +51,7 @@ def changes(value: dict[str, Any]) -> Iterator[Change]:
         changed = without_member(value, at) if new is _REMOVED else with_member(value, at, new)
         paths = tuple(_paths_at(value, at))
         if "fields" in value and not OPT_OUT_FIELDS.isdisjoint(at):
-            # a shipped opt-out is read until the file drops its path
+            # A shipped opt-out is read until the file drops its path.
             dropped = {*value.get("drops_opt_out", ()), *shipped_paths().intersection(_paths_around(value, at))}
             changed |= {"drops_opt_out": sorted(dropped)}
         yield Change(at, sentence, changed, paths)
@@ -200,7 +200,7 @@ def _order_counts(name: str, number: int, one: Any, other: Any) -> bool:
 
 
 def _results(value: Any) -> Iterator[str | None]:
-    """Yield the texts that conditions can result in, such as `web` of `@ifEquals`; `None` for any other value."""
+    """Yield the texts that conditions can produce, such as `web` of `@ifEquals`; `None` for any other value."""
     if isinstance(value, dict) and len(value) == 1 and next(iter(value)).startswith("@if"):
         (options,) = value.values()
         for name in {"then", "else", "unsaid"} & options.keys():

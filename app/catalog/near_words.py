@@ -4,15 +4,15 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
-#: Between parts of a word: underscores, and the last lower-case letter before an upper-case one.
+#: Boundaries of parts of a word: underscores, and between a lower-case and an upper-case letter.
 _PARTS: Final = re.compile(r"_|(?<=[a-z])(?=[A-Z])")
 
 
 def near_words(words: Iterable[str]) -> dict[str, Any]:
-    """Return a schema that refuses a text with a small mistake in one of these words, and names the word.
+    """Return a schema that rejects a text with a small mistake in any of these words, and suggests the word.
 
     `errorMessage` is an extension of the schema language that Visual Studio Code and yaml-language-server read. Other
-    validators name the word as the value that is allowed.
+    validators report the word as the allowed value.
     """
     known = tuple(words)
     return {"allOf": [_rule(word, known) for word in known]}
@@ -28,7 +28,7 @@ def _rule(word: str, known: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _edited(word: str) -> str:
-    """Return a regular expression of texts with at most one letter more, less or other, or two letters swapped."""
+    """Return a pattern of texts within an edit distance of 1: a letter added, missing or changed, or two swapped."""
     if not word:
         return ".?"
     first, second, rest = word[0], word[1:2], word[2:]
@@ -37,7 +37,7 @@ def _edited(word: str) -> str:
 
 
 def _written_otherwise(word: str) -> str:
-    """Return a regular expression of a word in camelCase, PascalCase, snake_case, kebab-case and with blanks."""
+    """Return a pattern of a word in camelCase, PascalCase, snake_case, kebab-case and with blanks."""
     sign, parts = word[: word.startswith("@")], _PARTS.split(word.removeprefix("@"))
     return f"{sign}?" * bool(sign) + "[_ -]?".join(
         f"[{part[:1].lower()}{part[:1].upper()}]{part[1:]}" for part in parts if part

@@ -35,19 +35,19 @@ def defaults_with_opt_outs(file: ActionFile) -> dict[str, Any]:
 
 
 def with_shipped_opt_outs(mapping: dict[str, Any], dropped: Collection[str]) -> dict[str, Any]:
-    """Return the mapping with each shipped opt-out, without those that have a path in `dropped`.
+    """Return the mapping with all shipped opt-outs, except those with a path in `dropped`.
 
-    The same object is returned if nothing changes.
+    The same object is returned if the mapping does not change.
     """
     for (name, *member), places in shipped_opt_outs().items():
         given = mapping.get(name)
-        inner = given if isinstance(given, dict) else {}  # null or a fixed text has no members
+        inner = given if isinstance(given, dict) else {}  # null or a constant text has no members
         if not member:
             mapping = _with(mapping, name, places, dropped)
         elif is_plain(inner):
             changed = _with(inner, member[0], places, dropped)
             mapping = mapping if changed is inner else mapping | {name: changed}
-        else:  # a directive makes the whole object
+        else:  # a directive creates the whole object
             own = {"@transform": {"apply": inner, "mapping": {"@path": f"$.{member[0]}"}}}
             added = _with({member[0]: own}, member[0], places, dropped)
             mapping = mapping | {name: {"@merge": {"direction": "right", "objects": [inner, added]}}}

@@ -1,4 +1,4 @@
-"""The text of one preset or mapping file becomes a compiled preset or action, or every fault of it."""
+"""Compile the text of a preset or mapping file to a preset or action, or to the list of its faults."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -35,17 +35,17 @@ from app.mapping import MISSING, Readers
 from app.mapping import Mapping as CompiledMapping
 from app.trigger import Trigger, compile_trigger
 
-#: Fields of the action that say who somebody is, what that person permits, and where it was.
+#: Fields of the action about the person, the person's permissions, and the place of the event.
 _ASKED: Final = ("user_data", "person_blocks", "opt_out", "gpc", "advertiser_tracking_enabled", "event_source_url")
 _WIRES: Final = {field.name: field.wire for field in USER_FIELDS}
-#: What a preset decides that maps `person_blocks` itself.
+#: Fields that a preset decides if it maps `person_blocks` itself.
 _OF_BLOCKS: Final = frozenset(
     each.identity.memory_group for each in USER_FIELDS if each.reading.block not in (None, "check")
 )
 
 
 def person_fields(action: ActionFile) -> dict[str, Any]:
-    """Return the part of the action's defaults that is about the person of an event."""
+    """Return the part of the action's defaults about the person of an event."""
     defaults = defaults_with_opt_outs(action)
     found = {name: defaults[name] for name in _ASKED if name in defaults}
     opt_out_type = defaults.get("custom_data", {}).get("opt_out_type")
@@ -53,7 +53,7 @@ def person_fields(action: ActionFile) -> dict[str, Any]:
 
 
 def groups_from_memory(preset: PresetFile) -> frozenset[str]:
-    """Return the groups of facts that memory may complete in a preset's deliveries: those that it does not name."""
+    """Return the groups of facts that memory may add to a preset's deliveries: those that the preset does not map."""
     own = preset.mapping.get("user_data", {})
     if not preset.remember or not is_plain(own):
         return frozenset()
@@ -62,20 +62,20 @@ def groups_from_memory(preset: PresetFile) -> frozenset[str]:
 
 
 def finds_person(preset: PresetFile) -> bool:
-    """Return whether a preset leaves all that is about the person of an event to the action's defaults."""
+    """Return whether a preset leaves all fields about the person to the action's defaults."""
     custom_data = preset.mapping.get("custom_data", {})
     return preset.mapping.keys().isdisjoint(_ASKED) and is_plain(custom_data) and "opt_out_type" not in custom_data
 
 
 _PATH: Final = re.compile(r"\$(?:\.\D|\[)|(?:properties|context|traits)\.\w")
-#: The same in a source, whose paths begin at a record.
+#: The same in a source, whose paths start at a record.
 _PATH_OF_RECORD: Final = re.compile(r"\$(?:\.\D|\[)|(?:body|headers|query|item)\.\w")
 _IN_BRACES: Final = "{{"
-#: What stands in these is read as it should be, or meant as it is written, or for people.
+#: Values of these directives are paths, literals, or texts for people.
 _READ: Final = frozenset({"@path", "@literal", "@liquid", "@blocks", "_metadata"})
-#: The first is a path, the second a shape, the third the options.
+#: The first option is a path, the second a shape, the third an object of options.
 _OF_LISTS: Final = frozenset({"@arrayPath", "@each"})
-#: Of their options one is a value.
+#: The option that is a value.
 _OF_TEXTS: Final[Mapping[str, str]] = {
     "@replace": "value",
     "@prefixed": "value",
@@ -87,9 +87,10 @@ _OF_TEXTS: Final[Mapping[str, str]] = {
 def faults_of_constants(
     value: Any, mapping: CompiledMapping, ids: Iterable[tuple[str, ...]], at: str, *, of_records: bool = False
 ) -> list[Fault]:
-    """Return a fault for each text that every event would get: paths that are read as none, and what stands at `ids`.
+    """Return a fault for each text that would be the same for every event.
 
-    `mapping` is what was compiled of `value` and, it may be, defaults. `of_records`: it maps records, not events.
+    Such texts are paths without a directive, and constants at `ids`. `mapping` is the compiled form of `value`,
+    possibly with defaults. `of_records`: the mapping reads records, not events.
     """
     found = {fault.path: fault for fault in unread_paths(value, at, _PATH_OF_RECORD if of_records else _PATH)}
     for keys in ids:
@@ -101,7 +102,9 @@ def faults_of_constants(
 
 
 def unread_paths(value: Any, at: str, path: re.Pattern[str] = _PATH) -> Iterator[Fault]:
-    """Yield a fault for each text of a mapping that looks like a path or a template and is none; `@literal` means it.
+    """Yield a fault for each text of a mapping that looks like a path or a template but is a constant.
+
+    A text in `@literal` is no fault.
 
     >>> [str(fault) for fault in unread_paths({"email": "$.userId"}, "/mapping")]
     ['/mapping/email: `$.userId` is sent as it is written: write {"@path": "$.userId"}, or @literal where meant']
@@ -136,22 +139,22 @@ def _of_member(key: str, value: Any, at: str, path: re.Pattern[str]) -> Iterator
         yield from unread_paths(value, at, path)
 
 
-#: The one action there is: its file is named after it.
+#: The only action: its file has the same name.
 ACTION = "report_conversion_event"
-#: By the first events are known again, by the second checkouts too.
+#: Events are identified by the first id, checkouts also by the second.
 _IDS = (("event_id",), ("custom_data", "order_id"))
-#: The choices of a field, settings and the country of the event decide about these.
+#: Fields whose result depends on choices, settings and the country of the event.
 _READ_OTHERWISE = {"event_name", "action_source", "user_data"}
-#: How many texts of each kind are remembered: a full catalog, and the drafts of another.
+#: The cache size for texts of each kind: a full catalog, and the drafts of another.
 _REMEMBERED = 100
-#: Of one file so many faults are told: to look for the nearest name of each takes long.
+#: Maximum number of reported faults of a file, because the search for similar names is slow.
 MOST_FAULTS = 50
-#: A directive may give a list of objects for it, one of each person.
+#: A directive may return a list of objects for it, one for each person.
 _OF_SEVERAL_PEOPLE = ("user_data",)
-#: So that choices take what can be sent.
+#: The readers that decide which values choices accept.
 _READERS = Readers(at_once=USABLE_AT_ONCE, of_parts=usable_parts())
 
-#: Without the file that they stand in.
+#: Without the file.
 Faults: TypeAlias = tuple[Fault, ...]
 _File = TypeVar("_File", bound=BaseModel)
 
@@ -165,18 +168,18 @@ class Overlap(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """One compiled preset: which events it takes and what it makes of them. Shared: nothing of it may be changed."""
+    """A compiled preset: its trigger and its mapping. Shared, so it must not be modified."""
 
     name: str
-    #: As found, e.g. `presets/checkout.yaml`.
+    #: The displayed path, such as `presets/checkout.yaml`.
     file: str
     description: str
     enabled: bool
     trigger: Trigger
     mapping: CompiledMapping
-    #: What `mapping` was compiled from: the action's defaults with the preset's own laid over.
+    #: The source of `mapping`: the action's defaults, overridden by the preset's fields.
     fields: dict[str, Any]
-    #: Those that the preset maps itself, dotted: `user_data.email`.
+    #: The fields that the preset maps itself, dotted: `user_data.email`.
     own_fields: Collection[str]
     #: Paths of shipped opt-outs that the preset does not read.
     drops_opt_out: Sequence[str]
@@ -186,28 +189,28 @@ class Preset:
     overlaps: Overlap | None
     #: Enabled presets of `overlaps`. Events of `overlaps.withheld` are withheld if there are any.
     overlapping: tuple[str, ...] = ()
-    #: A Segment event that this preset takes; None where the file gives none.
+    #: A Segment event that the preset matches; `None` if the file has none.
     example: Event | None
     tests: Sequence[FileTest]
-    #: For how many seconds its deliveries are kept back.
+    #: The delay of its deliveries, in seconds.
     hold_s: float
-    #: Which events cancel an order; None where none does.
+    #: The trigger of events that cancel an order; `None` if there are no such events.
     withdrawn_by: Trigger | None
-    #: The groups of `app.identity.GROUPS` that memory may complete: those that the preset does not map itself.
+    #: The groups of `app.identity.GROUPS` that memory may add: those that the preset does not map itself.
     remembered: frozenset[str]
-    #: It finds the person, and what that person permits, as the action's defaults do.
+    #: The person and the person's permissions come from the action's defaults.
     finds_person: bool
 
     @property
     def overlap_reason(self) -> str:
-        """Why events of `overlaps.withheld` are withheld, if `overlapping` has a preset, and how to change that."""
+        """Return why events of `overlaps.withheld` are withheld, if `overlapping` has a preset, with a remedy."""
         others = " and ".join(map(repr, self.overlapping))
         return f"{others} may count the same events as {self.name!r}: switch off one of these presets"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledAction:
-    """The action, and what a preset's mapping is laid over. Equal only to itself, so it can be a key of a cache."""
+    """The action, and the base of presets' mappings. Equal only to itself, so that it can be a key of a cache."""
 
     file: ActionFile
     defaults: dict[str, Any]
@@ -216,9 +219,9 @@ class CompiledAction:
 
 @lru_cache(_REMEMBERED)
 def read_action(text: str) -> tuple[CompiledAction | None, Faults]:
-    """Return the action that a file's text defines, None where it has faults, and its faults.
+    """Return the action of a file's text, `None` if it has faults, and its faults.
 
-    Its defaults are compiled alone, so that their faults are told once and not by every preset.
+    Its defaults are compiled separately, so that their faults are reported once and not for every preset.
     """
     file, faults = parse_file(ActionFile, text)
     return (None, faults) if file is None else compile_action(file)
@@ -250,7 +253,7 @@ def compile_fields(fields: dict[str, Any], like: CompiledMapping | None = None) 
 
 @lru_cache(_REMEMBERED)
 def read_preset_file(text: str) -> tuple[PresetFile | None, Faults]:
-    """Return what a preset file's text holds, None where that is not a preset, and why it is not."""
+    """Return the content of a preset file's text, `None` if it is not a preset, and its faults."""
     return parse_file(PresetFile, text)
 
 
@@ -335,7 +338,7 @@ def _leaves_of(mapping: Mapping[str, Any], at: str) -> Iterator[str]:
 
 
 def _pointless(spec: PresetFile, mapping: CompiledMapping, text: str) -> Iterator[Fault]:
-    """Yield what could only do nothing, or the same for every event."""
+    """Yield the parts of a preset without any effect, or with the same effect on every event."""
     name = mapping.literal("event_name")
     yield from faults_of_constants(spec.mapping, mapping, _IDS if name == "checkout" else _IDS[:1], "/mapping")
     if spec.withdrawn_by is not None and name not in ("checkout", MISSING):
@@ -344,7 +347,7 @@ def _pointless(spec: PresetFile, mapping: CompiledMapping, text: str) -> Iterato
 
 
 def _refused_constants(spec: PresetFile, mapping: CompiledMapping, text: str) -> Iterator[Fault]:
-    """Yield a fault for each constant that no event would be sent with, because the reader of its field refuses it."""
+    """Yield a fault for each constant that the reader of its field rejects, so that it is never sent."""
     own = {*_leaves_of(spec.mapping, "")}
     for keys, read in all_members(FIELD_READERS):
         given = mapping.literal(*keys) if ".".join(keys) in own and keys[0] not in _READ_OTHERWISE else MISSING
@@ -367,7 +370,7 @@ def _trigger(text: str, path: str, found: list[Fault]) -> Trigger | None:
 
 
 def _hold_s(spec: PresetFile, found: list[Fault]) -> float:
-    """Return how long deliveries are kept back, in seconds, and add what is wrong with it."""
+    """Return the delay of deliveries in seconds, and add its faults."""
     if spec.hold is None:
         if spec.withdrawn_by is not None:
             found.append(Fault("/withdrawn_by", "needs `hold`: without it an order is sent at once"))
@@ -379,18 +382,21 @@ def _hold_s(spec: PresetFile, found: list[Fault]) -> float:
 
 
 def compile_person(action: ActionFile) -> CompiledMapping:
-    """Return what finds the person of any event, and what that person permits, by the action's defaults."""
+    """Return the mapping of an event's person and the person's permissions, by the action's defaults."""
     return compile_mapping(person_fields(action), joined=_OF_SEVERAL_PEOPLE, readers=_READERS)
 
 
 def compile_order(action: ActionFile) -> CompiledMapping:
-    """Return what finds id, value and currency of an order by the action's defaults."""
+    """Return the mapping of an order's id, value and currency, by the action's defaults."""
     found = default_fields(action).get("custom_data", {})
     return compile_mapping({"custom_data": {name: found[name] for name in ORDER_DETAILS if name in found}})
 
 
 def parse_file(kind: type[_File], text: str) -> tuple[_File | None, Faults]:
-    """Return what one file holds, read strictly, None where it is not of this kind, and its faults with their paths."""
+    """Return the content of a file, parsed strictly, and its faults with their paths.
+
+    The content is `None` if the file is not of this kind.
+    """
     value = parse_yaml(text)
     if isinstance(value, Fault):
         return None, (value,)
@@ -410,7 +416,7 @@ def _first(faults: Iterable[Fault]) -> Iterator[Fault]:
 
 
 def parse_files(kind: type[_File], texts: Mapping[str, str], faults: list[Fault]) -> dict[str, _File]:
-    """Return by path what those files hold that are of this kind; the faults of the others are added, each in its file.
+    """Return the contents of files of this kind by path; the faults of other files are added to `faults`.
 
     `texts` are the files' texts by path.
     """
@@ -424,12 +430,12 @@ def parse_files(kind: type[_File], texts: Mapping[str, str], faults: list[Fault]
 
 
 def in_file(path: str, faults: Iterable[Fault]) -> list[Fault]:
-    """Return the faults as those of the file at this path."""
+    """Return the faults with this file's path."""
     return [replace(fault, file=path) for fault in faults]
 
 
 def _salvaged(text: str) -> PresetFile:
-    """Take the trigger and mapping of a file that is faulty elsewhere, so that their faults are told as well."""
+    """Return the trigger and mapping of a file with faults elsewhere, so that their faults are reported too."""
     value = parse_yaml(text)
     given = value if isinstance(value, dict) else {}
     subscribe, mapping = given.get("subscribe"), given.get("mapping", {})

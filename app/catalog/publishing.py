@@ -1,4 +1,4 @@
-"""Publish a file of the catalog from the console: each time a version, with its changes to privacy and a way back."""
+"""Publish a file of the catalog from the console: each time as a version, with its changes to privacy, reversibly."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from app.config.environment import as_in_settings
 from app.core.values.texts import visible
 from app.errors import PublishingRefused
 
-#: What stands for a no, or decides whose data is taken. Everything below `user_data` counts too.
+#: Fields with an opt-out, or that decide whose data is sent. All members of `user_data` count too.
 _FLAGS: Final = frozenset(
     {"opt_out", "gpc", "advertiser_tracking_enabled", "person_blocks", "custom_data/opt_out_type"}
 )
@@ -25,10 +25,10 @@ _NOTHING: Final = "nothing"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivacyChange:
-    """One field of one preset that is found otherwise from now on."""
+    """A field of a preset with a new source."""
 
     preset: str
-    #: `user_data/email`, or `memory` for what identity memory may complete.
+    #: `user_data/email`, or `memory` for the groups that identity memory may add.
     field: str
     #: The directive or value as JSON, or `nothing`.
     was: str
@@ -36,7 +36,10 @@ class PrivacyChange:
 
 
 def privacy_changes(before: Catalog, after: Catalog) -> list[PrivacyChange]:
-    """Return what a person has to confirm: of presets that change, and of new ones what differs from the defaults."""
+    """Return the changes that a person must confirm.
+
+    They are those of changed presets, and the deviations of new presets from the defaults.
+    """
     defaults = dict(_sensitive(defaults_with_opt_outs(before.action)))
     old = {preset.name: preset for preset in before.presets}
     changes = []
@@ -69,37 +72,37 @@ def _listed(groups: frozenset[str]) -> str:
 
 
 _FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,95}\.ya?ml")
-#: Of a name that cannot be one, so many characters are shown.
+#: Maximum number of displayed characters of an invalid name.
 _SHOWN: Final = 100
-#: Who wrote what stands in a file that was not published here.
+#: The author of a file that was not published here.
 BY_HAND: Final = "edited by hand"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """What a file held from a moment on."""
+    """A version of a file."""
 
     #: From 1, without gaps.
     number: int
     #: Unix seconds.
     at: float
     author: str
-    #: "" where the author did not say.
+    #: "" if the author gave no reason.
     why: str = ""
-    #: None: there was no file in the folder, so that the one of an earlier folder counted, or none.
+    #: `None`: the folder had no such file, so that the file of an earlier folder was used, or none.
     text: str | None
 
 
 class Publisher:
-    """Writes files of the running catalog. Everything reads or writes files, so it blocks."""
+    """Writes files of the running catalog. All methods read or write files, so they block."""
 
     def __init__(self, running: RunningCatalog, *, why_never: str = "") -> None:
-        """Take the catalog that runs. `why_never` says why nothing can be published at all."""
+        """Use the running catalog. `why_never` is the reason if publishing is impossible."""
         self._running = running
         self._why_never = why_never
 
     def why_not(self, file: str) -> str:
-        """Return why a file cannot be published, with the remedy; "" where it can."""
+        """Return why a file cannot be published, with the remedy; "" if it can."""
         if self._why_never:
             return self._why_never
         folders, setting = self._folders(file)
@@ -119,11 +122,11 @@ class Publisher:
         return self._folders(file)[0][-1] / Path(file).name
 
     def own_text(self, file: str) -> str | None:
-        """Return what stands in the folder of one's own, None where nothing does."""
+        """Return the text of the file in the operator's folder, or `None`."""
         return _read(self.target(file))
 
     def versions(self, file: str) -> list[Version]:
-        """Return the versions of a file, newest first; what stands there by hand is the newest, as number 0."""
+        """Return the versions of a file, newest first; a manual edit is the newest, with number 0."""
         found = [_version(path) for path in self._version_files(file)]
         newest = found[-1].text if found else None
         target = self.target(file)
@@ -133,9 +136,9 @@ class Publisher:
         return found[::-1]
 
     def candidate(self, file: str, text: str | None) -> Catalog:
-        """Return the catalog that the text would give; None takes the file out of one's own folder.
+        """Return the catalog with the new text; `None` removes the file from the operator's folder.
 
-        Raises CatalogError with every fault, or with every failing test.
+        Raises CatalogError with all faults, or with all failing tests.
         """
         name = Path(file).name
         presets, mappings = dict(self._running.preset_texts), dict(self._running.mapping_texts)
@@ -149,9 +152,9 @@ class Publisher:
         return self._running.tested(self._running.compiled(*sorted_texts))
 
     def effective(self, file: str, text: str | None) -> tuple[str, str | None]:
-        """Return path and text of the file that counts once this text is published.
+        """Return path and text of the effective file after this text is published.
 
-        None takes the file out of one's own folder: then that of an earlier folder counts, or none.
+        `None` removes the file from the operator's folder: then that of an earlier folder is used, or none.
         """
         if text is not None:
             return str(self.target(file)), text
@@ -162,14 +165,14 @@ class Publisher:
         return file, None
 
     def privacy_changes(self, candidate: Catalog) -> list[PrivacyChange]:
-        """Return what of a catalog a person has to confirm before it runs instead of the one that runs."""
+        """Return the changes that a person must confirm before a catalog replaces the running one."""
         return privacy_changes(self._running.catalog, candidate)
 
     def publish(self, file: str, text: str | None, *, author: str, at: float, base: str, why: str = "") -> Version:
-        """Write a text, or take the file away, and keep the version; whoever calls has the files taken up then.
+        """Write a text, or delete the file, and store the version; the caller must reload the files.
 
-        `why` is for people. `base` is the generation that the text was made for. Raises PublishingRefused where it
-        cannot be published, or files have changed since; CatalogError where it has faults. Nothing has changed then.
+        `why` is for people. `base` is the generation that the text was based on. Raises PublishingRefused if publishing
+        is impossible, or files have changed since; CatalogError if the text has faults. No file has changed then.
         """
         if refusal := self.why_not(file):
             raise PublishingRefused(refusal)
@@ -186,13 +189,13 @@ class Publisher:
             version = self._keep(file, author=author, at=at, text=text, why=why)
             self._put(file, text, version)
         except OSError as exc:
-            where = exc.filename or self.target(file)  # a full disk names no file
+            where = exc.filename or self.target(file)  # the error of a full disk has no file name
             told = f"{where} cannot be written: {exc.strerror}. Check its owner and the free disk space."
             raise PublishingRefused(told) from exc
         return version
 
     def _put(self, file: str, text: str | None, version: Version) -> None:
-        """Write a text, or take the file away; where that fails its version goes, too."""
+        """Write a text, or delete the file; if that fails, delete its version too."""
         try:
             self._write(self.target(file), text)
         except OSError:
@@ -200,7 +203,7 @@ class Publisher:
             raise
 
     def restore(self, file: str, text: str | None) -> None:
-        """Put back what was there, where a published text could not be taken up; the version stays."""
+        """Restore the old text if a published text could not be loaded; the version remains."""
         self._write(self.target(file), text)
 
     def _keep(self, file: str, *, author: str, at: float, text: str | None, why: str = "") -> Version:
@@ -234,7 +237,7 @@ class Publisher:
 
 
 def name_fault(file: str) -> str:
-    """Return what is wrong with the name of a file that is to be published, with the remedy; "" where nothing is."""
+    """Return the fault in the name of a file to publish, with the remedy; "" if the name is valid."""
     name = Path(file).name
     if _FILE_NAME.fullmatch(name):
         return ""
@@ -255,7 +258,7 @@ def _read(path: Path) -> str | None:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """Write a file so that nobody ever reads half of it, and it outlives a crash."""
+    """Write a file atomically, and durably in case of a crash."""
     part = path.with_name(f".{path.name}.part")
     with part.open("w", encoding="utf-8") as file:
         file.write(text)

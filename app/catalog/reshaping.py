@@ -1,7 +1,7 @@
-"""The file of a source of kind `mapped`, compiled: records of any JSON become Segment events.
+"""The compiled file of a source of kind `mapped`, which converts records of any JSON to Segment events.
 
-The language is that of presets: a trigger chooses the records, a mapping says what stands where. It reads `body`,
-`headers`, `query`, `cloudevent`, `method`, `ip`, and `item` where the event is made for each member of a list.
+The language is that of presets: a trigger selects the records, a mapping defines the event. The mapping reads `body`,
+`headers`, `query`, `cloudevent`, `method`, `ip`, and `item` if an event is created for each member of a list.
 """
 
 import re
@@ -21,18 +21,18 @@ from app.mapping import Mapping as CompiledMapping
 from app.mapping import Readers
 from app.trigger import Readable, Trigger, compile_trigger
 
-#: What a record has; see app/source/raw_records.py.
+#: The members of a record; see app/source/raw_records.py.
 RECORD_FIELDS: Final = Readable(flat=("method", "ip"), nested=("body", "headers", "query", "cloudevent", "item"))
 
-#: Of a record that is no member of a list.
+#: For a record that is not a member of a list.
 _WITHOUT_ITEM: Final = Readable(flat=RECORD_FIELDS.flat, nested=RECORD_FIELDS.nested[:-1])
 _FIELDS: Final = (*RECORD_FIELDS.nested, *RECORD_FIELDS.flat)
 
-#: Where an event says by what it, and its order, are known again.
+#: Members of an event that identify the event, and its order.
 _IDS: Final = (("messageId",), ("properties", "event_id"), ("properties", "order_id"))
 #: A placeholder as the id of an event would make all but the first event duplicates.
 _READERS: Final = Readers(at_once={"messageId": is_id})
-#: Of Segment's events; what else a mapping would say makes events that are refused.
+#: The types of Segment's events; a mapping with other types would create events that are refused.
 _TYPES: Final = frozenset({"track", "page", "screen", "identify", "group", "alias", "delete"})
 _UNTAKEN: Final = "no trigger of the source matches it"
 #: A condition such as `headers.x-topic = "orders/paid"`.
@@ -40,13 +40,13 @@ _ASKS_FOR_NAME: Final = re.compile(r"""(?<![!<>])=\s*["']""")
 _ASKS_MEMBER: Final = re.compile(r"item\b")
 
 
-#: The way to an object in a record.
+#: The path to an object in a record.
 _Keys: TypeAlias = tuple[str, ...]
-#: Objects to look into, by their keys, each with those in it.
+#: Objects to search, by their keys, each with its inner objects.
 _Tree: TypeAlias = dict[str, "_Tree"]
 
 _DEVICE: Final = "device"
-#: Where each spelling goes in the event's `context`.
+#: By spelling: the place in the event's `context`.
 _PLACES: Final[Mapping[str, _Keys]] = {
     **dict.fromkeys(("opt_out", "optOut"), ("opt_out",)),
     **dict.fromkeys(("opt_out_type", "optOutType"), ("opt_out_type",)),
@@ -55,10 +55,10 @@ _PLACES: Final[Mapping[str, _Keys]] = {
     **dict.fromkeys(("attTrackingStatus", "att_tracking_status"), (_DEVICE, "attTrackingStatus")),
     **dict.fromkeys(("trackingStatus", "tracking_status"), (_DEVICE, "trackingStatus")),
 }
-#: Elsewhere the status of tracking is that of a parcel.
+#: In other objects the tracking status is that of a parcel.
 _OF_DEVICES: Final = frozenset({"trackingStatus", "tracking_status"})
 _DEVICES: Final = frozenset({_DEVICE, "device_info"})
-#: Objects of `body` and `item` that many senders have, whatever a mapping reads.
+#: Frequent objects of `body` and `item`, searched even if a mapping does not read them.
 _USUAL: Final[tuple[_Keys, ...]] = (
     (),
     *[(name,) for name in ("properties", "params", "traits", _DEVICE, "user_data", "user_properties", "metadata")],
@@ -67,28 +67,28 @@ _USUAL: Final[tuple[_Keys, ...]] = (
 
 
 class PrivacyPlaces:
-    """Finds who said no in the records of one kind of event, and tells the event, so that no file can forget it.
+    """Finds opt-outs in records and adds them to the event, so that no source file can omit them.
 
-    A no is looked for in each object that the source's mapping reads anything of, in the usual ones beside it, and in
-    lists of names and values, as shops write attributes of an order. It goes into the event's `context`, beside what
-    the mapping puts there: one no wins over any yes.
+    The search covers all objects that the source's mapping reads, the usual objects, and lists of names and values, the
+    format of order attributes in shops. Opt-outs are added to the event's `context`, together with the values of the
+    mapping: a single opt-out wins over any opt-in.
     """
 
     def __init__(self, asked: Iterable[_Keys], *, of_list: bool) -> None:
-        """Take the objects that the mapping asks; `of_list`: an event is made of each `item` of a list in the body.
+        """Use the objects that the mapping reads; `of_list`: an event is created for each `item` of a list in the body.
 
-        Then lists in the body are left alone: what one of the others said is not said of this one.
+        Then lists in the body are skipped: data about other items does not apply to this item.
         """
         self._trees: dict[str, _Tree] = {"body": {}, "item": {}, "query": {}, "cloudevent": {}}
         usual = ((root, *keys) for root in ("body", "item") for keys in _USUAL)
         for root, *keys in filter(None, (*asked, *usual)):
-            tree = self._trees.get(root, {})  # of no other root
+            tree = self._trees.get(root, {})  # no other root is searched
             for key in keys:
                 tree = tree.setdefault(key, {})
         self._of_list = of_list
 
     def tell(self, event: dict[str, Any], record: Mapping[str, Any]) -> None:
-        """Add what the record says to the `context` of the event that was made of it."""
+        """Add the opt-outs of a record to the `context` of its event."""
         said: dict[str, Any] = {}
         for root in self._trees.keys() & record.keys():
             _look(record[root], self._trees[root], said, in_lists=not self._of_list or root == "item")
@@ -115,7 +115,7 @@ def _look(value: Any, tree: _Tree, said: dict[str, Any], *, in_lists: bool, is_d
 
 
 def _add(said: dict[str, Any], name: str, value: Any) -> None:
-    if type(value) is dict and "value" in value:  # as GA4 writes user properties
+    if type(value) is dict and "value" in value:  # as in GA4's user properties
         value = value["value"]
     if flag_is_given(value):
         *above, last = _PLACES[name]
@@ -124,7 +124,7 @@ def _add(said: dict[str, Any], name: str, value: Any) -> None:
 
 
 def _beside(own: Any, said: dict[str, Any]) -> Any:
-    """Return an object with what was said in it, beside what it says itself; a list where it is no object."""
+    """Return an object with the opt-outs added to its own members; a list if the value is not an object."""
     if own is None:
         own = {}
     if type(own) is not dict:
@@ -138,17 +138,17 @@ def _beside(own: Any, said: dict[str, Any]) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordEvent:
-    """One entry of a source's `events`, compiled: which records it takes, and the event that it makes of them."""
+    """A compiled entry of a source's `events`: its trigger, and the mapping of the event."""
 
     name: str
     trigger: Trigger
-    #: What a record has that is no other one under the name of this; None: nothing is asked.
+    #: A condition that the record must meet under this name; `None`: no condition.
     requires: Trigger | None
     mapping: CompiledMapping
     privacy: PrivacyPlaces
 
     def made(self, record: dict[str, Any]) -> dict[str, Any] | EventRefused:
-        """Return the event that the mapping makes: an object of its own, which whoever gets it may complete."""
+        """Return the event of the mapping: a new object, which the caller may modify."""
         if self.requires is not None and not self.requires.matches(record):
             failed = next(part.text for part in self.requires.explain(record).blamed())
             told = f'the record has not the form of "{self.name}": {failed} does not hold'
@@ -160,17 +160,17 @@ class RecordEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordEvents:
-    """The kinds of events that are made of the record itself, or of each member of one list in it."""
+    """The kinds of events that are created from the record itself, or from each member of a list in it."""
 
     kinds: tuple[RecordEvent, ...]
-    #: Finds the list; None where the record itself makes events.
+    #: The path of the list; `None` if events come from the record itself.
     each: CompiledMapping | None
     #: Whether a trigger compares a field of a list's member with a text. Then each member is an event with a name, and
-    #: one that no trigger takes is reported.
+    #: a member without a matching trigger is reported.
     are_named: bool
 
     def __call__(self, record: dict[str, Any]) -> Iterator[Any | EventRefused]:
-        """Yield the events of a record in their order; EventUntaken stands for a member of a list that none takes."""
+        """Yield the events of a record in order; an EventUntaken for a list member without a matching trigger."""
         for each in self._items(record):
             yield from self._made(each)
 
@@ -189,11 +189,11 @@ class RecordEvents:
         return made if made or not self.are_named else [EventUntaken(_UNTAKEN, named=self.named(record))]
 
     def named(self, record: dict[str, Any]) -> tuple[str, str] | None:
-        """Return how a record that no trigger takes names itself; None where it does not.
+        """Return the name of a record without a matching trigger; `None` if it has none.
 
-        Its name is the text at the first field that a trigger compares with a text, such as `headers.x-topic`. Of a
-        member of a list only fields of the member count, and of these only one that is not as the trigger asks: where
-        all members are a `commerce_event`, that is not what tells them apart.
+        The name is the text at the first field that a trigger compares with a text, such as `headers.x-topic`. For a
+        member of a list only its own fields count, and only those that fail the trigger: if all members are a
+        `commerce_event`, that text does not distinguish them.
         """
         asked = (part for kind in self.kinds for part in kind.trigger.explain(record).conditions())
         if self.are_named:
@@ -205,14 +205,14 @@ class RecordEvents:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reshaping:
-    """Every kind of event of one source."""
+    """All kinds of events of a source."""
 
     events: tuple[RecordEvents, ...]
-    #: Finds what names a record; None where the source's file does not say.
+    #: The path of a record's name; `None` if the source's file has none.
     named_by: CompiledMapping | None = None
 
     def __call__(self, record: dict[str, Any]) -> Iterator[Any | EventRefused]:
-        """Yield the events that a record gives, or one EventUntaken where it gives none."""
+        """Yield the events of a record, or an EventUntaken if it has none."""
         gives = False
         if self.named_by is not None:
             name = (self.named_by.resolve(record) or {}).get("name")
@@ -227,7 +227,7 @@ class Reshaping:
 
 
 def compile_reshaping(spec: SourceFile) -> tuple[Reshaping | None, list[Fault]]:
-    """Return what makes events of a source's records, None where its file has faults, and all of them."""
+    """Return the compiled events of a source, `None` if its file has faults, and all faults."""
     found: list[Fault] = []
     by_list: dict[str, list[tuple[RecordEvent, CompiledMapping | None]]] = {}
     for number, event in enumerate(spec.events):
@@ -240,7 +240,7 @@ def compile_reshaping(spec: SourceFile) -> tuple[Reshaping | None, list[Fault]]:
 
 
 def _path(name: str, path: str | None, place: str, prefix: str, faults: list[Fault]) -> CompiledMapping | None:
-    """Return what finds a value of a record; None without a path, or where it has a fault, which is added."""
+    """Return the compiled path of a record's value; `None` without a path, or if it has a fault, which is added."""
     if path is None:
         return None
     found = None
@@ -264,7 +264,7 @@ def _together(compiled: list[tuple[RecordEvent, CompiledMapping | None]]) -> Rec
 def _compiled(
     event: EventFile, spec: SourceFile, place: str, faults: list[Fault]
 ) -> tuple[RecordEvent, CompiledMapping | None] | None:
-    """Return a kind of event and what finds its list; None where either has a fault, which is added."""
+    """Return a kind of event and the path of its list; `None` if either has a fault, which is added."""
     trigger = mapping = requires = None
     fields = RECORD_FIELDS if event.each else _WITHOUT_ITEM
     if spec.named_by is not None:

@@ -1,10 +1,10 @@
-"""JSON Schemas of the files of presets, mappings, sources and destinations, by which editors complete and underline.
+"""Create JSON Schemas of preset, mapping, source and destination files, for completion and validation in editors.
 
     python -m app.catalog.schemas [PRESETS_DIR] [MAPPINGS_DIR] [SOURCES_DIR] [DESTINATIONS_DIR]
 
 writes them there.
 
-They say what editors can help with; the whole truth is what `load_catalog` refuses.
+The schemas contain the checks that editors can perform; `load_catalog` checks everything.
 """
 
 import json
@@ -29,11 +29,11 @@ from app.mapping.directives import DIRECTIVES
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _DIRECTIVE = {"$ref": "#/$defs/Directive"}
 _DIRECTIVE_NAME = {"$ref": "#/$defs/DirectiveName"}
-#: In an object that may have members of other names.
+#: In an object that may have members with other names.
 _NEAR_DIRECTIVE = {"if": {"pattern": "^@"}, "then": _DIRECTIVE_NAME}
 
 Schema = dict[str, Any]
-#: Members of an object whose names are not known here.
+#: Members of an object with unknown names.
 _FREE_MEMBERS: Final[Schema] = {
     "propertyNames": {"pattern": "^[^@]"},
     "additionalProperties": {"$ref": "#/$defs/Value"},
@@ -49,7 +49,7 @@ def mapping_schema() -> Schema:
 
 
 def preset_schema(action: ActionFile) -> Schema:
-    """Return the JSON Schema of a preset file; its `mapping` knows the fields of the action."""
+    """Return the JSON Schema of a preset file; its `mapping` has the fields of the action."""
     schema = _of(PresetFile, "preset")
     schema["properties"]["mapping"] |= _object(action.fields)
     schema["$defs"] |= {**_directives(), "Value": _value(), **dict(_objects(action.fields))}
@@ -57,7 +57,7 @@ def preset_schema(action: ActionFile) -> Schema:
 
 
 def source_schema() -> Schema:
-    """Return the JSON Schema of the file of a source; its mappings are of Segment events, whatever they hold."""
+    """Return the JSON Schema of a source file; its mappings are of Segment events with any members."""
     schema = _of(SourceFile, "source")
     schema["$defs"] |= _free_values()
     for mapping in (schema["properties"]["mapping"], schema["$defs"]["EventFile"]["properties"]["mapping"]):
@@ -68,7 +68,7 @@ def source_schema() -> Schema:
 def schema_files(
     presets_dir: Path, mappings_dir: Path, sources_dir: Path, destinations_dir: Path
 ) -> Iterator[tuple[Path, str]]:
-    """Yield the files with their texts. Raises CatalogError where the action's file cannot be read."""
+    """Yield the files with their texts. Raises CatalogError if the action's file is unreadable."""
     yield mappings_dir / "mapping.schema.json", _text(mapping_schema())
     yield sources_dir / "source.schema.json", _text(source_schema())
     yield presets_dir / "preset.schema.json", _text(preset_schema(_read_action(mappings_dir / f"{ACTION}.yaml")))
@@ -83,7 +83,7 @@ def _read_action(file: Path) -> ActionFile:
 
 
 def _of(model: type[BaseModel], kind: str) -> Schema:
-    """Return the schema of a kind of file. Its id names it and leads nowhere: the files name the one beside them."""
+    """Return the schema of a kind of file. Its id is only a name: files refer to the schema beside them."""
     described = model.model_json_schema() | {"title": f"{kind.capitalize()} file of Pinrelay"}
     for each in (described, *described.get("$defs", {}).values()):
         if each.get("additionalProperties") is False:
@@ -92,7 +92,7 @@ def _of(model: type[BaseModel], kind: str) -> Schema:
 
 
 def _object(fields: Mapping[str, FieldSpec], place: str = "") -> Schema:
-    """Describe an object with these members and no others; each may be left out."""
+    """Return the schema of an object with only these members, all optional."""
     members = {name: _field(place + name, spec) for name, spec in fields.items()}
     names = near_words(members)
     return {"type": "object", "propertyNames": names, "properties": members, "additionalProperties": False}
@@ -107,35 +107,35 @@ def _objects(fields: Mapping[str, FieldSpec], place: str = "") -> Iterator[tuple
 
 
 def _field(place: str, spec: FieldSpec) -> Schema:
-    """Describe what a preset may give for a field: a plain value or a directive, whatever the field's own type."""
+    """Return the schema of a field in a preset: a plain value or a directive, independent of the field's type."""
     described = {"title": spec.label, "description": spec.description}
     if spec.properties:
         members = {"$ref": f"#/$defs/{place}"}
-        # Repeated beside `anyOf`: of alternatives that all fail, an editor shows the faults of one.
+        # Repeated next to `anyOf`, because editors show the faults of a single alternative if all fail.
         either = {"anyOf": [_DIRECTIVE, members], "propertyNames": {"$ref": f"#/$defs/{place}/propertyNames"}}
         return described | either | {"anyOf": [_DIRECTIVE, members, {"type": "array", "items": either}]}
     if not spec.choices:
         return described | {"$ref": "#/$defs/Value"}
     options: list[Schema] = [{"enum": [*spec.choices, None]}]
-    if place == "event_name":  # a setting may allow more names, so these are only offered
+    if place == "event_name":  # a setting may allow more names, so these are only suggested
         options = [{"enum": list(spec.choices)}, {"type": "string"}]
     return described | {"anyOf": [_DIRECTIVE, *options]} | near_words(spec.choices)
 
 
 def _value() -> Schema:
-    """Describe a directive or a plain value; which are right for a field `load_catalog` knows."""
+    """Return the schema of a directive or a plain value; `load_catalog` checks them for each field."""
     return {"anyOf": [_DIRECTIVE, {"type": ["string", "number", "boolean", "null", "array"]}]}
 
 
 def _free_values() -> Schema:
-    """Describe values whose objects are directives or have members of any name without `@`."""
+    """Return the schema of values whose objects are directives or have members of any name without `@`."""
     either = {"anyOf": [_DIRECTIVE, {"not": {"type": "object"}}, {"$ref": "#/$defs/Members"}]}
     value = either | {"propertyNames": _NEAR_DIRECTIVE, "items": {"$ref": "#/$defs/Value"}}
     return {**_directives(), "Value": value, "Members": {"type": "object", **_FREE_MEMBERS}}
 
 
 def _directives() -> Schema:
-    """Describe an object of one directive; `_metadata` beside it is ignored. Also describe its options."""
+    """Return the schema of an object with a directive, optionally with an ignored `_metadata`, and of its options."""
     options = {"$ref": "#/$defs/Options"}
     directive = {
         "title": "Directive",

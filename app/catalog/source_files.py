@@ -1,4 +1,4 @@
-"""What may stand in the file of a source; editors get their JSON Schema from here."""
+"""The content of a source file, from which editors get their JSON Schema."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +18,7 @@ _Tolerance = Annotated[int, Field(ge=1, le=3_600, description="Seconds that the 
 
 
 class SecretFrom(BaseModel):
-    """The variable (`env`) or file that holds a secret; the secret itself is never in a source's file."""
+    """The variable (`env`) or file that has a secret; the secret itself is never in a source's file."""
 
     model_config = STRICT
 
@@ -29,7 +29,7 @@ class SecretFrom(BaseModel):
 
 
 def _how_many(secret: Any) -> str:
-    """Return as which of the two a secret is read, so that its faults are those of that one alone."""
+    """Return the model of a secret, so that faults are reported for that model only."""
     return "list[SecretFrom]" if isinstance(secret, list) else "SecretFrom"
 
 
@@ -43,13 +43,13 @@ _Secrets = Annotated[
 
 
 class _OneProof(BaseModel):
-    """What every proof of a source's file has."""
+    """The base of all proofs in a source's file."""
 
     model_config = STRICT
 
 
 class HmacProof(_OneProof):
-    """A header holds an HMAC of the body."""
+    """A header has an HMAC of the body."""
 
     kind: Literal["hmac"]
     header: _Header
@@ -60,7 +60,7 @@ class HmacProof(_OneProof):
 
 
 class StandardWebhooksProof(_OneProof):
-    """Signed as Standard Webhooks says, with id and time."""
+    """Signed as defined by Standard Webhooks, with id and time."""
 
     kind: Literal["standard_webhooks"]
     secret: _Secrets
@@ -68,7 +68,7 @@ class StandardWebhooksProof(_OneProof):
 
 
 class StripeProof(_OneProof):
-    """Signed as Stripe does it, with time."""
+    """Signed by Stripe's method, with time."""
 
     kind: Literal["stripe"]
     secret: _Secrets
@@ -76,14 +76,14 @@ class StripeProof(_OneProof):
 
 
 class SegmentProof(_OneProof):
-    """Signed as Segment's webhooks do it: `X-Signature`."""
+    """Signed by the method of Segment's webhooks: `X-Signature`."""
 
     kind: Literal["segment"]
     secret: _Secrets
 
 
 class HeaderProof(_OneProof):
-    """A header holds the secret."""
+    """A header has the secret."""
 
     kind: Literal["header"]
     header: _Header
@@ -106,13 +106,13 @@ class BasicProof(_OneProof):
 
 
 class AnyoneProof(_OneProof):
-    """Anybody may send: for pages and tags, which cannot keep a secret."""
+    """Anyone may send: for pages and tags, which cannot store a secret."""
 
     kind: Literal["anyone"]
 
 
 class KeyProof(_OneProof):
-    """The query of the address holds a key, `?key=`, which pages show: anybody may send, and pages of any origin."""
+    """The query of the address has a key, `?key=`, that pages contain: anyone may send, even pages of any origin."""
 
     kind: Literal["key"]
     secret: _Secrets
@@ -133,7 +133,7 @@ ProofFile = Annotated[
 
 
 class SourceLimits(BaseModel):
-    """How much a source may send; what is not given is as the settings say."""
+    """Limits of a source; by default those of the settings."""
 
     model_config = STRICT
 
@@ -144,7 +144,7 @@ class SourceLimits(BaseModel):
 
 
 class EventFile(BaseModel):
-    """One kind of event that a source's JSON is made into."""
+    """A kind of event that is created from a source's JSON."""
 
     model_config = STRICT
 
@@ -165,7 +165,7 @@ class EventFile(BaseModel):
 
 
 class SourceFile(BaseModel):
-    """One source: who may send by it, how much, and what is made of it."""
+    """A source: its authentication, its limits, and its events."""
 
     model_config = STRICT
 
@@ -215,17 +215,17 @@ class SourceFile(BaseModel):
 
     @property
     def made_by(self) -> Literal["server", "browser"]:
-        """Who makes its events. What comes as Segment's events is handed on by a relay, if the file says nothing."""
+        """Return the author of its events. If the file does not specify it, Segment's events come through a relay."""
         return self.authors or ("browser" if self.kind == "segment" else "server")
 
     @property
     def is_trusted(self) -> bool:
-        """Whether a secret says who makes its events."""
+        """Return whether a secret authenticates the author of its events."""
         return self.made_by == "server" and any(proof.kind not in {"anyone", "key"} for proof in self.proofs)
 
     @property
     def has_page_key(self) -> bool:
-        """Whether pages show its key."""
+        """Return whether pages contain its key."""
         return any(proof.kind == "key" for proof in self.proofs)
 
     @field_validator("content_id")
@@ -248,15 +248,15 @@ class SourceFile(BaseModel):
         return self
 
 
-#: How the first key of a path is written, if it is a plain name.
+#: The first key of a path, if it is a plain name.
 _FIRST_KEY: Final = re.compile(r"(?:\$\.)?([A-Za-z_][\w-]*)")
 _IN_BRACES: Final = re.compile(r"\{\{+\s*([^{}]+?)\s*\}+")
-#: Within these a path begins at what the directive hands on.
+#: Directives in which paths start at the directive's own value.
 _OF_THEIR_OWN: Final[Mapping[str, int | str]] = {"@arrayPath": 1, "@each": 1, "@transform": "mapping"}
 
 
 def unknown_path_faults(value: Any, known: Iterable[str], at: str) -> Iterator[Fault]:
-    """Yield a fault for each path of a mapping whose first key is none of those `known`.
+    """Yield a fault for each path of a mapping whose first key is not in `known`.
 
     >>> [fault.message for fault in unknown_path_faults({"@path": "$.total"}, ["body", "ip"], "")]
     ['a record has no `total`, only body and ip: write $.body.total']
@@ -274,7 +274,7 @@ def unknown_path_faults(value: Any, known: Iterable[str], at: str) -> Iterator[F
 
 
 def _from_the_record(key: Any, value: Any) -> Any:
-    """Return the part of a directive's options whose paths begin at the record."""
+    """Return the part of a directive's options whose paths start at the record."""
     inside = _OF_THEIR_OWN.get(key)
     if isinstance(value, list) and isinstance(inside, int):
         return value[:inside]
@@ -282,7 +282,7 @@ def _from_the_record(key: Any, value: Any) -> Any:
 
 
 def _paths(key: Any, value: Any) -> list[str]:
-    """Return the paths that a directive names by itself."""
+    """Return the paths of a directive itself."""
     if key == "@path" and isinstance(value, str):
         return [value.strip()]
     return _IN_BRACES.findall(value) if key == "@template" and isinstance(value, str) else []

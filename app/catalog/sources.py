@@ -1,4 +1,4 @@
-"""The named sources that run now, and their secrets: loaded at start-up, replaced as a whole by a reload."""
+"""The running named sources and their secrets: loaded at start-up, replaced as a whole by a reload."""
 
 import os
 import re
@@ -30,22 +30,22 @@ from app.source.signatures import (
     standard_key,
 )
 
-#: So many a minute are as good as no bound.
+#: A limit per minute that is never reached.
 _NO_BOUND = 10**15
 
 Sources: TypeAlias = Mapping[str, NamedSource]
 
 
 class SourceSecrets:
-    """Reads secrets; those of files are known to have changed."""
+    """Reads secrets, and detects changes of files with secrets."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ, *, min_characters: int = 1) -> None:
-        """Take the environment, and how long a secret must be at least, since strangers may try it."""
+        """Use the environment, and a minimum length of secrets, because strangers may guess them."""
         self._environ = environ
         self._min_characters = min_characters
 
     def proofs(self, spec: files.SourceFile) -> tuple[tuple[SenderProof, ...], list[Fault]]:
-        """Return what requests of a source must prove, and every secret that cannot be read. No value is told."""
+        """Return the proofs of a source, and a fault for every unreadable secret. No fault contains a value."""
         faults: list[Fault] = []
         found = []
         for number, proof in enumerate(spec.proofs):
@@ -56,12 +56,12 @@ class SourceSecrets:
         return tuple(found), faults
 
     def states(self, specs: Iterable[files.SourceFile]) -> list[tuple[int, ...]]:
-        """Return what changes where one of the files does that hold secrets of these sources."""
+        """Return a state that changes with the files of these sources' secrets."""
         given = [each for spec in specs for proof in spec.proofs for each in _places(proof)]
         return [file_state(path) for path in map(self._file, given) if path is not None]
 
     def _file(self, place: files.SecretFrom) -> Path | None:
-        """Return the file that holds a secret; None where a variable does."""
+        """Return the file of a secret; `None` if a variable has the secret."""
         if place.file is not None:
             return Path(place.file)
         path = self._environ.get(f"{place.env}_FILE")
@@ -139,7 +139,7 @@ def _signature(
 class LoadedSources:
     """The sources that the files describe, read and checked."""
 
-    #: The sources' files by their shown paths.
+    #: The sources' files by displayed path.
     specs: Mapping[str, SourceFile]
     sources: Sources
     #: Changes with the texts of the files.
@@ -150,7 +150,7 @@ class LoadedSources:
 
 
 class RunningSources:
-    """Reads the files of sources, and hands what they give to whoever receives."""
+    """Reads the files of sources, and passes them to the receivers."""
 
     def __init__(
         self,
@@ -162,11 +162,11 @@ class RunningSources:
         taken: Collection[str] = (),
         on_fault: Callable[[str], None],
     ) -> None:
-        """Load the sources of the folders; of `names` where there are any. `limits` hold where a file says nothing.
+        """Load the sources of the folders, or only those in `names`. `limits` are the defaults of the files.
 
-        `taken` are the names of sources that have no file, those of write keys.
+        `taken` are the names of sources without a file, those of write keys.
 
-        `on_fault` is told why changed secrets are not taken up. Raises CatalogError with every fault of every file.
+        `on_fault` gets the reason if changed secrets are not loaded. Raises CatalogError with all faults of all files.
         """
         self._folders = folders
         self._secrets = secrets
@@ -174,14 +174,14 @@ class RunningSources:
         self._names = frozenset(names)
         self._taken = frozenset(taken)
         self._on_fault = on_fault
-        #: Is told of the sources whenever they change.
+        #: Called with the sources after each change.
         self.on_change: Callable[[Sources], None] = lambda _: None
         self._loaded = self.load()
         self._seen = self._states()
 
     @property
     def generation(self) -> str:
-        """What changes with the texts of the files that run."""
+        """Return a digest of the texts of the running files."""
         return self._loaded.generation
 
     @property
@@ -192,7 +192,7 @@ class RunningSources:
         return self._loaded.to_test()
 
     def load(self) -> LoadedSources:
-        """Read the files anew; nothing changes yet. Raises CatalogError."""
+        """Read the files again, without using them yet. Raises CatalogError."""
         (texts,) = read_texts(SOURCES_DIR=self._folders)
         faults: list[Fault] = []
         wanted = {file: text for file, text in texts.items() if not self._names or Path(file).stem in self._names}
@@ -206,15 +206,15 @@ class RunningSources:
         return LoadedSources(specs=specs, sources=sources, generation=generation_of(wanted))
 
     def use(self, loaded: LoadedSources) -> None:
-        """Run what was loaded from now on."""
+        """Use the loaded files from now on."""
         self._loaded = loaded
         self._seen = self._states()
         self.on_change(loaded.sources)
 
     def look(self) -> bool:
-        """Take up secrets whose files have changed since the last look, and return whether any was.
+        """Load changed files of secrets, and return whether any changed.
 
-        Where one is no good all stay as they are.
+        If any secret is invalid, all stay unchanged.
         """
         states = self._states()
         if states == self._seen:
@@ -273,7 +273,7 @@ _OF_QUERY = re.compile(r"\$\.query\b|(?<![\w.$-])query[.\[]")
 
 
 def _reads_query(value: Any) -> bool:
-    """Return whether something in a source's file reads the query."""
+    """Return whether a source's file reads the query."""
     if isinstance(value, str):
         return _OF_QUERY.search(value) is not None
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
@@ -293,17 +293,17 @@ def _limits_of(spec: SourceFile, limits: Limits) -> Limits:
 
 
 def load_source(folders: Folders, name: str) -> NamedSource:
-    """Return one source, by the name of its file, for people who try what it makes of requests.
+    """Return a source by the name of its file, for tests of requests.
 
-    Raises CatalogError where there is none, or it has faults.
+    Raises CatalogError if it does not exist or has faults.
     """
     return read_source(folders, name)[1]
 
 
 def read_source(folders: Folders, name: str) -> tuple[SourceFile, NamedSource]:
-    """Return what the file of a source says, and the source. No secret is read for it, so it proves nothing.
+    """Return the content of a source's file, and the source, without secrets and so untrusted.
 
-    Raises CatalogError where there is none, or it has faults.
+    Raises CatalogError if it does not exist or has faults.
     """
     (texts,) = read_texts(SOURCES_DIR=folders)
     file = next((file for file in texts if Path(file).stem == name), None)
@@ -313,7 +313,7 @@ def read_source(folders: Folders, name: str) -> tuple[SourceFile, NamedSource]:
 
 
 def untrusted_source(file: str, text: str) -> tuple[SourceFile, NamedSource]:
-    """Return what the text of a source's file says, and the source without its secrets. Raises CatalogError."""
+    """Return the content of a source file's text, and the source without secrets. Raises CatalogError."""
     spec, found = parse_file(SourceFile, text)
     reshaping, more = compile_reshaping(spec) if spec else (None, [])
     if spec is None or found or more:
@@ -329,7 +329,7 @@ def _quota(spec: SourceFile) -> Quota | None:
 
 
 def _faults_between(specs: Mapping[str, SourceFile], names: Collection[str], stems: Collection[str]) -> list[Fault]:
-    """Find faults between several files, and the names of SOURCES that are not among the `stems` of the files."""
+    """Return faults between several files, and names of SOURCES that are not among the `stems` of the files."""
     faults = [
         Fault(path="", message=f"SOURCES: there is no file {name}.yaml in the folders of sources{nearest(name, stems)}")
         for name in sorted({*names} - {*stems})

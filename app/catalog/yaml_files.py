@@ -1,4 +1,4 @@
-"""YAML files of the catalog's folders: read with JSON's types only, faults in words, whether they have changed."""
+"""Read YAML files of the catalog's folders with JSON's types only, describe faults, and detect changes."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -17,10 +17,10 @@ from app.catalog.fields import nearest
 from app.config.environment import FORMS, file_state, removed_setting, text_of_fault
 from app.errors import CatalogError, Fault
 
-#: Deeper files are refused before anything recurses over them.
+#: Deeper files are refused before any recursive code reads them.
 MAX_YAML_DEPTH = 60
 
-#: Longer files are not read: that takes time, and other requests wait. The longest that is shipped has 32,000.
+#: Longer files are refused, because parsing would block other requests. The longest shipped file has 32,000 characters.
 MAX_YAML_CHARACTERS = 250_000
 
 _TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str", "seq", "map")}
@@ -30,12 +30,12 @@ def _fault(message: str, mark: Any) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=message, problem_mark=mark)
 
 
-#: PyYAML's wheels all have libyaml; what was built without it reads slowly.
+#: PyYAML's wheels all include libyaml; without it, reading is slow.
 _WithLibyaml: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
 
 class _JsonTypes(Composer, SafeConstructor, Resolver):
-    """Knows null, booleans and numbers as JSON writes them; all else is text. Keys stand once; no anchors."""
+    """Reads null, booleans and numbers in JSON's notation; all other scalars are text. Keys are unique; no anchors."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own attribute
     depth = 0
@@ -78,11 +78,11 @@ for _tag, _pattern, _first in (
 
 
 class _Loader(_JsonTypes, yaml.SafeLoader):
-    """Reads by PyYAML itself, which says more plainly what is wrong."""
+    """Reads with PyYAML itself, which has clearer messages."""
 
 
 class _FastLoader(_JsonTypes, _WithLibyaml):  # type: ignore[misc]
-    """Reads the same by libyaml, several times as fast."""
+    """Reads with libyaml, several times as fast."""
 
     def __init__(self, text: str) -> None:
         _WithLibyaml.__init__(self, text)
@@ -90,7 +90,7 @@ class _FastLoader(_JsonTypes, _WithLibyaml):  # type: ignore[misc]
 
 
 def parse_yaml(text: str) -> Any | Fault:
-    """Read one YAML document; a Fault names line and column of what cannot be read."""
+    """Parse a YAML document; a Fault with line and column if it is unreadable."""
     if len(text) > MAX_YAML_CHARACTERS:
         message = (
             f"has {len(text):,} characters, {MAX_YAML_CHARACTERS:,} at most are allowed: split it into several files"
@@ -103,11 +103,11 @@ def parse_yaml(text: str) -> Any | Fault:
 
 
 def compose_yaml(text: str) -> Any:
-    """Return the nodes of a YAML document that `parse_yaml` reads, which know where in the text they are."""
+    """Return the nodes of a YAML document, with their positions in the text, as `parse_yaml` parses it."""
     return yaml.compose(text, Loader=_FastLoader)
 
 
-#: PyYAML's message about a text that begins with a reserved character.
+#: PyYAML's message about a text that starts with a reserved character.
 _UNQUOTED: Final = re.compile(r"found character '([@`])' that cannot start any token")
 
 
@@ -123,19 +123,19 @@ def _parse_slowly(text: str) -> Any | Fault:
         return Fault(path="", message=f"not readable YAML: {exc}")
 
 
-#: Where the versions of published files lie, in the folder of those: it may hold no file but what was published.
+#: The folder of published versions, inside the folder of the published files: a folder without other files is valid.
 VERSIONS: Final = ".versions"
 
-#: One folder, or several of which a later one replaces files of the same name.
+#: A folder, or several, of which a later one replaces files of the same name.
 Folders: TypeAlias = str | Path | Sequence[str | Path]
 
 
 def read_texts(**kinds: Folders) -> list[dict[str, str]]:
-    """Read the files of each kind: a dict of text by path, as shown to people, in the order of file names.
+    """Read the files of each kind: a dict of text by displayed path, in the order of file names.
 
-    A kind is called as the setting is that names its folders: `PRESETS_DIR=...`.
+    A kind has the name of the setting with its folders: `PRESETS_DIR=...`.
 
-    Raises CatalogError with every folder and file that cannot be read.
+    Raises CatalogError with all unreadable folders and files.
     """
     faults: list[Fault] = []
     texts = [_read_folders(setting, folders, faults) for setting, folders in kinds.items()]
@@ -145,7 +145,7 @@ def read_texts(**kinds: Folders) -> list[dict[str, str]]:
 
 
 def folders_of(folders: Folders) -> list[Path]:
-    """Return the folders one by one."""
+    """Return a list of the folders."""
     return list(map(Path, [folders] if isinstance(folders, str | Path) else folders))
 
 
@@ -155,7 +155,7 @@ def _read_folders(setting: str, folders: Folders, faults: list[Fault]) -> dict[s
         message = ""
         try:
             found = {path.name: path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"}}
-            # A wrong path, or a mount that is missing: all events would go unmatched, in silence.
+            # A wrong path or a missing mount: all events would silently be unmatched.
             if not found and not (folder / VERSIONS).is_dir():
                 message = f"the folder has no YAML file: add one, or remove the folder from {setting}"
             chosen |= found
@@ -169,7 +169,7 @@ def _read_folders(setting: str, folders: Folders, faults: list[Fault]) -> dict[s
 
 
 def read_file(path: Path, faults: list[Fault]) -> str | None:
-    """Return the text of a file; None where it cannot be read, with a fault that says why."""
+    """Return the text of a file; `None`, with a fault, if it is unreadable."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
@@ -178,7 +178,7 @@ def read_file(path: Path, faults: list[Fault]) -> str | None:
         return None
 
 
-#: By pydantic's name of what is wrong; of all others its own words are shown.
+#: By pydantic's name of the error; other errors have pydantic's text.
 _WORDS: Final = {
     "missing": "is missing",
     "bool_type": "should be true or false, without quotes",
@@ -195,13 +195,13 @@ _WORDS: Final = {
     "union_tag_invalid": "{discriminator} should be one of {expected_tags}",
     "union_tag_not_found": "{discriminator} is missing",
 }
-#: What a key of a file looks like, and no name of a class.
+#: The form of a key in a file, unlike the name of a class.
 _KEY: Final = re.compile(r"[a-z0-9_]+")
 _ITS_OWN: Final = re.compile(r"^(?:Input|String|List|Tuple|Dictionary) should ")
 
 
 def in_words(fault: ErrorDetails, kind: type[BaseModel]) -> str:
-    """Return what is wrong and what helps; of a key of the file itself also what it is for.
+    """Return the message of a fault with its remedy; for a top-level key of the file also its description.
 
     >>> from pydantic import Field, ValidationError, create_model
     >>> hold = Field(pattern="^[^:]*$", description="The user.")
@@ -232,15 +232,15 @@ def in_words(fault: ErrorDetails, kind: type[BaseModel]) -> str:
 
 @cache
 def _names_within(kind: type[BaseModel]) -> frozenset[str]:
-    """Return the keys of all objects that stand within a file."""
+    """Return the keys of all objects inside a file."""
     objects = kind.model_json_schema().get("$defs", {}).values()
     return frozenset(name for each in objects for name in each.get("properties", ()))
 
 
 def place(steps: Sequence[int | str], value: Any) -> str:
-    """Return where in a file's value a fault stands, as a pointer.
+    """Return the place of a fault in a file's value, as a pointer.
 
-    Steps of the model alone are left out: the tag by which it chose among proofs, and names of its own.
+    Steps of the model alone are omitted: the tag of the selected proof, and class names.
 
     >>> proof = {"kind": "header", "header": "X-Key", "secret": 5}
     >>> place(("proofs", 0, "header", "secret", "SecretFrom"), {"proofs": [proof]}), place(("name",), {}), place((), 1)
@@ -258,23 +258,22 @@ def place(steps: Sequence[int | str], value: Any) -> str:
 
 
 def no_bare_secret(value: Any) -> Any:
-    """Return what stands in the place of a secret. Raises ValueError where it is the secret itself."""
+    """Return the place of a secret. Raises ValueError if the value is the secret itself."""
     if isinstance(value, str) or (isinstance(value, list) and any(isinstance(each, str) for each in value)):
         raise ValueError("a file must not contain a secret: name its place, {env: NAME} or {file: PATH}")
     return value
 
 
 class StartedFiles:
-    """Compares the YAML files of folders with what they were when a process started."""
+    """Compares the YAML files of folders with their state at the start of the process."""
 
     def __init__(
         self, setting: str, folders: Folders, check: Callable[[], object], *, on_change: Callable[[str], None]
     ) -> None:
-        """Take what the files are now as what runs.
+        """Use the current files as the running ones.
 
-        `setting` is the variable that names the folders. `check` reads the files as a start does, and raises
-        CatalogError where it would not come up. `on_change` is told of each notice that is not "". Raises CatalogError
-        where a file cannot be read.
+        `setting` is the variable with the folders. `check` reads the files as a start does, and raises CatalogError if
+        a start would fail. `on_change` gets each notice that is not "". Raises CatalogError if a file is unreadable.
         """
         self._setting = setting
         self._folders = folders
@@ -282,11 +281,11 @@ class StartedFiles:
         self._on_change = on_change
         self._running = self._texts()
         self._seen = self._states()
-        #: Why a restart is needed, and what would keep it from coming up; "" where none is needed.
+        #: Why a restart is needed, and the faults that would prevent it; "" if none is needed.
         self.notice = ""
 
     def look(self) -> None:
-        """Look again, at files that have changed since the last look only."""
+        """Check files that have changed since the last check."""
         states = self._states()
         if states == self._seen:
             return
@@ -315,7 +314,7 @@ class StartedFiles:
         return texts
 
     def _states(self) -> list[tuple[int, ...]]:
-        """Return what changes where a file does, or comes, or goes."""
+        """Return a state that changes with each change of a file, and with each added or deleted file."""
         folders = folders_of(self._folders)
         return [file_state(path) for folder in folders for path in (folder, *sorted(folder.glob("*.y*ml")))]
 

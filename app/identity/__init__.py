@@ -1,6 +1,6 @@
-"""What one event knew of a person and a later one lacks: which facts are remembered, whose they are, what they fill.
+"""Identity memory: facts about a person from earlier events, their owners, and the fields that they complete.
 
-Pure rules over a small store (`Memory`): the flows read events into an `IdentityEvent` and keep what changed.
+Pure rules over a small store (`Memory`): the flows read events into an `IdentityEvent` and store the changes.
 """
 
 from app.identity.facts import GROUPS, NOBODY, NOTHING_KNOWN, IdentityEvent, PersonHistory, groups_named

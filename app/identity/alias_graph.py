@@ -1,4 +1,4 @@
-"""Links from ids to users, followed and turned back: who somebody is in the end, and which ids are his."""
+"""Links from ids to users, followed in both directions: the final user of an id, and all ids of a user."""
 
 from collections.abc import Collection, Iterator
 from typing import Final
@@ -11,23 +11,23 @@ from app.core.trust import may_change
 from app.identity.facts import NOBODY, OF_PERSON, IdentityEvent
 from app.identity.memory import SOMEBODY_ELSES, Memory
 
-#: A chain of links is followed so far.
+#: Maximum length of a followed chain of links.
 MAX_STEPS: Final = 8
-#: So many ids of one person are looked at, the newest of each user first.
+#: Maximum number of ids of a person, the newest of each user first.
 MAX_IDS: Final = 1_000
 
 
 def link_of(memory: Memory, key: str, at: float, rules: MemorySettings) -> Link | None:
-    """Return the link of an id unless it is too old at that time; it may be one that is removed."""
+    """Return the link of an id, possibly a removed one, unless it is too old at that time."""
     person = memory.person(key)
     link = person.link if person else None
     return link if link and at - link.at <= rules.remember_s else None
 
 
 def chain(memory: Memory, key: str, at: float, rules: MemorySettings, *, until: float | None = None) -> list[str]:
-    """Return a user or another id and the users that it is linked to, one by the other; the last is who it is.
+    """Return an id and the users that it is linked to, in order; the last is the final user.
 
-    A circle is cut before it closes. Links that were observed after `until` are not followed; None follows all.
+    A cycle is cut before it closes. Links that were observed after `until` are not followed; `None` follows all.
     """
     keys = [key]
     while len(keys) <= MAX_STEPS:
@@ -39,7 +39,7 @@ def chain(memory: Memory, key: str, at: float, rules: MemorySettings, *, until: 
 
 
 def end_of(memory: Memory, key: str, at: float, rules: MemorySettings, *, until: float | None = None) -> str:
-    """Return who an id is in the end: the last of its `chain`."""
+    """Return the final user of an id: the last of its `chain`."""
     person = memory.person(key)
     if person is None or person.link is None:
         return key
@@ -47,9 +47,9 @@ def end_of(memory: Memory, key: str, at: float, rules: MemorySettings, *, until:
 
 
 def ids_of(memory: Memory, user: str, at: float, rules: MemorySettings, *, until: float | None = None) -> Iterator[str]:
-    """Yield a user and all ids that are linked to that user, directly or by other users; MAX_IDS at most.
+    """Yield a user and all ids that are linked to that user, directly or through other users; MAX_IDS at most.
 
-    Links that were observed after `until` are left out; None takes all.
+    Links that were observed after `until` are omitted; `None` includes all.
     """
     found = {user: None}
     yield user
@@ -64,9 +64,10 @@ def ids_of(memory: Memory, user: str, at: float, rules: MemorySettings, *, until
 
 
 def previous_of(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> list[str]:
-    """Return the key of an alias's previous id: the user of that name where one is known, else the `anonymousId`.
+    """Return the key of an alias's previous id: the user of that name if known, otherwise the `anonymousId`.
 
-    Return [] for an event without one. Ask before a yes in the event lifts a suppression: a suppressed user is known.
+    Return [] for an event without one. Call this before an opt-in in the event cancels a suppression: a suppressed user
+    counts as known.
     """
     if event.previous is None:
         return []
@@ -76,16 +77,16 @@ def previous_of(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> 
 
 
 def sources_of(event: IdentityEvent) -> list[str]:
-    """Return the ids that an event says are its user's: the previous id of an alias under both of its keys.
+    """Return the ids that an event assigns to its user, with both keys of an alias's previous id.
 
-    A yes, a no and a removed link apply to both keys. If they applied to one, the event itself could change which one,
-    and a repeat would apply to the other.
+    An opt-in, an opt-out and a removed link apply to both keys. If they applied to one key, the event itself could
+    change which one, and a repeat would apply to the other.
     """
     return [key for key in (event.anonymous, *(event.previous or ())) if key]
 
 
 def _is_known(memory: Memory, user: str, at: float, rules: MemorySettings) -> bool:
-    """Return whether anything is remembered of a user that is not too old, or any id is linked to that user."""
+    """Return whether memory has data about a user that is not too old, or an id that is linked to that user."""
     person = memory.person(user) or NOBODY
     is_fresh = (at - fact.at <= rules.lasts_s(group) for group, fact in person.facts.items())
     if any(is_fresh) or link_of(memory, user, at, rules) is not None:
@@ -94,7 +95,7 @@ def _is_known(memory: Memory, user: str, at: float, rules: MemorySettings) -> bo
 
 
 def link_ids(event: IdentityEvent, previous: list[str], memory: Memory, rules: MemorySettings) -> None:
-    """Link the `anonymousId` of an event and its `previous_of` to its user; without a user nothing is linked."""
+    """Link the `anonymousId` of an event and its `previous_of` to its user; without a user no link is added."""
     if event.user:
         for source in (event.anonymous, *previous):
             if source and source != event.user:
@@ -108,7 +109,7 @@ def _link(source: str, user: str, event: IdentityEvent, memory: Memory, rules: M
         return
     target = memory.person(user)
     users = chain(memory, user, at, rules) if target and target.link else [user]
-    if source in users:  # the circle is cut where it would close: the new link counts, the one to `source` goes
+    if source in users:  # cut the cycle: the new link stays, the link to `source` is removed
         last = users[users.index(source) - 1]
         if not _may_relink(last, event, memory):
             return
@@ -122,7 +123,7 @@ def _link(source: str, user: str, event: IdentityEvent, memory: Memory, rules: M
 
 
 def _may_relink(key: str, event: IdentityEvent, memory: Memory) -> bool:
-    """Return whether an event may change the link of an id, however old that is."""
+    """Return whether an event may change the link of an id, whatever its age."""
     link = (memory.person(key) or NOBODY).link
     return link is None or may_change(by_trusted=event.is_trusted, of_trusted=link.is_trusted)
 
@@ -132,9 +133,9 @@ def _keep_link(source: str, link: Link | None, memory: Memory) -> None:
 
 
 def _move(source: str, user: str, event: IdentityEvent, memory: Memory, rules: MemorySettings) -> None:
-    """Move what an id holds of a person to the user, where it is newer than what the user has.
+    """Move the data of an id to the user if it is newer than the user's data.
 
-    A public event moves nothing that is trusted.
+    A public event moves no trusted data.
     """
     at, is_trusted = event.at, event.is_trusted
     given = memory.person(source)
@@ -152,12 +153,12 @@ def _move(source: str, user: str, event: IdentityEvent, memory: Memory, rules: M
 
 
 def _gives_way(known: Fact | None, fact: Fact) -> bool:
-    """Return whether the fact of a user gives way to one of an id that is linked to the user."""
+    """Return whether the fact of a linked id replaces the user's fact."""
     return known is None or (fact.at > known.at and may_change(by_trusted=fact.is_trusted, of_trusted=known.is_trusted))
 
 
 def _forget(source: str, groups: Collection[str], memory: Memory, *, is_trusted: bool) -> None:
-    """Forget what an id holds of these groups, except what a public event may not change."""
+    """Delete the data of an id in these groups, except the part that a public event may not change."""
     if person := memory.person(source):
         facts = {
             group: fact
@@ -168,7 +169,7 @@ def _forget(source: str, groups: Collection[str], memory: Memory, *, is_trusted:
 
 
 def unlink_ids(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> None:
-    """Remove the links that name another user than an event of which nothing is kept; a newer link stays."""
+    """Remove links to another user than that of an event whose data is not stored; a newer link stays."""
     if event.user is None:
         return
     at = event.at

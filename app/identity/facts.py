@@ -1,4 +1,4 @@
-"""One event as identity memory sees it, the facts about people in it, and how facts complete a delivery."""
+"""An event in the form of identity memory, its facts about people, and the completion of a delivery by facts."""
 
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
@@ -9,7 +9,7 @@ from msgspec import Struct
 from app.core.fields import ACCOUNT, BROWSER, CONTACTS, DEVICE, memory_groups
 from app.core.people import GROUPS, OF_PERSON, Fact, Recalled, Remembered
 
-#: Groups that belong to a browser or an app, whoever uses it.
+#: Groups of a browser or an app, independent of its user.
 OF_BROWSER: Final = tuple(memory_groups(DEVICE, BROWSER))
 #: The group of a member.
 _GROUP_OF: Final = {name: group for group, names in GROUPS.items() for name in names}
@@ -20,7 +20,7 @@ __all__ = ["GROUPS", "NOBODY", "OF_BROWSER", "OF_PERSON", "groups_of", "is_remem
 
 
 def groups_of(user_data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return, of each group that a `user_data` has any member of, the members that it has."""
+    """Return the members of each group in a `user_data`, for groups with at least one member."""
     found: dict[str, dict[str, Any]] = {}
     for name, value in user_data.items():
         if group := _GROUP_OF.get(name):
@@ -32,7 +32,7 @@ def groups_of(user_data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def is_remembered(fact: Fact, members: Mapping[str, Any]) -> bool:
-    """Return whether each of these members is remembered, with the same values in any order."""
+    """Return whether memory has each of these members, with the same values in any order."""
     return fact.members == members or all(_same(fact.members.get(name), value) for name, value in members.items())
 
 
@@ -42,61 +42,61 @@ def _same(one: Any, other: Any) -> bool:
 
 #: Types of events that link ids to users.
 LINKING: Final = frozenset({"track", "page", "screen", "identify", "alias", "group"})
-#: Of these, those whose person is remembered: the traits of a `group` are a company's.
+#: Those whose person is stored: the traits of a `group` belong to a company.
 TELLING: Final = LINKING - {"group"}
 
 
 class IdentityEvent(Struct, frozen=True, kw_only=True, gc=False):
-    """One event. Ids stand there as keys (`IdKeys`), persons as digests."""
+    """An event with its ids as keys (`IdKeys`) and its personal data as digests."""
 
     #: The event's type.
     kind: str
-    #: Its own time, Unix seconds; never later than its receipt.
+    #: The timestamp of the event, Unix seconds; never later than its receipt.
     at: float
-    #: Of its `userId`; None where it has none.
+    #: The key of its `userId`; `None` without one.
     user: str | None = None
-    #: Of a `userId` that its sender is not believed; None elsewhere.
+    #: The key of a `userId` from an untrusted sender; otherwise `None`.
     claimed: str | None = None
-    #: Of its `anonymousId`; None where it has none.
+    #: The key of its `anonymousId`; `None` without one.
     anonymous: str | None = None
-    #: Of an alias's `previousId`: as the name of a user, and as an `anonymousId`. None elsewhere.
+    #: Of an alias's `previousId`: its key as a user, and as an `anonymousId`. Otherwise `None`.
     previous: tuple[str, str] | None = None
-    #: The `user_data` that the default mapping finds in it, as it would be sent.
+    #: The `user_data` of the default mapping, as it would be sent.
     found: Mapping[str, Any]
-    #: It is withheld, or carries `opt_out` or Limited Data Processing: nothing may be kept of it.
+    #: The event is withheld, or has `opt_out` or Limited Data Processing: its data must not be stored.
     is_withheld: bool = False
-    #: The person says no in it.
+    #: The event has an opt-out of the person.
     is_no: bool = False
-    #: The person says yes in it, in so many words.
+    #: The event has an explicit opt-in of the person.
     is_yes: bool = False
-    #: It says the permission that sending an advertising id needs.
+    #: The event has the permission that is required to send an advertising id.
     may_use_device: bool = False
-    #: Its sender is known by a secret, not only by a public write key.
+    #: A secret authenticates its sender, unlike a public write key.
     is_trusted: bool = True
 
 
-#: Lists of `user_data` of which a person has one value.
+#: Lists of `user_data` with a single value for each person.
 _SINGLE: Final = (*CONTACTS, *(name for names in memory_groups(ACCOUNT).values() for name in names))
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class PersonHistory(Struct, frozen=True, kw_only=True, gc=False):
-    """What memory has for the deliveries of one event."""
+    """The data in memory for the deliveries of an event."""
 
     #: The own time of the event, Unix seconds.
     at: float = 0
-    #: By group: what it may fill.
+    #: By group: facts that may be added.
     facts: Mapping[str, Fact] = _NONE
-    #: By member of CONTACTS: the newest fact that is remembered of the person.
+    #: By member of CONTACTS: the newest stored fact of the person.
     newest: Mapping[str, Fact] = _NONE
-    #: The event tells who somebody is from now on, so what it says may differ from before.
+    #: The event links an id to a user, so its data may differ from earlier data.
     introduces: bool = False
 
     def fill(self, user_data: dict[str, Any], groups: Collection[str]) -> dict[str, Recalled]:
-        """Complete a finished `user_data`, in place, by the groups that it has no member of; tell of each that it was.
+        """Add missing groups to a finished `user_data`, in place; return the origin of each added group.
 
-        Only `groups` are filled. A delivery of several people is left as it is, and one of somebody else than the
-        person that is remembered gets none of the person's groups.
+        Only `groups` are added, and only if no member of the group is present. A delivery about several people is
+        unchanged, and a delivery about a person other than the stored one gets none of the person's groups.
         """
         if not self.facts or are_several(user_data):
             return {}
@@ -109,17 +109,17 @@ class PersonHistory(Struct, frozen=True, kw_only=True, gc=False):
         return filled
 
 
-#: What is known where nothing may be used.
+#: The history if no data may be used.
 NOTHING_KNOWN: Final = PersonHistory()
 
 
 def are_several(user_data: Mapping[str, Any]) -> bool:
-    """Return whether a `user_data` is about more than one person: it has several of what a person has one of."""
+    """Return whether a `user_data` is about several people: a field with one value per person has several."""
     return any(name in user_data and len(user_data[name]) > 1 for name in _SINGLE)
 
 
 def differs(user_data: Mapping[str, Any], newest: Mapping[str, Fact]) -> bool:
-    """Return whether somebody else may be acting than the person that is remembered."""
+    """Return whether the acting person may differ from the stored one."""
     for name in CONTACTS:
         if name in user_data and (known := newest.get(name)) and not is_remembered(known, {name: user_data[name]}):
             return True
@@ -127,5 +127,5 @@ def differs(user_data: Mapping[str, Any], newest: Mapping[str, Fact]) -> bool:
 
 
 def groups_named(names: Collection[str]) -> frozenset[str]:
-    """Return the groups that have a member, by Pinterest's names, among `names`."""
+    """Return the groups with a member in `names`, by Pinterest's names."""
     return frozenset(group for group, members in GROUPS.items() if not set(members).isdisjoint(names))

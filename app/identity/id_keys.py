@@ -1,4 +1,4 @@
-"""Ids as they are kept: keyed digests, which nobody can tell the id from without the secret of the installation."""
+"""Ids as they are stored: keyed digests. Without the secret of the installation the id cannot be computed."""
 
 import hashlib
 from collections.abc import Awaitable, Callable
@@ -7,36 +7,36 @@ from typing import Any, Final
 
 from app.core.values.placeholders import is_no_id
 
-#: SHA-256 works through so much at a time, and HMAC pads its key by these bytes: RFC 2104, section 2.
+#: The block size of SHA-256, to which HMAC pads its key: RFC 2104, section 2.
 _BLOCK_BYTES: Final = 64
 _INNER, _OUTER = 0x36, 0x5C
-#: So many ids are known again at once, in this process only.
+#: The size of the cache of keys in this process.
 _REMEMBERED: Final = 8_192
 
 
 class IdKeys:
-    """Makes keys of ids. An id of a user and the same text as an `anonymousId` have different keys."""
+    """Computes keys of ids. A user id and the same text as an `anonymousId` have different keys."""
 
     def __init__(self, secret: bytes) -> None:
-        """Take the secret of the installation, by which ids are keyed; b"" where it is not known yet."""
+        """Use the secret of the installation; b"" if it is not known yet."""
         self.use(secret)
 
     def use(self, secret: bytes) -> None:
-        """Key ids by this secret from now on."""
+        """Use this secret from now on."""
         self.has_secret = bool(secret)
-        #: Returns the key of a `userId`: HMAC-SHA-256 in hex. None where what is given is no id.
+        #: Returns the key of a `userId`: HMAC-SHA-256 in hex. `None` if the value is not an id.
         self.user = _Digests(secret, b"userId\0").of
-        #: Returns the key of an `anonymousId`, alike.
+        #: Returns the key of an `anonymousId` in the same way.
         self.anonymous = _Digests(secret, b"anonymousId\0").of
 
     async def ask(self, secret: Callable[[], Awaitable[bytes]]) -> None:
-        """Key ids by the secret that `secret` returns, unless one is known. Raises what it raises."""
+        """Use the secret that `secret` returns, unless a secret is known. Raises the errors of `secret`."""
         if not self.has_secret:
             self.use(await secret())
 
 
 class _Digests:
-    """Makes HMAC-SHA-256 of one kind of ids, by the two SHA-256 that it consists of: faster than the module `hmac`."""
+    """Computes HMAC-SHA-256 of ids from its two SHA-256 parts, which is faster than the module `hmac`."""
 
     def __init__(self, secret: bytes, kind: bytes) -> None:
         padded = (secret if len(secret) <= _BLOCK_BYTES else hashlib.sha256(secret).digest()).ljust(_BLOCK_BYTES, b"\0")

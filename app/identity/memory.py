@@ -24,41 +24,41 @@ from app.identity.facts import NOBODY
 
 
 class Memory(Protocol):
-    """What is remembered, by the keys of ids. Whoever makes one decides how it is kept."""
+    """The stored data, by the keys of ids. Each implementation decides about its storage."""
 
-    #: There is no room for another suppression, so nothing more may be remembered.
+    #: No room is left for another suppression, so no more data may be stored.
     is_full: bool
     #: Keys that were erased.
     erased: list[str]
 
     def person(self, key: str) -> Remembered | None:
-        """Return what is remembered under an id; None where nothing is."""
+        """Return the data of an id, or `None`."""
         ...
 
     def keep(self, key: str, person: Remembered) -> None:
-        """Remember this under an id, in place of what was; a person without facts and link is forgotten."""
+        """Store this as the data of an id; a person without facts and link is deleted."""
         ...
 
     def linked_to(self, key: str) -> Iterable[str]:
-        """Return ids whose link names this user, the newest links first; of very many only the newest."""
+        """Return ids that are linked to this user, the newest links first; of very many only the newest."""
         ...
 
     def suppression(self, key: str) -> Suppression | None:
-        """Return who said no that still holds for an id; None where none holds."""
+        """Return the active suppression of an id, or `None`."""
         ...
 
     def set_suppression(self, key: str, suppression: Suppression | None) -> None:
-        """Note who said no that holds for an id; None: none holds from now on."""
+        """Store the suppression of an id; `None`: delete it."""
         ...
 
     @property
     def has_suppressions(self) -> bool:
-        """Whether a no of anybody holds. Where none does, nobody has to be looked at."""
+        """Return whether any suppression is active; without one, no lookup is needed."""
         ...
 
 
 class HeldMemory:
-    """A Memory that is nowhere but in this process, and has no bounds: for previews."""
+    """A Memory in this process only, without limits: for previews."""
 
     def __init__(self) -> None:
         self.is_full = False
@@ -99,7 +99,7 @@ class HeldMemory:
         return bool(self._suppressions)
 
 
-#: What only makes something newer is written once in so long a time, or in a seventh of what anything lasts.
+#: A change that only renews a time is written at most once in this period, or in a seventh of the shortest lifetime.
 RENEWED_AFTER_S: Final = DAY_S
 _PARTS: Final = 7
 
@@ -110,28 +110,28 @@ _decode_suppression: Final = msgspec.json.Decoder(Suppression).decode
 
 
 class LoadedMemory(HeldMemory):
-    """Rows are added before the rules ask for them; a key of which there is no row is not remembered."""
+    """Rows are added before the rules read them; a key without a row has no data."""
 
     def __init__(self, rules: MemorySettings, *, public_key: str | None = None) -> None:
-        """Take the public key that the events come by; None where they are trusted."""
+        """Use the public key of the events; `None` for trusted events."""
         super().__init__()
         self._rules = rules
         self.public_key = public_key
         lasts_s = filter(None, (rules.session_s, rules.remember_s, rules.lasts_s("click")))
         self._renewed_after_s = min(RENEWED_AFTER_S, *(each / _PARTS for each in lasts_s))
-        #: As they were found.
+        #: The rows as read from the store.
         self._found: dict[str, PersonRow] = {}
         self._marked: dict[str, str] = {}
         self._asked: set[str] = set()
-        #: What the rules have kept something under; it may be what was found.
+        #: Keys that the rules have written, possibly without a change.
         self._kept: set[str] = set()
 
     def unasked(self, keys: Iterable[str]) -> list[str]:
-        """Return those of some keys that were not asked for yet."""
+        """Return the keys that have not been looked up yet."""
         return [key for key in dict.fromkeys(keys) if key not in self._asked]
 
     def add(self, keys: Iterable[str], found: PeopleFound) -> None:
-        """Take what was found of keys that were asked for. What the call has changed already stays as it is."""
+        """Add the rows of keys that were looked up. Data that the call has already changed stays."""
         self._asked.update(keys)
         self.is_full = self.is_full or found.is_full
         linked = []
@@ -154,12 +154,12 @@ class LoadedMemory(HeldMemory):
         self._kept.add(key)
 
     def changes(self) -> PeopleChanges | None:
-        """Return what is to be written; None where that is nothing."""
+        """Return the changes to write, or `None`."""
         people = sorted(self._changed(), key=attrgetter("key"))
         suppressions = dict.fromkeys(change.key for change in people)
         known = {*self._suppressions, *self._marked}
         now = {key: _encode(suppression).decode() for key, suppression in self._suppressions.items()}
-        if self.is_full:  # only what is known may change
+        if self.is_full:  # only known suppressions may change
             now = {key: text for key, text in now.items() if key in self._marked}
         suppressions |= dict.fromkeys(key for key in known if now.get(key) != self._marked.get(key))
         if not suppressions:
@@ -173,7 +173,7 @@ class LoadedMemory(HeldMemory):
         )
 
     def traces(self) -> list[str]:
-        """Return the ids that were erased, and what was found under them: it may be left in files."""
+        """Return the erased ids and the values found under them, which may still be in files."""
         found = [self._found[key].record for key in self.erased if key in self._found]
         members = (value for person in found for fact in person.facts.values() for value in fact.members.values())
         return self.erased + [text for value in members for text in ([value] if isinstance(value, str) else value)]
@@ -184,7 +184,7 @@ class LoadedMemory(HeldMemory):
             found = self._found.get(key, _NOTHING_FOUND)
             is_closed = (
                 key in self._suppressions and key not in self._marked
-            )  # then nobody may have remembered it meanwhile
+            )  # the write requires that the id is still unknown
             if not is_closed and (person is found.record or _only_renews(found.record, person, self._renewed_after_s)):
                 continue
             if not person.facts and not person.link:
@@ -210,7 +210,7 @@ class LoadedMemory(HeldMemory):
 
 
 def _only_renews(before: Remembered, person: Remembered, after_s: float) -> bool:
-    """Return whether nothing changed but times, and those by so little that it need not be written."""
+    """Return whether only times changed, and by too little to be written."""
     if before.link is not person.link and not _renews(before.link, person.link, after_s):
         return False
     if before.facts is person.facts:
@@ -222,7 +222,7 @@ def _only_renews(before: Remembered, person: Remembered, after_s: float) -> bool
         if fact is not old and not (
             old
             and fact.is_trusted == old.is_trusted
-            and (fact.members is old.members or fact.members == old.members)  # of equal ones the older is kept
+            and (fact.members is old.members or fact.members == old.members)  # of equal values the older is used
             and fact.at - old.at < after_s
         ):
             return False
@@ -235,12 +235,15 @@ def _renews(before: Link | None, link: Link | None, after_s: float) -> bool:
     return link.at - before.at < after_s and link == replace(before, at=link.at)
 
 
-#: What goes from an id that is linked to another user than before; its device stays.
+#: Groups that are deleted when an id is linked to another user; the device stays.
 SOMEBODY_ELSES: Final = frozenset(memory_groups(PERSON, BROWSER))
 
 
 class TrustedMemory:
-    """Another Memory without what public events said. What is kept in it is trusted, and takes the public's place."""
+    """A view of another Memory without data from public events.
+
+    Data that is stored through it is trusted, and replaces public data.
+    """
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory

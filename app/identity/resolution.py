@@ -1,4 +1,4 @@
-"""What becomes of memory by one event, and what memory has for it: all rules of identity, in their order."""
+"""All rules of identity in order: the changes of memory by an event, and the data in memory for the event."""
 
 from msgspec.structs import replace
 
@@ -25,7 +25,7 @@ from app.identity.suppression import hand_on, is_suppressed, lift_suppression, s
 
 
 def look_up(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> PersonHistory:
-    """Return what may fill the deliveries of an event, and what tells its person from others."""
+    """Return the facts that may complete the deliveries of an event, and those that distinguish its person."""
     user = _user_of(event, memory, rules)
     person = memory.person(user) if user else None
     here = memory.person(event.anonymous) if event.anonymous else None
@@ -50,9 +50,9 @@ def look_up(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> Pers
 
 
 def _user_of(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> str | None:
-    """Return the user that an event is about: its own, else the one who used its browser lately; None: nobody known.
+    """Return the user of an event: its own, otherwise the recent user of its browser; `None` if unknown.
 
-    None also where the event claims a user that is not believed, and that is not the one who used its browser.
+    Also `None` if the event has an untrusted `userId` that is not the recent user of its browser.
     """
     at = event.at
     if event.user:
@@ -68,7 +68,7 @@ def _user_of(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> str
 def _look_under_later_names(
     newest: dict[str, Fact], user: str, at: float, memory: Memory, rules: MemorySettings
 ) -> None:
-    """Add to the newest facts what the person has under the names that the user took since."""
+    """Add the facts that the person has under later names to the newest facts."""
     own = memory.person(user)
     if own is None or own.link is None:  # nearly always
         return
@@ -77,7 +77,7 @@ def _look_under_later_names(
 
 
 def _click_elsewhere(event: IdentityEvent, user: str | None, memory: Memory, rules: MemorySettings) -> Fact | None:
-    """Return the newest click of all that a user has; None where there is no user."""
+    """Return the newest click of a user's ids; `None` without a user."""
     newest: Fact | None = None
     for key in ids_of(memory, user, event.at, rules, until=event.at) if user else ():
         fact = _usable(memory.person(key), "click", event.at, rules)
@@ -87,15 +87,15 @@ def _click_elsewhere(event: IdentityEvent, user: str | None, memory: Memory, rul
 
 
 def _usable(person: Remembered | None, group: str, at: float, rules: MemorySettings) -> Fact | None:
-    """Return what is remembered of a group, where it was observed by the time of the event and is not too old."""
+    """Return the fact of a group if it was observed before the event and is not too old."""
     fact = person.facts.get(group) if person else None
     return fact if fact and 0 <= at - fact.at <= rules.lasts_s(group) else None
 
 
 def resolve_identity(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> PersonHistory:
-    """Remember what an event says, in `memory`, and return what memory has for its deliveries.
+    """Store the data of an event in `memory`, and return the data in memory for its deliveries.
 
-    Events of one request come in their order. A trusted event sees only what trusted events said.
+    Events of a request are resolved in order. A trusted event only reads data from trusted events.
     """
     seen = TrustedMemory(memory) if event.is_trusted else memory
     if event.is_no or event.is_withheld:
@@ -117,7 +117,7 @@ def resolve_identity(event: IdentityEvent, memory: Memory, rules: MemorySettings
 
 
 def _meet(event: IdentityEvent, previous: list[str], memory: Memory, rules: MemorySettings) -> PersonHistory:
-    """Do `resolve_identity` for an event whose person did not say no."""
+    """Resolve an event without an opt-out."""
     if event.kind in LINKING:
         link_ids(event, previous, memory, rules)
     if are_several(event.found):
@@ -132,7 +132,7 @@ def _meet(event: IdentityEvent, previous: list[str], memory: Memory, rules: Memo
 
 
 def _observe(event: IdentityEvent, memory: Memory, rules: MemorySettings, *, without_person: bool) -> None:
-    """Remember what an event says of its person and its browser; `without_person` leaves the person's groups out."""
+    """Store the data of an event about its person and browser; `without_person` omits the person's groups."""
     user, anonymous, at = event.user, event.anonymous, event.at
     for group, members in groups_of(event.found).items():
         if group == "external_id":
@@ -154,14 +154,14 @@ def _observe(event: IdentityEvent, memory: Memory, rules: MemorySettings, *, wit
                 fact = Fact(members=members, at=at, by=event.kind, is_trusted=event.is_trusted)
             elif at < before.at:
                 continue
-            else:  # of two that agree the fuller one
+            else:  # of two matching facts the more complete one
                 fuller = before.members if is_remembered(before, members) else members
                 fact = Fact(members=fuller, at=at, by=event.kind, is_trusted=event.is_trusted)
             memory.keep(key, Remembered(facts={**known.facts, group: fact}, link=known.link))
 
 
 def _was_handed_on(user: str | None, anonymous: str | None, at: float, memory: Memory, rules: MemorySettings) -> bool:
-    """Return whether the browser of an event is another user's since: the clicks that it had then were dropped."""
+    """Return whether another user has taken over the browser of an event since, so that its clicks were deleted."""
     if not (user and anonymous):
         return False
     return end_of(memory, anonymous, at, rules) != end_of(memory, user, at, rules)

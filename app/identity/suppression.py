@@ -1,7 +1,7 @@
-"""Who said no: the ids of that person are erased and suppressed, until the same id says yes; and who asks to be erased.
+"""Opt-outs and erasures: the ids of a person are erased and suppressed, until the same id opts in.
 
-A trusted no goes only by a trusted yes. A public no holds for public events of its ids, and for trusted events of a
-user to whom a trusted event linked the browser that said it.
+A trusted opt-out ends only by a trusted opt-in. A public opt-out applies to public events of its ids, and to trusted
+events of a user if a trusted event linked the browser of the opt-out to that user.
 """
 
 import math
@@ -19,11 +19,12 @@ from app.identity.alias_graph import chain, ids_of, sources_of
 from app.identity.facts import LINKING, NOBODY, IdentityEvent
 from app.identity.memory import Memory, TrustedMemory
 
-#: So many nos are told apart of one id. Further ones are joined, and then lifted by a yes of the id itself alone.
+#: Maximum number of separate opt-outs of an id. Further ones are merged, and only an opt-in of the id itself cancels
+#: them.
 MAX_NOS: Final = 8
-#: The no of a browser of which no user is known ends so long after it was said.
+#: An opt-out of a browser without a known user ends after this time.
 ALONE_S: Final = 400 * DAY_S
-#: A no is noted of so many other ids with each of its own.
+#: Maximum number of linked ids that are stored with each own id.
 MAX_ALSO: Final = 100
 _NOBODYS: Final = Suppression(nos=())
 
@@ -35,7 +36,7 @@ def ids_in(event: IdentityEvent) -> list[str]:
 
 
 def with_no(suppression: Suppression | None, no: No, also: Iterable[str] = ()) -> Suppression:
-    """Return a suppression with one more no, which holds for the ids `also` too."""
+    """Return a suppression with another opt-out, which also applies to the ids `also`."""
     before = suppression or _NOBODYS
     nos = {(each.by, each.is_trusted): each for each in before.nos}
     known = nos.get((no.by, no.is_trusted))
@@ -55,9 +56,9 @@ def with_no(suppression: Suppression | None, no: No, also: Iterable[str] = ()) -
 
 
 def suppress(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> None:
-    """Erase and suppress the ids of an event, its user or the one they are linked to, and every id linked to that user.
+    """Erase and suppress the ids of an event, its user or the linked user, and every id linked to that user.
 
-    Links stay, so that an event with a linked id is known to be of a person who said no.
+    Links stay, so that an event with a linked id is recognised as one of a suppressed person.
     """
     reached = _reached(event, memory, rules)
     browsers = sources_of(event)
@@ -78,7 +79,7 @@ def suppress(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> Non
 
 
 def _closed_by(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> dict[str, None]:
-    """Return the ids for which the no of an event holds, in a memory as it is told to the event."""
+    """Return the ids that an event's opt-out applies to, in a memory as the event sees it."""
     keys = dict.fromkeys(ids_in(event))
     for key in [event.user] if event.user else list(keys):
         for user in chain(memory, key, event.at, rules):
@@ -87,7 +88,7 @@ def _closed_by(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> d
 
 
 def _reached(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> dict[str, None]:
-    """Return the ids of which a no holds for trusted events as well."""
+    """Return the ids for which an opt-out also applies to trusted events."""
     trusted = TrustedMemory(memory)
     if event.is_trusted:
         return _closed_by(event, trusted, rules)
@@ -96,7 +97,7 @@ def _reached(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> dic
 
 
 def hand_on(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> None:
-    """Let the public nos of a browser hold for the user, to whom a trusted event links it."""
+    """Extend the public opt-outs of a browser to the user that a trusted event links to it."""
     if not (event.user and event.is_trusted and event.kind in LINKING):
         return
     users = chain(TrustedMemory(memory), event.user, event.at, rules)
@@ -111,7 +112,7 @@ def hand_on(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> None
 
 
 def lift_suppression(event: IdentityEvent, memory: Memory) -> None:
-    """Lift what is older than the yes of an event: the nos of its ids, and each no that its browser said."""
+    """Cancel opt-outs older than the event's opt-in: those of its ids, and those of its browser."""
     own, browsers = ids_in(event), sources_of(event)
     keys = dict.fromkeys(own)
     for key in browsers:
@@ -132,22 +133,22 @@ def _is_lifted(no: No, event: IdentityEvent, browsers: list[str], *, is_own: boo
 
 
 def is_suppressed(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> bool:
-    """Return whether one of an event's ids, or a user that one is linked to, is suppressed."""
+    """Return whether any of an event's ids, or a linked user, is suppressed."""
     return any(
         memory.suppression(user) is not None for key in ids_in(event) for user in chain(memory, key, event.at, rules)
     )
 
 
-#: Links that are too old to be used still lead to what has to go.
+#: Links that are too old to be used still identify data to erase.
 FOR_EVER: Final = MemorySettings.model_construct(
     remember_days=math.inf, retention_days=RetentionDays.model_construct(click=math.inf, session=math.inf)
 )
 
 
 def ids_of_person(memory: Memory, rules: MemorySettings, key: str, *, now: float) -> list[str]:
-    """Return an id, the users that it leads to, and every id that is or was linked to one of them.
+    """Return an id, the users that it is linked to, and every id that is or was linked to these users.
 
-    A user whom another was linked to by an alias is the same person. `now` is Unix seconds.
+    Users that an alias linked are the same person. `now` is Unix seconds.
     """
     waiting = chain(memory, key, now, rules)
     found = dict.fromkeys(waiting)
@@ -162,10 +163,10 @@ def ids_of_person(memory: Memory, rules: MemorySettings, key: str, *, now: float
 def erase(
     memory: Memory, rules: MemorySettings, *, user: str | None = None, anonymous: str | None = None, now: float
 ) -> list[str]:
-    """Forget what is remembered under a user's key, and under every id that is or was linked to that user.
+    """Erase the data of a user's key, and of every id that is or was linked to that user.
 
-    Of an `anonymousId` only its own is forgotten. Suppressions stay. Returns the keys under which anything was
-    remembered, and notes all keys that were looked at as erased; `now` is Unix seconds.
+    For an `anonymousId` only its own data is erased. Suppressions stay. Returns the keys with data, and records all
+    examined keys as erased; `now` is Unix seconds.
     """
     found = dict.fromkeys(ids_of_person(memory, rules, user, now=now) if user else ())
     if anonymous:
