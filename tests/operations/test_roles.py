@@ -45,7 +45,7 @@ def ask(route: str, **given: Any) -> Ask:
 OPERATIONS: dict[str, tuple[UserRole, list[Ask]]] = {
     "deliveries list": (V, [ask("GET /api/v1/deliveries"), ask("GET /console/deliveries")]),
     "deliveries show": (V, [ask("GET /api/v1/deliveries/{id}"), ask("GET /console/delivery")]),
-    "deliveries causes": (V, [ask("GET /api/v1/deliveries/causes")]),
+    "deliveries causes": (V, [ask("GET /api/v1/deliveries/causes"), ask("GET /console/deliveries")]),
     "deliveries redrive": (
         O,
         [ask("POST /api/v1/deliveries/redrive", all=True), ask("POST /console/deliveries/redrive", all="true")],
@@ -62,7 +62,10 @@ OPERATIONS: dict[str, tuple[UserRole, list[Ask]]] = {
     "events list": (V, [ask("GET /api/v1/inventory"), ask("GET /console/inventory")]),
     "events properties": (V, [ask("GET /console/inventory/name")]),
     "events show": (V, [ask("GET /api/v1/messages/{message_id}"), ask("GET /console/message")]),
-    "events find": (V, [ask("POST /api/v1/find", text="SO-1"), ask("POST /console/find", text="SO-1")]),
+    "events find": (
+        V,
+        [ask("POST /api/v1/find", text="SO-1"), ask("GET /console/find"), ask("POST /console/find", text="SO-1")],
+    ),
     "events find, of a person": (O, [ask("POST /api/v1/find", text=EMAIL), ask("POST /console/find", text=EMAIL)]),
     "events not-sent": (V, [ask("GET /api/v1/dropped-events")]),
     "events counts": (V, [ask("GET /api/v1/counts")]),
