@@ -359,6 +359,7 @@ REMOVED: Final = MappingProxyType(
         "HONOUR_INTEGRATIONS": "INTEGRATION_NAMES=none sends events whatever their `integrations` say.",
         "LEDGER_DAYS": "Set RETENTION_DAYS=other:DAYS.",
         "LEDGER_DELIVERED_DAYS": "Set RETENTION_DAYS=delivered:DAYS.",
+        "MAX_BODY_BYTES": "MAX_DECOMPRESSED_BYTES limits a request both as sent and decompressed.",
         "MAX_CONNECTIONS_PER_ADDRESS": "The limit is always 256. TRUSTED_PROXIES are exempt.",
         "MAX_JSON_DEPTH": "The limit is always 64 levels.",
         "MAX_UNPACKED_BYTES": "Use MAX_DECOMPRESSED_BYTES.",

@@ -502,8 +502,9 @@ class SenderSettings(SourceSettings, ServingSettings):
     )
 
     # Bounds of requests
-    max_body_bytes: Bytes = Field(8_000_000, ge=1, description="size of one request as sent")
-    max_decompressed_bytes: Bytes = Field(8_000_000, ge=1, description="size of one request, decompressed")
+    max_decompressed_bytes: Bytes = Field(
+        8_000_000, ge=1, description="size of one request, both as sent and decompressed"
+    )
     max_decompressed_in_flight: Bytes = Field(
         32_000_000, ge=1, description="size of all open requests together, decompressed"
     )

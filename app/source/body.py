@@ -262,7 +262,7 @@ class Limits:
     def of_webhook(cls, settings: SenderSettings) -> Self:
         """Return the limits of the webhook, the defaults of all named sources."""
         return cls(
-            max_body_bytes=settings.max_body_bytes,
+            max_body_bytes=settings.max_decompressed_bytes,
             max_decompressed_bytes=settings.max_decompressed_bytes,
             max_events=settings.max_events,
             max_event_bytes=None,

@@ -90,7 +90,7 @@ TOO_LARGE = Refusal(
     code="too_large",
     message="The body is too large for this endpoint. Send fewer events.",
     closes=True,
-    setting="MAX_BODY_BYTES, MAX_DECOMPRESSED_BYTES, `limits` of the source",
+    setting="MAX_DECOMPRESSED_BYTES, `limits` of the source",
 )
 TOO_MANY = Refusal(
     status=413,
