@@ -359,8 +359,9 @@ class OutboxSettings(MemorySettings, EventAgeSettings):
     unconfirmed_orders: Literal["send", "withhold"] = Field(
         "send", description="send, or keep in the quarantine, an order of the page that the shop does not confirm"
     )
-    tag_event_id: Literal["named", "message"] = Field(
-        "named", description="what the page gives its tag as event id: the `event_id` of the event, or its `messageId`"
+    tag_event_id: Literal["event_id", "message_id"] = Field(
+        "event_id",
+        description="event id that the page passes to its tag: the `event_id` of the event, or its `messageId`",
     )
     destinations_dir: FolderPaths = Field((), description="folders of ad accounts, one YAML file each, in the same way")
 
@@ -497,7 +498,7 @@ class SenderSettings(SourceSettings, ServingSettings):
     write_key_limits: Texts = Field(
         (), description="`name:events:bytes` a minute for a write key, `name@address:...` for each address; beyond: 429"
     )
-    public_order_max: AmountsByCurrency = Field(
+    max_public_order_value: AmountsByCurrency = Field(
         (), description="`USD:1000`: dearer public orders are withheld; off by default, see trust.md"
     )
 
@@ -508,7 +509,7 @@ class SenderSettings(SourceSettings, ServingSettings):
     max_decompressed_in_flight: Bytes = Field(
         32_000_000, ge=1, description="size of all open requests together, decompressed"
     )
-    max_events: Count = Field(4_000, ge=1, description="events in one webhook request")
+    max_events_per_request: Count = Field(4_000, ge=1, description="events in one webhook request")
     sdk_origins: Texts = Field(
         (), description="origins of pages whose SDKs may send, or `*`; default: any with a write key, otherwise none"
     )
@@ -532,7 +533,7 @@ class SenderSettings(SourceSettings, ServingSettings):
     @property
     def public_order_limits(self) -> dict[str, Decimal]:
         """How dear a public order may be, by currency; of others any amount is sent."""
-        return {text.partition(":")[0]: Decimal(text.partition(":")[2]) for text in self.public_order_max}
+        return {text.partition(":")[0]: Decimal(text.partition(":")[2]) for text in self.max_public_order_value}
 
     @property
     def key_names(self) -> tuple[str, ...]:
@@ -604,8 +605,8 @@ class Settings(
         None, description="MaxMind file of addresses: LDP_STATES asks it about events that name no state"
     )
     # Routing
-    switched_off: Literal["hold", "refuse"] = Field(
-        "hold", description="events while a switch is off: keep or withhold"
+    events_while_off: Literal["delay", "withhold"] = Field(
+        "delay", description="events that arrive while a switch is off: send later, or withhold"
     )
 
     @property
@@ -627,7 +628,7 @@ class Settings(
     @property
     def keeps_while_off(self) -> bool:
         """Whether events that arrive while a switch is off are kept and sent later; else they are withheld."""
-        return self.switched_off == "hold"
+        return self.events_while_off == "delay"
 
     def current_token(self) -> SecretStr:
         """Read the token that holds now: a changed PINTEREST_CONVERSION_TOKEN_FILE is taken up without a restart.

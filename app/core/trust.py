@@ -8,7 +8,7 @@ delay.
 from typing import Final, NamedTuple
 
 #: Prefix of the reason for withholding a public order above the configured amount.
-TOO_DEAR: Final = "PUBLIC_ORDER_MAX:"
+TOO_DEAR: Final = "MAX_PUBLIC_ORDER_VALUE:"
 
 
 class SourceTraits(NamedTuple):

@@ -153,7 +153,7 @@ NO_REPORTS: Final = (
     "No page reported its tag in these days. Set TAG_CHECK=true, and call pinrelay.watchTag in the page as "
     "docs/browser-helper.md shows."
 )
-MESSAGE_IDS: Final = "The page gives the tag the id of the message: `TAG_EVENT_ID=message` is right."
+MESSAGE_IDS: Final = "The page gives the tag the id of the message: `TAG_EVENT_ID=message_id` is right."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -121,7 +121,7 @@ class OrderWaits:
             side, warnings = replace(side, at=at), (*warnings, *about) if about else warnings
         else:
             side = replace(side, at=int(_received_at(event, now)))
-        if not is_trusted and self._rules.tag_event_id == "message":
+        if not is_trusted and self._rules.tag_event_id == "message_id":
             side = replace(side, names_event_id=True)
         wait_s = 0.0
         if (

@@ -264,7 +264,7 @@ class Limits:
         return cls(
             max_body_bytes=settings.max_decompressed_bytes,
             max_decompressed_bytes=settings.max_decompressed_bytes,
-            max_events=settings.max_events,
+            max_events=settings.max_events_per_request,
             max_event_bytes=None,
             request_timeout_s=settings.limits.request_timeout_s,
         )

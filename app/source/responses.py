@@ -96,7 +96,7 @@ TOO_MANY = Refusal(
     status=413,
     code="too_many_events",
     message="The request holds too many events. Send them in smaller batches.",
-    setting="MAX_EVENTS, `limits` of the source",
+    setting="MAX_EVENTS_PER_REQUEST, `limits` of the source",
 )
 OVER_QUOTA = Refusal(
     status=429,

@@ -175,7 +175,7 @@ def test_an_event_that_no_ad_account_takes_is_told(tmp_path: Path) -> None:
 
 def test_an_ad_account_that_is_switched_off_withholds_where_the_settings_refuse(tmp_path: Path) -> None:
     folder_of(tmp_path, a=SANDBOX, b=EUR)
-    mine = settings(destinations_dir=(tmp_path,), switched_off="refuse")
+    mine = settings(destinations_dir=(tmp_path,), events_while_off="withhold")
     walk = assemble.event_router(mine, lambda _, account: "off" if account == "3" else None)
     assert [(line.destination, line.outcome) for line in walk.lines(PAGE, shipped_catalog(), now=NOW)] == [
         ("Trial", Outcome.ENQUEUED),

@@ -135,11 +135,13 @@ def test_event_names_of_the_advertisers_own_are_known_wherever_the_settings_are(
     assert orjson.loads(sent)["event_name"] == "tasting"
 
 
-@pytest.mark.parametrize(("switched_off", "outcomes"), [("hold", [Outcome.ENQUEUED]), ("refuse", [Outcome.WITHHELD])])
+@pytest.mark.parametrize(
+    ("events_while_off", "outcomes"), [("delay", [Outcome.ENQUEUED]), ("withhold", [Outcome.WITHHELD])]
+)
 def test_switches_withhold_where_the_settings_refuse_what_is_switched_off(
-    switched_off: str, outcomes: list[Outcome]
+    events_while_off: str, outcomes: list[Outcome]
 ) -> None:
-    settings = assembled.settings(switched_off=switched_off)
+    settings = assembled.settings(events_while_off=events_while_off)
     pipeline = assemble.pipeline(settings, assembled.shipped_catalog(), why_off=lambda name, _: f"{name} is off")
     assert [line.outcome for line in pipeline.preview(orjson.loads(PAGE), now=NOW)] == outcomes
 

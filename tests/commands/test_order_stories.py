@@ -107,14 +107,14 @@ CASES = [
         [page(0, total=249), shop(60, total=249)],
         [Sent(60, "249", "web-0")],
         f"{E} {M}",
-        {"TAG_EVENT_ID": "message"},
+        {"TAG_EVENT_ID": "message_id"},
     ),
     Case(
         "the tag has the message id, the shop first",
         [shop(0, total=249), page(60, total=249)],
         [Sent(60, "249", "web-60")],
         f"{E} {M}",
-        {"TAG_EVENT_ID": "message"},
+        {"TAG_EVENT_ID": "message_id"},
     ),
     Case(
         "of two events of the page the newer names its id",

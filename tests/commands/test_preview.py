@@ -301,14 +301,14 @@ def test_preview_tells_what_was_sent_before_and_since_when(run: Run, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("switched_off", "outcome", "said"),
+    ("events_while_off", "outcome", "said"),
     [
-        ("hold", "enqueued", "Page Visit: would be sent, but held for now: the preset is switched off"),
-        ("refuse", "withheld", "Page Visit: withheld: the preset is switched off"),
+        ("delay", "enqueued", "Page Visit: would be sent, but held for now: the preset is switched off"),
+        ("withhold", "withheld", "Page Visit: withheld: the preset is switched off"),
     ],
 )
 def test_preview_and_import_obey_the_switches_as_the_server_does(
-    run: Run, tmp_path: Path, switched_off: str, outcome: str, said: str
+    run: Run, tmp_path: Path, events_while_off: str, outcome: str, said: str
 ) -> None:
     async def switch_off(outbox: Outbox) -> None:
         await PRESET_SWITCH.of("Page Visit").write(outbox, Switch(on=False))
@@ -316,9 +316,9 @@ def test_preview_and_import_obey_the_switches_as_the_server_does(
     in_outbox(tmp_path, switch_off)
     file = tmp_path / "events"
     file.write_text(json.dumps(PAGE), encoding="utf-8")
-    assert said in explained(run, PAGE, SWITCHED_OFF=switched_off)
+    assert said in explained(run, PAGE, EVENTS_WHILE_OFF=events_while_off)
     for arguments in (("--dry-run",), ()):
-        result = run("import", file, *arguments, "--json", SWITCHED_OFF=switched_off)
+        result = run("import", file, *arguments, "--json", EVENTS_WHILE_OFF=events_while_off)
         assert json.loads(result.stdout)["outcomes"] == {outcome: 1}
 
 

@@ -110,10 +110,10 @@ def test_the_demo_sends_to_its_own_sandbox_whatever_the_environment_says(
         WEBHOOK_HEADER="X-Key: secret",
         WEBHOOK_SHARED_SECRETS="secret",
         HOST="0.0.0.0",
-        MAX_EVENTS="1",
+        MAX_EVENTS_PER_REQUEST="1",
         PORT="eighty",
         CONSENT_CATEGORIES="ads",
-        SWITCHED_OFF="refuse",
+        EVENTS_WHILE_OFF="withhold",
     )
     assert result.exit_code == 0, result.output
     facts = json.loads(result.stdout.splitlines()[-1])

@@ -129,13 +129,13 @@ class TestSwitches:
         assert not await world.outbox.list_shared("switch/")
 
     @pytest.mark.parametrize(
-        ("switched_off", "said"),
-        [("hold", "are kept and sent when it is switched on again"), ("refuse", "are withheld: counted")],
+        ("events_while_off", "said"),
+        [("delay", "are kept and sent when it is switched on again"), ("withhold", "are withheld: counted")],
     )
     async def test_what_becomes_of_events_meanwhile_is_said_before(
-        self, switched_off: str, said: str, tmp_path: Path
+        self, events_while_off: str, said: str, tmp_path: Path
     ) -> None:
-        async with open_world(tmp_path, switched_off=switched_off) as world:
+        async with open_world(tmp_path, events_while_off=events_while_off) as world:
             assert said in await world.page("/console/mappings")
 
 

@@ -163,14 +163,16 @@ async def test_what_was_sent_before_is_a_duplicate_and_since_when(world: World) 
 
 
 @pytest.mark.parametrize(
-    ("switched_off", "title", "said"),
+    ("events_while_off", "title", "said"),
     [
-        ("hold", "1 delivery to Pinterest:", "kept for now: the preset is switched off"),
-        ("refuse", "Withheld.", "the preset is switched off"),
+        ("delay", "1 delivery to Pinterest:", "kept for now: the preset is switched off"),
+        ("withhold", "Withheld.", "the preset is switched off"),
     ],
 )
-async def test_a_switch_shows_as_the_door_obeys_it(switched_off: str, title: str, said: str, tmp_path: Path) -> None:
-    async with open_world(tmp_path, switched_off=switched_off) as world:
+async def test_a_switch_shows_as_the_door_obeys_it(
+    events_while_off: str, title: str, said: str, tmp_path: Path
+) -> None:
+    async with open_world(tmp_path, events_while_off=events_while_off) as world:
         await world.coordination.switch("Checkout", on=False)
         page = await post(world, event=text_of())
     assert f"<strong>{title}</strong>" in page

@@ -209,7 +209,7 @@ async def open_world(
     live: bool = True,
     accounts: tuple[AccountView, ...] = (),
     sources: Mapping[str, NamedSource | None] = MappingProxyType({}),
-    switched_off: str = "hold",
+    events_while_off: str = "delay",
     alert_webhook: AlertWebhook | None = None,
     **changes: Any,
 ) -> AsyncIterator[World]:
@@ -219,7 +219,9 @@ async def open_world(
         (folder / file).parent.mkdir(exist_ok=True)
         (folder / file).write_text(text, encoding="utf-8")
     settings = assembled.settings(
-        **{"presets_dir": (presets,), "mappings_dir": (mappings,), "switched_off": switched_off} | LIVE | changes
+        **{"presets_dir": (presets,), "mappings_dir": (mappings,), "events_while_off": events_while_off}
+        | LIVE
+        | changes
     )
     running = assemble.running_catalog(settings)
     url = changes.get("outbox_url") or new_store(folder, "pinrelay.db")

@@ -306,7 +306,7 @@ async def test_signed_orders_of_segment_are_trusted_only_if_a_setting_names_serv
 
 @pytest.mark.parametrize(
     "shop",
-    [{"webhook_shared_secrets": ("a secret of Segment",), "public_order_max": ("USD:1000",)}],
+    [{"webhook_shared_secrets": ("a secret of Segment",), "max_public_order_value": ("USD:1000",)}],
     indirect=True,
 )
 async def test_an_invented_order_of_segment_above_the_limit_of_public_orders_is_withheld(shop: Shop) -> None:

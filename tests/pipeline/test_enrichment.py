@@ -143,7 +143,8 @@ def test_what_is_withheld_is_not_remembered_whether_a_preset_takes_it_or_not(eve
 
 def test_nor_is_what_a_switch_withholds() -> None:
     walk = assemble.event_router(
-        settings(remember_days=90, switched_off="refuse"), lambda name, _: "off" if name == "Order Completed" else None
+        settings(remember_days=90, events_while_off="withhold"),
+        lambda name, _: "off" if name == "Order Completed" else None,
     )
     memory = HeldMemory()
     order = ORDER | {"messageId": "m", "timestamp": NOW, "properties": {"email": "ann@shop.example"}}

@@ -501,7 +501,7 @@ configurations = st.fixed_dictionaries(
         "consent_categories": st.sampled_from([(), ("ads",), ("ads", "site")]),
         "rudder_consent_ids": st.sampled_from([(), ("pin",)]),
         "integration_names": st.sampled_from([("none",), ("Shop",), ("PINTEREST_TAG", "Shop")]),
-        "switched_off": st.sampled_from(["hold", "refuse"]),
+        "events_while_off": st.sampled_from(["delay", "withhold"]),
         "default_country": st.sampled_from([None, "DE"]),
         "default_currency": st.sampled_from([None, "EUR"]),
         "ldp_states": st.sampled_from([(), ("CA",)]),
@@ -703,14 +703,14 @@ async def test_of_many_events_the_repeated_ones_are_foreseen(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("switched_off", "outcome", "kept"),
-    [("hold", Outcome.ENQUEUED, "the preset is switched off"), ("refuse", Outcome.WITHHELD, "")],
+    ("events_while_off", "outcome", "kept"),
+    [("delay", Outcome.ENQUEUED, "the preset is switched off"), ("withhold", Outcome.WITHHELD, "")],
 )
 async def test_a_switch_keeps_or_withholds_as_the_settings_say(
-    tmp_path: Path, switched_off: str, outcome: Outcome, kept: str
+    tmp_path: Path, events_while_off: str, outcome: Outcome, kept: str
 ) -> None:
     switches = Switches(presets_off=frozenset({"Order Completed"}))
-    async with both(tmp_path, switches, switched_off=switched_off) as (explainer, _, _):
+    async with both(tmp_path, switches, events_while_off=events_while_off) as (explainer, _, _):
         report = of(await explainer.explain(order(), shipped_catalog(), now=NOW), "Order Completed")
     assert (report.outcome, report.kept) == (outcome, kept)
 

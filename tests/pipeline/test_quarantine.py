@@ -76,15 +76,15 @@ async def test_a_public_order_that_is_too_dear_is_withheld_and_kept(
     url: str, money: dict[str, Any], *, is_trusted: bool, is_kept: bool
 ) -> None:
     event = DEAR | {"properties": {"order_id": "SO-1"} | money}
-    found = await kept(url, event, is_trusted=is_trusted, public_order_max=("USD:1000", "EUR:900.5"))
+    found = await kept(url, event, is_trusted=is_trusted, max_public_order_value=("USD:1000", "EUR:900.5"))
     assert [(each.outcome.value, each.is_trusted) for each in found] == ([("withheld", False)] if is_kept else [])
     if is_kept:
-        assert found[0].reason.startswith("PUBLIC_ORDER_MAX: a public order of more than ")
+        assert found[0].reason.startswith("MAX_PUBLIC_ORDER_VALUE: a public order of more than ")
 
 
 async def test_only_orders_are_too_dear(url: str) -> None:
     added = DEAR | {"event": "Product Added", "properties": {"price": 5_000, "currency": "USD", "quantity": 1}}
-    assert await kept(url, added, is_trusted=False, public_order_max=("USD:1000",)) == []
+    assert await kept(url, added, is_trusted=False, max_public_order_value=("USD:1000",)) == []
 
 
 async def test_an_unmatched_event_is_kept_where_its_name_was_chosen(url: str) -> None:

@@ -336,7 +336,7 @@ async def test_where_it_is_off_there_is_nothing_to_replay(shop: Shop) -> None:
 @pytest.mark.slow
 async def test_an_order_that_was_too_dear_stays_until_the_amount_is_raised(shop: Shop) -> None:
     shop.mend()
-    await shop.reopen(public_order_max=("USD:1000",))
+    await shop.reopen(max_public_order_value=("USD:1000",))
     order = {
         "event": "Purchase",
         "messageId": "m-1",
@@ -345,5 +345,5 @@ async def test_an_order_that_was_too_dear_stays_until_the_amount_is_raised(shop:
     assert await shop.receive(order, is_trusted=False) == [Outcome.WITHHELD]
     still = await shop.replaying().replay(ALL)
     assert (still.events, still.leaving, still.outcomes) == (1, 0, {Outcome.WITHHELD: 1})
-    now = await shop.replaying(public_order_max=("USD:3000",)).replay(ALL)
+    now = await shop.replaying(max_public_order_value=("USD:3000",)).replay(ALL)
     assert (now.events, now.leaving, now.outcomes) == (1, 1, {Outcome.ENQUEUED: 1})

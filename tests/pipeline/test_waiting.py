@@ -127,7 +127,7 @@ async def test_what_is_heard_is_written_once_a_day(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("trust", "named"), [(PUBLIC, True), (TRUSTED, False)])
 async def test_a_page_that_gives_its_tag_the_message_id_names_it(trust: SourceTraits, *, named: bool) -> None:
-    for setting, expected in (("named", False), ("message", named)):
+    for setting, expected in (("event_id", False), ("message_id", named)):
         delivery = await drafted(waits(tag_event_id=setting), trust, message_id="m", event_id="m")
         assert delivery.side
         assert delivery.side.names_event_id is expected

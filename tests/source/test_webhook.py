@@ -117,7 +117,7 @@ async def test_any_content_type_and_gzip_are_read(http: AsyncClient) -> None:
         ({"max_decompressed_bytes": 10}, b'["secret"] ', 413, "too_large"),
         ({"max_decompressed_bytes": 1}, b"secret" * 100, 413, "too_large"),
         ({"max_decompressed_bytes": 10}, gzip.compress(b'["secret"] ', mtime=0), 413, "too_large"),
-        ({"max_events": 1}, b'["secret", 2]', 413, "too_many_events"),
+        ({"max_events_per_request": 1}, b'["secret", 2]', 413, "too_many_events"),
     ],
 )
 async def test_a_request_is_turned_away_without_echoing_it(

@@ -11,10 +11,12 @@ from tests.waiting import until_async
 from tests.web.client import client_of
 
 
-@pytest.mark.parametrize(("switched_off", "become"), [("hold", "are kept, and sent"), ("refuse", "are withheld")])
+@pytest.mark.parametrize(
+    ("events_while_off", "become"), [("delay", "are kept, and sent"), ("withhold", "are withheld")]
+)
 @pytest.mark.usefixtures("tuned_back")
 async def test_alerts_go_where_the_settings_say(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, switched_off: str, become: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, events_while_off: str, become: str
 ) -> None:
     told: list[str] = []
 
@@ -28,7 +30,7 @@ async def test_alerts_go_where_the_settings_say(
     monkeypatch.setattr(AlertWebhook, "post", post)
     monkeypatch.setattr(shutdown, "LOOK_S", 0.01)
     hook = "https://hooks.example/s3cret"
-    async with client_of(tmp_path, alert_webhook_url=hook, switched_off=switched_off) as client:
+    async with client_of(tmp_path, alert_webhook_url=hook, events_while_off=events_while_off) as client:
         await client.post("/api/v1/switch", json={"on": False})
         await until_async(is_told)
 

@@ -70,13 +70,13 @@ ROWS: dict[str, tuple[dict[str, Any], list[Row]]] = {
             "write_keys": f"shop:{KEY}",
             "tag_check": True,
             "write_key_limits": "shop:1000:1",
-            "max_events": 1,
+            "max_events_per_request": 1,
             "max_decompressed_bytes": 1_000,
         },
         [
             row("POST /webhook", "401 default: missing signature", "WEBHOOK_SHARED_SECRETS"),
             row("POST /webhook", "401 default: bad signature", "WEBHOOK_SHARED_SECRETS", headers={"x-signature": "ab"}),
-            row("POST /webhook", "413 default: too many events", "MAX_EVENTS, ", **signed(TWO)),
+            row("POST /webhook", "413 default: too many events", "MAX_EVENTS_PER_REQUEST, ", **signed(TWO)),
             row("POST /webhook", "413 default: too large", "MAX_DECOMPRESSED_BYTES, ", **signed(b"x" * 2_000)),
             row(
                 *("POST /webhook", "415 default: unsupported encoding", ""),
