@@ -1,1 +1,1 @@
-"""What people and alerts learn of the flow: inventory, orders, reports, alerts, tracing."""
+"""Views of the event flow for people and alerts: inventory, orders, reports, alerts, tracing."""

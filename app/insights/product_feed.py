@@ -1,8 +1,8 @@
-"""A product feed as Pinterest takes them, and which products of events it knows: by which id, as an item or a group.
+"""A product feed in Pinterest's format, and the products of events in it: by which id, as an item or a group.
 
-It says what to set CONTENT_ID to, so that it knows more of them.
+The result recommends a value of CONTENT_ID.
 
-The feed is read once a day by one process into digests of its ids, which all processes take from the store.
+A process reads the feed once a day and stores digests of its ids, which all processes load from the store.
 """
 
 import asyncio
@@ -44,47 +44,47 @@ from app.outbox.inventory import Inventory
 from app.pipeline.received_names import title_of
 from app.sender.shutdown import MinuteTask
 
-#: What the feed knows an id as.
+#: The kinds of ids in the feed.
 ITEM: Final = "item"
 GROUP: Final = "group"
 UNKNOWN: Final = "unknown"
-#: Stands in a label for the id that CONTENT_ID chose.
+#: Label of the id that CONTENT_ID selects.
 SENT: Final = "sent"
 UNKNOWN_SENT: Final = f"{SENT} {UNKNOWN}"
-#: Each product that is sent has one of these.
+#: Each sent product has a label of these.
 SENT_LABELS: Final = (f"{SENT} {ITEM}", f"{SENT} {GROUP}", UNKNOWN_SENT)
-#: The ids that are compared, beside the one that is set.
+#: The compared ids, in addition to the configured one.
 CANDIDATES: Final = (PRODUCT_ID, "variant_id", "sku", "{{ product_id }}_{{ sku }}")
-#: Of one event so many products are looked up.
+#: Maximum number of products of an event that are looked up.
 _MAX_PRODUCTS: Final = 50
-#: Of one kind of event so many unknown ids are kept, of so many kinds; so many are shown.
+#: Maximum numbers of stored unknown ids for a kind of event, of kinds, and of displayed ids.
 _UNKNOWN_KEPT: Final = 100
 _KINDS_KEPT: Final = 50
 UNKNOWN_SHOWN: Final = 10
-#: So many products must have been looked up before anything is advised, and by so much another id must be better.
+#: Minimum number of looked up products for advice, and the minimum advantage of another id.
 LEAST: Final = 20
 BETTER: Final = 0.05
-#: An id that finds only a group is worth less than one that finds the item.
+#: The value of an id that only matches a group, relative to an item.
 _OF_GROUP: Final = 0.5
 
 _read_id = product_id(128)
 
 
 class ProductCheck:
-    """Looks up the products of events; without a feed it does nothing."""
+    """Looks up the products of events; inactive without a feed."""
 
     def __init__(self, catalog: Callable[[], Catalog], content_id_of: Callable[[str], str]) -> None:
-        """Take what returns the catalog that runs, and the id under which products of a source are sent."""
+        """Use functions that return the running catalog, and the configured product id of a source."""
         self._catalog = catalog
         self._content_id_of = content_id_of
-        #: Returns what the feed knows an id as; None: there is no feed.
+        #: Returns the kind of an id in the feed; `None`: there is no feed.
         self.known_as: Callable[[str], str] | None = None
         self._of: Catalog | None = None
         self._mappings: dict[tuple[str, str], CompiledMapping | None] = {}
         self._unknown: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     def labels(self, event: Event, key: EventKey) -> list[str]:
-        """Return for each product of an event, and each id, that and what the feed knows it as: `sku item`."""
+        """Return a label for each product of an event and each id, with its kind in the feed: `sku item`."""
         known_as, catalog = self.known_as, self._catalog()
         if known_as is None or not (presets := catalog.matching(event)):
             return []
@@ -120,7 +120,7 @@ class ProductCheck:
         return self._mappings[at]
 
     def _note(self, key: EventKey, text: str) -> None:
-        """Count an unknown id, in bounded memory: rare ones give way."""
+        """Count an unknown id, in bounded memory: rare ids are dropped."""
         kind = f"{title_of(key)} from {key.source}"
         if kind in self._unknown or len(self._unknown) < _KINDS_KEPT:
             counts = self._unknown[kind]
@@ -129,7 +129,7 @@ class ProductCheck:
                 self._unknown[kind] = Counter(dict(counts.most_common(_UNKNOWN_KEPT)))
 
     async def keep_unknown(self, shared: SharedValues) -> None:
-        """Add the unknown ids to those that are kept, without personal data, and drop those that are known by now."""
+        """Add the unknown ids to the stored ones, without personal data, and remove ids that are known by now."""
         new, self._unknown = self._unknown, defaultdict(Counter)
         if not new or self.known_as is None:
             return
@@ -149,7 +149,7 @@ class ProductCheck:
 
 
 class FeedMatches(Counter[str]):
-    """How many products the feed knew under one id, by what it knew them as."""
+    """The number of products under an id, by kind in the feed."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -157,16 +157,16 @@ class FeedMatches(Counter[str]):
 
     @property
     def worth(self) -> float:
-        """What part is found, one that finds only a group counted half."""
+        """Return the found share; products that only match a group count half."""
         return (self[ITEM] + _OF_GROUP * self[GROUP]) / self.total() if self.total() else 0.0
 
     def __str__(self) -> str:
-        """Read as `97% item, 2% group`."""
+        """Return a text such as `97% item, 2% group`."""
         return ", ".join(f"{count / self.total():.0%} {word}" for word, count in self.counts.items() if count)
 
 
 async def read_known(inventory: Inventory, *, now: float, days: int) -> dict[EventKey, dict[str, FeedMatches]]:
-    """Return by kind of event, and by id, how many products the feed knew in the last days."""
+    """Return the matches in the feed for the last days, by kind of event and by id."""
     since = (now // DAY_S - days + 1) * DAY_S
     found: dict[EventKey, dict[str, FeedMatches]] = {}
     for _, (key, _, label, number) in await inventory.read(since=since, by_hour=False, counted=[Measure.CATALOGUE]):
@@ -176,9 +176,9 @@ async def read_known(inventory: Inventory, *, now: float, days: int) -> dict[Eve
 
 
 def advice(found: Mapping[EventKey, Mapping[str, FeedMatches]], content_id_of: Callable[[str], str]) -> str:
-    """Return the one setting to change, "" where none makes more products known.
+    """Return the setting to change; "" if no change would match more products.
 
-    `content_id_of` returns the id under which products of a source are sent.
+    `content_id_of` returns the configured product id of a source.
     """
     by_source: defaultdict[str, defaultdict[str, FeedMatches]] = defaultdict(lambda: defaultdict(FeedMatches))
     for key, counts in found.items():
@@ -197,7 +197,7 @@ def advice(found: Mapping[EventKey, Mapping[str, FeedMatches]], content_id_of: C
 def _better(
     by_source: Mapping[str, Mapping[str, FeedMatches]], content_id_of: Callable[[str], str]
 ) -> Iterator[tuple[float, str, str, float, float]]:
-    """Yield for each source with a better id: gained products, the source, the id, the shares known now and then."""
+    """Yield for each source with a better id: additional products, source, id, and both shares."""
     for source, counts in by_source.items():
         now = counts.get(content_id_of(source), FeedMatches())
         best = max((name for name in counts if name != SENT), key=lambda name: counts[name].worth, default="")
@@ -206,25 +206,25 @@ def _better(
             yield (counts[best].worth - now.worth) * counts[best].total(), source, best, shares[0], shares[1]
 
 
-#: Items of all feeds together. Pinterest's own bound is higher; digests of these take 16 MB.
+#: The items of all feeds together. Pinterest's own limit is higher; digests of these need 16 MB.
 MAX_ITEMS: Final = 2_000_000
-#: Bytes of one feed as it comes, and decompressed.
+#: Maximum size of a feed, compressed and decompressed.
 MAX_BYTES: Final = 1_000_000_000
 MAX_DECOMPRESSED_BYTES: Final = 4_000_000_000
-#: Feeds shrink to a tenth or twentieth by gzip; what decompresses to more than this many times its size is a bomb.
+#: Feeds compress to a tenth or twentieth by gzip; a higher ratio than this is a decompression bomb.
 MAX_RATIO: Final = 200
-#: Up to so many bytes the ratio is not looked at.
+#: Up to this size the ratio is not checked.
 _SMALL: Final = 10_000_000
-#: Characters of an id: https://developers.pinterest.com/docs/api/v5/catalogs
+#: Maximum length of an id: https://developers.pinterest.com/docs/api/v5/catalogs
 MAX_ID: Final = 127
-#: Characters of a line, and bytes of a tag with its attributes.
+#: Maximum length of a line, and of a tag with its attributes.
 _MAX_LINE: Final = 1_000_000
-#: Characters of an id with the blanks around it.
+#: Maximum length of an id with surrounding blanks.
 _MAX_TEXT: Final = 1_000
 _CHUNK: Final = 1 << 16
-#: A feed with less than this part of its items before is kept as it was.
+#: A feed with less than this share of its previous items is rejected.
 SHRUNK: Final = 0.5
-#: Digests of one shared value.
+#: The number of digests in a shared value.
 _PIECE: Final = 65_536
 _FETCH_S: Final = 600.0
 _OK: Final = 200
@@ -244,7 +244,7 @@ class FeedIds:
     skipped: int = 0
 
     def known_as(self, text: str) -> str:
-        """Return whether an id is that of an item, only that of a group, or unknown."""
+        """Return whether an id belongs to an item, only to a group, or is unknown."""
         digest = _digest(text)
         return ITEM if _holds(self.items, digest) else GROUP if _holds(self.groups, digest) else UNKNOWN
 
@@ -259,13 +259,13 @@ def _holds(digests: "array[int]", digest: int) -> bool:
 
 
 class FeedReader:
-    """Collects the ids of one feed after another; `ids` returns them all."""
+    """Collects the ids of several feeds; `ids` returns all of them."""
 
     def __init__(self) -> None:
         self._items, self._groups, self._skipped = array("Q"), array("Q"), 0
 
     def ids(self) -> FeedIds:
-        """Return what was read. Raises FeedUnusable where there is no item."""
+        """Return the collected ids. Raises FeedUnusable without any item."""
         if not self._items:
             raise FeedUnusable(
                 "no item of it has an `id`: give RSS with `item`s, or TSV or CSV with the headings of Pinterest's feeds"
@@ -273,7 +273,7 @@ class FeedReader:
         return FeedIds(_sorted(self._items), _sorted(self._groups), self._skipped)
 
     def read(self, file: IO[bytes]) -> None:
-        """Read a feed: RSS, TSV or CSV, also gzipped. Raises FeedUnusable."""
+        """Read a feed: RSS, TSV or CSV, optionally compressed with gzip. Raises FeedUnusable."""
         magic = file.read(2)
         file.seek(0)
         packed = magic == b"\x1f\x8b"
@@ -334,7 +334,10 @@ class FeedReader:
 
 
 def _sorted(digests: "array[int]") -> "array[int]":
-    """Return them sorted, each once, in little memory: sorted whole, they would all be Python's numbers at once."""
+    """Return the sorted digests without duplicates, in little memory.
+
+    Sorting all at once would create Python numbers for all.
+    """
     runs = [array("Q", sorted(digests[start : start + _PIECE])) for start in range(0, len(digests), _PIECE)]
     return array("Q", (digest for digest, _ in groupby(heapq.merge(*runs))))
 
@@ -347,7 +350,7 @@ def _lines(text: io.TextIOWrapper) -> Iterator[str]:
 
 
 class _Bounded(io.RawIOBase):
-    """A stream that ends in FeedUnusable where it decompresses to too much."""
+    """A stream that raises FeedUnusable if it decompresses to too many bytes."""
 
     def __init__(self, inner: Any, packed: IO[bytes] | None) -> None:
         self._inner = inner
@@ -369,13 +372,13 @@ class _Bounded(io.RawIOBase):
 
 
 class _Items:
-    """Finds the ids of the items of RSS (or entries of Atom), of whatever namespace."""
+    """Finds the ids of RSS items (or Atom entries), in any namespace."""
 
     def __init__(self, parser: Any, add: Callable[[str, str | None], None]) -> None:
         self._parser = parser
         self._add = add
         self._depth = 0
-        #: At which depth the item is that is read; 0: none is.
+        #: The depth of the current item; 0: none.
         self._item_at = 0
         self._found: dict[str, str] = {}
         self._text = ""
@@ -403,7 +406,7 @@ class _Items:
         if self._depth == self._item_at + 1 and self._parser.CharacterDataHandler is not None:
             self._parser.CharacterDataHandler = None
             prefix, _, local = name.rpartition(":")
-            if prefix or _LOCAL[local] not in self._found:  # Atom's own id is an address
+            if prefix or _LOCAL[local] not in self._found:  # the id of Atom itself is an address
                 self._found[_LOCAL[local]] = self._text
         elif self._item_at and self._depth == self._item_at:
             self._add(self._found.get("id", ""), self._found.get("group"))
@@ -412,7 +415,7 @@ class _Items:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Where it comes from
+# Fetching feeds.
 
 #: Returns the IP addresses of a host.
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -427,9 +430,9 @@ async def addresses_of(host: str, port: int) -> Sequence[str]:
 async def fetch_feed(
     address: str, into: IO[bytes], *, resolve: Resolve = addresses_of, transport: httpx.AsyncBaseTransport | None = None
 ) -> None:
-    """Fetch a feed by HTTPS, from no address of a private network, and follow no redirect. Raises FeedUnusable.
+    """Fetch a feed by HTTPS, without redirects and not from private networks. Raises FeedUnusable.
 
-    It is asked for at the IP address that was looked up, so that a name cannot change what it points to meanwhile.
+    The request goes to the resolved IP address, so that the name cannot change its target in between.
     """
     url = httpx.URL(checked_address(address))
     port = url.port or 443
@@ -449,7 +452,7 @@ async def fetch_feed(
                 await _take(answer, into)
             finally:
                 await answer.aclose()
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as exc:  # of addresses, too, and TimeoutError
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as exc:  # also for addresses, and TimeoutError
         raise FeedUnusable(f"it cannot be fetched from {url.host} ({type(exc).__name__})") from exc
     into.seek(0)
 
@@ -466,7 +469,7 @@ async def _take(answer: httpx.Response, into: IO[bytes]) -> None:
 
 
 def checked_address(address: str) -> str:
-    """Return the address of a feed. Raises FeedUnusable where it is none by HTTPS."""
+    """Return the address of a feed. Raises FeedUnusable unless it uses HTTPS."""
     parts = urlsplit(address)
     if parts.scheme != "https" or not parts.hostname:
         raise FeedUnusable("its address must begin with https://, such as https://shop.example/feed.xml")
@@ -494,7 +497,7 @@ async def read_addresses(addresses: Iterable[str], fetch: Callable[[str, IO[byte
 
 
 async def keep_ids(shared: SharedValues, ids: FeedIds, now: float) -> FeedState:
-    """Keep the ids of a feed for all processes."""
+    """Store the ids of a feed for all processes."""
     before = await FEED.read(shared)
     half = 1 - before.half if before else 0
     pieces = [
@@ -518,7 +521,7 @@ def _pieces(count: int) -> int:
 
 
 async def kept_ids(shared: SharedValues, state: FeedState) -> FeedIds | None:
-    """Return the ids that a state is about; None where another process is changing them."""
+    """Return the ids of a state; `None` if another process is changing them."""
     digests: list[array[int]] = []
     number = 0
     for count in (state.items, state.groups):
@@ -533,12 +536,12 @@ async def kept_ids(shared: SharedValues, state: FeedState) -> FeedIds | None:
     return FeedIds(digests[0], digests[1], state.skipped)
 
 
-#: So many products of events are looked up once.
+#: The size of the cache of looked up products.
 _REMEMBERED: Final = 16_384
 
 
 class FeedKeeper(MinuteTask):
-    """Keeps the ids of the product feeds, and looks up what events sell."""
+    """Stores the ids of the product feeds, and looks up products of events."""
 
     def __init__(
         self,
@@ -550,7 +553,7 @@ class FeedKeeper(MinuteTask):
         on_error: Callable[[Exception], None],
         fetch: Callable[[str, IO[bytes]], Awaitable[None]] = fetch_feed,
     ) -> None:
-        """Take the addresses of feeds; without any only what `pinrelay feed` reads is followed."""
+        """Use the addresses of feeds; without addresses only the ids from `pinrelay feed` are used."""
         super().__init__(on_error)
         self._shared = shared
         self._check = check
@@ -560,11 +563,11 @@ class FeedKeeper(MinuteTask):
         self._followed = (0.0, 0)
 
     async def look(self) -> None:
-        """Read the feeds if their day is over and no other process does; then take up the ids that are kept."""
+        """Read the feeds if a day is over and no other process does; then load the stored ids."""
         now = self._clock()
         if self._addresses:
             turn = await FEED_TURN.read_revised(self._shared)
-            # what lies further ahead was written by a clock that has been set back since
+            # A time further ahead was written before a clock was set back.
             is_due = not turn.value or not 0 < turn.value - now <= DAY_S
             if is_due and await FEED_TURN.write(self._shared, now + DAY_S, revision=turn.revision):
                 await self._refresh(now)
@@ -575,7 +578,7 @@ class FeedKeeper(MinuteTask):
             self._check.known_as = lru_cache(_REMEMBERED)(ids.known_as)
 
     async def _refresh(self, now: float) -> None:
-        """Read the feeds and keep their ids; where that is impossible, or they shrank, those before stay."""
+        """Read the feeds and store their ids; if that fails, or the feeds shrank, the previous ids stay."""
         before = await FEED.read(self._shared) or FeedState()
         try:
             ids = await read_addresses(self._addresses, self._fetch)

@@ -23,7 +23,7 @@ class RefusalKeeper(WritingTask):
         self._written: Counter[RefusedRequest] = Counter()
 
     async def look(self) -> None:
-        """Write what was counted since the last time."""
+        """Write the counts since the last write."""
         if new := self._metrics.refused_requests - self._written:
             await self._outbox.enqueue([], [], [each.counter(count) for each, count in new.items()], now=self._clock())
             self._written += new

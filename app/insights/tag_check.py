@@ -1,7 +1,7 @@
-"""Pinterest's tag beside Pinrelay: which of its calls count once, and which count twice.
+"""Compare the calls of Pinterest's tag with Pinrelay's events: calls that count once, and calls that count twice.
 
-Pages report the calls of their tag. They are kept for an hour, since a shop's own order may come that late, and then
-compared with what was sent. What is kept of them is counts by day and event name.
+Pages report the calls of their tag. The calls are stored for an hour, because a shop's order may arrive that late, and
+then compared with the sent events. Only counts by day and event name remain.
 """
 
 from collections import Counter, defaultdict
@@ -21,25 +21,25 @@ from app.core.values.times import DAY_S, HOUR_S
 from app.outbox import Outbox
 from app.sender.shutdown import WritingTask
 
-#: Reported calls are kept together for so long, in so many places that are used in turn.
+#: The period of calls that are stored together, and the number of places, which are reused in turn.
 _SPAN_S: Final = 300
 _PLACES: Final = 24
-#: They are compared when they are this old.
+#: The age at which calls are compared.
 _WAIT_S: Final = HOUR_S
-#: Of one span so many calls are kept. Others are only counted.
+#: Maximum number of stored calls of a period. Further calls are only counted.
 MAX_CALLS: Final = 500
-#: Counts are kept for so many days.
+#: The retention of counts, in days.
 DAYS_KEPT: Final = 30
-#: Deliveries of one id that are looked at.
+#: Maximum number of examined deliveries of an id.
 _LOOKED_AT: Final = 5
-#: Calls that say something of the page's tag, and the part of them that counts twice from which on an alert is sent.
+#: The minimum number of calls for a statement about the tag, and the share of double counts that causes an alert.
 LEAST: Final = 20
 DOUBLE: Final = 0.1
 _NOT_SENT: Final = frozenset({State.DEAD, State.DISMISSED})
 
 
 class TagReports(WritingTask):
-    """Takes the calls that pages report, in bounded memory, and keeps them in the store: a background task."""
+    """Collects calls that pages report, in bounded memory, and stores them: a background task."""
 
     def __init__(self, outbox: Outbox, *, clock: Callable[[], float], on_error: Callable[[Exception], None]) -> None:
         super().__init__(on_error)
@@ -49,13 +49,13 @@ class TagReports(WritingTask):
         self._more = 0
 
     def take(self, calls: Sequence[TagCall]) -> None:
-        """Take the calls of one page."""
+        """Add the calls of a page."""
         room = MAX_CALLS - len(self._calls)
         self._calls += calls[:room]
         self._more += len(calls[room:])
 
     async def look(self) -> None:
-        """Compare what is old enough, and keep what was reported since the last time."""
+        """Compare old calls, and store the calls that were reported since the last check."""
         now = self._clock()
         await compare_old(self._outbox, now)
         if not self._calls:
@@ -67,12 +67,12 @@ class TagReports(WritingTask):
         calls = (*kept.calls, *self._calls)
         left_out = kept.more + more + len(calls[MAX_CALLS:])
         together = TagCalls(at=at, calls=calls[:MAX_CALLS], more=left_out)
-        if await place.write(self._outbox, together, revision=stored.revision):  # else another process wrote: next time
+        if await place.write(self._outbox, together, revision=stored.revision):  # another process may have written
             self._calls, self._more = self._calls[number:], self._more - more
 
 
 async def compare_old(outbox: Outbox, now: float) -> None:
-    """Compare the calls that are old enough with what was sent, each once whichever process does it."""
+    """Compare the calls that are old enough with the sent events, each once among all processes."""
     kept = await TAG_CALLS.read_all(outbox)
     for name, calls in sorted(kept.items(), key=lambda each: each[1].at):
         if calls.at + _SPAN_S + _WAIT_S > now:
@@ -93,7 +93,7 @@ def _without_old(figures: TagFigures, now: float) -> TagFigures:
 
 
 async def _with(outbox: Outbox, figures: TagFigures, kept: TagCalls) -> TagFigures:
-    """Return the figures with these calls."""
+    """Return the figures with these calls added."""
     day = str(kept.at // DAY_S)
     of_day = dict(figures.days.get(day, {}))
     for call in kept.calls:
@@ -119,7 +119,7 @@ def added(some: TagCounts, more: TagCounts) -> TagCounts:
 
 
 async def _judged(outbox: Outbox, call: TagCall) -> TagCounts:
-    """Return what one call of the tag counts for."""
+    """Return the counts of a single call of the tag."""
     counts = TagCounts(calls=1, without_id=int(call.event_id is None))
     given = call.event_id
     if given and (ours := await _sent(outbox, call, "event_id", given)):
@@ -136,7 +136,7 @@ async def _judged(outbox: Outbox, call: TagCall) -> TagCounts:
 
 
 async def _sent(outbox: Outbox, call: TagCall, kind: str, text: str) -> Delivery | None:
-    """Return the delivery of the event with an id, which is sent or will be; None where there is none."""
+    """Return the delivery of the event with an id, sent or still to be sent, or `None`."""
     query = Query(event_name=call.event, **{kind: text})  # type: ignore[arg-type] # all three kinds are texts
     page = await outbox.search(query, limit=_LOOKED_AT)
     return next((each for each in page.deliveries if each.state not in _NOT_SENT), None)
@@ -147,7 +147,7 @@ def _worth(ours: Delivery) -> dict[str, str]:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# What people are shown
+# Results for people.
 
 NO_REPORTS: Final = (
     "No page reported its tag in these days. Set TAG_CHECK=true, and call pinrelay.watchTag in the page as "
@@ -158,10 +158,10 @@ MESSAGE_IDS: Final = "The page gives the tag the id of the message: `TAG_EVENT_I
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TagLine:
-    """One event name: what we sent, what the tag sent, and what is in both."""
+    """An event name: events sent by Pinrelay, calls of the tag, and their overlap."""
 
     event: str
-    #: Deliveries that were stored in these days; None where no preset has this event name as a plain text.
+    #: Deliveries stored in these days; `None` if no preset has this event name as a constant.
     sent: int | None
     counts: TagCounts
     #: Those of `sent` that pages sent by a key, such as the custom pixel of a Shopify shop.
@@ -169,31 +169,31 @@ class TagLine:
 
     @property
     def estimated_twice(self) -> int:
-        """Events of a pixel that the tag reports too, under an id that Pinrelay does not know: an estimate.
+        """Return an estimate of the pixel's events that the tag also reports, under an id that Pinrelay does not know.
 
-        No id tells which events these are. But the tag and the pixel report the same pages, so as many as both report
+        No id identifies these events. But the tag and the pixel report the same pages, so events that both report
         without a common id count twice.
         """
         return max(0, min(self.tag_alone, self.sent_by_pixel - self.counts.one_id - self.counts.two_ids))
 
     @property
     def tag_alone(self) -> int:
-        """Calls of the tag that match nothing that we sent."""
+        """Return the number of tag calls that match no sent event."""
         return self.counts.calls - self.counts.one_id - self.counts.two_ids
 
     @property
     def sent_alone(self) -> int | None:
-        """What we sent, and no page reported of its tag."""
+        """Return the number of sent events without a reported call of the tag."""
         return None if self.sent is None else max(0, self.sent - self.counts.one_id - self.counts.two_ids)
 
     @property
     def worth(self) -> str:
-        """What counts twice, as people read it."""
+        """Return the value of double counts as a text for people."""
         return ", ".join(f"{amount} {currency}".strip() for currency, amount in sorted(self.counts.worth.items()))
 
     @property
     def advice(self) -> str:
-        """What to change; "" where nothing counts twice."""
+        """Return the advice; "" without double counts."""
         counts = self.counts
         if self.estimated_twice:
             return (
@@ -209,7 +209,7 @@ class TagLine:
         return f"Give the tag the event id that Pinrelay sends, or remove its {self.event} call."
 
     def as_json(self) -> dict[str, Any]:
-        """Return what programs are told."""
+        """Return the line for programs."""
         counts = self.counts
         return {
             "event": self.event,
@@ -230,21 +230,21 @@ class TagLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TagReport:
-    """The tag beside Pinrelay, of some days."""
+    """The comparison of the tag with Pinrelay, for some days."""
 
     lines: tuple[TagLine, ...]
-    #: Calls that were reported and not looked at.
+    #: Reported calls that were not examined.
     more: int
 
     @property
     def is_fed_message_ids(self) -> bool | None:
-        """Whether the page gives the tag the ids of our messages; None where no id of the tag is one of ours."""
+        """Return whether the page gives the tag our message ids; `None` if no id of the tag is known."""
         matched = sum(line.counts.one_id for line in self.lines)
         by_message = sum(line.counts.by_message for line in self.lines)
         return 2 * by_message >= max(matched, by_message) if matched or by_message else None
 
     def as_json(self) -> dict[str, Any]:
-        """Return what programs are told."""
+        """Return the report for programs."""
         lines = [line.as_json() for line in self.lines]
         return {"events": lines, "not_looked_at": self.more, "tag_gets_message_ids": self.is_fed_message_ids}
 
@@ -252,9 +252,9 @@ class TagReport:
 async def read_report(
     outbox: Outbox, catalog: Catalog, traits_of: Callable[[str], SourceTraits], *, now: float, days: int
 ) -> TagReport:
-    """Return the tag beside Pinrelay, the calls of the last hour compared with what was sent until now.
+    """Return the comparison of the tag with Pinrelay, including the calls of the last hour so far.
 
-    `traits_of` returns what is known of a source, by its name.
+    `traits_of` returns the traits of a source, by its name.
     """
     figures = await TAG_FIGURES.read(outbox) or TagFigures()
     kept = (await TAG_CALLS.read_all(outbox)).values()
@@ -283,9 +283,9 @@ def _sums(figures: TagFigures, first: int) -> dict[str, TagCounts]:
 async def _sent_by_event(
     outbox: Outbox, catalog: Catalog, traits_of: Callable[[str], SourceTraits], *, since: float
 ) -> tuple[Counter[str], Counter[str]]:
-    """Return how many deliveries were stored by event name, and how many of them pages sent by a key.
+    """Return the number of stored deliveries by event name, and of those that pages sent by a key.
 
-    Only presets whose event name is a plain text count.
+    Only presets whose event name is a constant count.
     """
     names = {preset.name: preset.mapping.literal("event_name") for preset in catalog.presets}
     sent: Counter[str] = Counter()
@@ -299,7 +299,7 @@ async def _sent_by_event(
 
 
 async def doubles_of(shared: SharedValues, now: float) -> dict[str, TagCounts]:
-    """Return the event names of which many calls since yesterday count twice."""
+    """Return the event names with many double counts since yesterday."""
     figures = await TAG_FIGURES.read(shared) or TagFigures()
     return {
         event: counts

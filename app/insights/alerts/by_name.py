@@ -1,4 +1,4 @@
-"""What kinds of events are judged by, read from the inventory."""
+"""The facts for alerts about event names, read from the inventory."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,41 +18,41 @@ from app.insights.product_feed import SENT_LABELS, UNKNOWN_SENT
 from app.outbox.inventory import Inventory
 from app.pipeline.received_names import title_of
 
-#: What was counted, with its label.
+#: Counts by measure and label.
 Counts: TypeAlias = Mapping[tuple[Measure, str], int]
 NOTHING_COUNTED: Final[Counts] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameFacts:
-    """All that kinds of events are judged by."""
+    """The facts for the alerts about event names."""
 
     now: float
-    #: Events of each hour by its start in Unix seconds, of nine days and the hour that runs.
+    #: Events of each hour by its start in Unix seconds, of nine days and the current hour.
     history: Mapping[EventKey, Mapping[int, int]]
-    #: What was counted in the last full hour and the one that runs, by the start of the hour.
+    #: Counts of the last full hour and the current hour, by the start of the hour.
     lately: Mapping[EventKey, Mapping[int, Counts]] = field(default_factory=dict)
-    #: What was counted in the last seven days before today.
+    #: Counts of the last seven days before today.
     before: Mapping[EventKey, Counts] = field(default_factory=dict)
     changes: Sequence[Change] = ()
 
     @property
     def running_at(self) -> int:
-        """When the current hour began, Unix seconds."""
+        """Return the start of the current hour, Unix seconds."""
         return int(self.now // HOUR_S) * HOUR_S
 
     @property
     def elapsed(self) -> float:
-        """Return which part of the current hour is over, from 0 to 1."""
+        """Return the elapsed part of the current hour, from 0 to 1."""
         return (self.now - self.running_at) / HOUR_S
 
     def counts(self, key: EventKey, hour_at: int) -> Counts:
-        """Return what was counted of a name in one of the two hours."""
+        """Return the counts of a name in either hour."""
         return self.lately.get(key, {}).get(hour_at, NOTHING_COUNTED)
 
 
 class NameReader:
-    """Reads the facts; what changes by the hour only is read once an hour."""
+    """Reads the facts; those that only change with the hour are read once an hour."""
 
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
@@ -62,7 +62,7 @@ class NameReader:
         self._changes: list[Change] = []
 
     async def read(self, now: float) -> NameFacts:
-        """Return what kinds of events are judged by at `now`. Raises OutboxUnavailable."""
+        """Return the facts for alerts at `now`. Raises OutboxUnavailable."""
         running_at = int(now // HOUR_S) * HOUR_S
         if self._read_at != running_at:
             await self._read_past(now, running_at)
@@ -97,21 +97,21 @@ class NameReader:
                 self._before.setdefault(key, Counter())[measure, label] += number
 
 
-#: Begins the key of what has changed: it is told once, and not that it clears.
+#: Prefix of an alert's key for a change, which is reported once and never cleared.
 NAMES_CHANGED: Final = ": changed "
-#: By so many standard deviations a count must differ in a full hour, and in one that runs.
+#: The required deviation of a count, in standard deviations: in a full hour, and in the current hour.
 _FULL_Z, _RUNNING_Z = 4.0, 6.0
-#: An hour that runs is judged after this part of it.
+#: The current hour is judged after this part.
 _RUNNING_PART: Final = 0.25
-#: Silence is judged sooner, but no hour brings its events evenly.
+#: Silence is judged earlier, but events are not spread evenly over an hour.
 _SILENT_PART: Final = 1 / 12
-#: Counts stray by this part beside chance: no two days are alike.
+#: Counts vary by this share in addition to randomness, because no two days are alike.
 _STRAY: Final = 0.1
-#: A name has ceased when so many events were to be expected since it came last: by chance that is once in 10^5 times.
+#: A name has ceased if this number of events was expected since the last one: by chance once in 10^5 cases.
 _CEASED: Final = 12
-#: So many sampled checkouts say something of what they lack.
+#: Minimum number of sampled checkouts for an alert about missing data.
 _LEAST_SAMPLED: Final = 10
-#: Of one kind of alert so many names are told one by one.
+#: Maximum number of names with a separate alert of the same kind.
 MOST_TOLD: Final = 5
 _OUTCOMES: Final = {
     Outcome.UNMATCHED: "matched no preset",
@@ -124,19 +124,19 @@ _LACKING: Final = ("value", "currency")
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A condition of one name, before so many of a kind are told together."""
+    """A condition of a name, before the conditions of a kind are combined."""
 
     kind: str
     key: EventKey
     text: str
-    #: How much it matters: the events that are usual.
+    #: The importance: the usual number of events.
     weight: float
-    #: Behind a space the address of its events; "" is that of its name.
+    #: The address of its events after a blank; "" is the address of its name.
     link: str = ""
 
 
 def by_name(facts: NameFacts, settings: AlertSettings) -> list[Alert]:
-    """Return every condition that holds for a kind of event."""
+    """Return all active conditions of event names."""
     found: defaultdict[str, list[_Found]] = defaultdict(list)
     for key in sorted(facts.history):
         for one in _of_name(key, facts, settings):
@@ -146,7 +146,7 @@ def by_name(facts: NameFacts, settings: AlertSettings) -> list[Alert]:
 
 
 def _told(kind: str, found: Sequence[_Found], settings: AlertSettings) -> Iterator[Alert]:
-    """Yield an alert for each of those that matter most, and one for all others."""
+    """Yield an alert for each of the most important conditions, and a single alert for the rest."""
     first = sorted(found, key=lambda one: (-one.weight, one.key))
     for one in first[:MOST_TOLD]:
         yield Alert(
@@ -160,7 +160,7 @@ def _of_name(key: EventKey, facts: NameFacts, settings: AlertSettings) -> Iterat
     history = facts.history[key]
     if (surged := _surged(key, history, facts, settings)) is not None:
         yield surged
-    if not key.type:  # it stands for others, or for what is no event
+    if not key.type:  # it represents others, or input that is not an event
         return
     if (silent := _ceased(key, history, facts) or _fell(key, history, facts, settings)) is not None:
         yield silent
@@ -174,25 +174,25 @@ def _of_name(key: EventKey, facts: NameFacts, settings: AlertSettings) -> Iterat
 
 
 def usual(history: Mapping[int, int], hour_at: int) -> tuple[float, float] | None:
-    """Return how many events are usual in an hour, at least and at most; None where too few days are known."""
+    """Return the usual minimum and maximum of events in an hour; `None` if too few days are known."""
     began_at = min(history, default=hour_at)
     earlier = [hour_at - day * DAY_S for day in range(1, MOST_DAYS + 1)]
     counts = [history.get(at, 0) for at in earlier if at >= began_at]
     if len(counts) < LEAST_DAYS:
         return None
     of_days = median(counts)
-    if len(counts) < MOST_DAYS:  # the first weekend may be another world
+    if len(counts) < MOST_DAYS:  # the first weekend may differ from the week
         return of_days / 2, of_days * 2
     return min(of_days, counts[-1]), max(of_days, counts[-1])
 
 
 def deviations_above(count: float, expected: float) -> float:
-    """Return by how many standard deviations a count lies above what was expected."""
+    """Return the standard deviations between a count and a lower expected count."""
     return (count - expected) / sqrt(expected + (_STRAY * expected) ** 2) if expected else 0.0
 
 
 def _ceased(key: EventKey, history: Mapping[int, int], facts: NameFacts) -> _Found | None:
-    """Judge whether nothing has come since an hour, though much was to be expected."""
+    """Return a condition if no event has arrived for an hour, although many were expected."""
     last_at = max((at for at, count in history.items() if count), default=facts.running_at)
     expected = 0.0
     for hour_at in range(last_at + HOUR_S, facts.running_at + HOUR_S, HOUR_S):
@@ -208,7 +208,7 @@ def _ceased(key: EventKey, history: Mapping[int, int], facts: NameFacts) -> _Fou
 
 
 def _fell(key: EventKey, history: Mapping[int, int], facts: NameFacts, settings: AlertSettings) -> _Found | None:
-    """Judge the hour that runs as far as it goes, then the full one before, unless the one that runs is well."""
+    """Judge the current hour so far, then the last full hour, unless the current hour is normal."""
     part = facts.elapsed if facts.elapsed >= _RUNNING_PART else 0.0
     for hour_at, of_hour, z in ((facts.running_at, part, _RUNNING_Z), (facts.running_at - HOUR_S, 1.0, _FULL_Z)):
         known, count = usual(history, hour_at), history.get(hour_at, 0)
@@ -260,7 +260,7 @@ def _outcomes(key: EventKey, facts: NameFacts, settings: AlertSettings) -> Itera
 def _share(
     counts: Counts, before: Counts, what: tuple[Measure, str], least: int, margin: float
 ) -> tuple[float, float, int] | None:
-    """Return share, usual share and whole of an outcome where it lies too high; None where not, or nobody can say."""
+    """Return share, usual share and total of an outcome that is too frequent; `None` if it is not, or is unknown."""
     whole, whole_before = (_exits_of(each) for each in (counts, before))
     if min(whole, whole_before) < least:
         return None
@@ -273,13 +273,13 @@ def _exits_of(counts: Counts) -> int:
 
 
 def _is_above(share: float, was: float, whole: int, margin: float) -> bool:
-    """Return whether a share lies above the usual one by the margin, and further than chance would put it."""
+    """Return whether a share exceeds the usual share by the margin, and by more than random variation."""
     spread = sqrt(whole * was * (1 - was) + 1 + (_STRAY * was * whole) ** 2)
     return share - was > margin and (share - was) * whole / spread >= _FULL_Z
 
 
 def _lacking(key: EventKey, facts: NameFacts, settings: AlertSettings) -> Iterator[_Found]:
-    """Judge what checkouts lack, by those that were looked into."""
+    """Return conditions about missing data in checkouts, from the sampled ones."""
     before = facts.before.get(key, NOTHING_COUNTED)
     sampled_before = before.get((Measure.SAMPLED, ""), 0)
     if 2 * before.get((Measure.FOUND, CHECKOUT), 0) < max(1, sampled_before) or sampled_before < _LEAST_SAMPLED:
@@ -299,7 +299,7 @@ def _lacking(key: EventKey, facts: NameFacts, settings: AlertSettings) -> Iterat
 
 
 def _in_no_feed(key: EventKey, facts: NameFacts, settings: AlertSettings) -> _Found | None:
-    """Judge how many of the products that are sent no feed has."""
+    """Return a condition if too many of the sent products are in no feed."""
     before = facts.before.get(key, NOTHING_COUNTED)
     whole_before = sum(before.get((Measure.CATALOGUE, label), 0) for label in SENT_LABELS)
     if whole_before < _LEAST_SAMPLED:
@@ -315,7 +315,7 @@ def _in_no_feed(key: EventKey, facts: NameFacts, settings: AlertSettings) -> _Fo
     return None
 
 
-# What has changed
+# Changes
 
 
 def _changes(facts: NameFacts, settings: AlertSettings) -> list[Alert]:
@@ -343,12 +343,12 @@ def _hour(hour_at: int, facts: NameFacts) -> str:
 
 
 def link(base_url: str, key: EventKey) -> str:
-    """Return the address of a kind of event in the console behind a space; "" where it is not known."""
+    """Return the console address of an event name after a blank; "" if the address is unknown."""
     return _address(base_url, "inventory/name", key._asdict())
 
 
 def list_link(base_url: str, key: EventKey, outcome: Outcome, hour_at: int) -> str:
-    """Return likewise the address of the list of its events that left by an outcome in an hour, if there is one."""
+    """Return the console address of the list of events with an outcome in an hour, in the same form."""
     if outcome is Outcome.UNMATCHED:
         return link(base_url, key)
     filters = {"name": title_of(key), "source": key.source, "outcome": outcome.value}

@@ -1,4 +1,4 @@
-"""What is told of Pinrelay as a whole: delivery, dead letters, volume, warnings, memory. Pure."""
+"""Alerts about Pinrelay as a whole: delivery, dead letters, volume, warnings, memory. Pure functions."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,19 +14,20 @@ from app.outbox.pairing import PAGE_DIFFERS
 from app.sender.status import OF_ALL, AccountStatus
 
 LATE_S = HOUR_S
-#: The accepted events of the last full hour are a drop below this part of the median of the same hour of other days,
-#: of which there must be some; less than so many events are too few to judge.
+#: A drop: the accepted events of the last full hour are below this part of the median of the same hour on other days.
+#: There must be some such days, and at least this number of events.
 DROP_BELOW = 0.5
 LEAST_DAYS, MOST_DAYS, LEAST_EVENTS = 3, 7, 20
-#: Warnings for each enqueued event of the last full hour grow above this, and above so many times the day before.
+#: A growth: warnings per enqueued event of the last full hour exceed this share, and this multiple of the day before.
 WARNINGS_SHARE, WARNINGS_TIMES = 0.05, 2
 
-#: Pinterest's figures are read every hour, and later where Pinterest asks for a pause of at most a day.
+#: Pinterest's figures are read every hour, or later if Pinterest requests a pause of at most a day.
 _READ_WITHIN_S = DAY_S + HOUR_S
 
-#: So many orders a day that are sent twice need a person.
+#: The number of orders sent twice in a day that needs an operator.
 SENT_TWICE = 3
-#: So many refused requests of a source and cause in 24 hours need a person. WooCommerce stops to send after five.
+#: The number of refused requests of a source and cause in 24 hours that needs an operator. WooCommerce stops after
+#: five.
 REFUSED = 3
 _SENT_TWICE = (
     "{} orders of the last day were sent twice: the page and the shop named different totals. Search for the warning "
@@ -42,32 +43,32 @@ _FULL_FOR_KEY = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """Something that is wrong now, and is told once while it lasts."""
+    """A current problem, reported once while it lasts."""
 
-    #: Names the condition, and stays the same while it holds.
+    #: The identity of the condition, constant while it is active.
     key: str
-    #: For people: what it is and what to do. No personal data.
+    #: The problem and its remedy, for people. No personal data.
     text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """All that the conditions are judged by."""
+    """The inputs of the conditions."""
 
     now: float
     accounts: Sequence[AccountStatus]
-    #: Counts by name of each hour, keyed by its start in Unix seconds; an hour without any is left out.
+    #: Counts by name for each hour, by its start in Unix seconds; empty hours are omitted.
     hours: Mapping[int, Mapping[str, int]]
-    #: How many deliveries died, by ad account and hour.
+    #: The number of new dead letters, by ad account and hour.
     rejected: Mapping[tuple[str, int], int] = field(default_factory=dict)
-    #: Sources for which memory was full, with the hour; "" stands for all that is trusted.
+    #: Sources for which memory was full, with the hour; "" represents all trusted sources.
     memory_full: frozenset[tuple[str, int]] = frozenset()
-    #: How many orders of the last day were sent from the page and, with another total, from the shop.
+    #: The number of orders in the last day that were sent from the page and, with another total, from the shop.
     sent_twice: int = 0
 
     @property
     def hour_at(self) -> int:
-        """When the last full hour began."""
+        """Return the start of the last full hour."""
         return int(self.now // HOUR_S - 1) * HOUR_S
 
     def count(self, name: str, hour_at: int) -> int:
@@ -75,7 +76,7 @@ class Facts:
 
 
 def conditions(facts: Facts) -> list[Alert]:
-    """Return an alert for each condition of all together that holds."""
+    """Return an alert for each active condition of Pinrelay as a whole."""
     found = [alert for account in facts.accounts for alert in _of_account(account, facts)]
     found += _memory(facts)
     if facts.sent_twice >= SENT_TWICE:
@@ -84,7 +85,7 @@ def conditions(facts: Facts) -> list[Alert]:
 
 
 def _memory(facts: Facts) -> list[Alert]:
-    """Return for which public keys memory is full, or that it is for all."""
+    """Return an alert for each public key without room in memory, or one for all."""
     lately = sorted({source for source, at in facts.memory_full if at >= facts.hour_at})
     return [
         Alert(key=f"memory: {source}", text=_FULL_FOR_KEY.format(source)) if source else Alert(key="memory", text=_FULL)
@@ -93,7 +94,7 @@ def _memory(facts: Facts) -> list[Alert]:
 
 
 def retention_trouble(since: float | None, now: float) -> list[Alert]:
-    """Return that old data is not deleted fast enough, if so."""
+    """Return an alert if old data is not deleted fast enough."""
     if since is None:
         return []
     minutes = max(1, round((now - since) / MINUTE_S))
@@ -105,7 +106,7 @@ def retention_trouble(since: float | None, now: float) -> list[Alert]:
 
 
 def refused_requests(refused: Mapping[RefusedRequest, int]) -> list[Alert]:
-    """Return for each source and cause that requests of senders are refused; a few may be a stranger's."""
+    """Return an alert for each source and cause of refused requests; a few may come from strangers."""
     return [
         Alert(
             key=f"refused requests: {each.source} {each.status} {each.cause}",
@@ -122,7 +123,7 @@ def _source_text(source: str) -> str:
 
 
 def feed_trouble(state: FeedState | None) -> list[Alert]:
-    """Return that the last reading of the product feeds was not taken up, if so."""
+    """Return an alert if the last reading of the product feeds failed."""
     if state is None or not state.why:
         return []
     stays = "The ids of the last good reading stay in use" if state.read_at else "No ids are known"
@@ -132,7 +133,7 @@ def feed_trouble(state: FeedState | None) -> list[Alert]:
 
 
 def tag_doubles(doubles: Mapping[str, TagCounts]) -> list[Alert]:
-    """Return for each event name that Pinterest's tag sends under ids of its own how many count twice."""
+    """Return an alert for each event name with double counts, because Pinterest's tag sends it under other ids."""
     return [
         Alert(
             key=f"tag: {event}",
@@ -144,9 +145,9 @@ def tag_doubles(doubles: Mapping[str, TagCounts]) -> list[Alert]:
 
 
 def unread_reports(views: Mapping[str, PinterestView], now: float) -> list[Alert]:
-    """Return which of Pinterest's reports need a person or are unread for a day, each reason once for all ad accounts.
+    """Return the alerts about Pinterest's reports that need an operator or are unread for a day, once for each reason.
 
-    An ad account that is no longer read keeps its view, and is told of no more.
+    The view of an ad account that is no longer read causes no alert.
     """
     places: defaultdict[str, list[str]] = defaultdict(list)
     for account, view in views.items():
@@ -164,7 +165,7 @@ def unread_reports(views: Mapping[str, PinterestView], now: float) -> list[Alert
 
 
 def _of_account(account: AccountStatus, facts: Facts) -> list[Alert]:
-    """Return the conditions that hold for one ad account; its name stands in them."""
+    """Return the active conditions of an ad account; they contain its name."""
     name = account.account.name
     found = [Alert(key=each.state, text=each.text) for each in account.problems]
     found += filter(None, (_late(account, facts), _dead(account, facts)))
@@ -186,7 +187,7 @@ def _late(account: AccountStatus, facts: Facts) -> Alert | None:
 
 
 def _dead(account: AccountStatus, facts: Facts) -> Alert | None:
-    """Judge new ones beside those that there are: whoever redrives them all clears it at once."""
+    """Return an alert if there are new dead letters and unresolved ones: a redrive of all clears the alert."""
     new = sum(facts.rejected.get((account.account.ad_account_id, facts.hour_at + n * HOUR_S), 0) for n in (0, 1))
     if not new or not account.backlog.dead:
         return None

@@ -1,4 +1,4 @@
-"""Looks for what is wrong, and tells it to an address that takes Slack's `{"text": "..."}`."""
+"""Check for problems, and post them to an address that accepts Slack's `{"text": "..."}`."""
 
 import re
 from collections import Counter, defaultdict
@@ -37,22 +37,22 @@ from app.outbox.pairing import PAGE_DIFFERS, PAGE_SENT_TOO
 from app.sender.shutdown import MinuteTask
 from app.sender.status import read_accounts
 
-#: The first three are escaped alike for Slack, Markdown and HTML. Of the others each has its own escape, or none, so a
-#: character that looks alike and means nothing takes their place.
+#: The first three characters have the same escapes in Slack, Markdown and HTML. The others have different escapes or
+#: none, so they are replaced with similar characters without a meaning.
 _PLAIN: Final = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", "`": "'", "*": "\u2217", "~": "\u223c", "|": "\u00a6"}
     | {"[": "(", "]": ")", "@": "\uff20", "#": "\uff03"}
 )
-#: An underscore within a name, as in `order_completed`, marks nothing.
+#: An underscore inside a name, as in `order_completed`, is not markup.
 _UNDERSCORE: Final = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
-#: Colons that make a link or an emoji of a text.
+#: Colons that turn a text into a link or an emoji.
 _COLON: Final = re.compile(r":(?=//|[\w+'-]*[^\W\d][\w+'-]*:)|(?<=mailto):|(?<=tel):", re.IGNORECASE)
 
 
 def alert_text(text: str, public_url: str = "") -> str:
-    """Return a text as one line in which nothing is markup or a link, but a link to our console at its end.
+    """Return a text as a line without markup and links, except a link to this console at its end.
 
-    Names in alerts come from strangers, and what shows an alert may read markup. Slack reads `<!channel>`,
+    Names in alerts come from strangers, and the receiver of an alert may interpret markup. Slack reads `<!channel>`,
     `<https://evil.example|our console>`, `*bold*`, `:emoji:`; Teams and Mattermost read Markdown, HTML and `@all`; mail
     reads HTML, and a line end ends its subject.
 
@@ -60,10 +60,10 @@ def alert_text(text: str, public_url: str = "") -> str:
     Markdown: https://spec.commonmark.org/0.31.2/
 
     >>> alert_text("<!channel> [Sale](https://x.example) from web_shop https://p.example/console/a?b=1&c=2")
-    '&lt;!channel&gt; (Sale)(https\u2236//x.example) from web_shop https\u2236//p.example/console/a?b=1&amp;c=2'
+    '&lt;!channel&gt; (Sale)(https∶//x.example) from web_shop https∶//p.example/console/a?b=1&amp;c=2'
     >>> alert_text("from web_shop https://p.example/console/a?b=1&c=2", "https://p.example")
     'from web_shop https://p.example/console/a?b=1&amp;c=2'
-    """
+    """  # noqa: RUF002 - as it is shown
     told, link = visible(text), ""
     own = re.search(rf"(?<= ){re.escape(public_url)}/console/[a-z/]+\?[\w.%+=&~-]+$", told, re.ASCII)
     if public_url and own:
@@ -75,16 +75,16 @@ _TEST = "This is a test. Alerts arrive here."
 
 
 class AlertWebhook:
-    """Posts lines. Its URL is a secret: no error tells it."""
+    """Posts lines to a webhook. The URL is a secret, so no error contains it."""
 
     def __init__(self, url: SecretStr, client: httpx.AsyncClient | None = None, *, public_url: str = "") -> None:
-        """Take the address; links to the console behind `public_url` stay links, and nothing else becomes one."""
+        """Use the address; links to the console at `public_url` stay links, and no other text becomes a link."""
         self._url = url
         self._public_url = public_url
         self._client = client or http_client(10)
 
     async def post(self, lines: Sequence[str]) -> str:
-        """Post one message of these lines; return why it was not taken, "" where it was."""
+        """Post a message with these lines; return the error, "" on success."""
         try:
             body = {"text": "\n".join(f"Pinrelay: {alert_text(line, self._public_url)}" for line in lines)}
             answer = await self._client.post(self._url.get_secret_value(), json=body)
@@ -98,7 +98,7 @@ class AlertWebhook:
         return ""
 
     async def post_test(self) -> str:
-        """Post a message that says that it is a test; return why it was not taken, "" where it was."""
+        """Post a message that is marked as a test; return the error, "" on success."""
         return await self.post([_TEST])
 
     async def close(self) -> None:
@@ -106,7 +106,7 @@ class AlertWebhook:
 
 
 class Conditions:
-    """Judges what is wrong now, from what the store counts."""
+    """Evaluates the alert conditions from the counts in the store."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class Conditions:
         settings: Settings,
         clock: Callable[[], float],
     ) -> None:
-        """Of single names nothing is told where the inventory is switched off: it has old counts only."""
+        """Use the settings; with the inventory off there are no alerts about names, because its counts are old."""
         self._outbox = outbox
         self.accounts = accounts
         self._settings = settings
@@ -124,7 +124,7 @@ class Conditions:
         self._names = NameReader(outbox.inventory)
 
     async def holding(self) -> list[Alert]:
-        """Return an alert for each condition that holds. Raises OutboxUnavailable."""
+        """Return an alert for each active condition. Raises OutboxUnavailable."""
         found = conditions(await self._facts())
         if self._settings.inventory_names:
             found += by_name(await self._names.read(self._clock()), self._settings)
@@ -163,15 +163,15 @@ class Conditions:
         )
 
 
-#: So many looks in a row must fail before an unreadable outbox is told.
+#: The number of consecutive failed checks before an unreadable outbox is reported.
 OUTBOX_DOWN_LOOKS = 2
 
 
 class Alerts(MinuteTask):
-    """Looks every minute. No trouble ends it: neither the outbox' nor the webhook's."""
+    """Checks the conditions every minute. Errors of the outbox or the webhook do not stop it."""
 
     def __init__(self, outbox: Outbox, webhook: AlertWebhook, conditions: Conditions) -> None:
-        """Take where to look, whom to tell, and what judges."""
+        """Use the outbox, the webhook, and the conditions."""
         super().__init__(log_error)
         self._outbox = outbox
         self._webhook = webhook
@@ -179,7 +179,7 @@ class Alerts(MinuteTask):
         self._failed_looks = 0
 
     async def look(self) -> None:
-        """Judge the conditions once, and tell what began or cleared since."""
+        """Check the conditions once, and report those that began or cleared."""
         unavailable: OutboxUnavailable | None = None
         for work in (self._check, self._tell_changes):
             try:
@@ -207,8 +207,8 @@ class Alerts(MinuteTask):
         lines += [f"Cleared: {text}" for key, text in over.items() if not key.startswith(NAMES_CHANGED)]
         if not lines and not over:
             return
-        # A condition that goes on keeps its first text, so that what clears is what was told.
+        # An active condition keeps its first text, so that the cleared text equals the reported text.
         now_open = {key: told.get(key, text) for key, text in holding.items()}
         revision = await OPEN_ALERTS.write(self._outbox, now_open, revision=stored.revision)
-        if revision and lines and await self._webhook.post(lines):  # take it back, so that the next look tries again
+        if revision and lines and await self._webhook.post(lines):  # revert, so that the next check tries again
             await OPEN_ALERTS.write(self._outbox, told, revision=revision)

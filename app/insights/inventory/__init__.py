@@ -1,12 +1,12 @@
-"""The inventory: what arrives, by the name that it arrives under, what becomes of it, and what it carries.
+"""The inventory: received events by name, with their outcomes and contents.
 
-    counting.py   listens to the pipeline: counts each name and its outcomes in bounded memory, looks into some of the
-                  events, and writes the counts to the store, off the path of requests
-    app/pipeline/received_names.py  how a name is kept, and read
-    figures.py    what is known of a name, and what of it is new or gone
-    app/pipeline/nearest_preset.py  which preset takes a name, or nearly does
-    drafts.py     the draft of a preset for a name that none takes
-    view.py       all of it, as page, interface and command show it
+    counting.py   listens to the pipeline: counts each name and its outcomes in bounded memory, samples some of the
+                  events, and writes the counts to the store, outside of requests
+    app/pipeline/received_names.py  the stored form of a name
+    figures.py    the figures of a name, and its changes
+    app/pipeline/nearest_preset.py  the preset that matches a name, or nearly does
+    drafts.py     the draft of a preset for a name without a preset
+    view.py       the combined view for page, interface and command
 
-Names and kinds of values are kept, never values.
+Names and types of values are stored, never values.
 """

@@ -1,7 +1,7 @@
-"""Count by name what arrives and what becomes of it, in bounded memory, and write it to the store.
+"""Count received events and their outcomes by name, in bounded memory, and write the counts to the store.
 
-Some events are looked into: which properties, of which kind, and which of the things that matter to Pinterest.
-Names and kinds only: no value leaves this module.
+Some events are sampled: their properties, with types, and the data that Pinterest needs. Names and types only: no value
+leaves this module.
 """
 
 import heapq
@@ -24,7 +24,7 @@ from app.pipeline.received_names import kept_name
 from app.sender.shutdown import WritingTask
 from app.source import Intake
 
-#: What the mapping must find, and where it puts it.
+#: Data that the mapping must find, with its place in the mapping.
 LOOKED_FOR: Final[Mapping[str, tuple[str, str]]] = {
     "value": ("custom_data", "value"),
     "currency": ("custom_data", "currency"),
@@ -38,7 +38,7 @@ LOOKED_FOR: Final[Mapping[str, tuple[str, str]]] = {
     "user agent": ("user_data", "client_user_agent"),
 }
 
-#: Where senders put what they say of a kind of event.
+#: The objects with an event's own data.
 _ROOTS: Final = ("properties", "traits")
 _MAX_DEPTH: Final = 4
 _KINDS: Final[Mapping[type, str]] = {
@@ -51,12 +51,12 @@ _KINDS: Final[Mapping[type, str]] = {
     type(None): "nothing",
 }
 _OTHER: Final = "other"
-#: What may end the label of a property, behind a space.
+#: Possible last words of a property's label, after a blank.
 KINDS: Final = (*_KINDS.values(), _OTHER)
 
 
 def properties_of(event: Event) -> list[str]:
-    """Return the path and kind of each property, such as `properties.products[].price number`; 64 at most."""
+    """Return the path and type of each property, such as `properties.products[].price number`; 64 at most."""
     found: dict[str, None] = {}
     for root in _ROOTS:
         for path, kind in _members(event.get(root), root, 1):
@@ -67,7 +67,7 @@ def properties_of(event: Event) -> list[str]:
 
 
 def _members(value: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:
-    """Yield each member of an object with its kind, and theirs; of a list, those of its first member."""
+    """Yield each member of an object with its type, and the inner members; of a list, those of its first item."""
     if not isinstance(value, dict) or depth > _MAX_DEPTH:
         return
     for name, member in value.items():
@@ -81,15 +81,15 @@ def _members(value: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:
 
 
 class Sampler:
-    """Tells what the presets that run now find in an event."""
+    """Returns the data that the running presets find in an event."""
 
     def __init__(self, catalog: Callable[[], Catalog]) -> None:
         self._catalog = catalog
 
     def found_in(self, event: Event) -> list[str]:
-        """Return which of LOOKED_FOR is found, by the first preset that takes the event, else by the defaults.
+        """Return the found members of LOOKED_FOR, by the first matching preset, otherwise by the defaults.
 
-        CHECKOUT is among them where a preset takes it as one.
+        CHECKOUT is included if a preset sends the event as a checkout.
         """
         catalog = self._catalog()
         presets = catalog.matching(event)
@@ -108,39 +108,39 @@ class Sampler:
         return [*found, CHECKOUT] if presets and fields.get("event_name") == CHECKOUT else found
 
 
-#: Of each name so many events are looked into at once between two writings, of all names together so many ...
+#: Maximum number of immediately sampled events between two writes: of a name, and of all names together.
 EARLY_OF_A_NAME: Final = 20
 EARLY_OF_ALL: Final = 500
-#: ... and then one in so many, by chance.
+#: After that, a random event out of this number is sampled.
 ONE_IN: Final = 128
 
-#: As an event names itself: source, type, name; and whether its author is trusted.
+#: The names in an event: source, type, name; and whether its author is trusted.
 _Given: TypeAlias = tuple[str, str, str, bool]
-#: What was counted: an outcome with its preset; None counts events.
+#: Counts by outcome and preset; `None` counts events.
 _Counts: TypeAlias = dict[tuple[Outcome, str | None] | None, int]
 
 
 class NameCounted:
-    """What was counted of one name since the last writing."""
+    """The counts of a name since the last write."""
 
     __slots__ = ("counts", "found", "is_trusted", "key", "products", "properties", "sample_at", "sampled", "weight")
 
     def __init__(self, key: EventKey, weight: int = 0, *, is_trusted: bool) -> None:
         self.key = key
         self.is_trusted = is_trusted
-        #: How many events, with those of the names that had its place before.
+        #: The number of events, including those of earlier names in the same place.
         self.weight = weight
-        #: At which weight the next event is looked into.
+        #: The weight at which the next event is sampled.
         self.sample_at = weight + 1
         self.sampled = 0
-        #: Emptied in place: who has lost its place shares that of the others.
+        #: Emptied in place, because a name without a place shares the counts of the others.
         self.counts: _Counts = {}
         self.found: Counter[str] = Counter()
         self.properties: Counter[str] = Counter()
         self.products: Counter[str] = Counter()
 
     def count(self, lines: Sequence[PresetResult], number: int = 1) -> None:
-        """Count so many events, and what became of each."""
+        """Count `number` events, with their outcomes."""
         counts = self.counts
         counts[None] = counts.get(None, 0) + number
         for line in lines:
@@ -148,13 +148,13 @@ class NameCounted:
             counts[way] = counts.get(way, 0) + number
 
     def lose_place(self, others: "NameCounted") -> None:
-        """Hand on what was counted, and what may still be."""
+        """Move the counts, present and future, to those of the others."""
         for way, number in self.counts.items():
             others.counts[way] = others.counts.get(way, 0) + number
         self.counts = others.counts
 
     def take(self) -> Iterator[InventoryCount]:
-        """Yield what was counted since the last time, and begin anew."""
+        """Yield the counts since the last call, and reset them."""
         outcomes: Counter[tuple[Measure, str]] = Counter()
         for way, number in self.counts.items():
             if way is None:
@@ -180,7 +180,7 @@ class NameCounted:
 
 
 class NameCounts:
-    """All names that one process has counted: a `Listener` of the pipeline."""
+    """All names that a process has counted: a `Listener` of the pipeline."""
 
     is_on = True
 
@@ -189,28 +189,28 @@ class NameCounts:
         #: Looks up products in the product feed.
         self.products = products
         self._rng = rng
-        #: Beyond so many names the rarest are one.
+        #: Beyond this number the rarest names share a place.
         self.max_names = max_names
         self._names: dict[_Given, NameCounted] = {}
-        #: Of each name in `_names` one, trusted ones and public ones apart: (a weight that it had, a number that tells
-        #: equals apart, the name).
+        #: For each name in `_names` an entry, trusted and public names separately: (an earlier weight of the name, a
+        #: number that breaks ties, the name).
         self._ranks: dict[bool, list[tuple[int, int, _Given]]] = {True: [], False: []}
         self._pushed = 0
-        #: By source and trust: the others, and what could not be read as an event.
+        #: By source and trust: the other names, and unreadable events.
         self._others: dict[tuple[str, bool], NameCounted] = {}
         self._unread: dict[tuple[str, bool], NameCounted] = {}
-        #: How many events are looked into at once, trusted ones and public ones apart.
+        #: The remaining immediate samples, trusted and public events separately.
         self._early_left = {True: EARLY_OF_ALL, False: EARLY_OF_ALL}
 
     def listen(self, intake: Intake) -> "_Counting":
-        """Return what counts the events of a request: see `Listener` in app/pipeline/pipeline.py."""
+        """Return the listener for the events of a request: see `Listener` in app/pipeline/pipeline.py."""
         counted: list[NameCounted] = []
         return _Counting(self.observer(intake.source, counted, is_trusted=intake.is_trusted), counted)
 
     def observer(
         self, source: str, counted: list[NameCounted], *, is_trusted: bool = False
     ) -> Callable[[Event | EventRefused], Event | EventRefused]:
-        """Return a function that returns each event of the source as it is, and adds its count to `counted`."""
+        """Return a function that returns each event of the source unchanged, and adds its count to `counted`."""
         known = self._names
 
         def observe(event: Event | EventRefused) -> Event | EventRefused:
@@ -232,7 +232,7 @@ class NameCounts:
         return observe
 
     def take(self) -> list[InventoryCount]:
-        """Return all that was counted since the last time, and begin anew."""
+        """Return all counts since the last call, and reset them."""
         self._early_left = {True: EARLY_OF_ALL, False: EARLY_OF_ALL}
         every = (*self._names.values(), *self._others.values(), *self._unread.values())
         return [count for one in every for count in one.take()]
@@ -248,7 +248,7 @@ class NameCounts:
         return one
 
     def _admit(self, given: _Given) -> NameCounted:
-        """Make a place for a name; where there is none left, the rarest has to go, no trusted one for a public one."""
+        """Create a place for a name; if none is left, remove the rarest name, but no trusted name for a public one."""
         source, event_type, name, is_trusted = given
         weight, trusted = 0, len(self._ranks[True])
         if is_trusted and len(self._names) >= self.max_names:
@@ -272,13 +272,13 @@ class NameCounts:
         heapq.heappush(self._ranks[given[-1]], (weight, self._pushed, given))
 
     def _lose_rarest(self, *, is_trusted: bool) -> int:
-        """Take the place of the rarest name that is equally trusted; return its weight."""
+        """Remove the rarest name with the same trust; return its weight."""
         while True:
             weight, _, given = heapq.heappop(self._ranks[is_trusted])
             one = self._names[given]
             if one.weight == weight:
                 break
-            self._push(one.weight, given)  # its weight has grown since
+            self._push(one.weight, given)  # its weight has increased since
         del self._names[given]
         one.lose_place(self._others_of(given[0], is_trusted=is_trusted))
         return weight
@@ -288,7 +288,7 @@ class NameCounts:
         return self._others.setdefault((source, is_trusted), others)
 
     def _look_into(self, one: NameCounted, event: Event) -> None:
-        """Sample an event, and say when to do so again."""
+        """Sample an event, and set the time of the next sample."""
         if one.sampled < EARLY_OF_A_NAME and self._early_left[one.is_trusted] > 0:
             self._early_left[one.is_trusted] -= 1
             one.sample_at = one.weight + 1
@@ -307,7 +307,7 @@ class NameCounts:
 
 
 class _Counting:
-    """Counts what becomes of the events of one request. What is not committed is not counted."""
+    """Counts the outcomes of a request's events. Uncommitted events are not counted."""
 
     def __init__(
         self, observe: Callable[[Event | EventRefused], Event | EventRefused], counted: list[NameCounted]
@@ -323,7 +323,7 @@ class _Counting:
 
 
 class InventoryKeeper(WritingTask):
-    """Writes to the store what the names of a process counted. Where it is unavailable, that is reported and lost."""
+    """Writes the counts of a process to the store. If the store is unavailable, the loss is reported."""
 
     def __init__(
         self,
@@ -341,7 +341,7 @@ class InventoryKeeper(WritingTask):
         self._clock = clock
 
     async def look(self) -> None:
-        """Write what was counted since the last time."""
+        """Write the counts since the last write."""
         counts = self._names.take()
         self._on_counts(counts)
         await self._inventory.add(counts, now=self._clock(), max_names=self._names.max_names)

@@ -1,4 +1,4 @@
-"""For a name that no preset takes: the draft of a new preset."""
+"""Create the draft of a preset for an event name without a preset."""
 
 import json
 import re
@@ -14,9 +14,9 @@ from app.insights.inventory.figures import PropertyFigures
 from app.pipeline.nearest_preset import nearest_preset
 from app.pipeline.received_names import title_of
 
-#: What a preset sends for which no other is a pattern. Pinterest's catch-all.
+#: The event name of a preset without a similar preset: Pinterest's catch-all.
 _CUSTOM: Final = "custom"
-#: Made-up values by what the last name of a path says, the first that fits; of texts, then of numbers.
+#: Example values by the last name of a path, the first match; for texts, then for numbers.
 _TEXTS: Final = (
     (r"currency", "USD"),
     (r"e-?mail", "ada.miller@example.com"),
@@ -33,17 +33,17 @@ _NUMBERS: Final = ((r"(total|revenue|value|price|amount|tax|shipping)", 19.9), (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresetDraft:
-    """A preset that nobody has saved yet."""
+    """A preset that has not been saved yet."""
 
-    #: Where it would stand, e.g. `presets/order_placed.yaml`: no file is there.
+    #: The path of a new file, such as `presets/order_placed.yaml`.
     file: str
-    #: Its YAML.
+    #: The YAML text.
     text: str
-    #: An event that it takes, with the properties that were met and values that are made up.
+    #: An event that matches the preset, with the observed properties and invented values.
     event: Event
 
 
-#: Where senders put what is looked for in most events beside their properties, by its label.
+#: By label: the places of common data outside of the properties.
 _BESIDE: Final[Mapping[str, Mapping[str, str]]] = {
     "e-mail": {"context.traits.email": "ada.miller@example.com"},
     "phone": {"context.traits.phone": "+1 415 555 0123"},
@@ -51,7 +51,7 @@ _BESIDE: Final[Mapping[str, Mapping[str, str]]] = {
     "IP address": {"context.ip": "203.0.113.10"},
     "user agent": {"context.userAgent": "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X)"},
 }
-#: An example has what this part of the events has.
+#: The example includes data that this part of the events has.
 _USUAL: Final = 0.5
 
 
@@ -61,9 +61,9 @@ def draft_preset(
     catalog: Catalog,
     shares: Mapping[str, float] = MappingProxyType({}),
 ) -> PresetDraft:
-    """Return the draft of a preset that takes this kind of event and sends it as the nearest preset would.
+    """Return the draft of a preset for this kind of event, based on the nearest preset.
 
-    `shares` say in which part of the events each of LOOKED_FOR was found.
+    `shares` has the share of events in which each of LOOKED_FOR was found.
     """
     title = title_of(key)
     near = nearest_preset(key, (), catalog).preset
@@ -91,12 +91,12 @@ def draft_preset(
 def example_event(
     key: EventKey, properties: Sequence[PropertyFigures], shares: Mapping[str, float] = MappingProxyType({})
 ) -> Event:
-    """Return an event of this kind with these properties and what most of them carry. Every value is made up."""
+    """Return an event of this kind with these properties and the usual data. All values are invented."""
     slug = _slug(title_of(key))
     event: Event = {"type": key.type, "messageId": f"example-{slug}-1", "anonymousId": "example-visitor"}
     if key.name:
         event[named_by(key.type)] = key.name
-    # The frequent ones first, and what holds others before them: of two kinds of one path the first stays.
+    # Frequent properties and outer objects first: of two types of a path the first is used.
     for each in sorted(properties, key=lambda one: (one.path.count("."), -one.number)):
         _put(event, each.path, each.kind)
     for label, values in _BESIDE.items():
@@ -111,7 +111,7 @@ def example_event(
 
 
 def _put(event: Event, path: str, kind: str) -> None:
-    """Put a made-up value at a path, unless something else stands there or above it."""
+    """Put an invented value at a path, unless the path or one of its parents is in use."""
     place: Any = event
     *above, last = path.split(".")
     for name in above:
@@ -127,7 +127,7 @@ def _put(event: Event, path: str, kind: str) -> None:
 
 
 def _inside(place: dict[str, Any], name: str) -> dict[str, Any] | None:
-    """Return the object at a name, made where there is none; of a list its first member. None where it is no object."""
+    """Return the object at a name, created if absent; of a list its first item. `None` for any other value."""
     if not name.endswith("[]"):
         found = place.setdefault(name, {})
     else:
@@ -155,12 +155,12 @@ def _value(name: str, kind: str) -> Any:
 
 
 def _quoted(text: str) -> str:
-    """Return a text as triggers quote it."""
+    """Return a text quoted for triggers."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _scalar(text: str) -> str:
-    """Return a text as YAML quotes it, what cannot be seen or is not allowed there escaped."""
+    """Return a text quoted for YAML, with escapes for invisible or forbidden characters."""
     quoted = json.dumps(text, ensure_ascii=False)
     return "".join(letter if letter.isprintable() else f"\\U{ord(letter):08x}" for letter in quoted)
 
@@ -170,7 +170,7 @@ def _slug(title: str) -> str:
 
 
 def _file(title: str, catalog: Catalog) -> str:
-    """Return a path for the draft that no preset has yet, in the folder of the last preset."""
+    """Return an unused path for the draft, in the folder of the last preset."""
     files = [preset.file for preset in catalog.presets]
     folder = files[-1].rpartition("/")[0] if files else "presets"
     names = (f"{folder}/{_slug(title)}{suffix}.yaml" for suffix in ("", *(f"_{n}" for n in range(2, 99))))

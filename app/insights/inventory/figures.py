@@ -1,4 +1,4 @@
-"""What is known of the names under which events arrive, read from the store, and what of it is new or gone."""
+"""The figures of event names, read from the store, and their changes."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,11 +14,11 @@ from app.insights.inventory.counting import KINDS, LOOKED_FOR
 from app.outbox.inventory import Inventory
 from app.pipeline.received_names import title_of
 
-#: So many days are summed unless others are asked for.
+#: The default number of summed days.
 DAYS: Final = 7
-#: Of LOOKED_FOR, the columns of a list of names: in what part of the events it was found.
+#: Members of LOOKED_FOR that are columns of a list of names.
 SHOWN: Final = ("value", "currency", "order id", "e-mail")
-#: What became of events, behind a count, in the order of their way.
+#: Labels of outcomes after a count, in the order of the stages.
 BECAME: Final[Mapping[str, str]] = {
     Outcome.ENQUEUED: "taken to be sent",
     Outcome.MERGED: "merged with another",
@@ -26,40 +26,40 @@ BECAME: Final[Mapping[str, str]] = {
     Outcome.INVALID: "invalid",
     Outcome.WITHHELD: "withheld",
     Outcome.MATCHED: "cancelling an order",
-    Outcome.WITHDRAWN: "cancellation",  # as earlier versions counted it
+    Outcome.WITHDRAWN: "cancellation",  # name in earlier versions
     Outcome.UNMATCHED: "matched no preset",
     Outcome.REFUSED: "refused",
 }
-#: Labels of the states of deliveries, which follow a count.
+#: Labels of the states of deliveries, after a count.
 STANDS: Final[Mapping[str, str]] = {
     State.DELIVERED: "delivered",
     "waiting": "waiting to be sent",
     State.DEAD: "dead",
     State.DISMISSED: "dismissed",
 }
-#: Last seen is told by the hour for so long, before that by the day.
+#: The last receipt is shown by the hour within this period, otherwise by the day.
 _HOURS_LOOKED_BACK_S: Final = 2 * DAY_S
 
 
 @dataclass(slots=True, kw_only=True)
 class NameFigures:
-    """What is known of one kind of event."""
+    """The figures of a kind of event."""
 
     key: EventKey
-    #: When the first day began, and the last hour (or day, where that is longer ago), on which it arrived.
+    #: The start of the first day, and of the last hour (or an earlier day) with such an event.
     first_at: int
     last_at: int
-    #: Events in the days that were asked for, by the start of the day (UTC).
+    #: Events in the requested days, by the start of the day (UTC).
     days: dict[int, int] = field(default_factory=dict)
-    #: What became of them, by the start of the day and by outcome; an event that two presets took counts twice.
+    #: Outcomes by the start of the day; an event of two presets counts twice.
     outcomes_by_day: defaultdict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    #: Where the deliveries stand that were made of them, by the start of the day on which they came and by state.
+    #: States of the events' deliveries, by the start of the day of receipt.
     states_by_day: defaultdict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    #: How many of them anyone could have sent.
+    #: The number of events that anyone could have sent.
     public: int = 0
-    #: Which presets took them.
+    #: The presets that matched the events.
     presets: Counter[str] = field(default_factory=Counter)
-    #: How many of them were looked into, and what was found in how many of these.
+    #: The number of sampled events, and of those the number with each kind of data.
     sampled: int = 0
     found: Counter[str] = field(default_factory=Counter)
 
@@ -69,7 +69,7 @@ class NameFigures:
 
     @property
     def trust(self) -> str:
-        """Whether they were trusted, as people read it."""
+        """Return the trust of the events as a label for people."""
         if not self.public:
             return "trusted"
         return "public" if self.public >= self.received else f"{self.public:,} public"
@@ -80,12 +80,12 @@ class NameFigures:
 
     @property
     def told_days(self) -> list[int]:
-        """The starts of the days on which anything arrived or was sent again, the latest first."""
+        """Return the starts of the days with received or resent events, the latest first."""
         return sorted(self.days.keys() | self.states_by_day.keys(), reverse=True)
 
     @property
     def by_day(self) -> dict[int, dict[str, Any]]:
-        """What was received on each of these days, what became of it, and where its deliveries stand."""
+        """Return the received events of each of these days, their outcomes, and the states of their deliveries."""
         outcomes, states = self.outcomes_by_day, self.states_by_day
         return {
             at: {"received": self.days.get(at, 0), "outcomes": outcomes[at], "states": states[at]}
@@ -102,40 +102,40 @@ class NameFigures:
 
     @property
     def is_named(self) -> bool:
-        """Whether it is a kind of event: not others, not what could not be read or what its source makes none of."""
+        """Return whether it is a kind of event, and not a group of others, or records that are no events."""
         return self.key.type not in ("", RECORD)
 
     def share(self, label: str) -> float | None:
-        """Return in which part of the sampled events one of LOOKED_FOR was found; None where none was sampled."""
+        """Return the share of sampled events with a member of LOOKED_FOR; `None` without samples."""
         return self.found[label] / self.sampled if self.sampled else None
 
     @property
     def shares(self) -> dict[str, float]:
-        """The shares of all of LOOKED_FOR; empty where no event was sampled."""
+        """Return the shares of all members of LOOKED_FOR; empty without samples."""
         return {label: self.found[label] / self.sampled for label in LOOKED_FOR} if self.sampled else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PropertyFigures:
-    """One property of a kind of event, with one kind of value."""
+    """A property of a kind of event, with a type of value."""
 
     #: `properties.products[].price`
     path: str
-    #: One of `counting.KINDS`.
+    #: A type of `counting.KINDS`.
     kind: str
-    #: In how many of the sampled events it was.
+    #: The number of sampled events with the property.
     number: int
-    #: In which part of them.
+    #: The share of sampled events with the property.
     share: float
-    #: When the first and the last day began on which it was seen.
+    #: The starts of the first and the last day with the property.
     first_at: int
     last_at: int
-    #: Whether anything reads it; None where no preset takes such events.
+    #: Whether any preset reads it; `None` if no preset matches such events.
     is_read: bool | None = None
 
 
 def span_of(now: float, days: int, last_day: int | None = None) -> range:
-    """Return the seconds of so many days of UTC, `last_day` (counted from 1970; None: today) being the last of them."""
+    """Return the seconds of these days of UTC; `last_day` is counted from 1970 (`None`: today)."""
     end = (int(now // DAY_S) if last_day is None else last_day) + 1
     return range((end - days) * DAY_S, end * DAY_S)
 
@@ -143,9 +143,9 @@ def span_of(now: float, days: int, last_day: int | None = None) -> range:
 async def read_figures(
     inventory: Inventory, *, now: float, days: int, last_day: int | None = None, only: EventKey | None = None
 ) -> list[NameFigures]:
-    """Return every kind of event that has arrived in so many days, as `span_of` has them, the most frequent first.
+    """Return all kinds of events received in these days, as in `span_of`, the most frequent first.
 
-    `only` one of them where it is given. Raises OutboxUnavailable.
+    `only` restricts the result to a kind. Raises OutboxUnavailable.
     """
     span = span_of(now, days, last_day)
     ever = await inventory.read(since=0, by_hour=False, counted=[Measure.RECEIVED], key=only)
@@ -193,7 +193,7 @@ def _add(figures: NameFigures, at: int, count: InventoryCount) -> None:
 async def read_properties(
     inventory: Inventory, key: EventKey, *, now: float, days: int, last_day: int | None = None
 ) -> list[PropertyFigures]:
-    """Return the properties that a kind of event carried in these days, as `span_of` has them, the most frequent first.
+    """Return the properties of a kind of event in these days, as in `span_of`, the most frequent first.
 
     Raises OutboxUnavailable.
     """
@@ -217,7 +217,7 @@ def _property(label: str, number: int, sampled: int, seen: Sequence[int]) -> Pro
 
 
 def split_label(label: str) -> tuple[str, str]:
-    """Return path and kind of a property.
+    """Return path and type of a property.
 
     >>> split_label("properties.is new yes or no")
     ('properties.is new', 'yes or no')
@@ -226,25 +226,25 @@ def split_label(label: str) -> tuple[str, str]:
     return label[: -len(kind) - 1], kind
 
 
-#: What changes are told by.
+#: The measures for changes.
 _TOLD_BY: Final = (Measure.RECEIVED, Measure.SAMPLED, Measure.PROPERTY)
-#: A name is known, and a property is one of its own, after so many days before yesterday.
+#: A name is known, and a property belongs to it, after this number of days before yesterday.
 KNOWN_DAYS: Final = 3
-#: So many events must have been looked into, before and lately, for something to be told of their properties.
+#: Minimum number of sampled events, before and recently, for a report about properties.
 LEAST_SAMPLED: Final = 20
-#: A new property is told when it is in this part of the events, a vanished one when it was.
+#: A new property is reported above this share of events, a vanished one if its share was above the second.
 NEW_SHARE, VANISHED_SHARE = 0.05, 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One difference between what arrives now and what is usual."""
+    """A difference between recent and usual events."""
 
     key: EventKey
     what: Literal["new name", "new property", "vanished property", "changed kind"]
-    #: Path and kind of the property; of a changed kind the path with the old and the new one; "" of a name.
+    #: Path and type of the property; for a changed type the path with the old and the new type; "" for a name.
     label: str = ""
-    #: Of a new name: how often it has come.
+    #: Of a new name: the number of events.
     received: int = field(default=0, compare=False)
 
     @property
@@ -253,7 +253,7 @@ class Change:
 
     @property
     def told(self) -> str:
-        """What goes behind name and source to make a sentence, but for the full stop."""
+        """Return the rest of a sentence after name and source, without the full stop."""
         if self.what == "new name":
             return " is new"
         told = {"new property": "is new", "vanished property": "is missing", "changed kind": "changed"}[self.what]
@@ -265,17 +265,17 @@ class Change:
 
 
 async def read_changes(inventory: Inventory, *, now: float) -> list[Change]:
-    """Return what changed yesterday or today, against the days before. Raises OutboxUnavailable."""
+    """Return the changes of yesterday and today against the days before. Raises OutboxUnavailable."""
     rows = await inventory.read(since=0, by_hour=False, counted=_TOLD_BY)
     return changes(rows, now=now)
 
 
 def changes(rows: Sequence[tuple[int, InventoryCount]], *, now: float) -> list[Change]:
-    """Return what changed by counts of days (their start in Unix seconds, UTC)."""
+    """Return the changes from counts of days (their start in Unix seconds, UTC)."""
     recent_at = int(now // DAY_S - 1) * DAY_S
     began_at = min((at for at, _ in rows), default=recent_at)
     if began_at > recent_at - KNOWN_DAYS * DAY_S:
-        return []  # all is new
+        return []  # everything is new
     by_key: defaultdict[EventKey, list[tuple[int, InventoryCount]]] = defaultdict(list)
     for at, count in rows:
         if count.key.type:
@@ -300,7 +300,7 @@ def _of_name(key: EventKey, rows: Sequence[tuple[int, InventoryCount]], recent_a
 
 
 def _changed(key: EventKey, new: Sequence[str], gone: Sequence[str]) -> list[Change]:
-    """Return the changes of the properties of a name; one that is both new and gone has changed its kind."""
+    """Return the changes of a name's properties; a property that is both new and gone has a changed type."""
     kinds: Mapping[str, str] = dict(split_label(label) for label in gone)
     paths = {split_label(label)[0] for label in new}
     found = []
@@ -315,7 +315,7 @@ def _changed(key: EventKey, new: Sequence[str], gone: Sequence[str]) -> list[Cha
 
 
 class _Seen:
-    """What was seen of a name in days that began in a span."""
+    """The data about a name in a range of days."""
 
     def __init__(self, rows: Sequence[tuple[int, InventoryCount]], start_at: int, end_at: float = inf) -> None:
         self.sampled = 0

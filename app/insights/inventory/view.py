@@ -1,4 +1,4 @@
-"""The inventory beside the presets that run: what page, interface and command show."""
+"""Combine the inventory with the running presets for page, interface and command."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -26,11 +26,11 @@ from app.trigger import places_asked
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameView:
-    """One kind of event, and the preset that takes it or is nearest to it."""
+    """A kind of event, with its matching or nearest preset."""
 
     figures: NameFigures
     nearest: Nearest
-    #: What it carries; empty where that was not asked for.
+    #: The properties; empty unless requested.
     properties: Sequence[PropertyFigures] = ()
 
 
@@ -43,24 +43,24 @@ class InventoryView:
     clock: Callable[[], float]
 
     async def names(self, *, days: int = DAYS, last_day: int | None = None) -> list[NameView]:
-        """Return every kind of event of so many days, as `span_of` has them, the most frequent first."""
+        """Return all kinds of events of these days, as in `span_of`, the most frequent first."""
         return self._views(await read_figures(self.inventory, now=self.clock(), days=days, last_day=last_day))
 
     async def sources(self, *, days: int) -> list[str]:
-        """Return the names of the sources from which anything arrived in so many days, in their order."""
+        """Return the names of the sources with events in these days, sorted."""
         since = span_of(self.clock(), days).start
         rows = await self.inventory.read(since=since, by_hour=False, counted=[Measure.RECEIVED])
         return sorted({count.key.source for _, count in rows})
 
     async def name(self, key: EventKey, *, days: int = DAYS, last_day: int | None = None) -> NameView | None:
-        """Return one kind of event; None where none has arrived in these days."""
+        """Return a kind of event; `None` if there is none in these days."""
         figures = await read_figures(self.inventory, now=self.clock(), days=days, last_day=last_day, only=key)
         return next(iter(self._views(figures)), None)
 
     async def properties(
         self, key: EventKey, *, days: int = DAYS, last_day: int | None = None
     ) -> list[PropertyFigures]:
-        """Return what a kind of event carries, the most frequent first, and which of it nothing reads."""
+        """Return the properties of a kind of event, the most frequent first, and whether each is read."""
         now, span = self.clock(), span_of(self.clock(), days, last_day)
         found = await read_properties(self.inventory, key, now=now, days=days, last_day=last_day)
         rows = await self.inventory.read(since=span.start, by_hour=False, counted=[Measure.PRESET], key=key)
@@ -81,15 +81,15 @@ class InventoryView:
         return await read_changes(self.inventory, now=self.clock())
 
     async def with_properties(self, one: NameView, *, days: int = DAYS, last_day: int | None = None) -> NameView:
-        """Return a kind of event with what it carries."""
+        """Return a kind of event with its properties."""
         return replace(one, properties=await self.properties(one.figures.key, days=days, last_day=last_day))
 
 
 def reads(catalog: Catalog, presets: Collection[str]) -> Callable[[str], bool]:
-    """Return what tells of a property's path whether anything reads it, or something around or within it.
+    """Return a function that returns whether a property's path, or a part around or within it, is read.
 
-    Read is what these presets name, what any trigger asks for, and what is read of every event: its person, and
-    whether it is a test or came to nothing.
+    The read paths are those of these presets, those of all triggers, and those that are read from every event: its
+    person, and whether it is a test or a cancelled order.
     """
     read_always = (*withholding.READ_PROPERTIES, *twins.READ_PROPERTIES)
     named = {f"properties.{name}" for name in read_always} | set(named_places(person_fields(catalog.action)))
@@ -108,7 +108,7 @@ def reads(catalog: Catalog, presets: Collection[str]) -> Callable[[str], bool]:
 
 
 def _places_around(place: str) -> list[str]:
-    """Return a place and all objects that it is in, the event first.
+    """Return a place and all objects around it, the event first.
 
     >>> _places_around("properties.total")
     ['', 'properties', 'properties.total']

@@ -1,1 +1,1 @@
-"""What orders are worth, and what became of each."""
+"""The value and the state of orders."""

@@ -1,4 +1,4 @@
-"""One order under all its names: its deliveries, the events of it that made none, and what happened to it in order."""
+"""An order under all its names: its deliveries, its other events, and its history in order."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -12,9 +12,9 @@ from app.outbox import Outbox, order_spellings
 from app.outbox.dedup import order_digests
 from app.outbox.search import SENT, merged_delivery
 
-#: So many deliveries, and so many other events, of one name are read.
+#: Maximum number of deliveries, and of other events, that are read for a name.
 _LIMIT: Final = 50
-#: Of steps with one time: what is sent was received before.
+#: Of steps with the same time, the receipt comes before the sending.
 _IS_RECEIVED: Final = 2
 _PLACES: Final[dict[str, int]] = dict.fromkeys(SENT, 3) | {
     "placed": 0,
@@ -27,31 +27,31 @@ _PLACES: Final[dict[str, int]] = dict.fromkeys(SENT, 3) | {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderStep:
-    """One thing that happened to an order, or will."""
+    """A past or future step of an order."""
 
     #: Unix seconds.
     at: float
-    #: `placed`, `due`, `again` (redriven), a `State` that a person or a rule gave it, or an `Outcome`.
+    #: `placed`, `due`, `again` (redriven), a `State` set by a person or a rule, or an `Outcome`.
     kind: str
-    #: Why, in the words of whoever decided: ours or Pinterest's; "" where there is nothing to say.
+    #: The reason in the words of Pinrelay or Pinterest; "" without a reason.
     why: str = ""
-    #: "" where no event belongs to it.
+    #: "" for a step without an event.
     source: str = ""
     message_id: str = ""
-    #: "" where it reached none.
+    #: "" if the event reached no ad account.
     ad_account_id: str = ""
     preset: str = ""
-    #: "" where it made none.
+    #: "" without a delivery.
     delivery_id: str = ""
-    #: Pinterest's answer; None where it gave none.
+    #: The status of Pinterest's response; `None` without one.
     status: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderStory:
-    """All that is stored of one order."""
+    """All stored data of an order."""
 
-    #: Every name that it has here, sorted.
+    #: All known names of the order, sorted.
     names: tuple[str, ...]
     #: With their histories, the oldest first.
     deliveries: tuple[Delivery, ...]
@@ -60,19 +60,19 @@ class OrderStory:
 
     @property
     def placing(self) -> "OrderStory | None":
-        """What places it: its checkouts, without events that only name it; None where there is nothing of these."""
+        """Return only the checkouts, without events that merely mention the order; `None` if there are none."""
         deliveries = tuple(each for each in self.deliveries if each.event_name == CHECKOUT)
         dropped = tuple(noted for noted in self.dropped if noted[1].event_name in {None, CHECKOUT})
         return replace(self, deliveries=deliveries, dropped=dropped) if deliveries or dropped else None
 
     @property
     def placed_at(self) -> int | None:
-        """When it was made, as its checkouts say; None where none of them made a delivery."""
+        """Return the time of the order in its checkouts; `None` if none has a delivery."""
         return min((each.event_time for each in self.deliveries if each.event_name == CHECKOUT), default=None)
 
     @property
     def steps(self) -> list[OrderStep]:
-        """What happened, in order."""
+        """Return the history, in order."""
         placed = [OrderStep(at=at, kind="placed")] if (at := self.placed_at) is not None else []
         merged = {merged_delivery(event): at for at, event in reversed(self.dropped)}
         of_deliveries = (step for each in self.deliveries for step in _steps_of(each, merged.get(each.delivery_id)))
@@ -81,7 +81,7 @@ class OrderStory:
 
 
 def _steps_of(delivery: Delivery, merged_at: float | None) -> Iterator[OrderStep]:
-    """Yield what happened to a delivery, into which another event was merged first at that time, or none was."""
+    """Yield the steps of a delivery; `merged_at` is the first time that another event was merged into it, or `None`."""
 
     def step(at: float, kind: str, why: str = "", status: int | None = None, *, of_event: bool = False) -> OrderStep:
         return OrderStep(
@@ -100,8 +100,8 @@ def _steps_of(delivery: Delivery, merged_at: float | None) -> Iterator[OrderStep
     if was_redriven:
         yield step(delivery.enqueued_at, "again")
     else:
-        # The age of what is held or waits begins with the end of that: its event came before, at the latest when
-        # another one was merged into it.
+        # The age of a delayed or waiting delivery starts after the delay: its event arrived earlier, at the latest when
+        # another event was merged into it.
         came = delivery.event_time if delivery.is_held else delivery.enqueued_at
         yield step(came if merged_at is None else min(came, merged_at), Outcome.ENQUEUED, of_event=True)
     for attempt in delivery.history:
@@ -126,9 +126,9 @@ def _step_of(noted: tuple[float, DroppedEvent]) -> OrderStep:
 
 
 async def read_order(outbox: Outbox, name: str, shop_of: Callable[[str], str]) -> OrderStory | None:
-    """Return all that is stored of an order by any of its names; None where that is nothing.
+    """Return all stored data of an order by any of its names, or `None`.
 
-    `shop_of` returns the shop of a source, "" where it names none. May raise OutboxUnavailable.
+    `shop_of` returns the shop of a source, "" if it has none. May raise OutboxUnavailable.
     """
     reading = _Reading(outbox)
     await reading.read(order_spellings(name))
@@ -154,12 +154,12 @@ async def read_order(outbox: Outbox, name: str, shop_of: Callable[[str], str]) -
 
 
 class _Reading:
-    """Reads name by name, each once."""
+    """Reads each name once."""
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
         self._asked: set[str] = set()
-        #: The names under which anything is stored.
+        #: The names with stored data.
         self.found: set[str] = set()
         self.deliveries: dict[str, Delivery] = {}
         self.dropped: list[tuple[float, DroppedEvent]] = []
@@ -178,7 +178,7 @@ class _Reading:
                 self.found.add(name)
 
     async def read_merged(self) -> None:
-        """Read what events of the order were merged into, which may have another name."""
+        """Read the deliveries that events of the order were merged into, which may have another name."""
         ids = {merged_delivery(event) for _, event in self.dropped} - {None, *self.deliveries}
         for id_ in filter(None, ids):
             page = await self._outbox.search(Query(delivery_id=id_), limit=1)

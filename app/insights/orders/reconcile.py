@@ -1,6 +1,7 @@
-"""The shop's orders laid beside the ledger: both are streamed into DuckDB, which joins what no memory holds.
+"""Compare the shop's orders with the ledger in DuckDB.
 
-Orders that were never received can be made into events of the rows that the shop's file has of them.
+Both are streamed into DuckDB, which joins more data than fits into memory. Orders that were never received can be
+converted to events from the rows in the shop's file.
 """
 
 import asyncio
@@ -35,9 +36,9 @@ from app.outbox.search import OrderRow
 from app.warehouse import RowTable, TextTable, append_rows, open_duck, open_rows, temporary_folder
 from app.warehouse.reader_process import open_rows_in_process
 
-#: What came before the first order of a file may be its event, sent by a clock that is off.
+#: Data from before the first order of a file may belong to it, if the sender's clock was wrong.
 _BEFORE_S: Final = DAY_S
-#: Of the join, whose rest lies on disk; a second thread would need as much again.
+#: Settings of the join, which uses the disk; a second thread would double the memory.
 _LITTLE: Final[Mapping[str, str | int]] = {"memory_limit": "96MB", "threads": 1, "preserve_insertion_order": False}
 _Done = TypeVar("_Done")
 _AT_ONCE: Final = 10_000
@@ -57,9 +58,9 @@ _TABLES: Final = {
     "ledger": {"key": "VARCHAR", **dict.fromkeys(_TEXTS, "VARCHAR"), "made_at": "DOUBLE"},
 }
 _LEDGER: Final = ", ".join((*_TEXTS, "made_at"))
-#: Their keys stay: what the ledger has of them is not unknown to the shop.
+#: Their keys stay, so that the ledger's orders are not reported as unknown to the shop.
 _OUTSIDE: Final = "DELETE FROM shop WHERE made_at < ? OR made_at >= ?"
-#: What has an id alone and is no further line of an order.
+#: Rows with only an id that are not additional lines of an order.
 _STUBS: Final = "SELECT count(DISTINCT shown) FROM bare ANTI JOIN shop USING (shown)"
 _NUMBERS_AND_IDS: Final = """
 SELECT (SELECT count(DISTINCT name) FROM number),
@@ -68,12 +69,12 @@ SELECT (SELECT count(DISTINCT name) FROM number),
 _RENAME: Final = "UPDATE ledger SET key = number.name FROM number WHERE ledger.key = number.id"
 _IS_NEW: Final = "NOT EXISTS (SELECT 1 FROM ledger AS other WHERE other.key = number.name)"
 _FIRSTS: Final = "CREATE TABLE first_row AS SELECT min(row) AS row FROM shop GROUP BY shown"
-#: Which of the shop's columns of ids the ledger has them by, mostly.
+#: The column of ids in the shop's file that matches the ledger most often.
 _BEST_PLACE: Final = """
 SELECT place FROM shop_key SEMI JOIN ledger USING (key) GROUP BY place ORDER BY count(*) DESC, place LIMIT 1
 """
-#: An id of another column counts only where it is no order's id in that one. What is joined is kept, and sorted later:
-#: as one query it would need all of it in memory.
+#: An id of another column counts only if it is not an order id in that column. The joined rows are stored, and sorted
+#: later: a single query would need all of them in memory.
 _MEANT: Final = """
 CREATE TABLE meant AS
 SELECT row, key FROM shop_key SEMI JOIN first_row USING (row) WHERE place = $place
@@ -93,16 +94,16 @@ WHERE outcome = 'delivered' AND made_at BETWEEN $first AND $last
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerPart:
-    """Which part of the ledger and of the shop's orders is compared; None: all of it."""
+    """The compared part of the ledger and of the shop's orders; `None`: everything."""
 
     source: str | None = None
     ad_account_id: str | None = None
-    #: The shop's orders made from then on, and before then; Unix seconds. Those without a time are compared always.
+    #: Orders from this time on, and before this time; Unix seconds. Orders without a time are always compared.
     since: float | None = None
     until: float | None = None
 
     def has(self, row: OrderRow) -> bool:
-        """Return whether a row is in it; a note that reached no ad account may be of any."""
+        """Return whether a row is in the part; a note without an ad account may belong to any."""
         return (self.source is None or row.source == self.source) and (
             self.ad_account_id is None or row.ad_account_id in (None, self.ad_account_id)
         )
@@ -110,24 +111,24 @@ class LedgerPart:
 
 @dataclass(slots=True, kw_only=True)
 class Reconciliation:
-    """What a comparison of the shop's orders with the ledger found."""
+    """The result of a comparison of the shop's orders with the ledger."""
 
     columns: ShopColumns
     sums: OrderSums = field(default_factory=OrderSums)
-    #: By which of an order's `keys` the ledger knows most of them.
+    #: The position in an order's `keys` that the ledger knows most often.
     place: int = 0
-    #: As the file has them, with further lines of one order.
+    #: Rows of the file, including additional lines of an order.
     rows: int = 0
-    #: Rows without an id of an order, and rows of orders that came before in the file.
+    #: Rows without an order id, and rows of orders that occurred earlier in the file.
     without_id: int = 0
     repeated: int = 0
-    #: Orders of which the file has the id alone, without an amount and a time. Further lines of an order do not count.
+    #: Orders with only an id in the file, without an amount and a time. Additional lines of an order do not count.
     stubs: int = 0
-    #: Orders whose amount, currency or time cannot be read.
+    #: Orders with an unreadable amount, currency or time.
     unreadable: int = 0
 
     def json(self) -> dict[str, Any]:
-        """Return all of it, ready for JSON."""
+        """Return the result for JSON."""
         counts = {"rows": self.rows, "rows_without_id": self.without_id, "rows_repeated": self.repeated}
         unread = {"ids_alone": self.stubs, "orders_unreadable": self.unreadable}
         return {"file": self.columns.kind, **counts, **unread, **self.sums.json()}
@@ -144,12 +145,12 @@ async def reconciled(
     on_verdict: Callable[[OrderVerdict], object] = lambda _: None,
     is_strange: bool = False,
 ) -> Reconciliation:
-    """Return where each order of a shop's file, or of a query, went: see `open_rows` and `columns_of_shop`.
+    """Return the state of each order in a shop's file, or in a query: see `open_rows` and `columns_of_shop`.
 
-    `on_verdict` is told of each, in the order of the file. What the ledger has begins at `ledger_begins`, Unix seconds.
-    A file that `is_strange` is read by a process of its own, since it may be made to crash what reads it.
-    What does not fit into memory lies in a folder of its own meanwhile. Raises WarehouseError, OutboxUnavailable, and
-    SettingsError where the extra that reads it is not installed.
+    `on_verdict` is called with each result, in the order of the file. The ledger begins at `ledger_begins`, Unix
+    seconds. A file with `is_strange` is read in a separate process, because a crafted file may crash the reader.
+    Temporary data is in a separate folder. Raises WarehouseError, OutboxUnavailable, and SettingsError if the required
+    extra is not installed.
     """
     with ExitStack() as stack:
         folder = stack.enter_context(temporary_folder())
@@ -173,7 +174,7 @@ async def reconciled(
 
 
 def _no_orders(found: Reconciliation) -> str:
-    """Return why nothing can be compared: to say that none of no orders is missing would pass for good news."""
+    """Return why there is no order to compare: a result without missing orders would be misleading."""
     if not found.rows:
         return "it has no row, only columns: export the orders anew, of a time in which there were some"
     return (
@@ -182,9 +183,9 @@ def _no_orders(found: Reconciliation) -> str:
 
 
 async def _apart(work: Callable[..., _Done], *given: Any) -> _Done:
-    """Return what `work` returns, done in a thread.
+    """Run `work` in a thread and return its result.
 
-    Whoever cancels this waits for the end of the work, since what it works with is closed then.
+    A cancellation waits for the end of the thread, because the resources of the work are closed afterwards.
     """
     done = asyncio.ensure_future(asyncio.to_thread(work, *given))
     try:
@@ -200,9 +201,9 @@ def _load_ledger(duck: Any, rows: Sequence[OrderRow], part: LedgerPart) -> None:
 
 
 async def _name_as_the_shop(duck: Any, outbox: Outbox) -> None:
-    """Let the ledger have orders by the name that the shop's file has: the number of an order instead of its id.
+    """Match orders of the ledger by the name in the shop's file: the number of an order instead of its id.
 
-    Where the file has more numbers of sent orders than ids, all its names are numbers.
+    If the file matches more numbers of sent orders than ids, all its names are numbers.
     """
     asked = await _apart(duck.cursor().execute, "SELECT key FROM shop_key")
     while names := await _apart(asked.fetchmany, _AT_ONCE):
@@ -286,12 +287,12 @@ def _rows(cursor: Any) -> Iterator[tuple[Any, ...]]:
         yield from some
 
 
-#: Of more than these nobody says that each is wanted: the source is broken, and is mended first.
+#: More missing orders are not processed: the source has a fault that must be fixed first.
 MOST_MISSING: Final = 100_000
-#: So Segment names it, and the shipped presets take it.
+#: Segment's name of the event, which the shipped presets match.
 _EVENT: Final = "Order Completed"
 _BILLING: Final = "billing_"
-#: Why an order is not sent though it is missing.
+#: The reason for not sending a missing order.
 NO_PERMISSION: Final = "no permission: the consent column does not say yes"
 TOO_OLD: Final = "older than Pinterest takes events, or its time cannot be read"
 NOT_AGAIN: Final = "not found when the rows were read again: they have changed, or its id is no text"
@@ -299,22 +300,22 @@ NOT_AGAIN: Final = "not found when the rows were read again: they have changed, 
 
 @dataclass(slots=True)
 class MissingOrders:
-    """The ids of orders that were never received, as the shop writes them."""
+    """The ids of orders that were never received, in the shop's notation."""
 
     ids: set[str] = field(default_factory=set)
 
     def note(self, verdict: OrderVerdict) -> None:
-        """Take note of an order, if it is one of them. Of very many only the first are noted."""
+        """Record an order if it was never received. Only the first of very many are recorded."""
         if verdict.fate is OrderFate.NEVER_RECEIVED and len(self.ids) < MOST_MISSING:
             self.ids.add(verdict.order_id)
 
 
 def orders_permitted(table: RowTable, columns: ShopColumns, wanted: Collection[str], consent: str) -> set[str]:
-    """Return those of the wanted orders of which a row says yes in this column, and none says anything else.
+    """Return the wanted orders with an opt-in in the consent column, and without any other value.
 
-    However an order is written, it is one: what is said of `1001` is said of `#1001`.
+    Notations of an order are equivalent: a value for `1001` applies to `#1001`.
 
-    Raises WarehouseError where there is no such column.
+    Raises WarehouseError if the column does not exist.
     """
     keys = {ledger_key(order) for order in wanted}
     yes: set[str | None] = set()
@@ -336,10 +337,11 @@ def missing_events(
     permitted: Collection[str] | None,
     oldest: float,
 ) -> Iterator[tuple[str, Event | None, str]]:
-    """Yield id, event and "" for each wanted order of rows of JSON; None and why for one that may not be sent.
+    """Yield id, event and "" for each wanted order; `None` and the reason for an order that may not be sent.
 
-    Each is sent by the id in this `place` of its keys, so that it is known again when its own event comes late.
-    `permitted` are the orders whose buyers said yes; None: nobody needs to be asked. `oldest` is Unix seconds.
+    `rows` are JSON. Each event has the id at the position `place` of its keys, so that its own late event is recognised
+    as a duplicate. `permitted` are the orders with an opt-in of the buyer; `None`: no opt-in is required. `oldest` is
+    Unix seconds.
     """
     for text in rows:
         row: dict[str, Any] = orjson.loads(text)
@@ -356,7 +358,7 @@ def missing_events(
 
 
 def _event(row: Mapping[str, Any], order: ShopOrder, order_id: str) -> Event:
-    """Return a row as an order of Segment's: what of the buyer it names is where the defaults look for it."""
+    """Return a row as an order event of Segment, with the buyer's data in the places that the defaults read."""
     named = {name.lower().replace(" ", "_"): value for name, value in row.items()}
     billing = {name.removeprefix(_BILLING): value for name, value in named.items() if name.startswith(_BILLING)}
     properties = {**named, "order_id": order_id}

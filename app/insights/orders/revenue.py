@@ -1,4 +1,4 @@
-"""What the orders of some days are worth: by currency, and in each by day, preset, source, channel and ad account."""
+"""The value of orders by currency, and in each by day, preset, source, channel and ad account."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ from app.core.values.amounts import sum_of_one_currency
 from app.core.values.times import DAY_S
 from app.outbox import Outbox
 
-#: What becomes of orders, in the order of their way, in words. What no preset takes was never meant to be sent.
+#: Labels of the states of orders, in order. Unmatched events are never meant to be sent.
 ORDERS_BECAME: Final = {
     State.DELIVERED.value: "sent",
     "waiting": "waiting",
@@ -29,46 +29,46 @@ ORDERS_BECAME: Final = {
 }
 #: An event of an order that was received before.
 _AGAIN: Final = frozenset({Outcome.MERGED.value, Outcome.DUPLICATE.value})
-#: An amount so many times as large as the median has probably lost its decimal point.
+#: An amount of this many medians has probably lost its decimal point.
 ODD_TIMES: Final = 100
-#: Of fewer orders nothing is said.
+#: Fewer orders give no statistics.
 _FEW: Final = 5
-#: So many are named.
+#: Maximum number of listed orders.
 _MOST_NAMED: Final = 10
 _WEEK: Final = 7
 
 
 class OrderTotals(NamedTuple):
-    """How many orders of one currency there are, and what they are worth."""
+    """The number and value of orders in a currency."""
 
     orders: int = 0
-    #: Of these, those that name no amount.
+    #: The orders without an amount.
     without_amount: int = 0
     amount: Decimal = Decimal(0)
 
     @property
     def average(self) -> Decimal | None:
-        """What one is worth of those that name an amount; None where none does."""
+        """Return the average of the orders with an amount; `None` without such orders."""
         counted = self.orders - self.without_amount
         return round(self.amount / counted, 2) if counted else None
 
 
 class OutlierOrder(NamedTuple):
-    """An order whose amount is out of all proportion."""
+    """An order with an extreme amount."""
 
     amount: Decimal
     delivery_id: str
-    #: How many medians it is.
+    #: The amount as a multiple of the median.
     times: int
 
 
 class OrderTrust(NamedTuple):
-    """Who says that there were the orders that were sent."""
+    """The trust in the sent orders."""
 
     orders: int = 0
-    #: Those that anyone could have sent.
+    #: Orders that anyone could have sent.
     public: int = 0
-    #: Those that a shop should have confirmed, and did not.
+    #: Orders without the expected confirmation by a shop.
     unconfirmed: int = 0
 
     @property
@@ -78,45 +78,46 @@ class OrderTrust(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevenueLine:
-    """The orders of one day, preset, source, channel or ad account."""
+    """The orders of a day, preset, source, channel or ad account."""
 
-    #: Of a day its number since 1970, as a text.
+    #: For a day, the number of days since 1970, as text.
     name: str
-    #: By name of ORDERS_BECAME, those that there are.
+    #: By name in ORDERS_BECAME, without empty entries.
     became: dict[str, OrderTotals]
-    #: All of them.
+    #: All received orders.
     received: OrderTotals
-    #: Of them, those of the days that are over, which are compared.
+    #: Received orders of complete days, for the comparison.
     compared: OrderTotals
-    #: What was received in as many days before, and the same days a week before; of a day: the day, the week before.
+    #: Received orders in the same number of days before, and in the same days a week before; for a day: the same day a
+    #: week before.
     before: OrderTotals
     week_before: OrderTotals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurrencyTotals:
-    """What the orders of one currency are worth."""
+    """The value of orders in a currency."""
 
-    #: ISO 4217; "" where none was named.
+    #: ISO 4217; "" if the orders have none.
     currency: str
     whole: RevenueLine
-    #: By `day`, `preset`, `source`, `channel`, `ad_account_id`; of days the newest first, else what was worth most.
+    #: By `day`, `preset`, `source`, `channel`, `ad_account_id`; days the newest first, others by value.
     lines: dict[str, tuple[RevenueLine, ...]]
-    #: Each order once, whole and by day: without events that came again, for the ad account that received most orders,
-    #: and what reached none.
+    #: Each order counted once, in total and by day: without repeated events, only for the ad account with the most
+    #: orders, and with orders that reached no ad account.
     once: RevenueLine
     once_by_day: tuple[RevenueLine, ...]
-    #: Events that name an order and that no preset takes; they are not among those that were received.
+    #: Events with an order that no preset matches; not included in the received orders.
     unmatched: OrderTotals
-    #: The largest amounts, each with its delivery: of each sum one.
+    #: The largest amounts with their deliveries, one for each sum.
     largest: tuple[tuple[Decimal, str], ...]
-    #: What orders usually are worth; None where there are few.
+    #: The median of orders; `None` if there are few.
     median: Decimal | None = None
     odd: tuple[OutlierOrder, ...] = ()
     trust: OrderTrust
 
     def with_odd(self, deliveries: Sequence[Delivery]) -> "CurrencyTotals":
-        """Return the same with what is out of all proportion to some of its orders."""
+        """Return the same totals with the orders whose amounts are extreme."""
         amounts = [amount for each in deliveries if each.amount and (amount := _read(each.amount)) is not None]
         if len(amounts) < _FEW or not (usual := median(amounts)):
             return self
@@ -124,21 +125,21 @@ class CurrencyTotals:
         return replace(self, median=usual, odd=tuple(each for each in odd if each.times >= ODD_TIMES))
 
 
-#: By which an `OrderTrust` is summed.
+#: The states that are summed for an `OrderTrust`.
 _TRUST: Final = (State.DELIVERED.value, "public", "unconfirmed")
 
 
 def first_day_read(first_day: int, last_day: int) -> int:
-    """Return from which day on sums are needed to compare these days with what was before."""
+    """Return the first day of the sums that a comparison of these days needs."""
     return first_day - max(_WEEK, last_day - first_day + 1)
 
 
 def by_currency(
     rows: Iterable[Revenue], *, first_day: int, last_day: int, over: int | None = None
 ) -> list[CurrencyTotals]:
-    """Return the figures of some days by currency, the one with the most orders first; `rows` reach further back.
+    """Return the figures of some days by currency, the one with the most orders first; `rows` include earlier days.
 
-    `over` is the last day that is compared; None: the last one.
+    `over` is the last day that is compared; `None`: the last day.
     """
     found: defaultdict[str, list[Revenue]] = defaultdict(list)
     for row in rows:
@@ -156,7 +157,7 @@ def _of_currency(currency: str, rows: Sequence[Revenue], first: int, last: int, 
         return [row for day in range(begin, end + 1) for row in by_day.get(day, ())]
 
     length = last - first + 1
-    # All that is shown, what of it is compared, and what that is compared with.
+    # All displayed days, the compared part, and the periods for the comparison.
     spans = between(first, last), *(between(first - back, over - back) for back in (0, length, _WEEK))
     numbers = range(last, first - 1, -1)
     days = [
@@ -185,7 +186,7 @@ def _of_currency(currency: str, rows: Sequence[Revenue], first: int, last: int, 
 
 
 def _busiest(rows: Iterable[Revenue]) -> str:
-    """Return the ad account that received most orders; "" where none reached any."""
+    """Return the ad account with the most orders; "" if no order reached an ad account."""
     orders: Counter[str] = Counter()
     for row in rows:
         if row.became in ORDERS_BECAME and row.ad_account_id:
@@ -231,7 +232,7 @@ def _largest(rows: Iterable[Revenue]) -> tuple[tuple[Decimal, str], ...]:
     return tuple(sorted(found, reverse=True)[:_MOST_NAMED])
 
 
-#: What orders usually are worth is told by so many, the newest, of each of so many currencies.
+#: The median is computed from this number of the newest orders, for each of this number of currencies.
 _SAMPLED: Final = 100
 _JUDGED: Final = 4
 
@@ -241,7 +242,7 @@ async def read_revenue(
 ) -> list[CurrencyTotals]:
     """Return the figures of some days (UTC, counted from 1970) as `by_currency` does.
 
-    `wanted` narrows them by `ad_account_id`, `source` and `preset`; None means any. Raises OutboxUnavailable.
+    `wanted` restricts them by `ad_account_id`, `source` and `preset`; `None` means any. Raises OutboxUnavailable.
     """
     asked = {name: value for name, value in wanted.items() if value is not None}
     rows = await outbox.revenue(first_day=first_day_read(first_day, last_day), last_day=last_day)
@@ -260,7 +261,7 @@ async def read_revenue(
     judged = []
     for each in figures[:_JUDGED]:
         sample: Sequence[Delivery] = [one for one in newest if one.currency == each.currency]
-        if len(sample) < _FEW <= each.whole.received.orders:  # it is rare among them
+        if len(sample) < _FEW <= each.whole.received.orders:  # the currency is rare in the sample
             sample = (await outbox.search(replace(query, currency=each.currency), limit=_SAMPLED)).deliveries
         judged.append(each.with_odd(sample) if each.currency else each)
     return judged + figures[_JUDGED:]

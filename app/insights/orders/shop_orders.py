@@ -1,4 +1,4 @@
-"""The rows of a shop's export, read as orders: its columns, ids and money without a float."""
+"""Read the rows of a shop's export as orders: its columns, ids and money without floats."""
 
 import re
 from collections.abc import Collection, Iterator, Sequence
@@ -18,27 +18,27 @@ _CODE: Final = re.compile("[A-Z]{3}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShopColumns:
-    """The columns that are read; nothing else of a file is."""
+    """The columns to read; all other columns of a file are ignored."""
 
-    #: Each may be the id by which the order was sent.
+    #: Each column may have the id of the sent order.
     order_ids: tuple[str, ...]
-    #: The first, less the others.
+    #: The amount is the first column minus the others.
     amounts: tuple[str, ...]
-    #: None where `currency_code` holds for all, or none is known.
+    #: `None` if `currency_code` applies to all orders, or the currency is unknown.
     currency: str | None = None
     currency_code: str | None = None
-    #: None: then nothing is told by day, and all that the ledger holds is compared.
+    #: `None`: no results by day, and the whole ledger is compared.
     time: str | None = None
-    #: What says that an order came to nothing: words, or a time of cancelling.
+    #: The columns with a cancelled state: words, or a time of cancelling.
     states: tuple[str, ...] = ()
-    #: The first id is a name that may have words around the order's number, by which it was sent: `PG1001` is 1001.
+    #: The first id is a name with possible words around the sent order number: `PG1001` is 1001.
     has_numbers_in_names: bool = False
-    #: Of what kind the export is, for people.
+    #: The kind of export, for people.
     kind: str = "columns as named"
 
     @property
     def names(self) -> list[str | None]:
-        """All of them, in the order in which `read_orders` takes their texts; None stands for one that there is not."""
+        """Return all columns, in the order of the texts for `read_orders`; `None` for a column that does not exist."""
         return [*self.order_ids, *self.amounts, self.currency, self.time, *self.states]
 
 
@@ -87,10 +87,10 @@ def columns_of_shop(
     currency: str | None = None,
     time: str | None = None,
 ) -> ShopColumns:
-    """Return which columns are read: those that are named, and the rest as the export is known to have it.
+    """Return the columns to read: the given names, and the rest from the known export.
 
-    `currency` may also be an ISO 4217 code, of all orders. Raises WarehouseError where a column is missing, or the file
-    is no known export and id and total are not both named.
+    `currency` may also be an ISO 4217 code for all orders. Raises WarehouseError if a column is missing, or if the
+    export is unknown and id and total are not both given.
     """
     known = next((each for each in _EXPORTS if _is_of(each, columns)), None)
     if known is None and (order_id is None or total is None):
@@ -124,33 +124,34 @@ def _is_of(export: ShopColumns, columns: Collection[str]) -> bool:
 #: Shopify's `gid://shopify/Order/5001`, and the sign before its `#1001`.
 _BEFORE_ID: Final = re.compile(r"^(?:gid://shopify/Order/|#)")
 _PLAIN_ID: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
-#: How a number is written that was no text.
+#: The text of a number that was not stored as text.
 _WHOLE: Final = re.compile(r"([0-9]+)\.0+", re.ASCII)
 _NUMBERS: Final = re.compile(r"[0-9]+", re.ASCII)
 
 
 class ShopOrder(NamedTuple):
-    """What a shop says of one order."""
+    """The shop's data about an order."""
 
-    #: As the shop writes it; one that holds an e-mail address as its digest.
+    #: In the shop's notation; an id with an e-mail address is replaced with its digest.
     shown: str
-    #: Under which the ledger may have it, see `ledger_key`.
+    #: Possible ids in the ledger, see `ledger_key`.
     keys: tuple[str, ...]
-    #: None where none can be read.
+    #: `None` if it is unreadable.
     amount: Decimal | None
     currency: str | None
     #: Unix seconds.
     at: float | None
-    #: Whether the shop still counts it.
+    #: Whether the shop still counts it as a sale.
     is_purchase: bool = True
-    #: Whether the row has an id alone: a further line of its order, as Shopify writes one for each product, or a stub.
+    #: Whether the row has only an id: an additional line of its order (Shopify writes a line for each product), or a
+    #: stub.
     is_bare: bool = False
 
 
 def ledger_key(order_id: str | None) -> str | None:
-    """Return the form in which two ways of writing one order id are equal; None where the text is no order id.
+    """Return the canonical form of an order id; `None` if the text is not an order id.
 
-    `#1001` is 1001, and so is `gid://shopify/Order/1001`; the rest is as the rules of order ids have it.
+    `#1001` and `gid://shopify/Order/1001` are 1001; other ids follow the rules of order ids.
 
     >>> ledger_key(" #1001 "), ledger_key("gid://shopify/Order/1001"), ledger_key("n/a")
     ('1001', '1001', None)
@@ -164,7 +165,7 @@ def ledger_key(order_id: str | None) -> str | None:
 
 
 def read_orders(rows: Sequence[Sequence[str | None]], columns: ShopColumns) -> Iterator[ShopOrder | None]:
-    """Yield an order for each row, the texts of `columns.names`; None for one without an id."""
+    """Yield an order for each row, the texts of `columns.names`; `None` for a row without an id."""
     ids, amounts = len(columns.order_ids), len(columns.order_ids) + len(columns.amounts)
     for row in rows:
         money, (currency, time, *states) = row[ids:amounts], row[amounts:]
@@ -186,13 +187,13 @@ def read_orders(rows: Sequence[Sequence[str | None]], columns: ShopColumns) -> I
 
 
 def _number_in(name: str | None) -> str | None:
-    """Return the number of an order by the name that its shop gives it; None where that is not the only one in it."""
+    """Return the only number in an order's name; `None` if there are none or several."""
     found = _NUMBERS.findall(name or "")
     return found[0] if len(found) == 1 else None
 
 
 def is_readable(order: ShopOrder, columns: ShopColumns) -> bool:
-    """Return whether it can be said what the shop has: its amount, and its currency where a column has such."""
+    """Return whether the shop's amount is readable, and its currency if a column has one."""
     return order.amount is not None and (order.currency is not None or columns.currency is None)
 
 
@@ -201,7 +202,7 @@ def _moment(text: str | None) -> float | None:
 
 
 def _less(texts: Sequence[str | None], currency: str | None) -> Decimal | None:
-    """Return the first amount less the others; None where the first cannot be read."""
+    """Return the first amount minus the others; `None` if the first is unreadable."""
     first, *others = (_amount(text, currency) for text in texts)
     return None if first is None else first - sum(each for each in others if each is not None)
 
@@ -216,7 +217,7 @@ def _amount(text: str | None, currency: str | None) -> Decimal | None:
 
 
 def _came_to_nothing(state: str | None) -> bool:
-    """Return whether a state says that an order is no purchase: a word, a time of cancelling, or that it is a test."""
+    """Return whether a state shows that an order is no sale: a word, a time of cancelling, or a test flag."""
     if state is None or says_nothing(state):
         return False
     return no_purchase_word(state) is not None or read_flag(state) is True or _moment(state) is not None

@@ -1,4 +1,4 @@
-"""What became of each order of the shop, and the sums of these verdicts."""
+"""The result for each order of the shop, and the sums of these results."""
 
 import re
 from collections import Counter, defaultdict
@@ -18,12 +18,12 @@ from app.outbox.search import OrderRow
 
 
 class OrderFate(StrEnum):
-    """Where an order went. The list is closed."""
+    """The result for an order. The list is closed."""
 
     SENT = "sent"
     OTHER_AMOUNT = "sent with another amount"
     OTHER_CURRENCY = "sent with another currency"
-    #: The amount or the currency of the shop's file cannot be read, so that nothing says whether it is the same.
+    #: The amount or currency in the shop's file is unreadable, so it cannot be compared.
     UNREADABLE = "sent, unreadable in the file"
     WAITING = "waiting"
     DEAD = "dead"
@@ -34,25 +34,25 @@ class OrderFate(StrEnum):
     DUPLICATE = "duplicate"
     NO_PRESET = "no preset"
     NEVER_RECEIVED = "never received"
-    #: The ledger has forgotten that day.
+    #: The ledger no longer has that day.
     FORGOTTEN = "older than the ledger"
-    #: The shop says that it is no purchase, and it was not sent.
+    #: Not a sale according to the shop, and not sent.
     NO_PURCHASE = "no purchase"
-    #: The shop says that it is no purchase, but it was sent.
+    #: Not a sale according to the shop, but sent.
     SENT_FOR_NOTHING = "sent, though no purchase"
-    #: It was sent, and the shop's file does not have it.
+    #: Sent, but missing in the shop's file.
     UNKNOWN = "unknown to the shop"
 
 
-#: It reached Pinterest.
+#: Fates of orders that reached Pinterest.
 SENT_FATES: Final = frozenset({OrderFate.SENT, OrderFate.OTHER_AMOUNT, OrderFate.OTHER_CURRENCY, OrderFate.UNREADABLE})
-#: Nobody expects that such an order was sent.
+#: Fates of orders that should not be sent.
 UNEXPECTED: Final = frozenset(
     {OrderFate.FORGOTTEN, OrderFate.NO_PURCHASE, OrderFate.SENT_FOR_NOTHING, OrderFate.UNKNOWN}
 )
-#: How the reasons begin for which an order is rightly withheld.
+#: Prefixes of the reasons for correctly withheld orders.
 _RIGHTLY: Final = ("consent:", "integrations:", "a test:", "a crawler:", "the order is no purchase")
-#: What the ledger has, the best first.
+#: States in the ledger, the best first.
 _RANK: Final = (
     (State.DELIVERED, OrderFate.SENT),
     (State.CLAIMED, OrderFate.WAITING),
@@ -68,54 +68,54 @@ _RANK: Final = (
 )
 _PLACES: Final = {outcome.value: place for place, (outcome, _) in enumerate(_RANK)}
 _FATES: Final = {outcome.value: fate for outcome, fate in _RANK}
-#: Ids within a reason: with them no two would be alike.
+#: Ids inside a reason, which would make every reason unique.
 _IDS: Final = re.compile(r"(delivery|message) \S+?(?=[;,]|$)")
 _MAX_REASON: Final = 160
-#: Amounts that differ by less are the same: half of the smallest coin of most currencies.
+#: Amounts with a smaller difference are equal: half of the smallest coin of most currencies.
 _COIN: Final = Decimal("0.005")
 
 
 class OrderVerdict(NamedTuple):
-    """What became of one order of the shop, with the amounts that decide it."""
+    """The result for an order of the shop, with the amounts that decide it."""
 
-    #: As the shop writes it; as sent where the shop does not know it.
+    #: In the shop's notation; as sent if the shop does not know the order.
     order_id: str
     fate: OrderFate
-    #: Why it was not sent; "" where there is nothing to say.
+    #: Why the order was not sent; "" without a reason.
     reason: str
-    #: Of the delivery or note that decided; "" where there is none.
+    #: Of the delivery or note that decided; "" without one.
     preset: str
     source: str
     ad_account_id: str
-    #: The channel of the order; "" if no trusted event states one.
+    #: The channel of the order; "" if no trusted event states it.
     channel: str
-    #: Of `shop_amount`: the shop's; where the file names none, that which was sent; "" where neither is known.
+    #: The currency of `shop_amount`: the shop's; if the file has none, the sent one; "" if both are unknown.
     currency: str
-    #: The day in UTC on which the order was made, 2026-11-26; "" where the file does not say.
+    #: The day of the order in UTC, such as 2026-11-26; "" if the file has no time.
     day: str
-    #: None where unknown.
+    #: `None` if unknown.
     shop_amount: Decimal | None
-    #: None where nothing was sent, or no amount.
+    #: `None` if no order or no amount was sent.
     sent_amount: Decimal | None
-    #: Of `sent_amount`; that of the shop where the event named none.
+    #: The currency of `sent_amount`; the shop's if the event had none.
     sent_currency: str
-    #: By which the ledger has it; "" where it has no such order.
+    #: The id in the ledger; "" if the ledger has no such order.
     ledger_id: str
 
     @property
     def is_expected(self) -> bool:
-        """Whether the shop could expect that it was sent."""
+        """Return whether the shop could expect the order to be sent."""
         return self.fate not in UNEXPECTED and not (
             self.fate is OrderFate.WITHHELD and self.reason.startswith(_RIGHTLY)
         )
 
 
 def judge_order(order: ShopOrder, rows: Sequence[OrderRow], *, ledger_begins: float, is_readable: bool) -> OrderVerdict:
-    """Return what became of an order of the shop, by what the ledger has under its ids.
+    """Return the result for a shop's order from the ledger's rows under its ids.
 
-    Of several deliveries and notes the best counts: what was delivered before what waits, and so on. Of several that
-    were delivered one that says what the shop says. What was settled before `ledger_begins` is forgotten, Unix seconds.
-    What was sent is as the shop has it only where that `is_readable`.
+    Of several deliveries and notes the best decides: delivered before waiting, and so on; of several delivered ones,
+    one with the shop's amount. Orders before `ledger_begins` (Unix seconds) are forgotten. The sent amount only counts
+    as equal if `is_readable`.
     """
     known = [row for row in rows if row.outcome in _PLACES]
     best = min(known, key=lambda row: (_PLACES[row.outcome], _difference(order, row) is not None), default=None)
@@ -130,7 +130,7 @@ def judge_order(order: ShopOrder, rows: Sequence[OrderRow], *, ledger_begins: fl
         fate = OrderFate.SENT_FOR_NOTHING if fate in SENT_FATES else OrderFate.NO_PURCHASE
     is_sent = fate in SENT_FATES or fate is OrderFate.SENT_FOR_NOTHING
     sent_currency = (best and best.currency) or ""
-    # a currency that cannot be read may be another than the one that was sent
+    # An unreadable currency may differ from the sent one.
     currency = order.currency or (sent_currency if is_readable or order.amount is None else "")
     return OrderVerdict(
         order_id=order.shown,
@@ -150,7 +150,7 @@ def judge_order(order: ShopOrder, rows: Sequence[OrderRow], *, ledger_begins: fl
 
 
 def judge_unknown(row: OrderRow) -> OrderVerdict:
-    """Return the verdict of a delivery that the shop's file knows nothing of."""
+    """Return the result for a delivery that is missing in the shop's file."""
     return OrderVerdict(
         order_id=row.order_id or "",
         fate=OrderFate.UNKNOWN,
@@ -169,17 +169,17 @@ def judge_unknown(row: OrderRow) -> OrderVerdict:
 
 
 def _reason_of(row: OrderRow) -> str:
-    """Return a reason without the ids in it, and not longer than it is counted by."""
+    """Return a reason without ids, cut to the length of counted reasons."""
     return _IDS.sub(r"another \1", row.reason)[:_MAX_REASON]
 
 
 def _sent_amount(row: OrderRow) -> Decimal | None:
-    """Return what was sent as amount; None where none was."""
+    """Return the sent amount, or `None`."""
     return None if row.amount is None else Decimal(row.amount)
 
 
 def _day_of(at: float | None) -> str:
-    """Return the day of a moment, in UTC; "" of none."""
+    """Return the day of a time, in UTC; "" for `None`."""
     return "" if at is None else _day(int(at // DAY_S))
 
 
@@ -189,7 +189,7 @@ def _day(number: int) -> str:
 
 
 def _difference(order: ShopOrder, row: OrderRow) -> OrderFate | None:
-    """Return how the sent order differs from the shop's order; `None` if equal, or if one of the two has no value."""
+    """Return the difference between the sent order and the shop's order; `None` if equal or if a value is missing."""
     if order.currency is not None and row.currency is not None and order.currency != row.currency:
         return OrderFate.OTHER_CURRENCY
     sent = _sent_amount(row)
@@ -198,17 +198,17 @@ def _difference(order: ShopOrder, row: OrderRow) -> OrderFate | None:
     return None
 
 
-#: Of each fate and reason so many orders are named.
+#: Maximum number of listed orders for each result and reason.
 NAMED: Final = 100
-#: So many different reasons are told apart; the rest is told as one.
+#: Maximum number of different reasons; the rest is combined.
 _REASONS: Final = 500
 _OTHERS: Final = "other reasons"
-#: By what sums are told, beside the fate.
+#: The dimensions of sums, in addition to the fate.
 BY: Final = ("day", "preset", "source", "channel", "ad_account_id", "currency")
 
 
 class SumKey(NamedTuple):
-    """What the amounts of one sum have in common. An order sent with another currency is counted by the shop's."""
+    """The common properties of the amounts in a sum. An order sent with another currency is counted by the shop's."""
 
     day: str
     preset: str
@@ -222,14 +222,14 @@ class SumKey(NamedTuple):
 
 @dataclass(slots=True)
 class OrderWorth:
-    """How many orders, and what they are worth; amounts that are not known count as nothing."""
+    """The number and value of orders; unknown amounts count as 0."""
 
     orders: int = 0
     shop: Decimal = Decimal()
     sent: Decimal = Decimal()
 
     def add(self, orders: int, shop: Decimal | None, sent: Decimal | None) -> None:
-        """Add so many orders of one currency, and what they are worth to the shop and as sent."""
+        """Add orders of a currency, with their value for the shop and as sent."""
         self.orders += orders
         self.shop += shop or 0
         self.sent += sent or 0
@@ -237,15 +237,15 @@ class OrderWorth:
 
 @dataclass(slots=True, kw_only=True)
 class OrderSums:
-    """All verdicts. Grows with the number of days, presets and reasons, not with that of orders."""
+    """All results. The size depends on the number of days, presets and reasons, not of orders."""
 
     cells: defaultdict[SumKey, OrderWorth] = field(default_factory=lambda: defaultdict(OrderWorth))
     reasons: Counter[tuple[OrderFate, str]] = field(default_factory=Counter)
-    #: The ids of the first orders of each, as the shop writes them -> as the ledger has them, "" where it does not.
+    #: The first order ids of each reason, in the shop's notation -> the id in the ledger, or "".
     named: defaultdict[tuple[OrderFate, str], dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
 
     def add(self, verdict: OrderVerdict) -> None:
-        """Add the verdict about one order: each of its amounts to the sum of its own currency."""
+        """Add the result of an order: each of its amounts to the sum of its currency."""
         by = {name: getattr(verdict, name) for name in BY}
         cell = SumKey(**by, fate=verdict.fate, is_expected=verdict.is_expected)
         self.cells[cell].add(1, verdict.shop_amount, None)
@@ -260,12 +260,15 @@ class OrderSums:
 
     @property
     def expected(self) -> int:
-        """How many orders the shop could expect to be sent: none that were rightly withheld, or are no purchases."""
+        """Return the number of orders that the shop could expect to be sent.
+
+        Correctly withheld and cancelled orders do not count.
+        """
         return sum(worth.orders for cell, worth in self.cells.items() if cell.is_expected)
 
     @property
     def right(self) -> int:
-        """How many of them were sent, with the shop's amount and currency."""
+        """Return the number of orders that were sent with the shop's amount and currency."""
         return sum(
             worth.orders for cell, worth in self.cells.items() if cell.is_expected and cell.fate is OrderFate.SENT
         )
@@ -275,13 +278,13 @@ class OrderSums:
         return sum(worth.orders for cell, worth in self.cells.items() if cell.fate is not OrderFate.UNKNOWN)
 
     def missing_percent(self) -> Decimal:
-        """Return which part of the expected orders was not sent as the shop has them, of each 100; 0 of none."""
+        """Return the percentage of expected orders that were not sent as in the shop's file; 0 without orders."""
         if not (expected := self.expected):
             return Decimal()
         return Decimal(100) * (expected - self.right) / expected
 
     def by(self, name: str) -> dict[str, dict[str, OrderWorth]]:
-        """Return the sums by one of `BY` and by currency, of the shop's own expected orders."""
+        """Return the sums by a dimension of `BY` and by currency, of the shop's expected orders."""
         found: defaultdict[str, defaultdict[str, OrderWorth]] = defaultdict(lambda: defaultdict(OrderWorth))
         for cell, worth in self.cells.items():
             if cell.is_expected:
@@ -290,7 +293,7 @@ class OrderSums:
         return {key: dict(found[key]) for key in sorted(found)}
 
     def json(self) -> dict[str, Any]:
-        """Return all of it, ready for JSON; amounts are texts, since a float is no money."""
+        """Return the sums for JSON; amounts are texts, because a float is unsuitable for money."""
         return {
             "orders": self.orders,
             "expected": self.expected,

@@ -1,1 +1,1 @@
-"""What Pinterest itself says of our events: their quality, what it attributed, which names it knows. Optional."""
+"""Pinterest's own reports about our events: quality, attribution, known names. Optional."""

@@ -18,7 +18,7 @@ from app.outbox.sealed_events import Sealer
 
 
 class AdsClient:
-    """Calls that read, those that delete, and the one that renews the token."""
+    """Calls that read, those that delete, and the call that renews the token."""
 
     def __init__(self, *, api_url: str, timeout_s: float, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._url = api_url.rstrip("/")
@@ -36,7 +36,7 @@ class AdsClient:
         body: Mapping[str, Any] | None = None,
         params: Mapping[str, str] | None = None,
     ) -> Answer | Failure:
-        """Return what Pinterest answers, within `timeout_s` in all."""
+        """Return Pinterest's response, within `timeout_s` in total."""
         try:
             headers = {"Authorization": f"Bearer {bare_token(token.get_secret_value())}"}
         except ValueError:
@@ -45,7 +45,7 @@ class AdsClient:
         return await answer_of(self._http, request, self._timeout_s)
 
     async def refresh(self, client_id: str, client_secret: SecretStr, refresh_token: SecretStr) -> Answer | Failure:
-        """Ask for a new access token, and a new refresh token with it."""
+        """Request a new access token, together with a new refresh token."""
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token.get_secret_value()}
         request = self._http.build_request("POST", f"{self._url}/oauth/token", data=form)
         signed = httpx.BasicAuth(client_id, client_secret.get_secret_value())
@@ -55,7 +55,7 @@ class AdsClient:
         await self._http.aclose()
 
 
-#: A token that ends sooner is renewed.
+#: A token with a shorter remaining lifetime is renewed.
 _BEFORE_ITS_END_S: Final = 600
 _SERVER_ERROR: Final = 500
 _OK, _TOO_MANY = 200, 429
@@ -63,23 +63,23 @@ _OK, _TOO_MANY = 200, 429
 
 @dataclass(frozen=True, slots=True)
 class NoToken:
-    """No token can be used, and why."""
+    """No token is usable, with the reason."""
 
-    #: What is the matter, and what helps.
+    #: The problem and its remedy.
     why: str
-    #: A person has to make a new one; else it may be well the next time.
+    #: An operator must create a new token; otherwise the problem may be temporary.
     is_over: bool
 
 
 class AdsToken(Protocol):
-    """Where the token comes from."""
+    """The source of the token."""
 
     async def current(self, now: float, *, refused: bool = False) -> SecretStr | NoToken:
-        """Return the token that holds now; `refused`: the last one is not taken. May raise OutboxUnavailable."""
+        """Return the current token; `refused`: Pinterest refused the last one. May raise OutboxUnavailable."""
 
 
 class FixedToken:
-    """A token that is given as it is, by PINTEREST_ADS_TOKEN."""
+    """A constant token, from PINTEREST_ADS_TOKEN."""
 
     def __init__(self, token: SecretStr) -> None:
         self._token = token
@@ -93,7 +93,7 @@ class FixedToken:
 
 
 class RotatingToken:
-    """A token that renews itself, by client id and secret, beginning with the refresh token of the settings."""
+    """A token that is renewed with client id and secret, starting with the refresh token of the settings."""
 
     def __init__(
         self,
@@ -114,10 +114,10 @@ class RotatingToken:
         self._origin = sha256(first.get_secret_value().encode()).hexdigest()[:16]
 
     async def current(self, now: float, *, refused: bool = False) -> SecretStr | NoToken:
-        """Do `AdsToken.current`: renew it where it ends soon, and keep the new one before it is used.
+        """Return the token, renewed if it expires soon; a new token is stored before its use.
 
-        A crash between the two costs nothing while Pinterest still takes the refresh token before: each that is known
-        is tried, the newest first. Another refresh token in the settings replaces what is kept.
+        A crash in between costs nothing if Pinterest still accepts the previous refresh token: all known ones are
+        tried, the newest first. Another refresh token in the settings replaces the stored ones.
         """
         stored = await ADS_TOKEN.read_revised(self._shared)
         kept = self._opened(stored.value)
@@ -136,12 +136,12 @@ class RotatingToken:
         return why
 
     def _opened(self, stored: SealedToken | None) -> dict[str, Any] | None:
-        """Return what is kept, if it goes back to the refresh token of the settings and our key opens it."""
+        """Return the stored tokens if they stem from the refresh token of the settings and can be decrypted."""
         return self._sealer.open(stored.sealed) if stored and stored.origin == self._origin else None
 
 
 def _renewed(answer: Answer | Failure, used: SecretStr, now: float) -> dict[str, Any] | None:
-    """Return what is to be kept; None where no token came. Without a new refresh token the one that was used stays."""
+    """Return the tokens to store; `None` if the renewal failed. Without a new refresh token the previous one stays."""
     body = answer.body if isinstance(answer, Answer) and answer.status == _OK else None
     if not isinstance(body, Mapping) or not isinstance(body.get("access_token"), str):
         return None

@@ -1,7 +1,7 @@
-"""Follows requests to Pinterest to delete what it has of a person, from the first call to the last answer.
+"""Follow requests to Pinterest to delete a person's data, from the first call to the last response.
 
-The address waits sealed. It goes at least once: a call whose answer was lost is made again. It is destroyed with
-Pinterest's answer, and after 30 days in any case.
+The address is stored encrypted. It is sent at least once: a call with a lost response is repeated. The address is
+destroyed with Pinterest's response, or after 30 days.
 """
 
 from collections.abc import Awaitable, Callable, Collection
@@ -17,9 +17,9 @@ from app.insights.reports.ads_client import AdsClient, AdsToken
 from app.outbox.sealed_events import Sealer
 from app.sender.shutdown import MinuteTask
 
-#: How often Pinterest is asked how far a request is.
+#: The interval of status requests to Pinterest.
 ASK_S: Final = HOUR_S
-#: After so long an address is destroyed, answered or not.
+#: The time after which an address is destroyed in any case.
 DESTROY_S: Final = 30 * DAY_S
 _FOUND, _MADE, _UNAUTHORIZED, _FORBIDDEN = 200, 201, 401, 403
 NO_BETA: Final = (
@@ -29,7 +29,7 @@ NO_BETA: Final = (
 
 
 class DeletionRequests(MinuteTask):
-    """Takes each request to Pinterest to delete a person further."""
+    """Advances all requests to Pinterest to delete a person."""
 
     def __init__(
         self,
@@ -43,9 +43,9 @@ class DeletionRequests(MinuteTask):
         on_error: Callable[[Exception], None],
         on_trouble: Callable[[str, str], None],
     ) -> None:
-        """Take who calls, by which token, who opens addresses, and what overwrites them in files.
+        """Use the client, the token, the decryption of addresses, and the function that overwrites them in files.
 
-        `on_trouble` is told an ad account and why, once.
+        `on_trouble` is called once with an ad account and a reason.
         """
         super().__init__(on_error, client.close)
         self._shared = shared
@@ -57,14 +57,14 @@ class DeletionRequests(MinuteTask):
         self._on_trouble = on_trouble
 
     async def look(self) -> None:
-        """Take each request that is not over one step further."""
+        """Advance each unfinished request by a step."""
         now = self._clock()
         for name in await DELETIONS.read_all(self._shared):
             stored = await DELETIONS.of(name).read_revised(self._shared)
             one = stored.value
             if one is None or one.is_over or now < one.next_at:
                 continue
-            # whoever writes first takes the step: another process looks again when it is due
+            # The first process to write performs the step; the others check again when it is due.
             taken = replace(one, next_at=now + ASK_S)
             revision = await DELETIONS.of(name).write(self._shared, taken, revision=stored.revision)
             if revision is not None:
@@ -78,14 +78,14 @@ class DeletionRequests(MinuteTask):
         else:
             done = await self._called(one, now)
         if await DELETIONS.of(name).write(self._shared, done, revision=revision) is None:
-            return  # cancelled meanwhile: the next look goes on from there
+            return  # cancelled in between: the next check continues from there
         if one.sealed and not done.sealed:
             await self._scrub([one.sealed])
         if done.status != one.status:
             await self._certify(done)
 
     async def _called(self, one: PinterestDeletion, now: float) -> PinterestDeletion:
-        """Return the request as it is after one call."""
+        """Return the request after a call."""
         token = await self._token.current(now)
         if not isinstance(token, SecretStr):
             return self._told(one, f"waits: {token.why}")
@@ -116,13 +116,13 @@ class DeletionRequests(MinuteTask):
         return self._told(one, f"waits: Pinterest answers {answer.status}")
 
     def _told(self, one: PinterestDeletion, status: str) -> PinterestDeletion:
-        """Say why it waits, once while that is so."""
+        """Report the reason for waiting, once while it lasts."""
         if status != one.status:
             self._on_trouble(one.ad_account_id, status)
         return replace(one, status=status)
 
     async def _certify(self, one: PinterestDeletion) -> None:
-        """Write into the certificate how far it is."""
+        """Write the progress into the certificate."""
         kept = await ERASURES.of(one.certificate).read_revised(self._shared)
         if kept.value is not None:
             others = [text for text in kept.value.pinterest if not text.startswith(f"{one.ad_account_id}: ")]

@@ -1,6 +1,6 @@
-"""Reads every hour what Pinterest says, by one process, and keeps it for all. It is never in the way of sending.
+"""Read Pinterest's reports every hour, in a single process, and store them for all. Sending is never blocked.
 
-An answer that is not as Pinterest's schema says is told as that.
+A response that does not match Pinterest's schema is reported as such.
 """
 
 from bisect import bisect_right
@@ -26,12 +26,12 @@ from app.insights.reports.ads_client import AdsClient, AdsToken, NoToken
 from app.outbox import Outbox
 from app.sender.shutdown import MinuteTask
 
-#: What is asked of the analytics, by column. https://developers.pinterest.com/docs/api/v5/ad_account-analytics
+#: The requested columns of the analytics. https://developers.pinterest.com/docs/api/v5/ad_account-analytics
 CHECKOUTS: Final = "TOTAL_CHECKOUT"
 VALUE: Final = "TOTAL_CHECKOUT_VALUE_IN_MICRO_DOLLAR"
 BY_CLICK: Final = "TOTAL_CLICK_CHECKOUT"
 BY_VIEW: Final = "TOTAL_VIEW_CHECKOUT"
-#: Of the attribution: whoever clicked, or saw, within so many days; counted on the day of the conversion.
+#: The attribution windows: days after a click or a view; counted on the day of the conversion.
 CLICK_DAYS: Final = 30
 VIEW_DAYS: Final = 1
 
@@ -114,7 +114,7 @@ def read_attributed(body: Any) -> tuple[Attributed, ...]:
 
 
 def read_event_names(body: Any) -> dict[str, str]:
-    """Read `advertiser_defined_events`: by name which standard event each stands for, "" for none."""
+    """Read `advertiser_defined_events`: by name the standard event that each represents, or ""."""
     return {each.name: each.mapped_conversion_type or "" for each in msgspec.convert(body, _Names).items if each.name}
 
 
@@ -127,7 +127,7 @@ def read_account(body: Any) -> dict[str, str]:
 def read_optimal(body: Any) -> tuple[str, ...]:
     """Read `ocpm_eligible`: the events that ads can be optimized for, of all tags. Raises msgspec.ValidationError.
 
-    A name that this version does not know is read as well: 5.28 has 13 more than 5.23.
+    Unknown names are accepted: 5.28 has 13 more than 5.23.
     """
     found = [each for events in msgspec.convert(body, dict[str, list[_Optimal]]).values() for each in events]
     return tuple(sorted({each.reporting_conversion_event or each.conversion_event for each in found} - {""}))
@@ -140,7 +140,7 @@ def _number(row: dict[str, Any], column: str) -> int:
 REPORTED_DAYS: Final = 14
 _OK, _UNAUTHORIZED, _SERVER_ERROR = 200, 401, 500
 _MAX_WORDS: Final = 200
-#: What helps against an answer; against the first three nothing helps but a person.
+#: Remedies by status; the first three need an operator.
 _REMEDIES: Final = {
     401: "the token is not taken: make a new one, with the scope ads:read",
     403: "a permission is missing: the token needs the scope ads:read, and its user access to the ad account",
@@ -161,7 +161,7 @@ class _Trouble(Exception):
 
 
 class _Question(NamedTuple):
-    """One call: which member of the view it fills, as which report, and how it is read, with others if it is a dict."""
+    """A call: the member of the view that it fills, its report, and its reader; a dict fills several members."""
 
     member: str
     report: str
@@ -171,7 +171,7 @@ class _Question(NamedTuple):
 
 
 class _Access:
-    """The token of one look: it is renewed once at most, however many answers refuse it."""
+    """The token during a check: it is renewed at most once, even if several responses refuse it."""
 
     def __init__(self, source: AdsToken, now: float) -> None:
         self._source = source
@@ -180,13 +180,13 @@ class _Access:
         self._other: SecretStr | NoToken | None = None
 
     async def token(self) -> SecretStr:
-        """Return the token. Raises _Trouble where there is none."""
+        """Return the token. Raises _Trouble if there is none."""
         if self._token is None:
             self._token = await self._source.current(self.now)
         return _usable(self._token)
 
     async def other_token(self, words: str) -> SecretStr:
-        """Return what is used instead of a token that was refused, in these words. Raises _Trouble where none is."""
+        """Return the replacement of a refused token; `words` describe the refusal. Raises _Trouble if there is none."""
         if self._other is None:
             self._other = await self._source.current(self.now, refused=True)
             if isinstance(self._other, SecretStr):
@@ -215,7 +215,10 @@ class HourlyReading(MinuteTask):
         on_error: Callable[[Exception], None],
         on_trouble: Callable[[str, str], None],
     ) -> None:
-        """Take what to read. `on_trouble` is told an ad account, and why a report is not read, once while it lasts."""
+        """Use the outbox, the client and the token.
+
+        `on_trouble` is called once with an ad account and the reason of an unread report.
+        """
         super().__init__(on_error, client.close)
         self._outbox = outbox
         self._client = client
@@ -226,10 +229,10 @@ class HourlyReading(MinuteTask):
         self._on_trouble = on_trouble
 
     async def look(self) -> bool:
-        """Read all ad accounts where the hour is over and no other process does; return whether it was done."""
+        """Read all ad accounts if an hour is over and no other process does; return whether they were read."""
         now = self._clock()
         turn = await REPORTS_TURN.read_revised(self._outbox)
-        # what lies further ahead was written by a clock that has been set back since
+        # A time further ahead was written before a clock was set back.
         if turn.value and 0 < turn.value - now <= DAY_S:
             return False
         taken = await REPORTS_TURN.write(self._outbox, now + HOUR_S, revision=turn.revision)
@@ -242,9 +245,9 @@ class HourlyReading(MinuteTask):
         return True
 
     async def _read(self, account: str, access: _Access, now: float) -> float:
-        """Read each report of one ad account; return for how long Pinterest wants to be left alone.
+        """Read each report of an ad account; return the pause that Pinterest requests.
 
-        What cannot be read keeps what was read of it before, and is no reason to leave out the others.
+        An unreadable report keeps its previous data, and does not stop the others.
         """
         before = await PINTEREST_VIEWS.read(self._outbox, account) or PinterestView()
         found: dict[str, Any] = {}
@@ -285,10 +288,10 @@ class HourlyReading(MinuteTask):
         *,
         zone: tzinfo = UTC,
     ) -> None:
-        """Add the answer to what was found, or why there is none.
+        """Add the response to `found`, or the reason why there is none.
 
-        Attributed checkouts are asked for by the days of the ad account. Not every ad account has those figures (a
-        closed beta of Pinterest's): then by days of UTC.
+        Attributed checkouts are requested by the days of the ad account. These figures are not available for all ad
+        accounts (a closed beta of Pinterest's); the fallback is days of UTC.
         """
         if question.member == "attributed" and zone is not UTC:
             in_zone = _in_zone(question, access.now, zone)
@@ -309,7 +312,7 @@ class HourlyReading(MinuteTask):
 
     async def _asked(self, question: _Question, access: _Access) -> Any:
         answer = await self._client.get(question.path, await access.token(), question.params)
-        if isinstance(answer, Answer) and answer.status == _UNAUTHORIZED:  # the token may just have ended
+        if isinstance(answer, Answer) and answer.status == _UNAUTHORIZED:  # the token may just have expired
             answer = await self._client.get(question.path, await access.other_token(_words(answer)), question.params)
         if isinstance(answer, Failure):
             raise _Trouble(answer.reason, needs_person=answer.token)
@@ -322,7 +325,7 @@ class HourlyReading(MinuteTask):
 
 
 def _refused(answer: Answer, now: float) -> _Trouble:
-    """Return what is told of an answer that holds no report: Pinterest's own words, and what helps."""
+    """Return the report of a response without data: Pinterest's message, and the remedy."""
     remedy = _REMEDIES.get(answer.status) or (_BUSY if answer.status >= _SERVER_ERROR else "")
     return _Trouble(
         f"Pinterest answers {answer.status}{_words(answer)}{remedy and f': {remedy}'}",
@@ -341,7 +344,7 @@ def _of_account(account: str) -> _Question:
 
 
 def _questions(account: str, now: float) -> list[_Question]:
-    """Return the other calls about one ad account: what is asked lies within the last days, in UTC."""
+    """Return the other calls about an ad account, for the last days in UTC."""
     begin = f"/ad_accounts/{account}"
     days = _days(now, UTC)
     windows = {
@@ -370,10 +373,10 @@ def _in_zone(question: _Question, now: float, zone: tzinfo) -> _Question:
 
 
 def _zone(name: str) -> tzinfo:
-    """Return the time zone of a name; UTC where there is none, or this machine does not know it."""
+    """Return the time zone of a name; UTC if there is none, or this machine does not know it."""
     try:
         return ZoneInfo(name) if name not in ("", "UTC", "Etc/UTC") else UTC
-    except (ValueError, OSError, KeyError):  # KeyError: it is none of those that are known
+    except (ValueError, OSError, KeyError):  # KeyError: the zone is unknown
         return UTC
 
 
@@ -386,9 +389,9 @@ def _days(now: float, zone: tzinfo) -> list[str]:
 async def sent_by_day(
     outbox: Outbox, account: str, currency: str, dates: Sequence[str], zone: tzinfo
 ) -> tuple[SentDay, ...]:
-    """Return the checkouts of an ad account that were delivered, by the day of a time zone on which each was made.
+    """Return the delivered checkouts of an ad account by the day of the order in a time zone.
 
-    Orders in another currency than that of the ad account are left out. Raises OutboxUnavailable.
+    Orders in another currency than that of the ad account are omitted. Raises OutboxUnavailable.
     """
     starts = [datetime.fromisoformat(date).replace(tzinfo=zone).timestamp() for date in dates]
     orders: Counter[str] = Counter()

@@ -1,10 +1,10 @@
-"""Traces, metrics and logs by OTLP, as an extra: one trace from the request to each attempt at delivery.
+"""Traces, metrics and logs by OTLP, as an extra: a trace from the request to each attempt at delivery.
 
-    POST /webhook > accept > enqueue || deliver PRESET                                  one an attempt, in its own trace
-                                     || POST /v5/ad_accounts/{ad_account_id}/events     one a call, linked to them
+    POST /webhook > accept > enqueue || deliver PRESET                                  per attempt, in its own trace
+                                     || POST /v5/ad_accounts/{ad_account_id}/events     per call, linked to them
 
-The bar in the middle is the outbox: what is sampled stores the context of `enqueue` with its deliveries.
-OpenTelemetry's own variables switch it on. Without them its SDK is not imported, and all passes untraced.
+The bar in the middle is the outbox: a sampled trace stores the context of `enqueue` with its deliveries.
+OpenTelemetry's own variables enable the export. Without them its SDK is not imported, and no spans are created.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -22,13 +22,13 @@ SIGNALS: Final[tuple[Signal, ...]] = get_args(Signal)
 
 
 def exports(environ: Mapping[str, str], signal: Signal) -> bool:
-    """Return whether a signal is exported: then what exports it can be imported.
+    """Return whether a signal is exported; if so, its exporter is installed.
 
-    Raises SettingsError where the variables ask for what there is not, or the extra is not installed.
+    Raises SettingsError if the variables request an unknown exporter, or the extra is not installed.
     https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 
-    Traces are where an endpoint is named. Metrics and logs have to be asked for by name, since many collectors of
-    traces take nothing else: by `OTEL_METRICS_EXPORTER=otlp`, or an endpoint of their own.
+    Traces are exported if there is an endpoint. Metrics and logs must be enabled explicitly, because many collectors
+    only accept traces: by `OTEL_METRICS_EXPORTER=otlp`, or a separate endpoint.
     """
     own = environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT")
     endpoint = own or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -64,29 +64,29 @@ if TYPE_CHECKING:
 
 __all__ = ["SIGNALS", "WATCHING_PATHS", "Tracing", "export_figures", "export_lines", "exports", "open_tracing"]
 
-#: By these machines look after the process, again and again: they are not traced, and logged at the level `debug`.
+#: Paths of health checks, which are repeated often: they are not traced, and logged at the level `debug`.
 WATCHING_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 class Tracing(Spans):
-    """Traces requests, the steps of the pipeline, and calls to Pinterest. This class traces nothing."""
+    """Traces requests, the steps of the pipeline, and calls to Pinterest. This base class creates no spans."""
 
     def requests(self, app: ASGIApp) -> ASGIApp:
-        """Trace every request to the application, but those that look after the process."""
+        """Trace every request to the application, except health checks."""
         return app
 
     def on_call(self, report: CallReport) -> None:
-        """Trace a call to Pinterest that was made, and what it means for each of its deliveries."""
+        """Trace a call to Pinterest, and its result for each of its deliveries."""
 
     async def close(self) -> None:
-        """Export what is left, for a few seconds at most; a collector that does not answer holds nothing up."""
+        """Export the remaining spans within a few seconds; an unresponsive collector does not block the shutdown."""
 
 
 def open_tracing(environ: Mapping[str, str]) -> Tracing:
-    """Trace as OpenTelemetry's variables in `environ` say; not at all where none names an endpoint.
+    """Trace according to OpenTelemetry's variables in `environ`; without an endpoint, create no spans.
 
-    OpenTelemetry reads the rest of its variables from the environment by itself.
-    Raises SettingsError where they cannot be followed, or the extra is not installed.
+    OpenTelemetry reads its other variables from the environment itself. Raises SettingsError if they are invalid, or
+    the extra is not installed.
     """
     if not exports(environ, "TRACES"):
         return Tracing()
@@ -98,7 +98,7 @@ def open_tracing(environ: Mapping[str, str]) -> Tracing:
 def export_figures(
     environ: Mapping[str, str], read: Callable[[], Awaitable[Iterable[Metric]]], *, clock: Callable[[], float]
 ) -> "tuple[FigureExport, ...]":
-    """Return what exports metrics while it runs; nothing where they are not asked for. Raises SettingsError."""
+    """Return the exporter of metrics; empty if they are not enabled. Raises SettingsError."""
     if not exports(environ, "METRICS"):
         return ()
     from app.insights.tracing.otel import figures_of  # noqa: PLC0415 - the SDK is imported on demand
@@ -107,7 +107,10 @@ def export_figures(
 
 
 def export_lines(environ: Mapping[str, str], *, clock: Callable[[], float]) -> "tuple[LineExport, ...]":
-    """Have the lines of the log exported until what is returned is closed, where they are. Raises SettingsError."""
+    """Return the exporter of log lines, active until it is closed; empty if they are not enabled.
+
+    Raises SettingsError.
+    """
     if not exports(environ, "LOGS"):
         return ()
     from app.insights.tracing.otel import lines_of  # noqa: PLC0415 - the SDK is imported on demand

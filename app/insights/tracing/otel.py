@@ -1,4 +1,4 @@
-"""Traces, metrics and logs by OpenTelemetry's SDK. Imported only where they are switched on."""
+"""Traces, metrics and logs by OpenTelemetry's SDK. Only imported if enabled."""
 
 import asyncio
 import logging
@@ -50,9 +50,9 @@ def span(
     attributes: Mapping[str, str | int] | None = None,
     parent: Context | None = None,
 ) -> Iterator[Span]:
-    """Open a span around what is done, below `parent` or else the one that is open.
+    """Open a span for a block, below `parent` or the current span.
 
-    Of an exception it tells the type only: its message may quote data.
+    Of an exception only the type is recorded, because its message may quote data.
     """
     with tracer.start_as_current_span(
         name, parent, kind, dict(attributes or {}), record_exception=False, set_status_on_exception=False
@@ -71,7 +71,7 @@ def failed(opened: Span, kind: str) -> None:
 
 
 def current() -> str | None:
-    """Write the span that is open; None where it is not sampled, so that untraced events carry nothing."""
+    """Return the current span as a traceparent; `None` if it is not sampled, so that untraced events carry no data."""
     if not get_current_span().get_span_context().trace_flags.sampled:
         return None
     carrier: dict[str, str] = {}
@@ -80,20 +80,20 @@ def current() -> str | None:
 
 
 def parent_of(traceparent: str) -> Context:
-    """Read a text as the parent of a span; what cannot be read begins a trace of its own.
+    """Parse a text as the parent of a span; an invalid text starts a new trace.
 
-    Only `traceparent`: what others write into `tracestate` and `baggage` is theirs, and goes no further.
+    Only `traceparent` is read: `tracestate` and `baggage` belong to others and are not forwarded.
     """
     return _W3C.extract({"traceparent": traceparent}, Context())
 
 
 PATH: Final = "/v5/ad_accounts/{ad_account_id}/events"
-#: What is told as an error where no answer came.
+#: The error type of a call without a response.
 NO_ANSWER: Final = "no_answer"
 
 
 def trace_call(tracer: Tracer, report: CallReport) -> None:
-    """Make spans of a call that was made, where any of its deliveries is traced."""
+    """Create spans of a call if any of its deliveries is traced."""
     parents = {
         text: parent_of(text) for text in dict.fromkeys(claimed.traceparent for claimed in report.claimed) if text
     }
@@ -125,7 +125,7 @@ def _facts(report: CallReport) -> dict[str, str | int]:
 def _trace_delivery(
     tracer: Tracer, settlement: Settlement, parent: Context, links: list[Link], begun_ns: int, ended_ns: int
 ) -> None:
-    """Make the span of one attempt at one delivery."""
+    """Create the span of an attempt at a delivery."""
     claimed, result = settlement.claimed, settlement.result
     kind = type(result).__name__.lower()
     facts: dict[str, str | int] = {
@@ -154,7 +154,7 @@ def _ns(at: float) -> int:
 
 
 class TracedRequests:
-    """Middleware: one span a request, named by the route's pattern."""
+    """Middleware that creates a span for each request, named by the route's pattern."""
 
     def __init__(self, app: ASGIApp, tracer: Tracer) -> None:
         self._app = app
@@ -209,14 +209,14 @@ _NS: Final = 1_000_000_000
 
 
 async def for_a_while(work: Callable[[], object], limit_s: float) -> None:
-    """Do work in a thread that holds nothing up: after `limit_s` it may go on, but nobody waits for it."""
+    """Run work in a thread and wait at most `limit_s` for it; the thread may continue."""
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     await asyncio.to_thread(thread.join, limit_s)
 
 
 class FigureExport:
-    """Exports every `interval_s` what `read` returns of this process, and once more at the end."""
+    """Exports the result of `read` every `interval_s`, and once more at the end."""
 
     def __init__(
         self,
@@ -227,10 +227,10 @@ class FigureExport:
         limit_s: float,
         clock: Callable[[], float],
     ) -> None:
-        """Take how long is waited for one export; `resource` says whose metrics they are."""
+        """Set the time limit of an export; `resource` identifies the process."""
         self._read = read
         self._limit_s = limit_s
-        # Several processes of one name are told apart: each has counters of its own.
+        # Processes with the same name are separate instances, because each has its own counters.
         self._resource = Resource({"service.instance.id": str(uuid4())}).merge(resource)
         self._interval_s = interval_s
         self._clock = clock
@@ -239,7 +239,7 @@ class FigureExport:
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
-        """Export until it is stopped; a collector that does not answer is tried again at the next turn."""
+        """Export until stopped; a failed export is repeated in the next interval."""
         while not self._stopping.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), self._interval_s)
@@ -274,7 +274,7 @@ class FigureExport:
         return otel.Gauge(points) if family.type == "gauge" else otel.Sum(points, _CUMULATIVE, is_monotonic=True)
 
     def _histograms(self, family: Metric, now_ns: int) -> Iterator[otel.HistogramDataPoint]:
-        """Yield a point for each set of labels; its samples stand together, and its buckets are cumulative."""
+        """Yield a point for each set of labels; its samples are adjacent, and its buckets are cumulative."""
         for labels, samples in groupby(family.samples, key=_labels_of_point):
             by_name: dict[str, list[Sample]] = {}
             for each in samples:
@@ -299,7 +299,7 @@ def _labels_of_point(sample: Sample) -> tuple[tuple[str, str], ...]:
 
 
 def _unit(name: str) -> str:
-    """Return the unit of a metric in UCUM, the code that OpenTelemetry uses; it is the last word of the name."""
+    """Return the unit of a metric in UCUM, the code of OpenTelemetry; it is the last word of the name."""
     return _UNITS.get(name.rpartition("_")[2], "1")
 
 
@@ -315,14 +315,14 @@ class LineExport:
         log_takers.append(self._take)
 
     async def close(self) -> None:
-        """Export what is left; a collector that does not answer holds nothing up."""
+        """Export the remaining lines; an unresponsive collector does not block the shutdown."""
         log_takers.remove(self._take)
         await for_a_while(self._provider.shutdown, self._flush_s)
 
     def _take(self, entry: Mapping[str, Any]) -> None:
         record = entry.get("_record")
         if isinstance(record, logging.LogRecord) and record.name.startswith(("opentelemetry", "urllib3")):
-            return  # what the export itself logs would be exported for ever
+            return  # log lines of the export itself would be exported forever
         level = str(entry.get("level", "info"))
         facts = {
             OTEL_NAMES.get(name, name): value if isinstance(value, str | bool | int | float) else str(value)
@@ -354,16 +354,16 @@ OTEL_NAMES: Final = {
 }
 
 
-#: A call of 1,000 deliveries makes as many spans at once, and several calls may end together.
+#: A call with 1,000 deliveries creates as many spans at once, and several calls may end together.
 QUEUE_SPANS: Final = 16_384
-#: Between two exports of metrics, as OpenTelemetry has it.
+#: The interval of metrics exports, OpenTelemetry's default.
 INTERVAL_MS: Final = 60_000
 #: How long the end of the process waits for the last export.
 FLUSH_S: Final = 5.0
 
 
 def exporting(environ: Mapping[str, str]) -> "OpenTelemetry":
-    """Export in batches, from a thread, as the variables say. Raises SettingsError where they cannot be followed."""
+    """Export in batches, from a thread, according to the variables. Raises SettingsError if they are invalid."""
     with _followed(environ):
         queue_spans = None if "OTEL_BSP_MAX_QUEUE_SIZE" in environ else QUEUE_SPANS
         return OpenTelemetry(BatchSpanProcessor(OTLPSpanExporter(), max_queue_size=queue_spans))
@@ -372,7 +372,7 @@ def exporting(environ: Mapping[str, str]) -> "OpenTelemetry":
 def figures_of(
     environ: Mapping[str, str], read: Callable[[], Awaitable[Iterable[Metric]]], *, clock: Callable[[], float]
 ) -> FigureExport:
-    """Return what exports metrics, as the variables say. Raises SettingsError where they cannot be followed."""
+    """Return the exporter of metrics according to the variables. Raises SettingsError if they are invalid."""
     with _followed(environ):
         interval_s = int(environ.get("OTEL_METRIC_EXPORT_INTERVAL") or INTERVAL_MS) / 1_000
         if interval_s <= 0:
@@ -381,14 +381,14 @@ def figures_of(
 
 
 def lines_of(environ: Mapping[str, str], *, clock: Callable[[], float]) -> LineExport:
-    """Return what exports the log, as the variables say. Raises SettingsError where they cannot be followed."""
+    """Return the exporter of log lines according to the variables. Raises SettingsError if they are invalid."""
     with _followed(environ):
         return LineExport(_resource(), clock=clock, flush_s=FLUSH_S)
 
 
 @contextmanager
 def _followed(environ: Mapping[str, str]) -> Iterator[None]:
-    """Say by a SettingsError where the variables cannot be followed by what is made meanwhile."""
+    """Convert errors about invalid variables in the block to a SettingsError."""
     _check_headers(environ)
     try:
         yield
@@ -398,11 +398,11 @@ def _followed(environ: Mapping[str, str]) -> Iterator[None]:
 
 def _resource() -> Resource:
     named = Resource.create({"service.name": "pinrelay", "service.version": __version__})
-    return named.merge(OTELResourceDetector().detect())  # the environment's wins
+    return named.merge(OTELResourceDetector().detect())  # the environment's values win
 
 
 def _check_headers(environ: Mapping[str, str]) -> None:
-    """Judge headers before OpenTelemetry does, whose warning quotes what it cannot read, and with it a token."""
+    """Check headers before OpenTelemetry does, because its warning quotes unreadable headers, and with them a token."""
     logging.getLogger(parse_env_headers.__module__).setLevel(logging.ERROR)
     for signal in ("TRACES_", "METRICS_", "LOGS_", ""):
         name = f"OTEL_EXPORTER_OTLP_{signal}HEADERS"
@@ -412,7 +412,7 @@ def _check_headers(environ: Mapping[str, str]) -> None:
 
 
 class OpenTelemetry(Tracing):
-    """Makes spans of what passes."""
+    """Creates spans for requests, steps and calls."""
 
     is_on = True
 
@@ -420,7 +420,7 @@ class OpenTelemetry(Tracing):
         resource = _resource()
         self._processor = processor
         self._requests = _tracer(processor, resource)
-        # Whether a delivery is traced was decided at its request, also where that was another process.
+        # The request decides whether a delivery is traced, even if another process received it.
         self._deliveries = _tracer(processor, resource, ALWAYS_ON)
 
     def requests(self, app: ASGIApp) -> ASGIApp:
@@ -446,7 +446,7 @@ class OpenTelemetry(Tracing):
 
 
 def _tracer(processor: SpanProcessor, resource: Resource, sampler: Sampler | None = None) -> Tracer:
-    """Make a tracer; without a sampler the one that the environment names."""
+    """Return a tracer; without a sampler, with that of the environment."""
     provider = TracerProvider(sampler=sampler, resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(processor)
     return provider.get_tracer("pinrelay", __version__)
