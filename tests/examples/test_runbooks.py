@@ -194,7 +194,7 @@ def test_the_scripts_of_the_page_run_in_its_order_and_do_what_it_says(machine: M
     follow("## Restore", 0)
     assert (machine.found("SO-2"), machine.found("SO-3")) == ("delivered", "")
     replaced = machine.root / "state/data/pinrelay.db.replaced-1"
-    follow("### Send what the replaced store still holds")
+    follow("### Drain the replaced store")
     assert machine.found("SO-3", OUTBOX_URL=f"sqlite:///{replaced}") == "delivered"
 
     machine.send("SO-4")

@@ -1,4 +1,4 @@
-"""What a stranger tries with the write key of a page: docs/trust.md lists the attacks by the names of these tests.
+"""Attacks with the write key of a page. docs/trust.md lists the rules that these tests prove.
 
 Each was tried against the pipeline and store as they were on 29 November 2026, and worked.
 """
