@@ -147,7 +147,34 @@ def test_a_mutant_names_file_line_and_change() -> None:
 
 PRESETS = sorted(file.stem for file in (ROOT / "presets").glob("*.yaml"))
 PROVED = pytest.mark.prove
-SHOPS = ("bigcommerce", "magento", "shopify", "shopify_pixel", "stripe", "woocommerce")
+#: The sources with a mapping of their own.
+SOURCES = (
+    "bigcommerce",
+    "ga4",
+    "gtm_server",
+    "hightouch",
+    "magento",
+    "mparticle",
+    "shopify",
+    "shopify_pixel",
+    "snowplow",
+    "stripe",
+    "woocommerce",
+)
+
+
+_REFUSED = "the event is never made: `requires` refuses what `subscribe` takes"
+#: Changes without an effect: the name of the file, the text of the line and the sentence, with the reason.
+EQUAL = {
+    ("hightouch", "event: Rows within metadata", "`event` can be removed"): _REFUSED,
+    ("hightouch", "event: Rows within metadata", "the text `Rows within metadata` in `event` can change"): _REFUSED,
+}
+
+
+def is_equal(change: Mutant) -> bool:
+    file = Path(change.file)
+    line = file.read_text("utf-8").splitlines()[change.line - 1].strip()
+    return (file.stem, line, change.sentence) in EQUAL
 
 
 def shipped(kind: str, *names: str) -> Draft:
@@ -160,11 +187,15 @@ def shipped(kind: str, *names: str) -> Draft:
     [
         pytest.param("presets", PRESETS[::9], id="sample"),
         pytest.param("presets", PRESETS, id="presets", marks=PROVED),
-        *(pytest.param("sources", [name], id=name, marks=() if name == "woocommerce" else PROVED) for name in SHOPS),
+        *(
+            pytest.param("sources", [name], id=name, marks=() if name in ("hightouch", "snowplow") else PROVED)
+            for name in SOURCES
+        ),
     ],
 )
 def test_at_least_98_percent_of_the_changes_of_shipped_files_are_found(kind: str, names: list[str]) -> None:
     found = mutants(shipped(kind, *names))
+    found = [each for each in found if each.is_found or not is_equal(each)]
     left = [str(each) for each in found if not each.is_found]
     assert len(found) >= 7 * len(names)
     assert len(left) <= 0.02 * len(found), left
