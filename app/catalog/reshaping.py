@@ -6,7 +6,7 @@ The language is that of presets: a trigger selects the records, a mapping define
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from app.catalog.fields import merge_mappings
@@ -32,6 +32,8 @@ _FIELDS: Final = (*RECORD_FIELDS.nested, *RECORD_FIELDS.flat)
 _IDS: Final = (("messageId",), ("properties", "event_id"), ("properties", "order_id"))
 #: A placeholder as the id of an event would make all but the first event duplicates.
 _READERS: Final = Readers(at_once={"messageId": is_id})
+#: The prefix of faults of a mapping; the place of the event is added.
+_PREFIX: Final = "/mapping"
 #: The types of Segment's events; a mapping with other types would create events that are refused.
 _TYPES: Final = frozenset({"track", "page", "screen", "identify", "group", "alias", "delete"})
 _UNTAKEN: Final = "no trigger of the source matches it"
@@ -141,6 +143,8 @@ class RecordEvent:
     """A compiled entry of a source's `events`: its trigger, and the mapping of the event."""
 
     name: str
+    #: The JSON pointer of the entry in the file, such as `/events/0`.
+    place: str
     trigger: Trigger
     #: A condition that the record must meet under this name; `None`: no condition.
     requires: Trigger | None
@@ -148,12 +152,15 @@ class RecordEvent:
     privacy: PrivacyPlaces
 
     def made(self, record: dict[str, Any]) -> dict[str, Any] | EventRefused:
-        """Return the event of the mapping: a new object, which the caller may modify."""
+        """Return the event of the mapping: a new object, which the caller may modify. Raises MappingError."""
         if self.requires is not None and not self.requires.matches(record):
             failed = next(part.text for part in self.requires.explain(record).blamed())
             told = f'the record has not the form of "{self.name}": {failed} does not hold'
             return EventRefused(f"{told}; it was sent under another name, or its webhook leaves fields out")
-        event = by_channel(dict(self.mapping.resolve(record)))
+        try:
+            event = by_channel(dict(self.mapping.resolve(record)))
+        except MappingError as exc:
+            raise MappingError(_faults_below(self.place, exc)) from None
         self.privacy.tell(event, record)
         return event
 
@@ -230,10 +237,12 @@ def compile_reshaping(spec: SourceFile) -> tuple[Reshaping | None, list[Fault]]:
     """Return the compiled events of a source, `None` if its file has faults, and all faults."""
     found: list[Fault] = []
     by_list: dict[str, list[tuple[RecordEvent, CompiledMapping | None]]] = {}
+    shared: CompiledMapping | None = None
     for number, event in enumerate(spec.events):
-        compiled = _compiled(event, spec, f"/events/{number}", found)
+        compiled = _compiled(event, spec, f"/events/{number}", found, shared)
         if compiled is not None:
             by_list.setdefault((event.each or "").removeprefix("$."), []).append(compiled)
+            shared = compiled[0].mapping
     named_by = _path("name", spec.named_by, "/named_by", "", found)
     events = tuple(map(_together, by_list.values()))
     return (None if found else Reshaping(events=events, named_by=named_by)), found
@@ -262,9 +271,12 @@ def _together(compiled: list[tuple[RecordEvent, CompiledMapping | None]]) -> Rec
 
 
 def _compiled(
-    event: EventFile, spec: SourceFile, place: str, faults: list[Fault]
+    event: EventFile, spec: SourceFile, place: str, faults: list[Fault], shared: CompiledMapping | None
 ) -> tuple[RecordEvent, CompiledMapping | None] | None:
-    """Return a kind of event and the path of its list; `None` if either has a fault, which is added."""
+    """Return a kind of event and the path of its list; `None` if either has a fault, which is added.
+
+    `shared` is the mapping of another kind of event: objects of the source's mapping are compiled only once.
+    """
     trigger = mapping = requires = None
     fields = RECORD_FIELDS if event.each else _WITHOUT_ITEM
     if spec.named_by is not None:
@@ -280,11 +292,11 @@ def _compiled(
     each = _path("item", event.each, f"{place}/each", place, faults)
     whole = merge_mappings(spec.mapping, event.mapping)
     try:
-        mapping = compile_mapping(whole, prefix=f"{place}/mapping", readers=_READERS)
+        mapping = compile_mapping(whole, prefix=_PREFIX, readers=_READERS, like=shared)
         faults.extend(unknown_path_faults(whole, _FIELDS, f"{place}/mapping"))
         faults.extend(faults_of_constants(whole, mapping, _IDS, f"{place}/mapping", of_records=True))
     except MappingError as exc:
-        faults.extend(exc.faults)
+        faults.extend(_faults_below(place, exc))
     if "type" not in whole:
         faults.append(Fault(f"{place}/mapping", "has no `type`: set track, page or identify"))
     elif isinstance(whole["type"], str) and whole["type"] not in _TYPES:
@@ -294,4 +306,12 @@ def _compiled(
     if trigger is None or mapping is None:
         return None
     privacy = PrivacyPlaces(mapping.asked, of_list=event.each is not None)
-    return RecordEvent(name=event.name, trigger=trigger, requires=requires, mapping=mapping, privacy=privacy), each
+    made = RecordEvent(
+        name=event.name, place=place, trigger=trigger, requires=requires, mapping=mapping, privacy=privacy
+    )
+    return made, each
+
+
+def _faults_below(place: str, error: MappingError) -> list[Fault]:
+    """Return the faults of a mapping that was compiled with the prefix `_PREFIX`, with their places in the file."""
+    return [replace(fault, path=f"{place}{fault.path}") for fault in error.faults]
