@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -207,7 +208,7 @@ def compose(*profiles: str, file: str = COMPOSE_FILES[0], **environment: str) ->
     arguments = [word for profile in profiles for word in ("--profile", profile)]
     done = subprocess.run(
         [docker_compose(), *arguments, "config"],
-        cwd=ROOT,
+        cwd=(ROOT / file).parent,
         env={"PATH": os.environ["PATH"], "COMPOSE_FILE": file, **environment},
         capture_output=True,
         text=True,
@@ -324,6 +325,26 @@ def test_every_setting_reaches_the_container_and_every_secret_also_from_a_file(f
         passed = {name for name in container["environment"] if name != "DOMAIN" and not name.startswith("OTEL_")}
         assert expected - passed == set(), "missing"
         assert passed - expected == set(), "no longer a setting"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", COMPOSE_FILES)
+@pytest.mark.parametrize("line", ["SWITCHED_OFF=refuse", "CONSENT_CATEGORY=ads", ""])
+def test_a_removed_or_misspelt_setting_of_compose_stops_the_start(
+    file: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(ROOT / file, tmp_path)
+    others = "DOMAIN=events.example.com\nFILES_DIR=/srv/pinrelay\nCOMPOSE_PROFILES=tls\nBIND=127.0.0.1\n"
+    (tmp_path / ".env").write_text(f"{others}GPC=ldp\n{line}\n", encoding="utf-8")
+    for container in containers_of_ours(str(tmp_path / file)):
+        given = {name: str(value) for name, value in container["environment"].items() if value is not None}
+        assert (given["HOST"], given["GPC"]) == ("0.0.0.0", "ldp")
+        if not line:
+            assert settings_of(given, monkeypatch).gpc == "ldp"
+            continue
+        with pytest.raises(SettingsError, match=f"^{line.partition('=')[0]}: "):
+            settings_of(given, monkeypatch)
+        monkeypatch.delenv(line.partition("=")[0])
 
 
 @pytest.mark.slow
