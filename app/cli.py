@@ -68,7 +68,6 @@ COMMANDS: Final[Mapping[str, str]] = {
     "tag-check": "tag_check:tag_check",
     "forget": "forget:forget",
     "person": "forget:person",
-    "audit": "audit:audit",
     "test-alert": "verify:send_test_alert",
     "verify": "verify:verify",
     "outbox-move": "backup:outbox_move",

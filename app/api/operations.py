@@ -13,7 +13,7 @@ PREFIX: Final = "/api/v1"
 
 def path_of(operation: Operation) -> str:
     """Return the path of an operation below the prefix of the API."""
-    if operation.verb == "list":
+    if operation.verb in ("", "list"):
         return f"/{operation.group}"
     return f"/{operation.group}/{'{id}' if operation.verb == 'show' else operation.verb}"
 

@@ -7,8 +7,7 @@ import typer
 from rich.table import Table
 
 from app import assemble
-from app.commands.audit import caller
-from app.commands.terminal import AsJson, add_row, print_json, print_line, print_table, time_text, with_outbox
+from app.commands.terminal import AsJson, add_row, caller, print_json, print_line, print_table, time_text, with_outbox
 from app.config import load_settings
 from app.core.people import NamedPerson
 from app.core.values.texts import count_of, visible

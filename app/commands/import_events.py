@@ -17,8 +17,7 @@ from rich.table import Table
 from app import assemble
 from app.access.audit import Audit
 from app.catalog.sources import load_source
-from app.commands.audit import caller
-from app.commands.terminal import FORMS, AsJson, add_row, opened_outbox, print_json, print_line, print_table
+from app.commands.terminal import FORMS, AsJson, add_row, caller, opened_outbox, print_json, print_line, print_table
 from app.config import Settings, load_settings
 from app.core.coordination import Switches
 from app.core.events import DEFAULT_SOURCE

@@ -14,12 +14,12 @@ from rich.table import Table
 
 from app import assemble
 from app.access.audit import Audit
-from app.commands.audit import caller
-from app.commands.terminal import add_row, print_json, print_line, print_table, time_text, with_outbox
+from app.commands.terminal import add_row, caller, print_json, print_line, print_table, time_text, with_outbox
 from app.config import load_settings
 from app.core.coordination import Switches
 from app.operations import GROUPS
 from app.operations.declaration import (
+    OPERATIONS,
     Call,
     Column,
     Operation,
@@ -49,7 +49,9 @@ def commands_of(group: str) -> typer.Typer:
     )
     for each in operations_of(group):
         if Surface.COMMAND not in each.excluded:
-            app.command(each.verb, help=_help(each))(_command(each))
+            app.command(each.verb or group, help=_help(each))(_command(each))
+    if group not in OPERATIONS:
+        app.callback()(lambda: None)  # without a callback Typer makes a single command of a group with one command
     return app
 
 

@@ -18,8 +18,7 @@ from rich.table import Table
 from app import assemble
 from app.access.audit import Audit
 from app.api.answers import CurrencyRevenue
-from app.commands.audit import caller
-from app.commands.terminal import AsJson, add_row, print_json, print_line, print_table, with_outbox, writing
+from app.commands.terminal import AsJson, add_row, caller, print_json, print_line, print_table, with_outbox, writing
 from app.config import Settings, load_settings
 from app.core.coordination import Switches
 from app.core.events import DEFAULT_SOURCE, Outcome

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import pwd
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
@@ -16,6 +18,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from app.access.users import Person, UserRole
 from app.config import Settings, load_settings
 from app.core.values.texts import visible, visible_json
 from app.errors import OutboxUnavailable, SettingsError
@@ -160,6 +163,15 @@ def with_outbox(use: Callable[[Outbox], Awaitable[_Result]]) -> _Result:
             return await use(outbox)
 
     return asyncio.run(run())
+
+
+def caller() -> Person:
+    """Return the person who calls a command: the name of the login, and the machine."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user may have none
+        name = f"uid {os.getuid()}"
+    return Person(name=f"{name} (command line)", role=UserRole.OPERATOR, place=socket.gethostname())
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -11,8 +11,7 @@ import typer
 from app import assemble
 from app.access.audit import Audit
 from app.assemble.ad_accounts import Destination, destinations
-from app.commands.audit import caller
-from app.commands.terminal import AsJson, print_json, print_line, with_outbox
+from app.commands.terminal import AsJson, caller, print_json, print_line, with_outbox
 from app.config import Settings, load_settings
 from app.destination.client import Answer, Failure
 from app.insights.alerts.watcher import AlertWebhook

@@ -5,9 +5,18 @@ from dataclasses import asdict, dataclass, field, is_dataclass
 from enum import StrEnum
 from importlib import import_module
 from inspect import getdoc
-from typing import Any, Final, Literal, get_type_hints
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
 
 from app.access.audit import Audit, conditions_text
 from app.access.users import Person, UserRole
@@ -48,6 +57,31 @@ class Params(BaseModel):
         if isinstance(given, dict) and (unknown := [name for name in given if name not in cls.model_fields]):
             raise ValueError(f'There is no "{unknown[0][:40]}". There are: {", ".join(cls.model_fields)}.')
         return given
+
+
+def _check_text(text: str | None, field: ValidationInfo) -> str | None:
+    if text is not None and not text.strip():
+        raise ValueError(f'The filter "{field.field_name}" is empty: leave it out, or give it a value.')
+    return text
+
+
+#: An empty text is refused, because it would match everything. Python strips U+001C to U+001F and U+0085 too.
+TextFilter: TypeAlias = Annotated[
+    str | None,
+    AfterValidator(_check_text),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": r"[^\s\u001c-\u001f\u0085]"}, {"type": "null"}]}),
+]
+
+
+class Paged(Params):
+    """The page of a list."""
+
+    cursor: str | None = Field(
+        default=None,
+        pattern="^-?[0-9]{1,20}$",
+        description="`next_cursor` of the previous page; in some lists also `prev_cursor` of the next page.",
+    )
+    limit: int = Field(default=50, ge=1, le=500, description="Maximum number of rows.")
 
 
 def _demand_in_schema(schema: dict[str, Any], model: type[BaseModel]) -> None:
@@ -119,7 +153,7 @@ class Column:
 class Operation:
     """One operation. Call it with a `Call` and its parameters."""
 
-    #: Group and verb, such as `deliveries redrive`.
+    #: Group and verb, such as `deliveries redrive`; or the verb alone, such as `audit`, which is then its own group.
     name: str
     #: The docstring of the function.
     text: str

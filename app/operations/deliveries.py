@@ -19,7 +19,17 @@ from app.core.pages import AuditAction, DeadCause, Page, Query
 from app.core.values.hidden_emails import unpersonal_id
 from app.destination import redact
 from app.errors import FilterError, NoDelivery
-from app.operations.declaration import Call, Column, Params, Result, Selection, Services, operation
+from app.operations.declaration import (
+    Call,
+    Column,
+    Paged,
+    Params,
+    Result,
+    Selection,
+    Services,
+    TextFilter,
+    operation,
+)
 from app.outbox import SEARCH_FILTERS, read_filters
 
 _DAY_OF_YEAR = "(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8])"
@@ -32,18 +42,6 @@ _TIMES: tuple[dict[str, Any], ...] = (
 TimeFilter: TypeAlias = Annotated[str | None, WithJsonSchema({"anyOf": list(_TIMES)})]
 
 
-def _check_text(text: str | None, field: ValidationInfo) -> str | None:
-    if text is not None and not text.strip():
-        raise ValueError(f'The filter "{field.field_name}" is empty: leave it out, or give it a value.')
-    return text
-
-
-#: An empty text is refused, because it would match everything. Python strips U+001C to U+001F and U+0085 too.
-TextFilter: TypeAlias = Annotated[
-    str | None,
-    AfterValidator(_check_text),
-    WithJsonSchema({"anyOf": [{"type": "string", "pattern": r"[^\s\u001c-\u001f\u0085]"}, {"type": "null"}]}),
-]
 YesOrNo: TypeAlias = Literal["yes", "no"] | None
 #: Characters of the reason for a dismissal.
 MAX_WHY: Final = 200
@@ -113,19 +111,13 @@ class DeliveryFilters(Params):
         return read_filters(self.filters)
 
 
-class ListParams(DeliveryFilters):
+class ListParams(DeliveryFilters, Paged):
     """Filters, order and page of a list."""
 
     state: Literal["pending", "claimed", "delivered", "dead", "dismissed", "waiting"] | None = Field(
         default=None, description="`waiting`: pending or claimed."
     )
     sort: Literal["newest", "oldest"] = Field(default="newest", description="Which deliveries come first.")
-    cursor: str | None = Field(
-        default=None,
-        pattern="^-?[0-9]{1,20}$",
-        description="`next_cursor` of the previous page, or `prev_cursor` of the next page.",
-    )
-    limit: int = Field(default=50, ge=1, le=500, description="Maximum number of rows.")
 
 
 #: The columns of a list of deliveries.

@@ -65,6 +65,7 @@ ASKED: Final[list[tuple[str, str, dict[str, Any]]]] = [
     ("post", "/api/v1/quarantine/discard", {"json": {"all": True}}),
     ("post", "/api/v1/deliveries/redrive", {"json": {"preset": "Lead"}}),
     ("post", "/api/v1/deliveries/dismiss", {"json": {"preset": "Order Completed", "because": "sent by hand"}}),
+    ("get", "/api/v1/audit", {"params": {"limit": 2}}),
     ("post", "/api/v1/reload", {"json": {}}),
     ("post", "/api/v1/switch", {"json": {"on": False}}),
     ("post", "/api/v1/forget", {"json": {"user_id": "u-2"}}),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.commands.audit import caller
+from app.commands.terminal import caller
 from app.outbox import Outbox
 from tests.commands.conftest import Run
 from tests.commands.stored import in_outbox
@@ -35,7 +35,7 @@ def test_as_a_table_it_has_all_columns(run: Run, tmp_path: Path) -> None:
 
 def test_an_empty_log_is_no_fault(run: Run) -> None:
     assert run("audit", "--json").stdout == ""
-    assert run("audit").exit_code == 0
+    assert run("audit").stdout == "No entries.\n"
 
 
 def test_a_redrive_by_command_is_noted_with_whoever_calls_it(run: Run) -> None:

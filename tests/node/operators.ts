@@ -43,6 +43,7 @@ const kept = await noted('get /api/v1/quarantine', api.quarantineList({ client }
 const preview = await noted('get /api/v1/quarantine/preview', api.quarantinePreview({ client, query: { outcome: 'invalid' } }))
 const replay = await noted('post /api/v1/quarantine/replay', api.quarantineReplay({ client, body: { all: true } }))
 const discarded = await noted('post /api/v1/quarantine/discard', api.quarantineDiscard({ client, body: { all: true } }))
+const entries = await noted('get /api/v1/audit', api.audit({ client, query: { limit: 1 } }))
 await noted('post /api/v1/reload', api.postApiV1Reload({ client, body: {} }))
 const erased = await noted('post /api/v1/forget', api.postApiV1Forget({ client, body: { user_id: 'u-1', email: 'ada@example.com' } }))
 
@@ -68,6 +69,7 @@ const read = {
   worth: revenue.currencies.map(each => [each.currency, each.received.amount]),
   dead: [causes.causes.length, redriven.redriven, dismissed.dismissed],
   quarantine: [kept.groups.map(each => each.name), preview.by_preset.map(each => each.outcome), replay.leaving, discarded.discarded],
+  entries: entries.entries.map(each => each.what),
   erased: erased.ids,
 }
 console.log(JSON.stringify({ asked: Object.keys(asked), read, refused }))

@@ -102,7 +102,7 @@ OPERATIONS: dict[str, tuple[UserRole, list[Ask]]] = {
     "tag check": (V, [ask("GET /console/tag-check")]),
     "preview": (V, [ask("GET /console/tester"), ask("POST /console/tester", example="Checkout")]),
     "preview --send": (O, [ask("POST /console/tester", example="Checkout", send="Checkout")]),
-    "audit": (V, [ask("GET /console/activity")]),
+    "audit": (V, [ask("GET /api/v1/audit"), ask("GET /console/activity")]),
     "status": (V, [ask("GET /api/v1/status"), ask("GET /console")]),
     "alerts test": (O, [ask("POST /console/activity/test-alert")]),
 }

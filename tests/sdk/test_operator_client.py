@@ -59,6 +59,7 @@ def test_every_operation_is_asked_by_a_generated_client(tmp_path: Path) -> None:
         "worth": [[None, "0"], ["EUR", "25.5"]],
         "dead": [0, 0, 0],
         "quarantine": [["Order Completed"], ["invalid"], 0, 1],
+        "entries": ["discarded from quarantine"],
         "erased": 1,
     }
     assert [each["status"] for each in told["refused"]] == [404, 422, 401]
