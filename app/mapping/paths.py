@@ -84,7 +84,9 @@ def read_in_lists(keys: tuple[str, ...], value: Any) -> Any:
     found = [value]
     for key in keys:
         found = [each[key] for each in items_within(found) if type(each) is dict and key in each]
-    return found or MISSING
+        if not found:  # in nearly every event at the first key
+            return MISSING
+    return found
 
 
 def items_within(value: Any) -> Iterator[Any]:

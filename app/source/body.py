@@ -291,6 +291,9 @@ class Limits:
         )
 
 
+_OF_NO_STRANGER: Final = Limits.of_no_stranger()
+
+
 class Body(Struct, frozen=True, kw_only=True):
     """The JSON of a request, split into members."""
 
@@ -470,8 +473,7 @@ def read_raw_event(raw: bytes, *, now: float) -> Event:
         value = _bare(parse(raw))
     except RequestRefused as exc:
         raise EventRefused(exc.reason) from None
-    limits = Limits.of_no_stranger()
-    if max_levels(raw) > limits.max_depth and (excess := _excess(value, limits)):
+    if max_levels(raw) > _OF_NO_STRANGER.max_depth and (excess := _excess(value, _OF_NO_STRANGER)):
         raise EventRefused(excess)
     return read_event(value, Arrival.at(now))
 
