@@ -1,9 +1,11 @@
-"""Catalog, pipeline and ad accounts, joined as the settings say: once, for the server, the commands, benches and tests.
+"""Create and connect catalog, pipeline and ad accounts according to the settings.
 
-assemble.pipeline(load_settings()).preview(event, now=...)     what would become of an event; nothing is stored
-assemble.pipeline(load_settings()).map_event(raw, now)         the same for one raw JSON event
-assemble.pipeline(load_settings()).preview_request(...)         the same for each event of a named source's request
-assemble.pipeline(load_settings(), outbox=...).accept(...)     what the server does
+The server, the commands, benches and tests use these functions:
+
+    assemble.pipeline(load_settings()).preview(event, now=...)     the result for an event; stores nothing
+    assemble.pipeline(load_settings()).map_event(raw, now)         the same for a raw JSON event
+    assemble.pipeline(load_settings()).preview_request(...)        the same for all events in a request of a named source
+    assemble.pipeline(load_settings(), outbox=...).accept(...)     the server's work
 """
 
 import random
@@ -102,7 +104,7 @@ def alerts_to(
     accounts: Sequence[AccountView],
     clock: Callable[[], float],
 ) -> tuple[Alerts, ...]:
-    """Make the background task that tells `webhook`; none where there is no such address."""
+    """Return the background task that posts alerts to `webhook`; none without a webhook."""
     if webhook is None:
         return ()
     return (Alerts(outbox, webhook, alert_conditions(settings, outbox, accounts, clock)),)
@@ -111,24 +113,24 @@ def alerts_to(
 def alert_conditions(
     settings: Settings, outbox: Outbox, accounts: Sequence[AccountView], clock: Callable[[], float]
 ) -> Conditions:
-    """Make what judges which conditions hold, for people who look."""
+    """Return the evaluation of alert conditions, for people."""
     return Conditions(outbox, accounts=accounts, settings=settings, clock=clock)
 
 
-#: Why nothing is published from a console whose store other machines may use.
+#: Why the console cannot publish if other machines may use the store.
 _FILES_OF_MANY_MACHINES = (
     "Several machines may share this store, and what is written here would be on one of them only. "
     "Put the file where each of them reads it (an image, a volume, a config map), then press Reload; "
     "the page Presets shows which process runs what."
 )
-#: A name that arrived longer ago is not suggested.
+#: Names that have not arrived for this number of days are not suggested.
 _ARRIVED_DAYS: Final = 30
-#: Where a client that calls the sandbox in this process believes it to be.
+#: The base URL for clients that call the sandbox in this process.
 SANDBOX_URL = "http://sandbox/v5"
 
 
 def running_catalog(settings: Settings) -> RunningCatalog:
-    """Return the presets and mappings of the settings' folders, ready to be read again. Raises CatalogError."""
+    """Return the presets and mappings of the settings' folders, ready for reloads. Raises CatalogError."""
     running = RunningCatalog(
         settings.presets_dir,
         settings.mappings_dir,
@@ -141,12 +143,12 @@ def running_catalog(settings: Settings) -> RunningCatalog:
 
 @cache
 def file_tests() -> FileTests:
-    """Return who runs the tests of files: by no settings but theirs, with the sources that come with Pinrelay."""
+    """Return the runner of file tests: it only uses the settings in the tests, and the shipped sources."""
     return FileTests(router_of_test, cache(partial(read_source, (shipped("sources"),))))
 
 
 def router_of_test(given: GivenSettings) -> Router:
-    """Return the way of events by the settings of a test; the same settings share it. Raises SettingsError."""
+    """Return the router under the settings of a test; equal settings share it. Raises SettingsError."""
     return _router_of_test(tuple(sorted(given.items())))
 
 
@@ -161,15 +163,15 @@ def _router_of_test(given: tuple[tuple[str, str | bool | int | float], ...]) -> 
 
 
 def publisher(settings: Settings, running: RunningCatalog) -> Publisher:
-    """Return who writes files of presets and mappings for the console, or says why nobody does."""
+    """Return the publisher of presets and mappings for the console, possibly disabled with a reason."""
     is_of_one_machine = settings.outbox_url.startswith("sqlite:")
     return Publisher(running, why_never="" if is_of_one_machine else _FILES_OF_MANY_MACHINES)
 
 
 def running_sources(settings: Settings, *, on_fault: Callable[[str], None]) -> RunningSources | None:
-    """Return the sources of the settings' folders, ready to be read again; None where there are none.
+    """Return the sources of the settings' folders, ready for reloads; `None` if there are none.
 
-    `on_fault` is told why changed secrets are not taken up. Raises CatalogError.
+    `on_fault` gets the reason if changed secrets are not loaded. Raises CatalogError.
     """
     if not settings.has_sources:
         check_sources(settings, ())
@@ -203,14 +205,12 @@ def pipeline(  # noqa: PLR0913 - all that a pipeline can be made with
 ) -> Pipeline:
     """Return the pipeline of the settings.
 
-    `catalog` None loads that of the settings, which may raise CatalogError. Without an outbox it only previews.
-    `why_off` says why a preset sends nothing to an ad account, None where it does; asked where the settings refuse
-    such events.
-    `on_count` is told what was counted. `action_source` replaces what the presets say; None keeps it. `quarantine` is
-    where what makes no delivery is kept, None: nowhere. `to` are the ad accounts, None reads those of the settings.
-    `sources` are those that run, None: those of the settings' folders. `shared` is where processes tell each other
-    which sources send orders, None: nowhere. `erasing` erases whom events name; None makes it, if there is an outbox.
-    `spans` traces the steps.
+    `catalog`: `None` loads that of the settings, which may raise CatalogError. Without an outbox the pipeline only
+    previews. `why_off` returns why a preset does not send to an ad account, or `None`; it is called if the settings
+    refuse such events. `on_count` gets the counts. `action_source` overrides the presets. `quarantine` stores events
+    without a delivery. `to` are the ad accounts, `None` reads those of the settings. `sources` are the running sources,
+    `None`: those of the settings' folders. `shared` stores the sources that send orders, for all processes. `erasing`
+    erases people named in events; `None` creates it, if there is an outbox. `spans` traces the steps.
     """
     if erasing is None and outbox is not None:
         erasing = forget_acts(settings, outbox)
@@ -235,9 +235,9 @@ def explainer(
     to: Sequence[Destination] | None = None,
     sources: RunningSources | None = None,
 ) -> Explainer:
-    """Return who tells what would become of events, as the pipeline of the same settings and arguments would do it.
+    """Return the explainer of events, with the behaviour of a pipeline with the same settings and arguments.
 
-    Without an outbox every event is taken as new.
+    Without an outbox every event counts as new.
     """
     return Explainer(
         event_router(settings, why_off, action_source, to, sources, shared=outbox, is_asked=True),
@@ -248,7 +248,7 @@ def explainer(
 
 
 def pinterest_client(destination: Destination, sandbox: ASGIApp | None = None) -> PinterestClient:
-    """Return the client of an ad account; one that goes to the sandbox calls `sandbox`, which is in this process."""
+    """Return the client of an ad account; for a sandboxed one, the client calls `sandbox` in this process."""
     here = sandbox if destination.settings.sandboxed else None
     return PinterestClient(
         api_url=SANDBOX_URL if here else destination.settings.pinterest_api_url,
@@ -269,10 +269,9 @@ def event_router(
     shared: SharedValues | None = None,
     is_asked: bool = False,
 ) -> Router:
-    """Return the way of events by the settings; the arguments are those of `pipeline`.
+    """Return the router of events according to the settings; the arguments are those of `pipeline`.
 
-    `is_asked`: no event comes by it, it only tells what would become of events.
-    Raises CatalogError, and SettingsError where CONTENT_ID cannot be read.
+    `is_asked`: the router only previews events. Raises CatalogError, and SettingsError if CONTENT_ID is invalid.
     """
     found = destinations(settings) if to is None else to
     traits_of, names = source_traits(settings, sources), _sending_sources(settings, sources)
@@ -294,14 +293,17 @@ def event_router(
 
 
 def consents(settings: Settings, reader: IdentityEventReader, monotonic: Callable[[], float]) -> Consents | None:
-    """Return what keeps answers, and asks for them before events are enqueued; None where they count for nothing."""
+    """Return the store of consent answers for the pipeline; `None` if answers have no effect."""
     if not settings.keeps_answers:
         return None
     return Consents(settings, reader, ConsentBook(monotonic), order_wait_s=settings.order_wait_s)
 
 
 def _sending_sources(settings: Settings, sources: RunningSources | None) -> Callable[[], Iterable[str]]:
-    """Return what tells which sources may send: those of write keys and files, and `/webhook` where it is set up."""
+    """Return a function that returns the sources that may send.
+
+    They are those of write keys and files, and `/webhook` if configured.
+    """
     of_webhook = settings.webhook_shared_secrets or settings.webhook_header or not settings.authenticated
     keys = [name for name in key_sources(settings) if of_webhook or name != DEFAULT_SOURCE]
     of_files = _sources_of_files(settings, sources)
@@ -311,19 +313,22 @@ def _sending_sources(settings: Settings, sources: RunningSources | None) -> Call
 def _sources_of_files(
     settings: Settings, sources: RunningSources | None
 ) -> Callable[[], Mapping[str, NamedSource | SourceFile]]:
-    """Return what returns the sources that have a file, by name: those that run, else of the settings' folders."""
+    """Return a function that returns the sources with a file, by name.
+
+    They are the running ones, or those of the settings' folders.
+    """
     of_files = cache(partial(_source_files, settings))
     return lambda: sources.sources if sources else of_files()
 
 
 def _source_files(settings: Settings) -> Mapping[str, SourceFile]:
-    """Return what the files of the settings' folders say of sources, by name."""
+    """Return the source files of the settings' folders, by name."""
     (texts,) = read_texts(SOURCES_DIR=settings.source_folders) if settings.has_sources else ({},)
     return {spec.name: spec for spec in parse_files(SourceFile, texts, []).values()}
 
 
 def source_traits(settings: Settings, sources: RunningSources | None) -> Callable[[str], SourceTraits]:
-    """Return what tells whether a source is trusted, and of which shop it is."""
+    """Return a function from the name of a source to its traits, such as trust and shop."""
     of_files = _sources_of_files(settings, sources)
 
     def traits(name: str) -> SourceTraits:
@@ -353,7 +358,10 @@ def _content_ids(settings: Settings, sources: RunningSources | None) -> Callable
 
 @lru_cache(maxsize=2)  # as large as its file: all share it; tests of files have none
 def _addresses(path: Path | None) -> StateOf | None:
-    """Return what finds states of addresses, by the database of GEOIP_DB; SettingsError where it is unreadable."""
+    """Return the look-up of US states by IP address, with the database of GEOIP_DB.
+
+    Raises SettingsError if it is unreadable.
+    """
     if path is None:
         return None
     from app.destination.geoip import AddressDatabase  # noqa: PLC0415 - its library is loaded where it is used only
@@ -362,7 +370,7 @@ def _addresses(path: Path | None) -> StateOf | None:
 
 
 def _accounts(found: Sequence[Destination], action_source: str | None) -> list[AdAccount]:
-    """Return the ad accounts as the way of events knows them; where settings are the same, how events are built is."""
+    """Return the ad accounts for the router; those with equal settings share their action."""
     makings: dict[tuple[Any, ...], BuildProfile] = {}
     accounts = []
     for each in found:
@@ -404,9 +412,9 @@ def enrichment(
     traits_of: Callable[[str], SourceTraits],
     sources: Callable[[], Iterable[str]],
 ) -> Enrichment:
-    """Return what identity memory does by the settings for these ad accounts.
+    """Return the completion by identity memory for these ad accounts.
 
-    Beside a trusted source no `userId` of a public key is believed, unless the settings say so.
+    If there is a trusted source, a `userId` from a public key is not trusted, unless the settings allow it.
     """
     rules: MemorySettings = settings
     if settings.remember_users_from is None and any(traits_of(name).is_trusted for name in sources()):
@@ -417,7 +425,7 @@ def enrichment(
 
 
 def forgetting(settings: Settings, outbox: Outbox) -> Forgetting:
-    """Return who erases people."""
+    """Return the eraser of people."""
     secrets = [each.get_secret_value() for each in (settings.remember_secret, settings.quarantine_key) if each]
     return Forgetting(outbox, secrets, TypedPerson(settings), new_secret=partial(token_hex, 32))
 
@@ -428,9 +436,9 @@ def forget_acts(
     audit: Audit | None = None,
     empty_tails: Callable[[], Awaitable[object]] | None = None,
 ) -> ForgetActs:
-    """Return what operators and events have people erased by.
+    """Return the erasures for operators and events.
 
-    `empty_tails` empties the live tails of all processes; None has it done by whoever reads the store.
+    `empty_tails` empties the live tails of all processes; `None`: the readers of the store do so.
     """
     sealer = _deletion_sealer(settings)
     return ForgetActs(
@@ -444,7 +452,7 @@ def forget_acts(
 
 
 def _deletion_sealer(settings: Settings) -> Sealer | None:
-    """Return what seals addresses for Pinterest's requests to delete; None where no token may call for them."""
+    """Return the encryption of addresses for Pinterest's deletion requests; `None` if no token permits them."""
     if not settings.reads_reports:
         return None
     keys = (settings.quarantine_key, settings.pinterest_reports_key, settings.pinterest_ads_token)
@@ -453,7 +461,7 @@ def _deletion_sealer(settings: Settings) -> Sealer | None:
 
 
 def people_search(settings: Settings, outbox: Outbox) -> PeopleSearch:
-    """Return who looks people up, where there is a secret to find them by."""
+    """Return the search for people, which needs a secret."""
     return PeopleSearch(outbox, _id_keys(settings), PersonReader(settings))
 
 
@@ -465,9 +473,9 @@ def event_finder(
     sources: Callable[[], Iterable[str]] | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Finder:
-    """Return who finds events again by whatever somebody types.
+    """Return the finder of events by any text.
 
-    `catalog` and `sources` return what runs now; None reads the files where a name has to be looked up.
+    `catalog` and `sources` return the running ones; `None` reads the files if a name must be looked up.
     """
 
     async def known(part: str) -> Collection[str]:
@@ -494,7 +502,7 @@ def _id_keys(settings: Settings) -> IdKeys:
 
 
 def identity_event_reader(settings: Settings) -> IdentityEventReader:
-    """Return the reader of events for identity memory: it finds their ids and persons by the settings."""
+    """Return the reader of events for identity memory: it finds ids and people according to the settings."""
     return IdentityEventReader(
         _id_keys(settings),
         PersonReader(settings, _addresses(settings.geoip_db)),
@@ -505,7 +513,7 @@ def identity_event_reader(settings: Settings) -> IdentityEventReader:
 def name_counts(
     settings: Settings, running: RunningCatalog, sources: RunningSources | None = None
 ) -> NameCounts | None:
-    """Return what counts by name what arrives; None where there is no inventory."""
+    """Return the counter of events by name; `None` if the inventory is off."""
     if not settings.inventory_names:
         return None
     rng = random.Random()  # noqa: S311 - which events are looked into, no secret
@@ -514,7 +522,7 @@ def name_counts(
 
 
 def content_id_of(settings: Settings, sources: RunningSources | None = None) -> Callable[[str], str]:
-    """Return what tells under which ids the products of a source are sent, unless a destination says otherwise."""
+    """Return a function from a source to its product id, for destinations without a setting."""
     of_source = _content_ids(settings, sources)
     return lambda source: of_source(source) or settings.content_id
 
@@ -522,7 +530,7 @@ def content_id_of(settings: Settings, sources: RunningSources | None = None) -> 
 def feed_keeper(
     settings: Settings, names: NameCounts | None, outbox: Outbox, clock: Callable[[], float]
 ) -> tuple[FeedKeeper, ...]:
-    """Make what reads the product feeds in the background; none where there is no inventory."""
+    """Return the background reader of product feeds; none if the inventory is off."""
     if names is None or names.products is None:
         return ()
     addresses = [each.get_secret_value() for each in settings.feed_url]
@@ -530,7 +538,7 @@ def feed_keeper(
 
 
 def live_tail(settings: Settings, running: RunningCatalog, outbox: Outbox, coordination: Coordination) -> Tail:
-    """Return what holds events that arrive while an operator wants to see them."""
+    """Return the live tail, which stores events while an operator watches."""
     return Tail(
         identity_event_reader(settings),
         lambda: running.catalog,
@@ -540,14 +548,14 @@ def live_tail(settings: Settings, running: RunningCatalog, outbox: Outbox, coord
 
 
 def quarantine(settings: Settings, outbox: Outbox) -> Quarantine | None:
-    """Return what keeps events that made no delivery; None where it is off. Raises SettingsError without a key."""
+    """Return the quarantine for events without a delivery; `None` if it is off. Raises SettingsError without a key."""
     if not settings.quarantine_hours:
         return None
     return Quarantine(outbox.sealed_events, sealer(settings), identity_event_reader(settings), settings)
 
 
 def samples(settings: Settings, outbox: Outbox, catalog: Callable[[], Catalog]) -> Samples | None:
-    """Return what keeps a few events of each name; None where that is off. Raises SettingsError without a key."""
+    """Return the store of samples by event name; `None` if it is off. Raises SettingsError without a key."""
     if not settings.samples_per_name:
         return None
     reader = identity_event_reader(settings)
@@ -570,9 +578,11 @@ def shadow_runs(
     to: Sequence[Destination] | None = None,
     sources: RunningSources | None = None,
 ) -> ShadowRuns | None:
-    """Return who tries drafts on what is kept; None where nothing is. The arguments are those of `replaying`.
+    """Return the runner of drafts on stored events; `None` if no events are stored.
 
-    Raises SettingsError without a key, or where PUBLISH_FAIL_IF cannot be read.
+    The arguments are those of `replaying`.
+
+    Raises SettingsError without a key, or if PUBLISH_FAIL_IF is invalid.
     """
     if not (settings.quarantine_hours or settings.samples_per_name):
         return None
@@ -597,10 +607,10 @@ def replaying(
     to: Sequence[Destination] | None = None,
     sources: RunningSources | None = None,
 ) -> Replaying:
-    """Return the access to the quarantine, with a pipeline that quarantines nothing. Raises FeatureOff.
+    """Return the access to the quarantine, with a pipeline that does not quarantine. Raises FeatureOff.
 
-    `to` are the ad accounts, `sources` those with a name, as they are when it is asked; None reads those of the
-    settings, the sources when the first event is judged. Raises SettingsError without a key.
+    `to` are the ad accounts and `sources` the named sources, in their current state; `None` reads those of the
+    settings, the sources with the first event. Raises SettingsError without a key.
     """
     if not settings.quarantine_hours:
         raise FeatureOff("QUARANTINE_HOURS is not set, so nothing is quarantined: set it, see docs/quarantine.md")
@@ -627,7 +637,7 @@ def _held_back_by(settings: Settings, sources: RunningSources | None) -> HeldBac
 
 
 def sealer(settings: Settings) -> Sealer:
-    """Return who encrypts events and opens them. Raises SettingsError without a key."""
+    """Return the encryption of events. Raises SettingsError without a key."""
     if settings.quarantine_key is None:
         message = "QUARANTINE_KEY: the quarantine needs one, of 32 characters or more: `openssl rand -hex 32` makes it"
         raise SettingsError(message)
@@ -641,10 +651,10 @@ def hourly_reading(
     sandbox: ASGIApp | None,
     clock: Callable[[], float],
 ) -> tuple[HourlyReading, ...]:
-    """Make what reads Pinterest's figures in the background; none where no token is set.
+    """Return the background reader of Pinterest's reports; none without a token.
 
-    Read are the ad accounts that are live; where none is, those of the sandbox. Raises SettingsError where a part of a
-    token that renews itself is missing.
+    The reader covers the live ad accounts, or without any those of the sandbox. Raises SettingsError if a part of a
+    renewable token is missing.
     """
     if not settings.reads_reports:
         return ()
@@ -670,7 +680,7 @@ def deletion_requests(
     sandbox: ASGIApp | None,
     clock: Callable[[], float],
 ) -> tuple[DeletionRequests, ...]:
-    """Make what asks Pinterest to delete in the background; none where no token is set."""
+    """Return the background task for deletion requests to Pinterest; none without a token."""
     sealer = _deletion_sealer(settings)
     if sealer is None:
         return ()
@@ -693,9 +703,9 @@ def _ads_client(settings: Settings, destinations: Sequence[Destination], sandbox
 
 
 def checked_settings(environ: Mapping[str, str], **overrides: Any) -> Settings:
-    """Return the settings if a server can start with them and with the files that they name; nothing is opened.
+    """Return the settings if a server can start with them and with their files; no store or port is opened.
 
-    Raises ConfigurationError with every fault, one per line.
+    Raises ConfigurationError with all faults, one per line.
     """
     settings, faults, wrong = read_settings(**overrides)
     for check in _checks(settings, environ):

@@ -1,4 +1,4 @@
-"""The ad accounts that deliveries are for: the one of the settings, or those of DESTINATIONS_DIR."""
+"""The ad accounts of deliveries: that of the settings, or those of DESTINATIONS_DIR."""
 
 import os
 from collections.abc import Collection, Mapping
@@ -16,33 +16,33 @@ from app.core.pages import AccountView
 from app.destination.client import TokenSource
 from app.errors import CatalogError, Fault
 
-#: Stands for the ad account where there are no credentials.
+#: The ad account if there are no credentials.
 SANDBOX_AD_ACCOUNT_ID = "1000000000001"
 _NO_TOKEN = SecretStr("sandbox")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """One ad account with all that is its own."""
+    """An ad account with its settings."""
 
-    #: "" where the settings name the only one.
+    #: "" if the settings configure a single ad account.
     name: str
     ad_account_id: str
-    #: Those of the process, with the destination's own laid over.
+    #: Those of the process, overridden by the destination's own.
     settings: Settings
     token: TokenSource
-    #: The file that the token is read from; None where a variable holds it.
+    #: The file of the token; `None` if a variable has the token.
     token_file: Path | None = None
-    #: Whose events it takes; None: of every source.
+    #: The sources whose events it receives; `None`: all.
     sources: frozenset[str] | None = None
-    #: By which presets; None: by every one.
+    #: The presets that send to it; `None`: all.
     presets: frozenset[str] | None = None
-    #: Its file says under which ids products are sent: no source says otherwise.
+    #: Its file sets the product id, which then overrides the sources.
     owns_content_id: bool = False
 
     @property
     def view(self) -> AccountView:
-        """The ad account with its own age limit of deliveries."""
+        """Return the ad account with its own age limit of deliveries."""
         return AccountView(
             ad_account_id=self.ad_account_id,
             name=self.name,
@@ -52,7 +52,7 @@ class Destination:
 
 
 def destinations(settings: Settings, environ: Mapping[str, str] = os.environ) -> tuple[Destination, ...]:
-    """Return the ad accounts, at least one. Raises CatalogError with every fault of every file of DESTINATIONS_DIR."""
+    """Return at least one ad account. Raises CatalogError with all faults of all files in DESTINATIONS_DIR."""
     if not settings.destinations_dir:
         token = settings.current_token if settings.live else _NO_TOKEN
         account = settings.pinterest_ad_account_id or SANDBOX_AD_ACCOUNT_ID
@@ -66,26 +66,26 @@ def destinations(settings: Settings, environ: Mapping[str, str] = os.environ) ->
 
 
 def account_names(settings: Settings) -> dict[str, str]:
-    """Return the names of destinations by ad account, those that are not enabled too; none where the settings name one.
+    """Return the names of destinations by ad account, including disabled ones; empty if the settings configure one.
 
-    Asks for no token. Raises CatalogError.
+    Needs no token. Raises CatalogError.
     """
     files = load_destinations(settings.destinations_dir) if settings.destinations_dir else {}
     return {spec.ad_account_id: spec.name for spec in files.values()}
 
 
 def check_presets(settings: Settings, presets: frozenset[str]) -> None:
-    """Raise CatalogError where a file of DESTINATIONS_DIR names a preset that is not among these."""
+    """Raise CatalogError if a file of DESTINATIONS_DIR contains a preset that is not among these."""
     _check(settings, "presets", presets)
 
 
 def check_sources(settings: Settings, sources: Collection[str]) -> None:
-    """Raise CatalogError where a file names a source that is not among these, `default`, or one with a write key."""
+    """Raise CatalogError if a file contains a source that is not among these, `default`, or one with a write key."""
     _check(settings, "sources", {*key_sources(settings), *sources})
 
 
 def key_sources(settings: Settings) -> tuple[str, ...]:
-    """Return the names of the sources that no file describes: the default one, and those of write keys."""
+    """Return the names of the sources without a file: the default one, and those of write keys."""
     return tuple(dict.fromkeys((DEFAULT_SOURCE, *settings.key_names)))
 
 
@@ -134,7 +134,7 @@ def _faults_of_token(path: str, spec: DestinationFile, environ: Mapping[str, str
 
 
 def _token_of(place: TokenPlace, environ: Mapping[str, str]) -> TokenSource:
-    """Return the token of a variable, or what reads the one that its file holds now."""
+    """Return the token of a variable, or a function that reads its file."""
     if place.env is not None:
         return SecretStr(environ[place.env])
     file = Path(place.file or "")

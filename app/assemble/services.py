@@ -1,4 +1,4 @@
-"""What a process that serves is made of: the objects that live as long as it, made and joined."""
+"""The long-lived objects of a serving process, created and connected."""
 
 import os
 import secrets
@@ -45,23 +45,23 @@ from app.pipeline.tail import Tail
 from app.sandbox import Account, create_sandbox
 from app.source import NamedSource
 
-#: So many events the sandbox in this process knows again: some 10 MB.
+#: The number of events in which the sandbox of this process recognises duplicates: some 10 MB.
 _REMEMBERED = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The objects of one serving process."""
+    """The objects of a serving process."""
 
     outbox: Outbox
     running: RunningCatalog
-    #: None where no source has a name of its own.
+    #: `None` without named sources.
     sources: RunningSources | None
-    #: Returns every source that there is by name: the default one, those of write keys, those with a file.
+    #: Returns all sources by name: the default one, those of write keys, those with a file.
     known_sources: Callable[[], dict[str, NamedSource | None]]
     coordination: Coordination
     destinations: tuple[Destination, ...]
-    #: Their files, which are read at the start only; None where the settings name the only one.
+    #: Files that are only read at the start; `None` if the settings configure a single ad account.
     started: StartedFiles | None
     #: By ad account.
     clients: dict[str, PinterestClient]
@@ -74,34 +74,34 @@ class Services:
     shared: operations.Services
     secrets: SecretWatch[Settings]
     clock: Callable[[], float]
-    #: None where no ad account goes there.
+    #: `None` if no ad account uses the sandbox.
     sandbox: ASGIApp | None
-    #: None where alerts go nowhere.
+    #: `None` without an address for alerts.
     alert_webhook: AlertWebhook | None
-    #: Counts what arrives; None where there is no inventory.
+    #: Counts events by name; `None` if the inventory is off.
     names: NameCounts | None
-    #: None where no samples are kept.
+    #: `None` if no samples are stored.
     samples: Samples | None
-    #: Takes what pages report of Pinterest's tag; None where that is off.
+    #: Receives reports about calls of Pinterest's tag; `None` if they are off.
     tag_reports: TagReports | None
 
     @property
     def listeners(self) -> tuple[Listener, ...]:
-        """What counts by name what arrives, what shows it while the tail is on, and what keeps samples."""
+        """Return the listeners: the inventory, the live tail and the samples."""
         return tuple(filter(None, (self.names, self.acts.tail.tail, self.samples)))
 
     @property
     def closing(self) -> tuple[PinterestClient | AlertWebhook, ...]:
-        """What holds connections to others, to be closed at the end."""
+        """Return the clients with connections to other servers, to be closed at the end."""
         return (*self.clients.values(), *([self.alert_webhook] if self.alert_webhook else []))
 
     @property
     def inventory(self) -> InventoryView:
-        """What arrives, beside the presets that run."""
+        """Return the view of received events and running presets."""
         return InventoryView(inventory=self.outbox.inventory, catalog=lambda: self.running.catalog, clock=self.clock)
 
     def keepers(self) -> tuple[InventoryKeeper, ...]:
-        """Make what writes the counts to the store; none where there is no inventory."""
+        """Return the writer of the counts; none if the inventory is off."""
         if self.names is None:
             return ()
         return (
@@ -115,9 +115,9 @@ class Services:
         )
 
     async def look_at_files(self) -> None:
-        """Take up secrets whose files have changed, and see whether others have that need a restart.
+        """Load changed files of secrets, and check whether other changes need a restart.
 
-        The live tail ends here, too, when its time is over.
+        This also ends the live tail when its time is over.
         """
         changed = [f"{name.upper()}_FILE" for name in self.secrets.look()]
         self.acts.tail.follow()
@@ -132,24 +132,24 @@ class Services:
             await self.acts.catalog.note_secrets(changed)
 
     def test_files(self) -> None:
-        """Log which tests of the files that run fail: the start goes on all the same."""
+        """Log the failing tests of the running files; the start continues in any case."""
         sources = self.sources.to_test() if self.sources else ()
         log_failing_tests(assemble.file_tests().failing(self.running.catalog, sources))
 
     def restart_notice(self) -> str:
-        """Return why a restart is needed; "" where none is."""
+        """Return why a restart is needed; "" if none is needed."""
         return self.started.notice if self.started else ""
 
     @property
     def accounts(self) -> tuple[AccountView, ...]:
-        """The ad accounts as people know them."""
+        """Return the ad accounts with their names."""
         return tuple(each.view for each in self.destinations)
 
 
 def make_services(
     settings: Settings, role: str, *, clock: Callable[[], float] | None, environ: Mapping[str, str]
 ) -> Services:
-    """Make the services of a process of this role. Raises ConfigurationError or OutboxError where it cannot start."""
+    """Create the services of a process with this role. Raises ConfigurationError or OutboxError if it cannot start."""
     running = assemble.running_catalog(settings)
     sources = assemble.running_sources(settings, on_fault=log_secrets_kept)
     destinations = ad_accounts.destinations(settings, environ)
@@ -222,7 +222,7 @@ def make_acts(
     outbox: Outbox,
     shadow: ShadowRuns | None,
 ) -> Acts:
-    """Make what operators can do."""
+    """Return the actions of operators."""
     watch = TailActs(tail, coordination, audit)
     return Acts(
         catalog=CatalogActs(coordination, assemble.publisher(settings, running), audit, shadow),
@@ -289,7 +289,7 @@ def _started_files(
 
 
 def _reload(settings: Settings, running: RunningCatalog, sources: RunningSources | None) -> str:
-    """Read the files of sources and catalog anew, all or nothing; return the generation that runs now.
+    """Read the files of sources and catalog again, all or none; return the new generation.
 
     Raises CatalogError.
     """

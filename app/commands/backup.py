@@ -1,4 +1,4 @@
-"""`pinrelay backup`, `restore`, `outbox-salvage` and `outbox-move`: what an outbox holds, copied or moved."""
+"""`pinrelay backup`, `restore`, `outbox-salvage` and `outbox-move`: copy or move the data of an outbox."""
 
 import asyncio
 from pathlib import Path
@@ -13,7 +13,7 @@ from app.errors import OutboxUnavailable
 from app.outbox import back_up, exists, open_store, restore_backup, salvage
 from app.outbox.transfer import TransferKind, transfer_all
 
-#: So many lost deliveries are printed one by one.
+#: Maximum number of lost deliveries that are listed.
 _NAMED = 100
 
 
@@ -90,7 +90,7 @@ def outbox_salvage(
         print_line(f"lost: shared value {key}")
 
 
-#: What is moved, as the command says it.
+#: The moved data, in the words of the command.
 _WORDS = {
     TransferKind.WAITING: "waiting or dead",
     TransferKind.DELIVERED: "delivered",

@@ -1,4 +1,4 @@
-"""`pinrelay demo`: the whole flow in one process, in a store of its own that is gone afterwards."""
+"""`pinrelay demo`: the whole flow in a single process, with a temporary store."""
 
 import asyncio
 import tempfile
@@ -20,9 +20,9 @@ from app.config import Settings, load_settings
 from app.core.events import Event
 from app.main import create_app
 
-#: To deliver what was sent; the demo says so where it takes longer.
+#: The time-out for deliveries; the demo reports when it is exceeded.
 DEADLINE_S = 30.0
-#: The settings that are taken from the environment: which presets there are, and what is sent for them.
+#: The settings that are read from the environment: folders of presets, and the form of sent events.
 OBEYED = frozenset(
     {
         "presets_dir",
@@ -61,7 +61,7 @@ def demo(
 
 
 def demo_settings(folder: Path) -> Settings:
-    """Return the settings of a server that keeps everything in `folder` and sends to its own sandbox only.
+    """Return the settings of a server that stores everything in `folder` and sends only to its own sandbox.
 
     Credentials and addresses in the environment are ignored.
     """
@@ -70,7 +70,7 @@ def demo_settings(folder: Path) -> Settings:
 
 
 def _traffic(catalog: Catalog, number: int, now: float) -> Iterator[Event]:
-    """Yield each preset's example, as if it happened now, with ids of its own in each round."""
+    """Yield each preset's example with the current time and with new ids for each round."""
     happened = datetime.fromtimestamp(now, UTC).isoformat()
     for preset in catalog.enabled:
         if preset.example:
@@ -82,7 +82,7 @@ def _traffic(catalog: Catalog, number: int, now: float) -> Iterator[Event]:
 
 
 async def _run(settings: Settings, arrays: list[list[Event]]) -> dict[str, Any]:
-    """Send the arrays to a server in this process; wait until nothing waits any more, then see what the sandbox got."""
+    """Send the arrays to a server in this process, wait until no delivery waits, then read the sandbox."""
     app = create_app(settings, environ={})
     transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 0))
     receipt: Counter[str] = Counter()
@@ -97,7 +97,7 @@ async def _run(settings: Settings, arrays: list[list[Event]]) -> dict[str, Any]:
 
 
 async def _when_nothing_waits(http: httpx.AsyncClient) -> dict[str, Any]:
-    """Return how delivery goes as soon as nothing waits, or when it took too long."""
+    """Return the state of delivery as soon as no delivery waits, or after the time-out."""
     deadline = time.monotonic() + DEADLINE_S
     while True:
         delivery: dict[str, Any] = (await http.get("/readyz")).raise_for_status().json()["delivery"]

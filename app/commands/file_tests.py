@@ -1,4 +1,4 @@
-"""`pinrelay test`: run the tests that presets, mappings and sources carry, or make one of an event that arrived."""
+"""`pinrelay test`: run the tests in presets, mappings and sources, or create a test from a received event."""
 
 import asyncio
 import random
@@ -36,7 +36,7 @@ from app.pipeline.mutants import Mutant, Mutants
 from app.pipeline.recording import MadeUp, recorded
 from app.source.event_files import read_event_file
 
-#: How often `--watch` looks at the files.
+#: The interval at which `--watch` checks the files.
 _LOOK_S = 0.5
 
 
@@ -102,7 +102,7 @@ def run_files(
 
 
 def run_tests(settings: Settings, paths: Sequence[Path]) -> list[FileTestResult]:
-    """Run the tests of these files, or without any those of the settings. Raises CatalogError."""
+    """Run the tests of these files, by default those of the settings. Raises CatalogError."""
     running = assemble.running_catalog(settings)
     draft = _draft(settings, running, paths)
     compiled = [(file, *untrusted_source(file, text)) for file, text in draft.sources.items()]
@@ -119,7 +119,10 @@ def _draft(settings: Settings, running: RunningCatalog, paths: Sequence[Path]) -
 
 
 def find_mutants(settings: Settings, paths: Sequence[Path], form: Format, *, as_json: bool) -> None:
-    """Change each line of the files of PATH, or of the files that are not shipped, and print what no test finds."""
+    """Change each line of the files of PATH, and print the changes that no test detects.
+
+    The default are the files that are not shipped.
+    """
     running = assemble.running_catalog(settings)
     draft = _draft(settings, running, paths)
     if not paths:
@@ -161,7 +164,7 @@ def _as_result(mutant: Mutant) -> FileTestResult:
 
 
 async def _samples(settings: Settings, catalog: Catalog, outbox: Outbox) -> list[Event]:
-    """Return recorded events with made-up data in place of personal data, the newest `_AT_ONCE`."""
+    """Return the newest `_AT_ONCE` recorded events, with invented data in place of personal data."""
     sealer, made_up = assemble.sealer(settings), MadeUp(catalog, random.SystemRandom())
     found = await outbox.sealed_events.find(QuarantineFilter(samples=True), now=time.time(), after=0, limit=_AT_ONCE)
     opened = (sealer.open(each.sealed) for each in found)
@@ -169,7 +172,7 @@ async def _samples(settings: Settings, catalog: Catalog, outbox: Outbox) -> list
 
 
 def keep_testing(settings: Settings, paths: Sequence[Path], form: Format) -> None:
-    """Run the tests at once, and whenever a file has changed, until somebody ends it."""
+    """Run the tests immediately, and after each change of a file, until interrupted."""
     folders = paths or [*settings.presets_dir, *settings.mappings_dir, *settings.source_folders]
     seen: object = None
     while True:
@@ -225,14 +228,14 @@ def _as_junit(results: Sequence[FileTestResult]) -> list[str]:
 
 
 _AT_ONCE = 500
-#: An event, when it arrived, its source, and whether its sender was known by a secret.
+#: An event, its time of arrival, its source, and whether a secret authenticated its sender.
 _Arrived: TypeAlias = tuple[Event, float, str, bool]
 
 
 def record(settings: Settings, what: str, *, add: bool) -> None:
-    """Print a test for each preset that takes an event; with `add`, ask whether it goes into the preset's file.
+    """Print a test for each preset that matches an event; with `add`, offer to add it to the preset's file.
 
-    `what` is a message id, the path of a file, or `-`. Raises UnknownName where no such event is kept.
+    `what` is a message id, the path of a file, or `-`. Raises UnknownName if no such event is stored.
     """
     is_file = what == "-" or Path(what).is_file()
     event, now, source, is_trusted = (
@@ -303,7 +306,7 @@ def _as_yaml(test: Mapping[str, Any]) -> str:
 
 
 def _append(file: Path, text: str) -> None:
-    """Add a test at the end of a file. Raises BadParameter where its `tests` do not stand there."""
+    """Append a test to a file. Raises BadParameter if the `tests` are not at its end."""
     before = file.read_text(encoding="utf-8")
     spec, _ = parse_file(PresetFile, before)
     count = len(spec.tests) if spec else 0

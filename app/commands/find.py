@@ -75,7 +75,10 @@ def find(
 
 
 def filters_of_words(words: Sequence[str]) -> dict[str, str]:
-    """Return `filter=text` words by filter. Raises BadParameter for a word without a filter, and for two of one."""
+    """Return `filter=text` words by filter.
+
+    Raises BadParameter for a word without a filter, and for a repeated filter.
+    """
     if lone := [word for word in words if "=" not in word]:
         raise typer.BadParameter(f'"{lone[0]}" is not a filter: write FILTER=TEXT; filters are {FILTER_NAMES}')
     filters = dict(word.split("=", 1) for word in words)
@@ -129,7 +132,7 @@ def _show(found: Found | None, *, as_json: bool) -> None:
 
 
 def received_text(delivery: Delivery) -> str:
-    """Return since when a delivery is in the line; of one that is held, whose moment is to come, until when."""
+    """Return the time of a delivery in its list: when it was stored, or the end of its delay."""
     if delivery.is_held and delivery.due_at:
         return f"held until {time_text(delivery.due_at)}"
     return time_text(delivery.enqueued_at)

@@ -1,4 +1,4 @@
-"""`pinrelay forget` and `person`: erase a person who asks for it, or print what is kept of them."""
+"""`pinrelay forget` and `person`: erase a person on request, or print the stored data."""
 
 from dataclasses import asdict
 from typing import Annotated, Any, Literal

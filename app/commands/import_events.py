@@ -25,7 +25,7 @@ from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
 from app.operations.import_events import FileOptions, ImportActs, ImportSummary, RowSelection, Take
 from app.outbox import Outbox
 
-#: Files of rows, which hold no events.
+#: Files of rows, which contain no events.
 _TABLES: Final = frozenset({".csv", ".tsv", ".parquet"})
 
 
@@ -38,9 +38,9 @@ def read_row_selection(
     source: str | None,
     for_files: bool,
 ) -> RowSelection | None:
-    """Return which rows are meant; None where files are. Raises BadParameter where an option is missing or too many.
+    """Return the selected rows; `None` for files. Raises BadParameter if an option is missing or superfluous.
 
-    `for_files`: an option is given that files alone have.
+    `for_files`: an option for files is given.
     """
     if not (where or query or cursor or source):
         for table in (each for each in files or () if each.suffix.lower() in _TABLES):
@@ -113,7 +113,7 @@ def import_files(  # noqa: PLR0913 - options are arguments
 
 
 def _is_trusted(settings: Settings, authors: str | None) -> bool:
-    """Return whether events of files are trusted: as those of /webhook, unless it is said who made them."""
+    """Return whether events of files are trusted: as those of /webhook, unless `authors` is given."""
     if authors is None:
         return assemble.source_traits(settings, None)(DEFAULT_SOURCE).is_trusted
     return authors == "server"

@@ -1,4 +1,4 @@
-"""`pinrelay import-segment`: the mappings of Segment's or RudderStack's destination become presets."""
+"""`pinrelay import-segment`: convert the mappings of Segment's or RudderStack's destination to presets."""
 
 import re
 import sys
@@ -57,7 +57,7 @@ def _action_text() -> str:
 
 
 def _write(imported: list[ImportedPreset], into: Path) -> list[Path | None]:
-    """Write each preset to a file of its own; return the paths, None where there is no preset."""
+    """Write each preset to its own file; return the paths, `None` without a preset."""
     into.mkdir(parents=True, exist_ok=True)
     paths: list[Path | None] = []
     for preset in imported:

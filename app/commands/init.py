@@ -1,4 +1,4 @@
-"""`pinrelay init`: a folder of one's own."""
+"""`pinrelay init`: create a folder of files that the operator can change."""
 
 import shutil
 from pathlib import Path
@@ -11,7 +11,7 @@ from app.config.environment import shipped
 from app.config.settings_file import SETTINGS_FILE, settings_file_text
 from app.errors import SettingsError
 
-#: What is written beside the file of settings, by where it comes from.
+#: Copied files, by source.
 _COPIED = {
     "presets": "presets",
     "docs/prometheus-alerts.yaml": "monitoring/prometheus-alerts.yaml",
@@ -40,7 +40,7 @@ def init(
 
 
 def _write_all(folder: Path) -> list[str]:
-    """Write everything; return the paths below the folder. Raises OSError, SettingsError where something is there."""
+    """Write everything; return the paths below the folder. Raises OSError, and SettingsError if a file exists."""
     targets = [SETTINGS_FILE, *_COPIED.values()]
     if there := [name for name in targets if (folder / name).exists()]:
         raise SettingsError(f"{folder} already has {', '.join(there)}: name another folder, or move these away")
@@ -49,6 +49,6 @@ def _write_all(folder: Path) -> list[str]:
         copy = shutil.copytree if shipped(source).is_dir() else shutil.copyfile
         copy(shipped(source), folder / target)
     settings = folder / SETTINGS_FILE
-    settings.touch(mode=0o600)  # secrets will stand in it
+    settings.touch(mode=0o600)  # the file will contain secrets
     settings.write_text(settings_file_text(), encoding="utf-8")
     return targets

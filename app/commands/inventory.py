@@ -1,4 +1,4 @@
-"""`pinrelay inventory` and `feed`: what arrives by name, what it carries, and which of its products the feed knows."""
+"""`pinrelay inventory` and `feed`: received events by name, their contents, and their products in the feed."""
 
 import time
 from collections import Counter

@@ -1,4 +1,4 @@
-"""`pinrelay ledger-export`: the ledger as Parquet files, a day each, before it goes."""
+"""`pinrelay ledger-export`: export each day of the ledger as Parquet files, before retention deletes it."""
 
 import asyncio
 import time
@@ -17,11 +17,11 @@ from app.errors import SettingsError
 from app.outbox import Store, open_store
 from app.outbox.transfer import DeliveryRow, LedgerKind
 
-#: So many rows are read at once, and become a group of their file.
+#: The number of rows that are read at once, and written as a row group.
 READ_ROWS: Final = 10_000
-#: What was settled when a day ended may be committed a moment later.
+#: Data that was settled at the end of a day may be committed a moment later.
 _SETTLING: Final = timedelta(minutes=10)
-#: Of which rows a file is made.
+#: The kinds of rows in each file.
 _FILES: Final = {
     "deliveries": (LedgerKind.DELIVERED, LedgerKind.DEAD),
     "dropped_events": (LedgerKind.DROPPED_EVENTS,),
@@ -55,7 +55,7 @@ def ledger_export(
 
 
 def _missing(settings: Settings, folder: Path, now: datetime) -> Iterator[tuple[Path, date, tuple[LedgerKind, ...]]]:
-    """Yield the files that are missing, of days that are over and of which the ledger may hold something."""
+    """Yield the missing files, for past days of which the ledger may have data."""
     today = (now - _SETTLING).date()
     kept = int(max(settings.retention_days.delivered, settings.retention_days.other)) + 2
     for day in (today - timedelta(days=ago) for ago in range(kept, 0, -1)):
@@ -66,9 +66,9 @@ def _missing(settings: Settings, folder: Path, now: datetime) -> Iterator[tuple[
 
 
 async def _export(url: str, files: list[tuple[Path, date, tuple[LedgerKind, ...]]]) -> dict[str, int]:
-    """Write files; return how many rows each has. Where nothing is kept of a day there is none.
+    """Write files; return the number of rows of each. A day without data has no file.
 
-    Raises SettingsError where pyarrow is missing.
+    Raises SettingsError if pyarrow is missing.
     """
     try:
         from app.commands.parquet_files import ParquetFile  # noqa: PLC0415 - needs the extra

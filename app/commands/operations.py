@@ -34,7 +34,7 @@ from app.operations.declaration import (
 from app.outbox import Outbox
 from app.pipeline.replay import Replaying
 
-#: A spreadsheet runs a cell that begins with one of these as a formula.
+#: A spreadsheet runs a cell with any of these first characters as a formula.
 _FORMULA: Final = ("=", "+", "-", "@")
 
 

@@ -1,4 +1,4 @@
-"""The files that `pinrelay ledger-export` writes: their columns, and how rows of the ledger become records of them."""
+"""The files of `pinrelay ledger-export`: their columns, and the conversion of ledger rows to records."""
 
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -61,7 +61,7 @@ _COUNTS = pa.schema([("hour", _MOMENT), *((name, _TEXT) for name in _COUNTED_BY)
 
 
 class ParquetFile:
-    """One file, made with its first rows; on leaving the context it is there whole, and after a failure not at all."""
+    """A file that is created with its first rows; it is complete after the context, or absent after a failure."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -70,11 +70,11 @@ class ParquetFile:
         self.rows = 0
 
     def __enter__(self) -> Self:
-        """Begin the file; it is made with its first rows."""
+        """Begin the file, which is created with its first rows."""
         return self
 
     def __exit__(self, failure: object, *_: object) -> None:
-        """Put the file in its place, or take it away."""
+        """Move the file to its place, or delete it."""
         if self._writer:
             self._writer.close()
             if failure is None:
@@ -137,7 +137,7 @@ def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-#: The columns of a file, and what makes records of rows.
+#: The columns of a file, and the function that converts rows to records.
 _FORMS: Final = {
     LedgerKind.DELIVERED: (_DELIVERIES, _delivery_record),
     LedgerKind.DEAD: (_DELIVERIES, _delivery_record),

@@ -1,4 +1,4 @@
-"""`pinrelay check`, `preview` and `preview-source`: what the files of the catalog make of events."""
+"""`pinrelay check`, `preview` and `preview-source`: check the files of the catalog, and apply them to events."""
 
 import asyncio
 import math
@@ -49,16 +49,16 @@ from app.source.event_files import read_event_file
 from app.source.named_sources import held_back
 from app.source.responses import RequestRefused, event_json
 
-#: Days that are remembered where neither the command nor the settings say it.
+#: The default number of days in memory.
 DEFAULT_DAYS = 90.0
 
 
 def preview_in_order(
     events: Iterable[Event | EventRefused], settings: Settings, catalog: Catalog, *, clock: float
 ) -> Iterator[EventReceipt]:
-    """Yield what becomes of events in their order, each at its own time, with a memory that is empty at first.
+    """Yield the results of events in order, each at its own time, with an initially empty memory.
 
-    `settings` say how long is remembered; `clock` (Unix seconds) is the time of an event that tells none.
+    `settings` have the duration of memory; `clock` (Unix seconds) is the time of an event without a time.
     """
     walk, memory = assemble.event_router(settings), HeldMemory()
     for event in events:
@@ -76,7 +76,10 @@ def _receipt(event: Event | EventRefused, lines: Iterable[PresetResult]) -> Even
 
 
 def print_previews(settings: Settings, stream: IO[bytes], *, as_json: bool) -> None:
-    """Print a line an event, as JSON, or a summary by preset: quality components an event, own and with memory."""
+    """Print a line of JSON for each event, or a summary by preset.
+
+    The summary has the quality components per event, without and with memory.
+    """
     catalog = assemble.running_catalog(settings).catalog
     events = read_event_file(stream, clock=time.time)
     receipts = preview_in_order(events, settings, catalog, clock=time.time())
@@ -158,7 +161,7 @@ def check(presets: Presets = None, mappings: Mappings = None, *, as_json: AsJson
 
 
 def _source_rows(settings: Settings, sources: RunningSources | None) -> Iterator[dict[str, Any]]:
-    """Yield what is known of each source: who makes its events, and whether a secret proves it."""
+    """Yield the author and trust of each source."""
     traits_of = assemble.source_traits(settings, sources)
     named = sources.sources if sources else {}
     for name in (*key_sources(settings), *named):
@@ -259,7 +262,7 @@ def _print_json(explanation: EventReport) -> None:
 
 
 def _preset_json(report: PresetReport) -> dict[str, Any]:
-    """Return what one preset makes of an event, for JSON; the finished event stands in the receipt's line."""
+    """Return the result of a preset for JSON; the receipt's line has the finished event."""
     return {
         "preset": report.preset,
         "enabled": report.enabled,
@@ -316,7 +319,7 @@ def _fields_table(report: PresetReport) -> Table:
     remarks += [f"Pinterest's schema: {each}" for each in report.schema_problems]
     caption = escaped("\n".join(remarks), lines=True)
     table = Table("field", "from", "value", title=escaped(said), caption=caption)
-    table.add_column("sent", overflow="fold")  # a digest is of use as a whole only
+    table.add_column("sent", overflow="fold")  # a digest is only useful as a whole
     for each in report.fields:
         paths = ", ".join(each.paths) or "(the mapping itself)"
         nearest = f"; nearest: {each.nearest}" if each.nearest else ""

@@ -1,4 +1,4 @@
-"""`pinrelay reconcile` and `revenue`: the shop's orders against the ledger, and what orders are worth."""
+"""`pinrelay reconcile` and `revenue`: compare the shop's orders with the ledger, and sum the value of orders."""
 
 import asyncio
 import time
@@ -31,23 +31,23 @@ from app.insights.orders.verdicts import BY, OrderVerdict
 from app.operations.reconcile import Missing, OrderActs, SentMissing
 from app.outbox import Outbox
 
-#: Shorter ones say nothing.
+#: Shorter explanations are refused.
 _MIN_WORDS: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendOptions:
-    """What somebody said about sending what is missing."""
+    """The permission to send missing orders."""
 
-    #: The column that must say yes; None: `words` say why no consent is needed.
+    #: The column with the opt-in; `None`: `words` explain why no consent is needed.
     consent: str | None
     words: str
-    #: Send without asking.
+    #: Send without confirmation.
     yes: bool
 
 
 def read_send_options(*, send: bool, consent: str | None, words: str | None, yes: bool) -> SendOptions | None:
-    """Return how missing orders are sent, None where they are not. Raises BadParameter where no permission is named."""
+    """Return how missing orders are sent, `None` if they are not. Raises BadParameter without a permission."""
     if not send:
         if consent or words or yes:
             raise typer.BadParameter("--consent, --consent-not-needed and --yes need --send-missing: add it")
@@ -64,7 +64,7 @@ def read_send_options(*, send: bool, consent: str | None, words: str | None, yes
 async def _send_missing(
     settings: Settings, outbox: Outbox, acts: OrderActs, missing: Missing, *, yes: bool
 ) -> SentMissing:
-    """Show what would become of missing orders, ask, and send them; return what became of them, or would."""
+    """Show the preview for missing orders, ask for confirmation, and send them; return the results or the preview."""
     catalog = assemble.running_catalog(settings).catalog
     switches = await Switches.read(outbox)
     explainer = assemble.explainer(settings, outbox=outbox, why_off=switches.why_off)
@@ -79,7 +79,7 @@ async def _send_missing(
 
 
 _PERCENT: Final = Decimal(100)
-#: Of each fate and reason so many orders are shown.
+#: Maximum number of listed orders for each result and reason.
 _SHOWN: Final = 3
 
 Where = Annotated[
@@ -188,7 +188,7 @@ async def _compare(
 
 @contextmanager
 def _written(details: Path | None) -> Iterator[Callable[[OrderVerdict], object]]:
-    """Yield what writes each order's fate to the file of `--details`; where there is none it writes nothing."""
+    """Yield a function that writes each order's result to the file of `--details`; without a file it does nothing."""
     if details is None:
         yield lambda _: None
         return

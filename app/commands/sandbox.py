@@ -1,4 +1,4 @@
-"""`pinrelay sandbox`: the stand-in for Pinterest's endpoint, alone."""
+"""`pinrelay sandbox`: run the sandbox of Pinterest's endpoint alone."""
 
 from pathlib import Path
 from typing import Annotated
@@ -35,7 +35,7 @@ def sandbox(
     print_line(f"sandbox: http://127.0.0.1:{port}/sandbox/ (PINTEREST_API_URL=http://127.0.0.1:{port}/sandbox/v5)")
     try:
         uvicorn.run(app, host="127.0.0.1", port=port, log_config=None, access_log=False, timeout_graceful_shutdown=5)
-    except SystemExit:  # so uvicorn ends where it cannot listen, having logged why
+    except SystemExit:  # uvicorn exits this way if it cannot listen, after logging the reason
         raise SettingsError(
             f"--port {port}: cannot listen there, see the log above. Use another port, or stop the program that has it"
         ) from None

@@ -31,16 +31,17 @@ from app.main import Role, create_app
 from app.warehouse import clear_leftovers
 from app.web.bounded_connection import BoundedConnection, Connections, connection_capacity
 
-#: Times `request_timeout_s` until an incomplete request is cut. `receive` counts from the first piece of the body.
+#: An incomplete request is closed after this multiple of `request_timeout_s`. `receive` counts from the first bytes of
+#: the body.
 _GRACE = 2
 
-#: What a worker process exits with that has logged why it cannot start; and how long it is left at that.
+#: Exit code of a worker process that has logged why it cannot start; and the pause before its replacement.
 _CANNOT_START = 1
 _PAUSE_S = 10
-#: A worker that answers its parent no sooner hangs. On a busy machine one that only starts takes many seconds: it would
-#: be killed again and again.
+#: A worker that does not respond to its parent within this time hangs. On a busy machine the start takes many seconds,
+#: and a lower limit would kill it repeatedly.
 _HANGS_AFTER_S = 20
-#: One that closed its side of the pipe has ended after so long.
+#: The time in which a worker ends after it has closed its side of the pipe.
 _ENDS_WITHIN_S = 1.0
 
 _NOT_LISTENING = (
@@ -64,13 +65,14 @@ def serve(
 
 
 def run(workers: int, role: Role, *, pause_s: float = _PAUSE_S) -> None:
-    """Serve by so many processes until a signal ends them; `pause_s` is how long one is left that could not start.
+    """Serve with worker processes until a signal.
 
-    Raises SettingsError, ConfigurationError or OutboxError where it cannot start, SystemExit where no worker can.
+    `pause_s` is the pause before replacing a worker that could not start. Raises SettingsError, ConfigurationError or
+    OutboxError if the server cannot start, SystemExit if no worker can.
     """
     settings = checked_settings(os.environ)
     _configure_logging(settings)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until reloads are possible
     if doubtful := doubtful_variables():
         logger().warning("unknown settings", message=doubtful)
     clear_leftovers()
@@ -78,7 +80,7 @@ def run(workers: int, role: Role, *, pause_s: float = _PAUSE_S) -> None:
     if workers == 1:
         _Server(_config(settings, create_app(settings, role=role)), banner).run()
         return
-    create_app(settings, role=role)  # faults are told once, here, and not by every worker
+    create_app(settings, role=role)  # reports faults once, here, and not in every worker
     folder = tempfile.mkdtemp(prefix="pinrelay-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     try:
@@ -94,7 +96,7 @@ def run(workers: int, role: Role, *, pause_s: float = _PAUSE_S) -> None:
 def _bind(config: uvicorn.Config) -> socket:
     try:
         return config.bind_socket()
-    except SystemExit:  # so uvicorn ends, having logged why
+    except SystemExit:  # uvicorn exits this way, after logging the reason
         raise SettingsError(_NOT_LISTENING) from None
 
 
@@ -103,7 +105,7 @@ def _configure_logging(settings: Settings) -> None:
 
 
 class _Workers(Multiprocess):
-    """Worker processes; a second signal to end them does so at once, and SIGHUP reloads files, not processes."""
+    """Worker processes; a second signal ends them immediately, and SIGHUP reloads files, not processes."""
 
     def __init__(
         self, config: uvicorn.Config, sockets: list[socket], pause_s: float, banner: Callable[[int], None]
@@ -113,9 +115,9 @@ class _Workers(Multiprocess):
         #: Prints the banner for a port; `None` after the first worker has begun to serve.
         self._banner: Callable[[int], None] | None = banner
         self._is_ending = False
-        #: Turns True where the application did not start in a worker and no other serves: its outbox cannot be used.
+        #: True if the application did not start in a worker and no other worker serves: its outbox is unusable.
         self.could_not_start = False
-        #: When, by the monotonic clock, others take the place of processes that could not start.
+        #: The replacement times of processes that could not start, by the monotonic clock.
         self._replaced_at: dict[int | None, float] = {}
         for sig in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sig, self._end)
@@ -132,9 +134,9 @@ class _Workers(Multiprocess):
         self.processes = [start_worker(self.config, self.sockets) for _ in range(self.processes_num)]
 
     def keep_subprocess_alive(self) -> None:
-        """Start anew what died or hangs; what could not start, and has logged why, after a pause.
+        """Replace processes that died or hang; after a pause those that could not start and have logged the reason.
 
-        Where none of the others serves, an application that did not start ends all, as under one process.
+        If no other worker serves, an application that did not start ends the server, as with a single process.
         """
         if self._banner and any(map(_serves, self.processes)):
             self._banner(self.sockets[0].getsockname()[1])
@@ -142,7 +144,7 @@ class _Workers(Multiprocess):
         for index, process in enumerate(self.processes):
             if process.is_alive(timeout=self.config.timeout_worker_healthcheck):
                 continue
-            process.process.join(_ENDS_WITHIN_S)  # where it is ending, its exit code says why
+            process.process.join(_ENDS_WITHIN_S)  # its exit code gives the reason
             if self._is_left(process):
                 continue
             if self.should_exit.is_set():
@@ -154,7 +156,10 @@ class _Workers(Multiprocess):
             self.processes[index] = start_worker(self.config, self.sockets)
 
     def _is_left(self, process: Process) -> bool:
-        """Return whether a process is left dead for now: it could not start, and what kept it is likely still there."""
+        """Return whether a dead process is not replaced yet.
+
+        The reason of its failed start probably persists.
+        """
         if process.exitcode not in (_CANNOT_START, STARTUP_FAILURE):
             return False
         if process.pid not in self._replaced_at:
@@ -165,17 +170,17 @@ class _Workers(Multiprocess):
         return time.monotonic() < self._replaced_at[process.pid]
 
     def handle_hup(self) -> None:
-        """Let every worker that serves take up changed files; one that still starts reads them anyhow."""
-        self._replaced_at = dict.fromkeys(self._replaced_at, 0.0)  # what kept them from starting may be mended
+        """Make all serving workers load changed files; a starting worker reads them anyway."""
+        self._replaced_at = dict.fromkeys(self._replaced_at, 0.0)  # the reason of their failed start may be fixed
         for process in self.processes:
             if _serves(process) and process.pid:
                 os.kill(process.pid, signal.SIGHUP)
 
 
 def start_worker(config: uvicorn.Config, sockets: list[socket]) -> Process:
-    """Start a worker process whose end ends the wait for its answer, when it is asked whether it lives.
+    """Start a worker process whose end is detected by the health check.
 
-    Only the worker keeps its side of the pipe: uvicorn keeps a copy, and would wait as long as for one that hangs.
+    Only the worker keeps its side of the pipe: uvicorn keeps a copy, and would wait as long as for a hanging worker.
     """
     process = Process(config, sockets)
     process.start()
@@ -188,9 +193,10 @@ def _serves(process: Process) -> bool:
 
 
 def worker(role: Role, *, again_in_s: float) -> object:
-    """Return the application of a worker process; where it cannot start, end the process having logged why.
+    """Return the application of a worker process; if it cannot start, log the reason and end the process.
 
-    Faults may be new since the parent looked: a worker that died meets files as they are now. The others go on.
+    Faults may be new since the parent's check, because a replaced worker reads the current files. The other workers
+    continue.
     """
     configure_logging("auto", "info")
     Thread(target=_end_with_the_parent, name="parent", daemon=True).start()
@@ -204,10 +210,10 @@ def worker(role: Role, *, again_in_s: float) -> object:
 
 
 def _end_with_the_parent() -> None:
-    """Wait for the end of the process that started this worker, and end as by SIGTERM.
+    """Wait for the end of the parent process, and then end as by SIGTERM.
 
-    A parent that was killed cannot tell its workers, and nobody would look after them: none is started anew, and a
-    server that is started in its place could not listen.
+    A killed parent cannot notify its workers, which would remain without supervision, and a new server could not listen
+    on their port.
     """
     if (parent := parent_process()) is not None:
         parent.join()
@@ -227,7 +233,7 @@ def _config(settings: Settings, app: object, *, workers: int = 1) -> uvicorn.Con
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        ws="none",  # nothing here speaks it, and uvicorn would log the addresses and queries of those who try
+        ws="none",  # websockets are not supported, and uvicorn would log addresses and queries of attempts
         timeout_graceful_shutdown=max(1, int(settings.shutdown_timeout_s)),
         timeout_keep_alive=30,
         http=partial(  # type: ignore[arg-type]
@@ -244,36 +250,36 @@ def _config(settings: Settings, app: object, *, workers: int = 1) -> uvicorn.Con
 
 
 class _Server(uvicorn.Server):
-    """A server that a second signal of any kind ends at once."""
+    """A server that a second signal of any kind ends immediately."""
 
     def __init__(self, config: uvicorn.Config, banner: Callable[[int], None]) -> None:
         super().__init__(config)
         self._banner = banner
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
-        """Start to listen, then print the banner."""
+        """Listen, then print the banner."""
         await super().startup(sockets)
         if self.started:
             self._banner(self.servers[0].sockets[0].getsockname()[1])
 
     def run(self, sockets: list[socket] | None = None) -> None:
-        """Serve until a signal. Raises SettingsError where it cannot listen."""
+        """Serve until a signal. Raises SettingsError if the port cannot be opened."""
         try:
             super().run(sockets)
         except SystemExit:
-            if self.lifespan.should_exit:  # the application did not start: its outbox cannot be used
+            if self.lifespan.should_exit:  # the application did not start: its outbox is unusable
                 raise
             raise SettingsError(_NOT_LISTENING) from None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Drain on the first signal, leave on the second."""
+        """Drain on the first signal, exit on the second."""
         if self.should_exit:
             os._exit(128 + sig)
         super().handle_exit(sig, frame)
 
 
 def print_banner(settings: Settings, role: Role, port: int) -> None:
-    """Print to standard error the addresses that are open, and where deliveries go."""
+    """Print the open addresses, and the target of deliveries, to standard error."""
     if settings.destinations_dir:
         goes = ", ".join(
             f"{each.name} ({'ad account ' + each.ad_account_id if each.view.live else 'the built-in sandbox'})"
@@ -303,7 +309,7 @@ def print_banner(settings: Settings, role: Role, port: int) -> None:
 
 
 def _paths_of_senders(settings: Settings) -> list[str]:
-    """Return the paths that take events with these settings."""
+    """Return the paths that receive events with these settings."""
     sources = running_sources(settings, on_fault=print_line)
     named = [f"/webhook/{name}" for name, each in sources.sources.items() if not each.is_off] if sources else []
     takes_batches = settings.write_keys or not settings.authenticated

@@ -1,4 +1,4 @@
-"""`pinrelay shadow`: what a draft would change, before it goes live."""
+"""`pinrelay shadow`: show the effect of a draft before it goes live."""
 
 import asyncio
 import re
@@ -22,7 +22,7 @@ from app.pipeline.identity_events import own_time
 from app.pipeline.shadow import Shadow, ShadowRuns, broken_limits
 from app.source.event_files import read_event_file
 
-#: How often a live run looks for new samples, and the share of a core that it may take; a server takes another 1 %.
+#: The interval at which a live run checks for samples, and its share of a core; a server uses another 1 %.
 _LOOK_S = 0.5
 _SHARE = 0.015
 _AT_ONCE = 50
@@ -93,14 +93,14 @@ async def _of_kept(
 
 
 async def _of_live(runs: ShadowRuns, draft: Catalog, *, lasts_s: float) -> Shadow:
-    """Try a draft for so long on samples as they arrive, with a small share of a core."""
+    """Apply a draft to samples as they arrive, for some seconds, with a small share of a core."""
     found, after, since = Shadow(), 0, time.time()
     began, began_cpu = time.monotonic(), time.process_time()
     is_over = False
     while not is_over:
         await asyncio.sleep(min(_LOOK_S, max(0.0, lasts_s - time.monotonic() + began)))
         passed = time.monotonic() - began
-        is_over = passed >= lasts_s  # what came last is tried too
+        is_over = passed >= lasts_s  # the last samples are included
         if is_over or time.process_time() - began_cpu <= passed * _SHARE:
             after = await runs.add(found, draft, samples=True, after=after, since=since, at_most=_AT_ONCE)
     return found

@@ -1,4 +1,4 @@
-"""`pinrelay sources-pixel`: the script that a shop's pages need to send to a source."""
+"""`pinrelay sources-pixel`: the script with which a shop's pages send to a source."""
 
 from typing import Annotated, Literal
 

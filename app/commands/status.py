@@ -1,4 +1,4 @@
-"""`pinrelay status`: what waits, how delivery stands, and what happened in the last ten minutes."""
+"""`pinrelay status`: the backlog, the state of delivery, and the last ten minutes."""
 
 import asyncio
 import time
@@ -116,7 +116,7 @@ _TIMES = frozenset({"oldest_age_s", "full_in_s"})
 
 
 def _facts_table(facts: dict[str, Any], whose: str) -> Table:
-    """Return the facts as people read them; `whose` are the ad accounts that these settings name, and no others."""
+    """Return the facts as a table for people; `whose` are the ad accounts of these settings."""
     table = Table("", "", title=escaped(f"outbox of {whose}"), show_header=False)
     for name, value in facts.items():
         if isinstance(value, dict):

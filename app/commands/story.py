@@ -1,4 +1,4 @@
-"""`pinrelay preview --story`: what becomes of events in an order and at moments that a file tells; nothing leaves."""
+"""`pinrelay preview --story`: the results of events in the order and at the times of a file; no event is sent."""
 
 import asyncio
 import shutil
@@ -44,20 +44,20 @@ from app.sender.context import CallReport, Dependencies
 from app.sender.worker import Worker
 from app.source import Intake, read_raw_event
 
-#: The credentials of a story without ones, since a live ad account withholds tests and crawlers; they go nowhere.
+#: Credentials for stories without ones, because a live ad account withholds tests and crawlers; they are never sent.
 _CREDENTIALS: Final = {"pinterest_ad_account_id": "549755885175", "pinterest_conversion_token": "a-story-sends-nothing"}
 _FORM: Final = (
     "A story has `start`, `steps`; a step `at`, `sender`, `event`; a sender `trust` (public, trusted), `source`"
 )
-#: What waits is looked at again after so long where it is late, and given up after so many looks.
+#: The interval and the maximum number of checks for late deliveries.
 _LOOK_AGAIN_S: Final = 1.0
 _LOOKS: Final = 60
-#: Deliveries that wait at one moment and are looked at for the next.
+#: Maximum number of waiting deliveries that are checked for the next due time.
 _MOST_WAITING: Final = 1_000
 
 
 class Sender(Struct, frozen=True, kw_only=True):
-    """Who sends an event of a story."""
+    """The sender of an event in a story."""
 
     trust: Literal["public", "trusted"]
     source: str = DEFAULT_SOURCE
@@ -65,9 +65,9 @@ class Sender(Struct, frozen=True, kw_only=True):
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """An event that arrives."""
+    """An event in a story."""
 
-    #: Seconds after the story's start.
+    #: Seconds after the start of the story.
     at: float
     sender: Sender
     event: dict[str, Any]
@@ -79,7 +79,7 @@ class Story(Struct, frozen=True, kw_only=True):
     start: str
     steps: list[Step]
     name: str = ""
-    #: By their names in the environment.
+    #: By name in the environment.
     settings: dict[str, str | int | float | bool] = {}
 
     @property
@@ -89,11 +89,11 @@ class Story(Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True, kw_only=True)
 class Told:
-    """How a story went."""
+    """The results of a story."""
 
-    #: What each step's receipt said.
+    #: The receipt of each step.
     receipts: list[EventReceipt] = field(default_factory=list)
-    #: Seconds after the start, the finished event, its warnings.
+    #: Seconds after the start, the finished event, and its warnings.
     sent: list[tuple[float, Event, tuple[str, ...]]] = field(default_factory=list)
 
     @property
@@ -102,9 +102,9 @@ class Told:
 
 
 def show_stories(stream: IO[bytes], *, as_json: bool, **folders: Any) -> None:
-    """Play each story of a file; print a line of JSON a story, or what happened when.
+    """Play each story of a file; print a line of JSON for each story, or the history.
 
-    Raises BadParameter, which names the line and the member, where the file holds something else.
+    Raises BadParameter, with line and member, if the file is invalid.
     """
     stories = [_story(number, line, folders) for number, line in enumerate(stream, start=1) if line.strip()]
     with tempfile.TemporaryDirectory(prefix="pinrelay-story-") as folder:
@@ -119,7 +119,7 @@ async def _show(
 
 
 async def play(story: Story, folder: Path, number: int, folders: dict[str, Any]) -> Told:
-    """Play a story in a store of its own, a new file in a folder. `folders` are settings that win."""
+    """Play a story in its own store, a new file in a folder. `folders` are settings with priority."""
     settings = _settings_of(story, folders)
     path = await _new_store(folder, number, settings)
     return await _Player(story, settings, path).play()
@@ -131,7 +131,7 @@ def _print_json(story: Story, told: Told) -> None:
 
 
 def _story(number: int, line: bytes, folders: dict[str, Any]) -> Story:
-    """Read a line. Raises BadParameter, which says what is wrong with which member of it."""
+    """Parse a line. Raises BadParameter with the fault and the member."""
     try:
         story = msgspec.json.decode(line, type=Story)
         _check(story)
@@ -147,7 +147,7 @@ def _story(number: int, line: bytes, folders: dict[str, Any]) -> Story:
 
 
 def _check(story: Story) -> None:
-    """Raise ValidationError where a member has the right type and cannot be played."""
+    """Raise ValidationError if a member has the right type but cannot be played."""
     if unix_seconds(story.start) is None:
         message = f"{story.start!r} is no time, such as 2026-03-01T09:00:00Z - at `$.start`"
         raise msgspec.ValidationError(message)
@@ -168,7 +168,7 @@ def _settings_of(story: Story, folders: dict[str, Any]) -> Settings:
 
 @cache
 def _settings(given: tuple[tuple[str, Any], ...], folders: tuple[tuple[str, Any], ...]) -> Settings:
-    """Return the settings of a story over those of the environment, for a live ad account that nothing reaches."""
+    """Return the settings of a story over those of the environment, for a live ad account without a connection."""
     settings = load_settings(**dict(given), **dict(folders))
     own = {} if settings.live or settings.destinations_dir else _CREDENTIALS
     return load_settings(**dict(given), **dict(folders), **own, alert_webhook_url=None) if own else settings
@@ -185,7 +185,7 @@ def _router(settings: Settings) -> Router:
 
 
 class _TakesAll(httpx.AsyncBaseTransport):
-    """Stands for Pinterest: takes every event."""
+    """A transport in place of Pinterest that accepts all events."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         count = len(orjson.loads(await request.aread())["data"])
@@ -195,7 +195,7 @@ class _TakesAll(httpx.AsyncBaseTransport):
 
 
 class _Player:
-    """Plays one story over a store of its own, by a clock that goes from one moment to the next."""
+    """Plays a story over its own store, with a clock that jumps from a due time to the next."""
 
     def __init__(self, story: Story, settings: Settings, path: Path) -> None:
         self._settings = settings
@@ -207,7 +207,7 @@ class _Player:
         self._reports: list[CallReport] = []
 
     async def play(self) -> Told:
-        """Play it to its end: until nothing waits any more."""
+        """Play the story until no delivery waits."""
         outbox = open_outbox(f"sqlite:///{self._path}", self._settings, clock=self._clock)
         try:
             workers = [self._worker(outbox, destination) for destination in destinations(self._settings)]
@@ -275,7 +275,10 @@ class _Player:
         return (await pipeline.accept(intake)).events[0]
 
     async def _go_to(self, moment: float | None, outbox: Outbox, workers: Sequence[Worker]) -> None:
-        """Send what is due, and let time pass until a moment, or until nothing waits; what becomes due is sent too."""
+        """Send due deliveries and advance the clock to a time, or until no delivery waits.
+
+        Newly due deliveries are sent too.
+        """
         looks = 0  # at this time
         while (due := await self._next_due(outbox)) is not None and looks < _LOOKS:
             at = due if due > self._now else self._now + _LOOK_AGAIN_S * (looks > 0)
@@ -303,11 +306,14 @@ class _Player:
 
 
 def _ignore(*_: object) -> None:
-    """Stand for who is told."""
+    """Do nothing, in place of a callback."""
 
 
 async def _new_store(folder: Path, number: int, settings: Settings) -> Path:
-    """Return a new store, a copy of the first one: to make a schema takes longer than the rest of a story."""
+    """Return a new store as a copy of the first one.
+
+    The creation of the schema is slower than a whole story.
+    """
     empty = folder / "empty.db"
     if not empty.exists():
         await open_outbox(f"sqlite:///{empty}", settings).close()

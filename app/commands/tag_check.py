@@ -1,4 +1,4 @@
-"""`pinrelay tag-check`: which events of Pinterest's tag count twice beside ours."""
+"""`pinrelay tag-check`: show events that Pinterest counts twice, from its tag and from Pinrelay."""
 
 import time
 from typing import Annotated

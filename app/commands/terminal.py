@@ -1,4 +1,4 @@
-"""What commands share: the outbox they open, the files they read and write, and how they print."""
+"""Helpers of commands: opening the outbox, reading and writing files, and printing."""
 
 import asyncio
 import os
@@ -29,24 +29,25 @@ _UNBROKEN: Final = 10_000
 
 
 def escaped(text: object, *, lines: bool = False) -> Text:
-    """Return a text as it is, its hidden characters written out; line ends stay where `lines` says so."""
+    """Return a text with visible escapes for hidden characters; line ends stay if `lines` is true."""
     return Text(visible(str(text), lines=lines))
 
 
 def print_line(text: object, *, err: bool = False) -> None:
-    """Print one line, on standard error where `err` says so, with its hidden characters written out."""
+    """Print a line with visible escapes for hidden characters, to standard error if `err` is true."""
     typer.echo(visible(str(text)), err=err)
 
 
 def add_row(table: Table, *cells: object) -> None:
-    """Add a row of texts, which are shown as they are."""
+    """Add a row of texts, which are displayed literally."""
     table.add_row(*map(escaped, cells))
 
 
 def print_table(table: Table) -> None:
-    """Print a table that fits the terminal, with ids and times whole; as lines `column  value` where it is too narrow.
+    """Print a table that fits the terminal, without breaking ids and times.
 
-    Without a terminal no cell is broken, so that programs find it.
+    If the terminal is too narrow, print lines `column value`. Without a terminal no cell is broken, so that programs
+    can parse it.
     """
     console = Console()
     if isinstance(table.title, str):
@@ -65,7 +66,7 @@ def print_table(table: Table) -> None:
 
 
 def _widen(columns: Sequence[Column], width: int) -> bool:
-    """Share a width among columns, each as wide as its longest word or time at least; return whether that fits."""
+    """Distribute a width among columns, each at least as wide as its longest word or time; return whether that fits."""
     texts = [[str(column.header), *map(str, column.cells)] for column in columns]
     widths = [max(map(cell_len, _words(each))) for each in texts]
     most = [max(map(cell_len, each)) for each in texts]
@@ -80,7 +81,7 @@ def _widen(columns: Sequence[Column], width: int) -> bool:
 
 
 def _words(texts: Sequence[str]) -> list[str]:
-    """Return what may not be broken of a column with this head: words, and times whole."""
+    """Return the unbreakable parts of a column with this head: words, and whole times."""
     return [*texts] if texts[0].endswith("(UTC)") else [*" ".join(texts).split(), ""]
 
 
@@ -98,12 +99,12 @@ def _rows_as_lines(table: Table) -> Iterator[Table]:
 
 
 def time_text(at: float) -> str:
-    """Return Unix seconds as people read them, in UTC: 2026-11-26 10:05:00."""
+    """Return Unix seconds in a format for people, in UTC: 2026-11-26 10:05:00."""
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def print_json(value: Any) -> None:
-    """Print a value as one line of JSON, which reads as the same value though hidden characters are written out."""
+    """Print a value as a line of JSON, with JSON escapes for hidden characters."""
     text = orjson.dumps(value, default=lambda other: bytes(other).decode(), option=orjson.OPT_NON_STR_KEYS)
     typer.echo(visible_json(text.decode()))
 
@@ -112,7 +113,7 @@ _Result = TypeVar("_Result")
 
 
 def opened_file(file: Path) -> AbstractContextManager[IO[bytes]]:
-    """Open a file for reading; `-` is standard input. Raises BadParameter where it cannot be read."""
+    """Open a file for reading; `-` is standard input. Raises BadParameter if it is unreadable."""
     if str(file) == "-":
         return nullcontext(sys.stdin.buffer)
     try:
@@ -123,7 +124,7 @@ def opened_file(file: Path) -> AbstractContextManager[IO[bytes]]:
 
 @contextmanager
 def writing(option: str) -> Iterator[None]:
-    """Say of a file that cannot be written which, and which option or argument names it. Raises SettingsError."""
+    """Convert an error about a file in the block to a SettingsError with the path, and the option or argument."""
     try:
         yield
     except OSError as exc:
@@ -142,7 +143,7 @@ async def opened_outbox(settings: Settings) -> AsyncIterator[Outbox]:
 
 
 def require_outbox(url: str) -> None:
-    """Raise OutboxUnavailable if the outbox does not exist: to open it would make it."""
+    """Raise OutboxUnavailable if the outbox does not exist, because opening it would create it."""
     if not exists(url):
         message = (
             f"No outbox at {url}, seen from {Path.cwd()}. Set OUTBOX_URL to the outbox, or run `pinrelay serve` once."
@@ -151,9 +152,9 @@ def require_outbox(url: str) -> None:
 
 
 def with_outbox(use: Callable[[Outbox], Awaitable[_Result]]) -> _Result:
-    """Open the outbox of the settings, use it, close it; return what `use` returns.
+    """Open the outbox of the settings, call `use`, and close the outbox; return the result of `use`.
 
-    Raises OutboxUnavailable if it does not exist.
+    Raises OutboxUnavailable if the outbox does not exist.
     """
     settings = load_settings()
 
@@ -175,5 +176,5 @@ def caller() -> Person:
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-#: What files of events may hold, said once for the commands that read them.
+#: The content of event files, for the help of several commands.
 FORMS = "File with an event, an array or a batch, or one of these per line; also gzipped."

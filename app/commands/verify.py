@@ -18,7 +18,7 @@ from app.insights.alerts.watcher import AlertWebhook
 from app.operations.acts import SendTestActs
 from app.outbox import Outbox
 
-#: What each status means for whoever has to mend it (facts of Pinterest's OpenAPI, `events/create`).
+#: The remedy by status, for operators (from Pinterest's OpenAPI, `events/create`).
 _REMEDIES = {
     401: "Pinterest rejects this token. Create a new one in Ads Manager > Conversions > Conversion access token, "
     "and set PINTEREST_CONVERSION_TOKEN.",
@@ -76,7 +76,7 @@ def _test_event(now: float) -> bytes:
 
 
 def judge_answer(answer: Answer | Failure) -> tuple[bool, str]:
-    """Return whether the credentials are good, and what to do where they are not."""
+    """Return whether the credentials are valid, and the remedy if they are not."""
     if isinstance(answer, Failure):
         whom = "" if answer.reason.startswith("Pinterest") else "Pinterest gave no answer: "
         return False, f"{whom}{answer.reason}. Check that this machine may open https connections to PINTEREST_API_URL."

@@ -1,1 +1,1 @@
-"""The server for programs: the application, its routes that are no console page, its connections and its life."""
+"""The HTTP server: the application, its routes outside of the console, its connections and its lifespan."""

@@ -1,10 +1,10 @@
-"""Who may ask for what: the outermost layer, before any route.
+"""Access control: the outermost layer, before all routes.
 
-    on loopback     whatever asks for no proof of its own is for this machine, and for no foreign page
-    elsewhere       senders of events prove who they are at their routes; figures, the sandbox and the description of
-                    the interface are behind the console's access; whether the process lives is shown to anybody
+    on loopback     requests without a proof are only for this machine, and not for foreign pages
+    elsewhere       senders of events authenticate at their routes; figures, the sandbox and the description of the
+                    interface require access to the console; the liveness check is public
 
-A request that proves who it is, by the console's session or token, is let through everywhere.
+A request with the console's session or token is always accepted.
 """
 
 from collections.abc import Callable
@@ -21,11 +21,11 @@ from app.errors import OutboxUnavailable
 from app.source.browser import OpenToPages
 from app.source.responses import answer, answer_unavailable, refusal_json
 
-#: Where events come in, and what SDKs ask before: these routes ask for a secret or a write key, where one is set.
+#: Routes for events, and for the settings of SDKs: they require a secret or a write key, if configured.
 _OF_SENDERS = ("/webhook", "/v1/", "/beacon/v1/", "/projects/", "/sourceConfig", "/api/s/")
-#: These ask for themselves who it is.
+#: Routes with their own authentication.
 _OWN_GUARD = ("/console", "/api/")
-#: Scripts that every page may load, and that hold nothing.
+#: Scripts without secrets that any page may load.
 _PUBLIC = ("/pinrelay.js", "/analytics.js/", "/analytics-next/")
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _SHOWN = ("/metrics", "/sandbox", "/openapi.json")
@@ -53,13 +53,13 @@ def access_middleware(
     clock: Callable[[], float],
     is_for_any_page: Callable[[str], bool],
 ) -> Callable[[ASGIApp], ASGIApp]:
-    """Return what lays around an application who may ask for what, and from pages of which sites."""
+    """Return the middleware that decides who may call which path, and from pages of which sites."""
     origins = settings.page_origins
     return lambda app: OpenToPages(_Doorway(app, settings, access, clock), origins, is_for_any_page=is_for_any_page)
 
 
 class _Doorway:
-    """Passes on to `app` what may be asked."""
+    """Passes permitted requests to `app`."""
 
     def __init__(self, app: ASGIApp, settings: SenderSettings, access: Access, clock: Callable[[], float]) -> None:
         self._app = app
@@ -68,7 +68,7 @@ class _Doorway:
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request, or pass it on."""
+        """Respond to an HTTP request, or pass it on."""
         refused = None
         if scope["type"] == "http":
             path: str = scope["path"].removeprefix(scope.get("root_path", ""))
@@ -95,9 +95,9 @@ class _Doorway:
         return answer(_FOREIGN, 403)
 
     async def _refuse_stranger(self, scope: Scope) -> Response | None:
-        """Return what is answered to whoever does not prove that the console knows them; None where they do.
+        """Return the response to a client without access to the console; `None` if the client has access.
 
-        Whoever only looks may ask, and change nothing; nor may a foreign page in the name of whoever has logged in.
+        A viewer may read, but not change anything; nor may a foreign page use the session of a user.
         """
         request = Request(scope)
         visitor = self._access.visitor(request)

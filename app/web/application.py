@@ -1,10 +1,10 @@
-"""FastAPI as Pinrelay uses it: busy routes are found by a table, past the layers of the framework.
+"""FastAPI with a table of busy routes, which bypass the layers of the framework.
 
-Where every request comes in: the shortest way to the handlers that receive events, and a note of each answer.
+The entry point of all requests: the shortest path to the handlers of events, and a log line for each response.
 
-FastAPI knows and documents these routes like all others. But what it does around a handler (layers of middleware,
-matching the path against every route, dependencies, outcome stacks) is a third of the time of receiving one event, and
-these handlers need none of it: they take a Request and return a Response. So a table has their paths, asked first.
+FastAPI registers and documents these routes like all others. But its work around a handler (layers of middleware,
+matching the path against every route, dependencies, exit stacks) takes a third of the time of receiving an event, and
+these handlers do not need it: they take a Request and return a Response. So a table with their paths is searched first.
 """
 
 import logging
@@ -33,10 +33,10 @@ _Found: TypeAlias = tuple[APIRoute, Handler]
 
 
 class DirectRoutes:
-    """Calls the handlers of the routers that are added itself, and passes everything else on to `app`.
+    """Calls the handlers of registered routers directly, and passes all other requests to `app`.
 
-    Each request gives one log line and one observation; paths are logged by their pattern, never with a query. What a
-    handler raises is answered like other errors; what fails in `app` is `app`'s to answer.
+    Each request has a log line and an observation; paths are logged by their pattern, never with a query. Exceptions of
+    a handler are answered like other errors; `app` handles its own exceptions.
     """
 
     def __init__(
@@ -46,19 +46,19 @@ class DirectRoutes:
         *,
         around: Callable[[ASGIApp], ASGIApp] = OpenToPages,
     ) -> None:
-        """Wrap the application with `around`, which decides who may ask."""
+        """Wrap the application with `around`, which controls access."""
         self._app = app
         self._answer = around(self._route)
         self._metrics = metrics
         self._routes: dict[tuple[str, str], _Found] = {}
-        #: The name of the parameter by which paths end that begin so.
+        #: By the start of a path: the name of its last parameter.
         self._parameters: dict[str, str] = {}
 
     def add(self, router: APIRouter) -> None:
-        """Go straight to these routes.
+        """Register routes for direct calls.
 
-        Every endpoint must take a Request, and nothing else, and return a Response. A path may end with a parameter;
-        one with a parameter elsewhere is passed on, as is a method that its path does not take.
+        Every endpoint must only take a Request and return a Response. A path may end with a parameter; routes with a
+        parameter elsewhere, and other methods, are passed on.
         """
         for route in router.routes:
             if isinstance(route, APIRoute) and "{" not in route.path.rpartition("/")[0]:
@@ -66,7 +66,7 @@ class DirectRoutes:
                 self._parameters |= {route.path.rpartition("/")[0]: name for name in route.param_convertors}
 
     def _found(self, scope: Scope) -> _Found | None:
-        """Return the route of a request and its handler; None where it is none of those that were added."""
+        """Return the route of a request and its handler; `None` if it is not registered."""
         method, path = scope["method"], scope["path"]
         if (found := self._routes.get((method, path))) is not None:
             return found
@@ -121,7 +121,7 @@ class DirectRoutes:
 
 
 class _Watched:
-    """Sends on, and keeps the status that is sent; 500 where none is."""
+    """Sends messages on, and stores the status that was sent; 500 without one."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -134,7 +134,7 @@ class _Watched:
 
 
 class Application(FastAPI):
-    """FastAPI behind direct routes: requests are noted and traced, the busiest are answered by the shortest way."""
+    """FastAPI with direct routes: requests are logged and traced, and busy routes are called directly."""
 
     def __init__(
         self,
@@ -145,9 +145,9 @@ class Application(FastAPI):
         settings: Settings | None = None,
         **options: Any,
     ) -> None:
-        """Wrap all routes with `around`, which decides who may ask.
+        """Wrap all routes with `around`, which controls access.
 
-        The OpenAPI document describes the proofs that the `settings` require.
+        The OpenAPI document describes the authentication that the `settings` require.
         """
         super().__init__(
             title="Pinrelay",
@@ -155,7 +155,8 @@ class Application(FastAPI):
             docs_url=None,
             license_info=LICENSE,
             redoc_url=None,
-            # It would export paths, queries and the words of exceptions, which hold personal data; ours does not.
+            # FastAPI's telemetry would export paths, queries and exception messages, which contain personal data; ours
+            # does not.
             telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
             **options,
         )
@@ -165,12 +166,15 @@ class Application(FastAPI):
         self._traced = tracing.requests(self._direct_routes)
 
     def include_busy_router(self, router: APIRouter) -> None:
-        """Include a router whose endpoints take a Request only (see app/web/application.py)."""
+        """Include a router whose endpoints only take a Request (see app/web/application.py)."""
         self.include_router(router)
         self._direct_routes.add(router)
 
     def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI document, with what its routes do not know: the records of raw bodies, and the proofs."""
+        """Return the OpenAPI document, with the records of raw bodies and the authentication.
+
+        The routes do not describe these.
+        """
         document = super().openapi()
         document["components"]["schemas"] |= RECORDS
         describe_proofs(document, self._settings)
@@ -178,12 +182,15 @@ class Application(FastAPI):
         return document
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request."""
+        """Respond to an HTTP request."""
         await self._traced(scope, receive, send)
 
 
 async def _unforeseen(request: Request, _: Exception) -> Response:
-    """Return the answer to what a route fails with that is not busy; Starlette raises it again, for uvicorn's log."""
+    """Return the response to an unexpected error of a route that is not busy.
+
+    Starlette raises the error again for uvicorn's log.
+    """
     if of_path(_path(request.scope)):
         return problem(INTERNAL_ERROR.status, INTERNAL_ERROR.message)
     return answer_refusal(INTERNAL_ERROR)
@@ -193,12 +200,12 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _REMEDY = "POST events to /webhook or /v1/track; the console is at /console."
 _NOT_FOUND = "There is nothing at this path."
 _METHOD_NOT_ALLOWED = "This path does not take this method."
-#: What is under /api, instead.
+#: The remedy for paths under /api.
 _API_REMEDY = "GET /openapi.json lists what there is."
 
 
 def answer_unrouted(app: FastAPI) -> None:
-    """Let the application answer paths and methods that it does not have as this module says."""
+    """Register the responses to unknown paths and methods."""
 
     async def unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
         told = answer(refusal_json("not_found", f"{_NOT_FOUND} {_REMEDY}"), 404)
@@ -222,7 +229,7 @@ def _path(scope: Scope) -> str:
 
 
 def _allowed(app: FastAPI, scope: Scope) -> list[str]:
-    """Return the methods that the path takes: each has a route of its own, of which Starlette names the first only."""
+    """Return the methods of a path: each has its own route, of which Starlette only reports the first."""
     asked = {"type": "http", "path": scope["path"], "root_path": scope.get("root_path", ""), "headers": []}
     return [
         method

@@ -1,10 +1,10 @@
-"""One client's connection, with bounds on what is no request yet, and on answers that the client does not read.
+"""A client's connection, with limits for incomplete requests and for unread responses.
 
-And all connections of the process: how many each address may have, and which one makes room for another.
+And all connections of the process: the limit of each address, and the choice of a connection to close.
 
-uvicorn bounds how long a connection may idle between two requests. It waits for ever, though, for a request whose
-bytes come one by one, and for a client that takes no answer, and it keeps headers of any size and as many requests as
-one read of the socket brings: a few clients would hold all connections and all memory there is.
+uvicorn limits the idle time between two requests. But it waits forever for a request whose bytes arrive one by one, and
+for a client that reads no response, and it stores headers of any size and all requests in a read of the socket. So a
+few clients could use up all connections and all memory.
 """
 
 import asyncio
@@ -23,23 +23,23 @@ from app.core.log import logger
 from app.core.values.addresses import Network, is_trusted, one_household, public_address
 from app.source.responses import TOO_SLOW, refusal_json
 
-#: Descriptors kept back for the store, for calls to Pinterest and for files: this many, or half of all.
+#: Descriptors that are reserved for the store, for calls to Pinterest and for files: this number, or half of all.
 _RESERVED = 128
 _LOGGED_EACH_S = 60
 
 
 class Connection(Protocol):
-    """What can be cut."""
+    """A connection that can be aborted."""
 
     def abort(self) -> None:
-        """Close without sending what is unsent."""
+        """Close without sending the rest."""
 
 
 class Connections:
-    """Knows the open connections, the one that was idle longest first.
+    """The open connections, the longest idle first.
 
-    Where there is no room for one more, the connection that made no progress for longest is closed: a client that
-    asks now, such as a health check, is answered however many hold on to theirs.
+    If there is no room for another connection, the one without progress for the longest time is closed: so a new
+    client, such as a health check, gets a response even if many connections are held open.
     """
 
     def __init__(
@@ -54,14 +54,17 @@ class Connections:
         self._capacity = capacity
         self._trusted = trusted
         self._clock = clock
-        #: By when they made progress last.
+        #: In the order of their last progress.
         self._open: dict[Connection, str | None] = {}
         self._of_address: Counter[str] = Counter()
         self._closed: Counter[str] = Counter()
         self._logged_at = -float(_LOGGED_EACH_S)
 
     def admit(self, connection: Connection, peer: str | None) -> bool:
-        """Take a new connection in, in the place of another where all are taken; False where its address has enough."""
+        """Accept a new connection, in place of another one if all are in use.
+
+        Return False if its address has too many connections.
+        """
         address = counted_address(peer, self._trusted)
         if address is not None:
             if self._of_address[address] >= self._per_address:
@@ -77,12 +80,12 @@ class Connections:
         return True
 
     def touch(self, connection: Connection) -> None:
-        """Note that a connection made progress."""
+        """Record progress of a connection."""
         if connection in self._open:
             self._open[connection] = self._open.pop(connection)
 
     def remove(self, connection: Connection) -> None:
-        """Forget a connection that is closed; one that is not known is no error."""
+        """Remove a closed connection; an unknown one is ignored."""
         address = self._open.pop(connection, None)
         if address is not None:
             self._of_address[address] -= 1
@@ -100,7 +103,9 @@ class Connections:
 
 
 def counted_address(peer: str | None, trusted: tuple[Network, ...]) -> str | None:
-    """Return what a client's connections are counted by; None for loopback, private networks and trusted proxies.
+    """Return the key by which a client's connections are counted.
+
+    `None` for loopback, private networks and trusted proxies.
 
     >>> counted_address("203.0.113.9", ()), counted_address("2001:db8::1:2", ()), counted_address("10.0.0.7", ())
     ('203.0.113.9', '2001:db8::/64', None)
@@ -112,23 +117,23 @@ def counted_address(peer: str | None, trusted: tuple[Network, ...]) -> str | Non
 
 
 def connection_capacity() -> int:
-    """Return how many connections this process has descriptors for."""
+    """Return the number of connections for which this process has descriptors."""
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if descriptors == resource.RLIM_INFINITY:
         return sys.maxsize
     return descriptors - min(_RESERVED, descriptors // 2)
 
 
-#: Of one request's line and headers; what one read of the socket brings beyond it (256 kB at most) is let pass.
+#: Maximum size of a request's line and headers; a read of the socket may exceed it by at most 256 kB.
 MAX_HEAD_BYTES = 65_536
-#: Requests of one connection that wait for their answers; what comes beyond is not read until one is answered.
+#: Maximum number of pipelined requests on a connection; more are not read before a response is sent.
 MAX_UNANSWERED = 16
-#: What the system itself keeps unsent of one connection; with it, a client's progress is seen in steps of this size.
+#: The system's send buffer of a connection; a client's progress is measured in steps of this size.
 _MAX_UNSENT_IN_SYSTEM_BYTES = 16_384
-#: Each request has one of these behind its headers; where a body has it as well, some are counted in vain.
+#: Each request has this after its headers; a body with the same bytes only raises the count.
 _HEAD_END = b"\r\n\r\n"
 
-#: The body is as `app.source` writes it.
+#: The body in the format of `app.source`.
 _TOO_SLOW_BODY = refusal_json(TOO_SLOW.code, TOO_SLOW.message)
 _TOO_SLOW = (
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n"
@@ -138,7 +143,7 @@ _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0
 
 
 class _Flow(FlowControl):
-    """Reads no more while requests that were read wait to be parsed."""
+    """Pauses reading while read requests wait for their parser."""
 
     is_held = False
 
@@ -148,12 +153,13 @@ class _Flow(FlowControl):
 
 
 class BoundedConnection(HttpToolsProtocol):
-    """Closes where a request is not whole, headers and body, in time; how long it takes to answer is not its matter.
+    """Closes if a request does not arrive completely, headers and body, in time.
 
-    The time begins with the connection, and with the first byte after each answer.
+    The duration of the response is not limited. The time starts with the connection, and with the first byte after each
+    response.
 
-    One request is answered after the other, and the next only when the client has taken the answer before: unsent is
-    one answer at most. Closes where the client takes nothing of it for `stalled_s`.
+    Requests are handled one at a time, each after the client has read the previous response, so at most one response is
+    unsent. Closes if the client reads none of it for `stalled_s`.
     """
 
     def __init__(
@@ -167,18 +173,18 @@ class BoundedConnection(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
         self._unanswered = 0
-        #: What was read beyond MAX_UNANSWERED.
+        #: Bytes beyond MAX_UNANSWERED requests.
         self._held = b""
         self._in_head = False
         self._head_bytes = 0
-        #: Since when nothing is asked; None while something is.
+        #: The start of the idle time; `None` during a request.
         self._idle_since: float | None = None
-        #: The last bytes brought a request to its end.
+        #: The last bytes completed a request.
         self._is_whole = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
-        """Start the time that the first request has; cut at once where the client's address has connections enough."""
-        transport.set_write_buffer_limits(high=0)  # `pause_writing` as soon as the client does not keep up
+        """Start the time-out of the first request; abort if the client's address has too many connections."""
+        transport.set_write_buffer_limits(high=0)  # `pause_writing` as soon as the client is too slow
         transport.get_extra_info("socket").setsockopt(
             socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _MAX_UNSENT_IN_SYSTEM_BYTES
         )
@@ -190,7 +196,7 @@ class BoundedConnection(HttpToolsProtocol):
             self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Cancel the deadlines of the request that was awaited, and of the answer."""
+        """Cancel the time-outs of the pending request and of the response."""
         super().connection_lost(exc)
         self._open_connections.remove(self)
         self._held = b""
@@ -203,7 +209,7 @@ class BoundedConnection(HttpToolsProtocol):
         self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Take the next bytes, as far as they hold no more requests than may wait for their answers."""
+        """Process the next bytes, up to the limit of pipelined requests."""
         if self._held or self._unanswered + data.count(_HEAD_END) >= MAX_UNANSWERED:
             self._held += data
             self._take_held()
@@ -211,7 +217,7 @@ class BoundedConnection(HttpToolsProtocol):
             self._take(data)
 
     def _take(self, data: bytes) -> None:
-        """See whether the bytes make a request whole."""
+        """Parse bytes, which may complete a request."""
         if self._in_head:
             self._head_bytes += len(data)
         self._is_whole = False
@@ -225,10 +231,10 @@ class BoundedConnection(HttpToolsProtocol):
             self._keep_watch()
 
     def _take_held(self) -> None:
-        """Take so much of what is held that no more than MAX_UNANSWERED requests wait.
+        """Process stored bytes so that at most MAX_UNANSWERED requests wait.
 
-        The bytes before may have held the first part of a _HEAD_END, so one request more than there are in a piece may
-        begin with it.
+        The earlier bytes may contain the first part of a _HEAD_END, so a piece may start a request more than it
+        contains.
         """
         while self._held and not self.transport.is_closing() and (room := MAX_UNANSWERED - 1 - self._unanswered) > 0:
             end = _behind(_HEAD_END, self._held, room)
@@ -240,7 +246,7 @@ class BoundedConnection(HttpToolsProtocol):
             self._cancel_deadline()
 
     def on_response_complete(self) -> None:
-        """Begin the next answer, or the time that the connection may idle; there is room for one more request."""
+        """Start the next response, or the idle time; there is room for another request."""
         self._unanswered -= 1
         if self._held:
             self._take_held()
@@ -256,11 +262,11 @@ class BoundedConnection(HttpToolsProtocol):
             self._watch_idle(self.timeout_keep_alive)
 
     def _watch_idle(self, seconds: float) -> None:
-        """Look after so long whether the connection has idled: one timer serves many requests."""
+        """Check after some seconds whether the connection is idle: a single timer serves many requests."""
         self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close where the connection has idled all the time; else look again."""
+        """Close if the connection was idle the whole time; otherwise check again."""
         self.timeout_keep_alive_task = None
         if self._idle_since is None:
             return
@@ -274,41 +280,41 @@ class BoundedConnection(HttpToolsProtocol):
         self._idle_since = None
 
     def pause_writing(self) -> None:
-        """Note that the client does not keep up, and give it its time."""
+        """Start the time-out of a slow client."""
         super().pause_writing()
         self._watch_unsent()
 
     def resume_writing(self) -> None:
-        """Note that the client has taken everything."""
+        """Record that the client has read everything."""
         super().resume_writing()
         self._cancel_stall()
         self._open_connections.touch(self)
 
     def on_message_begin(self) -> None:
-        """Note the first byte of a request."""
+        """Record the first byte of a request."""
         super().on_message_begin()
         self._is_whole = False
         self._in_head = True
         self._head_bytes = 0
 
     def on_headers_complete(self) -> None:
-        """Note that only the body may be missing."""
+        """Record that only the body is missing."""
         self._in_head = False
         self._unanswered += 1
         super().on_headers_complete()
 
     def on_chunk_header(self) -> None:
-        """Count what comes as headers, until it proves to be a chunk: behind the last chunk there may be trailers."""
+        """Count the bytes as headers until the chunk starts: the last chunk may be followed by trailers."""
         self._in_head = True
         self._head_bytes = 0
 
     def on_body(self, body: bytes) -> None:
-        """Note that what came last is a part of the body, not a trailer."""
+        """Record that the last bytes are a part of the body, not a trailer."""
         self._in_head = False
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Note that the request is whole."""
+        """Record that the request is complete."""
         self._in_head = False
         self._is_whole = True
         super().on_message_complete()
@@ -318,9 +324,9 @@ class BoundedConnection(HttpToolsProtocol):
             self._deadline = self.loop.call_later(self._timeout_s, self._cut)
 
     def _cut(self) -> None:
-        """Send the reason if a request has begun; without a request, close the connection only."""
+        """Send the reason if a request has begun; without a request, only close the connection."""
         self._deadline = None
-        if self.flow.read_paused:  # it is not the client who is late
+        if self.flow.read_paused:  # the delay is not the client's
             self._keep_watch()
         elif self._in_head or (self.cycle is not None and not self.cycle.response_complete):
             self._refuse(_TOO_SLOW)
@@ -328,7 +334,7 @@ class BoundedConnection(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, answer: bytes) -> None:
-        """Answer the HTTP request that is not whole, unless it, or one before it, is being answered; close."""
+        """Respond to an incomplete request, unless a response has started, and close."""
         cycle = self.cycle
         if cycle is None or cycle.response_complete or (cycle.more_body and not cycle.response_started):
             self.transport.write(answer)

@@ -27,7 +27,7 @@ from app.sender.status import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """All that the answers are made of."""
+    """The data of the responses."""
 
     outbox: Outbox
     coordination: Coordination
@@ -35,12 +35,12 @@ class Status:
     accounts: tuple[AccountView, ...]
     role: str
     settings: Settings
-    #: Returns why a restart is needed, "" where none is.
+    #: Returns why a restart is needed; "" if none is needed.
     restart_notice: Callable[[], str] = str
     clock: Callable[[], float]
 
     async def delivery(self) -> dict[str, Any]:
-        """Return how sending goes: for all, and for each ad account that has a name. Raises OutboxUnavailable."""
+        """Return the state of delivery: for all, and for each named ad account. Raises OutboxUnavailable."""
         now = self.clock()
         found = await self.accounts_now(now=now)
         told = _told(all_delivery_problems(found), total_backlog(found), now)
@@ -59,11 +59,11 @@ class Status:
         return {**told, "destinations": destinations}
 
     async def check(self) -> None:
-        """Raise OutboxUnavailable unless events can be kept, at least for one ad account."""
+        """Raise OutboxUnavailable unless events can be stored for at least one ad account."""
         await self.outbox.check([each.ad_account_id for each in self.accounts])
 
     async def figures(self) -> tuple[list[AccountFigures], str]:
-        """Return what is measured of each ad account, and why no event can be kept, "" where one can."""
+        """Return the figures of each ad account, and why no event can be stored; "" if events can be stored."""
         why = ""
         try:
             await self.check()
@@ -81,7 +81,7 @@ class Status:
         return self.metrics.families(found, why=why, now=self.clock())
 
     async def accounts_now(self, *, now: float) -> list[AccountStatus]:
-        """Return how delivery stands for each ad account. Raises OutboxUnavailable."""
+        """Return the state of delivery of each ad account. Raises OutboxUnavailable."""
         switches = self.coordination.switches
         return await read_accounts(self.outbox, self.accounts, self.settings, switches=switches, now=now)
 

@@ -1,4 +1,4 @@
-"""What runs beside the requests of a process: its background tasks, and keeping up with the other processes."""
+"""Background tasks of a process beside its requests, and the synchronisation with other processes."""
 
 import asyncio
 import gc
@@ -18,20 +18,20 @@ from app.errors import PinrelayError
 from app.operations.acts import CatalogActs
 from app.sender.shutdown import Shutdown
 
-#: How often garbage is looked for. A look takes 1 ms for 2,500 objects, and stops all answers meanwhile.
+#: The interval of garbage collection. A collection takes 1 ms for 2,500 objects, and blocks all responses meanwhile.
 COLLECT_S = 10.0
-#: More objects than these that live on are passed over from then on, so many times at most: of a call that is under way
-#: then, and leaves garbage behind, that would stay for ever.
+#: With more surviving objects than this they are frozen, at most this number of times: garbage of a call that is active
+#: at that time would stay forever.
 MANY_OBJECTS = 10_000
 MOST_FREEZES = 10
 
-#: So long after the start the tests of files run: the first events come first.
+#: The tests of files run this long after the start, so that the first events are not delayed.
 TESTED_AFTER_S = 5.0
 
-#: So long pauses what went wrong in the background, before it begins anew.
+#: The pause before a failed background task restarts.
 FAILED_PAUSE_S = 5.0
 
-#: Who sends SIGHUP is not known, but that they are on this machine.
+#: The sender of SIGHUP is unknown, but is on this machine.
 _BY_SIGNAL = Person(name="SIGHUP", role=UserRole.OPERATOR, place="this machine")
 
 
@@ -39,10 +39,10 @@ class BackgroundTask(Protocol):
     """A task that runs in the background while the application serves."""
 
     async def run(self) -> None:
-        """Go on until `stop`."""
+        """Run until `stop`."""
 
     def stop(self) -> None:
-        """End `run` after the work under way."""
+        """Finish the current work and end `run`."""
 
 
 class _Closes(Protocol):
@@ -60,11 +60,10 @@ def lifespan(
     test_files: Callable[[], None],
     clock: Callable[[], float],
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Run the background tasks while the application serves; let them finish at the end.
+    """Run the background tasks while the application serves, and let them finish at the end.
 
-    `begin` is awaited before all else; `closing` is closed after all else, in its order.
-    `look_at_files` is called every second, to see what has changed; `test_files` once in a thread, a while after
-    the start.
+    `begin` is awaited first; `closing` is closed last, in its order. `look_at_files` is called every second, to check
+    for changes; `test_files` once in a thread, some time after the start.
     """
 
     @asynccontextmanager
@@ -89,14 +88,14 @@ def lifespan(
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
             for one in closing:
-                with _survived():  # the others are closed all the same
+                with _survived():  # the others are closed in any case
                     await one.close()
 
     return run
 
 
 async def _start(begin: Callable[[], Awaitable[None]], coordination: Coordination, clock: Callable[[], float]) -> None:
-    """Do what comes before all else; what keeps it from being done, such as no PostgreSQL, is told with its remedy."""
+    """Run the first steps of the start; log an error, such as no PostgreSQL, with its remedy."""
     try:
         await begin()
         await coordination.announce()
@@ -107,12 +106,12 @@ async def _start(begin: Callable[[], Awaitable[None]], coordination: Coordinatio
 
 
 def _tune_the_interpreter() -> None:
-    """Set what bench/receive.py shows to matter.
+    """Tune the interpreter according to bench/receive.py.
 
-    The garbage collector passes over what lives as long as the process, and comes less often: each array makes many
-    thousand objects, nearly all of which go by reference count, so that looking for cycles among them is in vain.
-    The thread that commits gets its turn five times sooner: else it waits for the event loop at every statement, and
-    then the loop for it.
+    The garbage collector skips objects that live as long as the process, and runs less often: each array creates many
+    thousand objects, nearly all of which are freed by reference counts, so a search for cycles is useless. The
+    committing thread gets its turn five times sooner: otherwise it waits for the event loop at every statement, and
+    then the loop waits for it.
     """
     gc.collect()
     gc.freeze()
@@ -122,7 +121,7 @@ def _tune_the_interpreter() -> None:
 
 @contextmanager
 def _survived() -> Iterator[None]:
-    """Log what goes wrong, whatever it is: nobody waits for an answer, and all else goes on."""
+    """Log any exception of the block: there is no caller to report it to, and the rest must continue."""
     try:
         yield
     except Exception as exc:  # noqa: BLE001 - nobody else would hear of it
@@ -130,7 +129,7 @@ def _survived() -> Iterator[None]:
 
 
 async def _going_on(work: Callable[[], Awaitable[None]], shutdown: Shutdown) -> None:
-    """Do what goes on until it is stopped. What it raises is logged, and it begins anew: nobody else would do it."""
+    """Run work until it ends; an exception is logged, and the work restarts."""
     while True:
         with _survived():
             return await work()
@@ -140,9 +139,10 @@ async def _going_on(work: Callable[[], Awaitable[None]], shutdown: Shutdown) -> 
 
 
 async def _collect_garbage() -> None:
-    """Look for garbage by time: few objects that hold each other may hold much, such as a failed call its body.
+    """Collect garbage periodically, because a few objects that reference each other may keep much memory.
 
-    What the first events make for good, such as functions, is looked through once.
+    An example is a failed call with its body. Permanent objects that the first events create, such as functions, are
+    only scanned once.
     """
     freezes = 0
     while True:
@@ -159,7 +159,7 @@ async def _test_later(test_files: Callable[[], None]) -> None:
 
 
 async def _keep_looking(look_at_files: Callable[[], Awaitable[None] | None]) -> None:
-    """Look at files every second, as `lifespan` says."""
+    """Check files every second, as described in `lifespan`."""
     while True:
         await asyncio.sleep(REFRESH_S)
         if (looking := look_at_files()) is not None:
@@ -167,7 +167,7 @@ async def _keep_looking(look_at_files: Callable[[], Awaitable[None] | None]) -> 
 
 
 async def _keep_up(coordination: Coordination, clock: Callable[[], float]) -> None:
-    """Take up every second what other processes decided."""
+    """Apply the decisions of other processes every second."""
     while True:
         await asyncio.sleep(REFRESH_S)
         with _survived():
@@ -175,7 +175,7 @@ async def _keep_up(coordination: Coordination, clock: Callable[[], float]) -> No
 
 
 async def _reload(acts: CatalogActs, coordination: Coordination) -> None:
-    """Take up changed files, as SIGHUP asks."""
+    """Load changed files after SIGHUP."""
     with _survived():
         if faults := await acts.reload(_BY_SIGNAL):
             logger().error("catalog not reloaded", faults=[str(fault) for fault in faults])

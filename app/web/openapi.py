@@ -1,4 +1,4 @@
-"""What the OpenAPI document says beside the routes: bodies, ids, and what each operation asks to be proven."""
+"""Additions to the OpenAPI document: bodies, ids, and the authentication of each operation."""
 
 import re
 from collections.abc import Mapping
@@ -14,25 +14,25 @@ from app.config import Settings
 from app.operations.declaration import all_operations
 from app.source.openapi import EVENT_EXAMPLE
 
-#: Names of schemes that must all be proven.
+#: Names of schemes that are all required.
 _Together: TypeAlias = tuple[str, ...]
 
 _TOKEN, _SESSION = "consoleToken", "consoleSession"
 _SIGNATURE, _HEADER = "webhookSignature", "webhookHeader"
 _KEYS: tuple[_Together, ...] = (("writeKey",), ("writeKeyInQuery",))
-#: What the access middleware answers (app/web/access_gate.py): everywhere, and where figures are shown.
+#: Responses of the access middleware (app/web/access_gate.py): for all paths, and for those with figures.
 _OF_DOORWAY = {"403": "Allowed only from this machine by a localhost address, and not from pages of other sites."}
 _OF_FIGURES = {
     "401": "The token is missing or wrong.",
     "429": "Too many wrong tokens.",
     "503": "The outbox, which stores the sessions, is unavailable.",
 }
-#: Their write key stands in the path.
+#: The path contains the write key.
 _BY_PATH = "/v1/projects/"
 
 
 def describe_proofs(document: dict[str, Any], settings: Settings) -> None:
-    """Add to an OpenAPI document which schemes there are, and which of them each operation asks for."""
+    """Add the security schemes to an OpenAPI document, and those that each operation requires."""
     document["components"]["securitySchemes"] = _schemes(settings)
     webhook = (
         *([_SIGNATURE] if settings.webhook_shared_secrets else ()),
@@ -95,7 +95,7 @@ _OF_CALLS: Final[dict[str, dict[str, Any]]] = {
     "alias": {"previousId": "u-0"},
 }
 _CALLS: Final = {f"/v1/{call}": {"userId": "u-1", "messageId": "m-2", **own} for call, own in _OF_CALLS.items()}
-#: By path; each is one of the bodies that its operation takes.
+#: By path; each is a possible body of the operation.
 EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "/webhook": EVENT_EXAMPLE,
     "/v1/batch": _BATCH,
@@ -108,7 +108,8 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-#: What a real application answered, by `method /path`, and by status what was refused. A test compares it with now.
+#: Responses of a real application, by `method /path`, and by status for refusals. A test compares them with the current
+#: ones.
 EXAMPLES_FILE: Final = Path(__file__).parent.parent / "api" / "examples.json"
 
 
@@ -121,7 +122,7 @@ def _add_answers(method: str, path: str, operation: dict[str, Any], answers: Map
 
 
 def _tell_items(schema: dict[str, Any]) -> None:
-    """Say of a tuple what follows its members, and of bytes that they are JSON: linters and clients ask for it."""
+    """Describe the items after the members of a tuple, and bytes as JSON: linters and clients require both."""
     for each in (schema, schema.get("items"), *schema.get("anyOf", ())):
         if isinstance(each, dict) and "prefixItems" in each:
             each.setdefault("items", {})
@@ -130,7 +131,7 @@ def _tell_items(schema: dict[str, Any]) -> None:
 
 
 def add_details(document: dict[str, Any]) -> None:
-    """Add where the interface is, an id for each operation that only its address decides, and examples of bodies."""
+    """Add the server, operation ids that only depend on the address, and examples of bodies."""
     answers = orjson.loads(EXAMPLES_FILE.read_bytes())
     document["components"]["schemas"] |= schemas_of_problems()
     document["tags"] = [{"name": name, "description": told} for name, told in _TAGS.items()]
