@@ -1,1 +1,1 @@
-"""Who may look and operate: the password, its sessions, and how often it may be got wrong."""
+"""Access to the console: the password, its sessions, and the limit of failed attempts."""

@@ -1,17 +1,17 @@
-"""Who may use the console and the interface for operators. It is asked in this order.
+"""Authenticate users of the console and of the operators' interface, in this order.
 
-an authenticating proxy names somebody     whom it names, where it is a trusted one (`named_by_proxy`)
-a bearer token                             whoever has it (`app.access.users`)
-tokens are set                             whoever gave one: a session cookie for twelve hours (`app.access.sessions`)
-none is set                                whoever sits at this machine (`is_of_this_machine`)
+    an authenticating proxy   the user in its header, if the proxy is trusted (`named_by_proxy`)
+    a bearer token            its owner (`app.access.users`)
+    tokens are configured     the user who entered one: a session cookie for twelve hours (`app.access.sessions`)
+    no token is configured    the user at this machine (`is_of_this_machine`)
 
-Which requests come from this machine, asked for by somebody who sits at it.
+Also decide which requests come from a user at this machine.
 
-Where nothing else has to be proven, four things must hold, each against a way around the others: the peer is this
-machine (or, if the port is published on loopback only, the gateway of this container), no proxy has passed the request
-on, `Host` is a loopback name (a foreign page that re-binds its DNS name cannot have that), and no page of another site
-sent it. Browsers tell the last by `Sec-Fetch-Site`, older ones by `Origin`; pages can change neither.
-Source: https://www.w3.org/TR/fetch-metadata/
+Without another proof four conditions are required, each against a way around the others: the peer is this machine (or,
+if the port is published on loopback only, the gateway of this container), no proxy has forwarded the request, `Host` is
+a loopback name (a foreign page that re-binds its DNS name cannot have that), and no page of another site sent the
+request. Browsers report the last by `Sec-Fetch-Site`, older ones by `Origin`; pages can change neither. Source:
+https://www.w3.org/TR/fetch-metadata/
 """
 
 import asyncio
@@ -42,23 +42,23 @@ _MAX_NAME = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserHeaders:
-    """The names of the headers in which an authenticating proxy says who asks: single sign-on comes this way.
+    """The headers of an authenticating proxy with the user, for single sign-on.
 
-    Anybody can write such a header, so it is believed only where a trusted proxy sent it, and
-    stands there once. What it says of the role is believed likewise; whoever has none may look.
-    Source: https://grafana.com/docs/grafana/latest/setup-grafana/configure-security/configure-authentication/auth-proxy/
+    Any client can send such a header, so it is only trusted from a trusted proxy, and only if it occurs once. The same
+    applies to the header of the role; without a role the user is a viewer. Source:
+    https://grafana.com/docs/grafana/latest/setup-grafana/configure-security/configure-authentication/auth-proxy/
     """
 
     #: Has the name of the user.
     name: str
-    #: Has `operator`, or anything else for viewers; None where all are viewers.
+    #: Has `operator`, or anything else for viewers; `None` if all are viewers.
     role: str | None = None
-    #: The group whose members are operators, where the header lists groups; "" where it has the role alone.
+    #: The group of operators, if the header lists groups; "" if the header has the role.
     operators: str = ""
 
     @classmethod
     def of(cls, settings: AccessSettings) -> Self | None:
-        """Return those of the settings; None where no proxy authenticates people. Raises SettingsError."""
+        """Return the headers of the settings; `None` without an authenticating proxy. Raises SettingsError."""
         name = settings.console_user_header
         if name and not settings.trusted_proxies:
             raise SettingsError("CONSOLE_USER_HEADER: name its proxy in TRUSTED_PROXIES, or the header is ignored")
@@ -75,16 +75,16 @@ class UserHeaders:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedByProxy:
-    """The user whom the header names."""
+    """The user in the proxy's header."""
 
     name: str
     role: UserRole
-    #: False: whoever wrote it is no proxy of ours, or two names stand there.
+    #: False if the sender is not a trusted proxy, or the header has two names.
     is_believed: bool
 
 
 def named_by_proxy(request: Request, headers: UserHeaders, trusted: tuple[Network, ...]) -> NamedByProxy | None:
-    """Return whom a request's header names; None where it names nobody."""
+    """Return the user in a request's header; `None` if there is none."""
     names = [name.strip() for name in request.headers.getlist(headers.name)]
     if not any(names):
         return None
@@ -97,7 +97,7 @@ def named_by_proxy(request: Request, headers: UserHeaders, trusted: tuple[Networ
 
 
 def _is_operator(request: Request, headers: UserHeaders) -> bool:
-    """Return whether the one header of the role says so: by the word, or by a group among others."""
+    """Return whether the only header of the role has the role operator, or the group of operators."""
     given = request.headers.getlist(headers.role) if headers.role else []
     if len(given) != 1:
         return False
@@ -108,14 +108,15 @@ def _is_operator(request: Request, headers: UserHeaders) -> bool:
 
 
 _FORWARDING = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via"})
-#: A page of ours, or no page: an address that somebody typed or a program asks for.
+#: A page of this site, or no page: a typed address or a program.
 _OWN_SITE = frozenset({"", "same-origin", "none"})
 _WATCHED = frozenset({b"host", b"origin", b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest"})
 _READS = frozenset({"GET", "HEAD"})
 
 
 _PROC_NET: Final = Path("/proc/net")
-#: By file of routes: the columns of destination, mask or prefix, gateway and flags, and how a gateway is an address.
+#: By file of routes: the columns of destination, mask or prefix, gateway and flags, and the conversion of the gateway
+#: to an address.
 _ROUTES: Final = (
     ("route", (1, 7, 2, 3), lambda gateway: ipaddress.IPv4Address(gateway.to_bytes(4, sys.byteorder))),
     ("ipv6_route", (0, 1, 4, 8), ipaddress.IPv6Address),
@@ -125,9 +126,9 @@ _USABLE, _REJECT = 0x3, 0x200
 
 
 def read_gateways(folder: Path = _PROC_NET) -> frozenset[str]:
-    """Return the private addresses of the default gateways of this machine; empty if they cannot be read.
+    """Return the private addresses of the default gateways of this machine; empty if they are unreadable.
 
-    A container engine shows the connections of its own machine with the address of the container's gateway.
+    A container engine shows connections from its own machine with the address of the container's gateway.
     """
     found = {
         str(address_of(gateway))
@@ -146,7 +147,7 @@ def _read_lines(path: Path) -> list[str]:
 
 
 def _default_gateway(fields: Sequence[str], columns: Sequence[int]) -> int | None:
-    """Return the gateway in a line of routes; `None` if the line is no default route that is in use."""
+    """Return the gateway in a line of routes; `None` unless the line is an active default route."""
     try:
         destination, mask, gateway, flags = (int(fields[column], 16) for column in columns)
     except (IndexError, ValueError):
@@ -156,9 +157,9 @@ def _default_gateway(fields: Sequence[str], columns: Sequence[int]) -> int | Non
 
 
 def is_of_this_machine(scope: Scope, *, gateways: frozenset[str], origins: Collection[str]) -> bool:
-    """Return whether a request comes from this machine and from no foreign page.
+    """Return whether a request comes from this machine and not from a foreign page.
 
-    The peer is a loopback address, or one of `gateways`. Pages of `origins` (`*`: of any) are no strangers.
+    The peer is a loopback address, or one of `gateways`. Pages of `origins` (`*`: all) are not foreign.
     """
     if scope.get("http_version") == "1.0":
         return False  # nginx sends HTTP/1.0 without X-Forwarded-For by default; browsers and curl do not
@@ -176,7 +177,7 @@ def is_of_this_machine(scope: Scope, *, gateways: frozenset[str], origins: Colle
 def _is_of_foreign_page(scope: Scope, said: Mapping[bytes, str], origins: Collection[str]) -> bool:
     """Return whether a page of another site sent the request.
 
-    A link that somebody follows does not count: the person sees where it leads, the page on which it stood does not.
+    A followed link does not count: the person sees its target, the page with the link does not.
     """
     origin = said.get(b"origin", "")
     if origin and ("*" in origins or origin in origins):
@@ -200,22 +201,22 @@ def _is_near_peer(peer: str, gateways: frozenset[str]) -> bool:
 
 #: The cookie of a session.
 COOKIE = "pinrelay_console"
-#: What is written down of who failed to log in.
+#: The user of failed logins in the audit log.
 _SOMEBODY = "somebody"
 
 
 class Denial(StrEnum):
-    """Why somebody is not admitted."""
+    """Why a visitor is not admitted."""
 
-    #: There are tokens, and this visitor has given none yet.
+    #: There are tokens, and this visitor has not given one yet.
     LOGIN_NEEDED = "login_needed"
     #: There are no tokens, and the visitor may be on another machine or a foreign page.
     FAR = "far"
-    #: The token is nobody's.
+    #: The token is unknown.
     WRONG = "wrong"
-    #: The token is nobody's, and too many answers to wrong tokens are delayed already.
+    #: The token is unknown, and too many responses to wrong tokens are delayed already.
     TOO_MANY = "too_many"
-    #: A header names a user, and whoever wrote it is no trusted proxy.
+    #: A header has a user, but its sender is not a trusted proxy.
     NOT_BELIEVED = "not_believed"
 
 
@@ -235,24 +236,24 @@ RETRY_AFTER_S: Final = ceil(WRONG_TOKEN_DELAY_S)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedIn:
-    """A session was opened, since the token was right; `session` is its cookie."""
+    """A session was opened, because the token was right; `session` is its cookie."""
 
     session: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visitor:
-    """What is known of the sender of a request."""
+    """Data about the sender of a request."""
 
-    #: The address that the request came from, past the proxies that are trusted; None where it cannot be known.
+    #: The address of the client behind trusted proxies; `None` if unknown.
     client: str | None
-    #: Somebody at this machine asks, and no page of another site (`is_of_this_machine`).
+    #: The request comes from a user at this machine, and not from a page of another site (`is_of_this_machine`).
     is_near: bool
-    #: The session cookie; "" where there is none.
+    #: The session cookie; "" without one.
     session: str = ""
-    #: The bearer token; None where the request has none.
+    #: The bearer token; `None` without one.
     bearer: str | None = None
-    #: Whom a header names; None where it names nobody, or no such header is looked for.
+    #: The user in a header; `None` without such a user or header.
     named: NamedByProxy | None = None
 
 
@@ -273,14 +274,14 @@ class Access:
         gateways: frozenset[str] = frozenset(),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Raise SettingsError where the settings of a proxy cannot be read, or name only a part of it.
+        """Use these services and settings. Raises SettingsError if the settings of a proxy are invalid or incomplete.
 
-        `gateways`: addresses that count as this machine, as `is_of_this_machine` takes them.
+        `gateways`: addresses that count as this machine, as in `is_of_this_machine`.
         """
         self._users = users
         self._gateways = gateways
         self._user_headers = UserHeaders.of(settings)
-        #: Whose X-Forwarded-For and user header are believed.
+        #: Proxies whose X-Forwarded-For and user header are trusted.
         self._trusted = read_networks(settings.trusted_proxies)
         self._sessions = sessions
         self._audit = audit
@@ -291,11 +292,11 @@ class Access:
         return bool(self._users)
 
     def take(self, users: Users) -> None:
-        """Know these users from now on: sessions of all others, and of those with another token, are over."""
+        """Replace the users: sessions of all others, and of those with another token, end."""
         self._users = users
 
     def visitor(self, request: Request) -> Visitor:
-        """Return what the rules of access need to know of a request."""
+        """Return the data of a request for the rules of access."""
         headers = self._user_headers
         peer = request.client.host if request.client else None
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -308,16 +309,16 @@ class Access:
         )
 
     def is_near(self, scope: Scope, origins: Collection[str] = ()) -> bool:
-        """Return whether somebody at this machine asks, and no foreign page; those of `origins` are not foreign.
+        """Return whether a request comes from a user at this machine and not from a foreign page (except `origins`).
 
-        An authenticating proxy of this machine that names nobody speaks for nobody.
+        An authenticating proxy on this machine without a user does not count.
         """
         peer = scope.get("client")
         near = is_of_this_machine(scope, gateways=self._gateways, origins=origins)
         return near and not (self._user_headers and peer and is_trusted(peer[0], self._trusted))
 
     async def admit(self, visitor: Visitor, *, now: float, by_session: bool = True) -> Admission:
-        """Return who asks, or why they are not admitted; `by_session`: cookies count. Raises OutboxUnavailable."""
+        """Return the person, or the reason of a denial; `by_session`: cookies count. Raises OutboxUnavailable."""
         if visitor.named is not None:
             return await self._named(visitor, visitor.named, now=now)
         if visitor.bearer is not None and self._users:
@@ -340,13 +341,13 @@ class Access:
         return LoggedIn(session=session)
 
     async def logout(self, person: Person, visitor: Visitor) -> None:
-        """End the visitor's session, where there is one. Raises OutboxUnavailable."""
+        """End the visitor's session, if there is one. Raises OutboxUnavailable."""
         if person.has_session:
             await self._sessions.end(visitor.session)
             await self._audit.note(person, AuditAction.LOGOUT)
 
     async def _user_of(self, given: str, visitor: Visitor, *, now: float) -> User | Denial:
-        """Return the user with a token at once, or a denial after a delay."""
+        """Return the user of a token immediately, or a denial after a delay."""
         user = self._users.of_token(given)
         if user is not None:
             return user
@@ -362,7 +363,7 @@ class Access:
         return Denial.NOT_BELIEVED
 
     async def _failed(self, visitor: Visitor, how: str, *, now: float) -> None:
-        """Write a failure to the audit log, unless strangers fail so often that they would fill it."""
+        """Write a failure to the audit log, unless there are so many failures that they would fill the log."""
         if self._wrong_tokens.may_note(now=now):
             who = Person(name=_SOMEBODY, role=UserRole.VIEWER, place=visitor.client or "")
             await self._audit.note(who, AuditAction.LOGIN_FAILED, after=how)
@@ -375,7 +376,7 @@ def _person(user: User, visitor: Visitor, *, has_session: bool = False) -> Perso
 def sent_from_console(headers: Mapping[str, str]) -> bool:
     """Return whether a form was sent from a page of this origin; browsers set both headers and pages cannot.
 
-    `Sec-Fetch-Site` decides where it is given (https and localhost), else `Origin` must name our `Host`.
+    `Sec-Fetch-Site` decides if it is present (https and localhost); otherwise `Origin` must match our `Host`.
     """
     if site := headers.get("sec-fetch-site"):
         return site == "same-origin"

@@ -1,4 +1,4 @@
-"""The audit log: who did what, from where, to which target, and how it was before and after."""
+"""The audit log: person, place, action, target, and the state before and after."""
 
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
@@ -7,29 +7,29 @@ from app.access.users import Person
 from app.core.pages import AuditAction, AuditEntry
 from app.core.values.hidden_emails import unpersonal_id
 
-#: Of one text; what is longer is cut.
+#: Maximum length of a text; a longer text is cut.
 MAX_AUDITED_TEXT: Final = 300
 
 
 class WritesAudit(Protocol):
-    """The part of the store that keeps the log. May raise OutboxUnavailable."""
+    """The part of the store for the log. May raise OutboxUnavailable."""
 
     async def write_audit(self, entry: AuditEntry) -> None:
-        """Commit one line of the audit log."""
+        """Commit an entry of the audit log."""
 
 
 class Audit:
-    """Writes the log; the clock says when."""
+    """Writes the log, with the time from the clock."""
 
     def __init__(self, store: WritesAudit, clock: Callable[[], float]) -> None:
         self._store = store
-        #: Unix seconds; what is noted was done by this clock, too.
+        #: Unix seconds; the recorded actions use this clock, too.
         self.clock = clock
 
     async def note(
         self, person: Person, what: AuditAction, *, target: str = "", before: str = "", after: str = ""
     ) -> None:
-        """Commit what somebody did, when it is done. Raises OutboxUnavailable."""
+        """Commit an entry about a finished action. Raises OutboxUnavailable."""
         entry = AuditEntry(
             at=self.clock(),
             who=_cut(person.name),
@@ -43,9 +43,9 @@ class Audit:
 
 
 def conditions_text(given: Mapping[str, object], words: Mapping[str, str]) -> list[str]:
-    """Return each condition in words; what holds an e-mail address is shown as its digest.
+    """Return each condition in words; a value with an e-mail address is replaced with its digest.
 
-    `words` has the names that are shown otherwise than they are written.
+    `words` has display names.
     """
     return [
         f"{words.get(name, name.replace('_', ' '))} {unpersonal_id(_written(value))}" for name, value in given.items()
@@ -53,7 +53,7 @@ def conditions_text(given: Mapping[str, object], words: Mapping[str, str]) -> li
 
 
 def _written(value: object) -> str:
-    """Return what is looked for as a search writes it; "" means an order that names no currency."""
+    """Return a searched value in the notation of a search; "" means an order without a currency."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value) or "none"

@@ -1,8 +1,8 @@
-"""Sessions of people who gave their token: kept in the store, so that every process knows them and log-out ends them.
+"""Sessions of logged in people: in the store, so that all processes know them and a log-out ends them.
 
-The store has neither cookie nor token, nor anything from which one of them could be found: of the cookie its digest,
-and a seal that cookie and token make together, the token stretched by scrypt. A session is over when its user is gone
-or has another token.
+The store has neither cookie nor token, nor data from which they could be computed: only the digest of the cookie, and a
+seal of cookie and token, with the token stretched by scrypt. A session ends when its user is removed or has another
+token.
 """
 
 import asyncio
@@ -21,16 +21,16 @@ SESSION_S: Final = 12 * 3600
 
 
 class KeepsSessions(Protocol):
-    """The part of the store that keeps sessions. Every method may raise OutboxUnavailable."""
+    """The part of the store for sessions. Every method may raise OutboxUnavailable."""
 
     async def open_session(self, session: Session) -> None:
-        """Commit that somebody has logged in."""
+        """Commit a login."""
 
     async def session(self, digest: str, *, now: float) -> Session | None:
-        """Return the session of a cookie, by its digest; None where there is none, or its time is over."""
+        """Return the session of a cookie, by its digest; `None` if it is unknown or expired."""
 
     async def end_session(self, digest: str) -> None:
-        """Commit that a session is over."""
+        """Commit the end of a session."""
 
 
 class Sessions:
@@ -40,7 +40,7 @@ class Sessions:
         self._store = store
 
     async def open(self, user: User, *, now: float) -> str:
-        """Return a cookie that is good for `SESSION_S`. Raises OutboxUnavailable."""
+        """Return a cookie that is valid for `SESSION_S`. Raises OutboxUnavailable."""
         cookie = secrets.token_urlsafe(32)
         seal = await asyncio.to_thread(_seal, user.token, cookie)
         session = Session(digest=_digest_of(cookie), who=user.name, seal=seal, ends_at=now + SESSION_S)
@@ -48,7 +48,7 @@ class Sessions:
         return cookie
 
     async def user_of(self, cookie: str, users: Users, *, now: float) -> User | None:
-        """Return whose session a cookie opens; None where it opens none. Raises OutboxUnavailable."""
+        """Return the user of a cookie's session; `None` without a session. Raises OutboxUnavailable."""
         session = await self._store.session(_digest_of(cookie), now=now) if cookie else None
         user = users.named(session.who) if session else None
         if session is None or user is None:
@@ -70,21 +70,21 @@ def _seal(token: str, cookie: str) -> str:
 
 @lru_cache(maxsize=256)
 def _stretched(token: str) -> bytes:
-    """Return the key of a token; it takes some 40 ms the first time."""
+    """Return the key of a token; the first call takes some 40 ms."""
     secret = token.encode("utf-8", "replace")
     return hashlib.scrypt(secret, salt=b"pinrelay console session", n=2**14, r=8, p=1, dklen=32)
 
 
-#: Seconds between a wrong token and its answer, and how many answers of one process may wait at once.
+#: The delay of the response to a wrong token in seconds, and the maximum number of delayed responses of a process.
 WRONG_TOKEN_DELAY_S: Final = 1.0
 MAX_DELAYED: Final = 100
-#: At most so many failures within `WINDOW_S` are written to the audit log.
+#: Maximum number of failures within `WINDOW_S` that are written to the audit log.
 MAX_NOTED: Final = 20
 WINDOW_S: Final = 60
 
 
 class WrongTokens:
-    """Delays the answers to wrong tokens of one process, and limits how many failures the audit log gets."""
+    """Delays the responses to wrong tokens in a process, and limits the failures in the audit log."""
 
     def __init__(self, sleep: Callable[[float], Awaitable[None]]) -> None:
         self._sleep = sleep
@@ -92,7 +92,7 @@ class WrongTokens:
         self._noted: deque[float] = deque(maxlen=MAX_NOTED)
 
     async def delay(self) -> bool:
-        """Wait before a wrong token is answered; return False at once if `MAX_DELAYED` answers wait already."""
+        """Wait before the response to a wrong token; return False immediately if `MAX_DELAYED` responses wait."""
         if self._delayed >= MAX_DELAYED:
             return False
         self._delayed += 1
@@ -103,7 +103,7 @@ class WrongTokens:
         return True
 
     def may_note(self, *, now: float) -> bool:
-        """Return whether a failure is one of the first `MAX_NOTED` within `WINDOW_S`."""
+        """Return whether a failure is among the first `MAX_NOTED` within `WINDOW_S`."""
         while self._noted and not now - WINDOW_S < self._noted[0] <= now:  # a clock that was set back forgets too
             self._noted.popleft()
         if len(self._noted) == MAX_NOTED:

@@ -1,4 +1,4 @@
-"""Who may use the console and `/api`: users, their roles and tokens."""
+"""Users of the console and `/api`, with their roles and tokens."""
 
 import hashlib
 import hmac
@@ -14,24 +14,24 @@ from app.errors import SettingsError
 
 
 class UserRole(StrEnum):
-    """What somebody may do; the lesser first."""
+    """The role of a user, in ascending order of permissions."""
 
     VIEWER = "viewer"
-    #: Look, and do all that changes or sends something, or shows events as they were received.
+    #: May read, change or send, and see events as they were received.
     OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Somebody who has been admitted to the console or its interface."""
+    """A person with access to the console or its interface."""
 
     name: str
     role: UserRole
-    #: The address that they ask from, or the machine of a command; "" where it is not known.
+    #: The address of the client, or the machine of a command; "" if unknown.
     place: str
-    #: False: whoever sits at this machine, where nobody has to say who they are.
+    #: False: the user at this machine, who needs no name.
     is_named: bool = True
-    #: They have logged in, and can log out.
+    #: The person has logged in, and can log out.
     has_session: bool = False
 
     @property
@@ -39,13 +39,13 @@ class Person:
         return self.role is UserRole.OPERATOR
 
 
-#: What whoever gives CONSOLE_PASSWORD is called.
+#: The name of the user of CONSOLE_PASSWORD.
 PASSWORD_USER = "console"  # noqa: S105 - a name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """Somebody who proves who they are by a token."""
+    """A user who is authenticated by a token."""
 
     name: str
     role: UserRole
@@ -53,14 +53,14 @@ class User:
 
 
 class Users:
-    """All who may log in by a token: of each the name, the role and the token."""
+    """All users with a token, with name and role."""
 
     def __init__(self, users: Mapping[str, User]) -> None:
         self._users = dict(users)
 
     @classmethod
     def read(cls, texts: Iterable[str], password: SecretStr | None) -> Self:
-        """Read several `name:role:token` or `name:token`; `password` is an operator's token. Raises SettingsError."""
+        """Parse `name:role:token` or `name:token` entries; `password` is an operator's token. Raises SettingsError."""
         users: dict[str, User] = {}
         if password is not None:
             users[PASSWORD_USER] = User(name=PASSWORD_USER, role=UserRole.OPERATOR, token=password.get_secret_value())
@@ -73,20 +73,20 @@ class Users:
 
     @classmethod
     def of(cls, settings: AccessSettings) -> Self:
-        """Read those of the settings. Raises SettingsError."""
+        """Read the users of the settings. Raises SettingsError."""
         return cls.read((each.get_secret_value() for each in settings.console_users), settings.console_password)
 
     def __bool__(self) -> bool:
-        """Whether any user is known."""
+        """Return whether there are users."""
         return bool(self._users)
 
     def named(self, name: str) -> User | None:
         return self._users.get(name)
 
     def of_token(self, given: str) -> User | None:
-        """Return who has this token; None where nobody has. The time that it takes tells nothing, not even a length."""
+        """Return the user with this token, or `None`. The duration reveals no partial match, not even a length."""
         found, digest = None, _digest(given)
-        for user in self._users.values():  # to the end: the time must not tell whose token was near
+        for user in self._users.values():  # to the end: the duration must not reveal a partial match
             if hmac.compare_digest(digest, _digest(user.token)):
                 found = user
         return found

@@ -1,6 +1,6 @@
-"""The answers of the interface for operators.
+"""The responses of the operators' interface.
 
-What is answered as the store has it is a record of app/core; the models here are of what is put together for programs.
+Responses with the data of the store are records of app/core; the models here are for combined data.
 """
 
 from typing import Annotated, Any, Final, Literal
@@ -12,11 +12,11 @@ from app.core.deliveries import Delivery
 from app.core.events import CounterRow, Outcome
 
 # ---------------------------------------------------------------------------------------------------------------------
-# How delivery is.
+# Delivery
 
 
 class Reason(BaseModel):
-    """One problem of delivery. Unknown members are left out."""
+    """A problem of delivery. Unknown members are omitted."""
 
     state: str
     sentence: str = Field(description="The problem, with Pinterest's words.")
@@ -43,7 +43,7 @@ class DeliveryStatus(BaseModel):
 
 
 class DestinationStatus(DeliveryStatus):
-    """The state of sending to one ad account."""
+    """The state of sending to an ad account."""
 
     name: str
     ad_account_id: str
@@ -94,7 +94,7 @@ class DroppedEventAnswer(BaseModel, from_attributes=True):
 
 
 class DroppedEventsAnswer(BaseModel):
-    """One page of dropped events, newest first."""
+    """A page of dropped events, newest first."""
 
     dropped_events: list[DroppedEventAnswer]
     next_cursor: str | None = Field(description="For the next page; null on the last.")
@@ -122,7 +122,7 @@ class CountsAnswer(BaseModel):
 
 
 def _of(*path: str, **more: Any) -> Any:
-    """Take a member from this place of a record."""
+    """Read a member from this path of a record."""
     return Field(validation_alias=AliasPath(*path), **more)
 
 
@@ -135,7 +135,7 @@ class NearestPreset(BaseModel, from_attributes=True):
 
 
 class EventFigures(BaseModel, from_attributes=True, coerce_numbers_to_str=True):
-    """One kind of event in the requested days."""
+    """A kind of event in the requested days."""
 
     source: str = _of("figures", "key", "source")
     type: str = _of("figures", "key", "type")
@@ -176,7 +176,7 @@ class InventoryAnswer(BaseModel):
 
 
 class DayFigures(BaseModel):
-    """One kind of event on one day."""
+    """A kind of event on a single day."""
 
     received: int
     outcomes: dict[str, int]
@@ -184,7 +184,7 @@ class DayFigures(BaseModel):
 
 
 class PropertyShare(BaseModel, from_attributes=True):
-    """One property of a kind of event, with one kind of value."""
+    """A property of a kind of event, with a type of value."""
 
     path: str
     kind: str
@@ -198,14 +198,14 @@ class PropertyShare(BaseModel, from_attributes=True):
 
 
 class EventDetails(EventFigures):
-    """One kind of event, also by day, and what it carries."""
+    """A kind of event, also by day, with its properties."""
 
     by_day: dict[str, DayFigures] = _of("figures", "by_day")
     properties: list[PropertyShare]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Revenue. Amounts are texts, which lose nothing.
+# Revenue. Amounts are texts, which are exact.
 
 
 class Worth(BaseModel, from_attributes=True, coerce_numbers_to_str=True):
@@ -221,7 +221,7 @@ _BEFORE: Final = "The same for as many days before; of a day: the day before."
 
 
 class RevenueLine(BaseModel, from_attributes=True):
-    """The orders of one day, preset, source, order channel or ad account."""
+    """The orders of a day, preset, source, order channel or ad account."""
 
     received: Worth
     before: Worth = Field(description=_BEFORE)
@@ -247,7 +247,7 @@ class OrderTrust(BaseModel, from_attributes=True):
 
 
 class CurrencyRevenue(BaseModel, from_attributes=True):
-    """Revenue in one currency."""
+    """Revenue in a currency."""
 
     received: Worth = _of("whole", "received")
     before: Worth = _of("whole", "before", description=_BEFORE)
@@ -273,11 +273,11 @@ class RevenueAnswer(BaseModel):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# What was done.
+# Results of changes.
 
 
 class Erased(ErasedParts):
-    """What was erased of a person."""
+    """The counts of an erasure."""
 
     stays: Literal[""] = Field(description="Always empty: if anything stays, the status is 409.")
 

@@ -1,4 +1,4 @@
-"""What operators' programs look up: deliveries, and what became none; counts, inventory and revenue."""
+"""Look-ups for operators' programs: deliveries and other events; counts, inventory and revenue."""
 
 import re
 from collections.abc import Callable
@@ -35,7 +35,7 @@ _Limit = Annotated[int, Field(ge=1, le=500)]
 
 
 def _integer(value: Any) -> Any:
-    """Return a float without a fraction as an integer: JSON Schema takes `2.0` for one."""
+    """Return a float without a fraction as an integer: JSON Schema accepts `2.0` as an integer."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -89,7 +89,7 @@ _NOT_MET: Final = refusal(404, "No such event has arrived.")
 
 
 def add_counts(router: APIRouter, outbox: Outbox, clock: Callable[[], float]) -> None:
-    """Add the route; `clock` says what hours are the last ones."""
+    """Add the route; `clock` determines the last hours."""
 
     @router.get("/counts", summary="Counts of the last hours, by ad account, source and preset")
     async def counts(
@@ -107,7 +107,7 @@ def add_counts(router: APIRouter, outbox: Outbox, clock: Callable[[], float]) ->
 
 
 def _iso_day(given: Any) -> Any:
-    """Refuse what is no YYYY-MM-DD: pydantic takes numbers as Unix seconds."""
+    """Reject other formats than YYYY-MM-DD: pydantic would read numbers as Unix seconds."""
     if isinstance(given, str) and not re.fullmatch(r"\d{4}-\d\d-\d\d", given, re.ASCII):
         raise ValueError("a day is written YYYY-MM-DD")
     return given
@@ -142,7 +142,7 @@ def add_inventory(router: APIRouter, inventory: InventoryView) -> None:
 
 
 def add_revenue(router: APIRouter, outbox: Outbox, finder: Finder, clock: Callable[[], float]) -> None:
-    """Add the route; `clock` says which day is the last one."""
+    """Add the route; `clock` determines the last day."""
 
     @router.get(
         "/revenue",

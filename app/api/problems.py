@@ -1,4 +1,4 @@
-"""How the interface for operators refuses: one shape for every error, RFC 9457's problem details."""
+"""Errors of the operators' interface: all have the form of RFC 9457's problem details."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
@@ -26,12 +26,12 @@ from app.errors import (
 
 #: The media type of a problem.
 PROBLEM_JSON: Final = "application/problem+json"
-#: The paths of this interface; below /api/s/ senders of events are answered as their SDKs expect.
+#: The paths of this interface; below /api/s/ are responses for senders of events, as their SDKs expect.
 _PATHS, _OF_SENDERS = "/api/", "/api/s/"
 _STATUS: Final[Mapping[type[PinrelayError], int]] = {
     FeatureOff: 404,
     UnknownName: 404,
-    NameUnreadable: 404,  # nobody has such a name
+    NameUnreadable: 404,  # no person has such a name
     FilterError: 400,
     Forbidden: 403,
     OutboxUnavailable: 503,
@@ -48,7 +48,7 @@ class Problem(BaseModel):
 
 
 class InvalidPart(BaseModel):
-    """One part of a request that cannot be read."""
+    """A part of a request that is invalid."""
 
     place: Literal["body", "query", "path"]
     name: str = Field(description="Of the member or parameter; empty: the whole body.")
@@ -91,22 +91,22 @@ class Refused(Exception):
         self.status = status
         self.detail = detail
         self.headers = headers
-        #: Members beside those of every problem.
+        #: Additional members of this problem.
         self.more = more
         super().__init__(detail)
 
 
 def problem(status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> Response:
-    """Return a problem as an answer; `more` are members beside those of every problem."""
+    """Return a response with a problem; `more` are additional members."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
     return Response(orjson.dumps(body), status, headers, media_type=PROBLEM_JSON)
 
 
 class ProblemRoute(APIRoute):
-    """A route that answers whatever it refuses as a problem."""
+    """A route that reports all errors as problems."""
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Any]]:  # type: ignore[override] # a Response, or None
-        """Return what answers a request."""
+        """Return the handler of requests."""
         handle = super().get_route_handler()
 
         async def answer(request: Request) -> Response:
@@ -129,7 +129,7 @@ class ProblemRoute(APIRoute):
 
 
 def of_path(path: str) -> bool:
-    """Return whether errors at this path are problems: under /api, but where senders of events are answered."""
+    """Return whether errors at this path are problems: under /api, except the paths for senders of events."""
     return path.startswith(_PATHS) and not path.startswith(_OF_SENDERS)
 
 
@@ -140,7 +140,7 @@ def _of_error(exc: PinrelayError) -> Response:
 
 
 def _invalid_part(error: Mapping[str, Any]) -> dict[str, str]:
-    """Return what is wrong with a part of a request, without what stood there: it may be personal data."""
+    """Return the fault in a part of a request, without its value, which may be personal data."""
     place, *names = error["loc"]
     name = ".".join(str(each) for each in names if not isinstance(each, int))
     return {"place": place, "name": name, "detail": text_of_fault(error)}
@@ -150,7 +150,7 @@ _REFERENCE: Final = "#/components/schemas/{model}"
 
 
 def schemas_of_problems() -> dict[str, Any]:
-    """Return the schemas of all problems by their names, as the OpenAPI document has them."""
+    """Return the schemas of all problems by name, for the OpenAPI document."""
     models: list[type[BaseModel]] = [Problem, *Problem.__subclasses__()]
     _, schemas = models_json_schema([(model, "serialization") for model in models], ref_template=_REFERENCE)
     found: dict[str, Any] = schemas["$defs"]
@@ -158,15 +158,16 @@ def schemas_of_problems() -> dict[str, Any]:
 
 
 def refusal(status: int, description: str, model: type[BaseModel] = Problem) -> dict[int | str, dict[str, Any]]:
-    """Return a refusal as the OpenAPI document describes it.
+    """Return a refusal for the OpenAPI document.
 
-    It refers to the model. FastAPI makes a writer for each model that a route names, which took half of a start.
+    It refers to the model, because FastAPI creates a serialiser for each model of a route, which took half of the
+    start.
     """
     schema = {"$ref": _REFERENCE.format(model=model.__name__)}
     return {status: {"description": description, "content": {PROBLEM_JSON: {"schema": schema}}}}
 
 
-#: What every operation may answer beside what it is asked for.
+#: Possible errors of all operations.
 REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     **refusal(400, "The request cannot be used."),
     **refusal(401, "The token is missing or wrong."),

@@ -1,7 +1,7 @@
-"""The HTTP interface for operators' programs, under /api/v1: look into the outbox, redrive, switch, reload, erase.
+"""The HTTP interface for operators' programs, under /api/v1: read the outbox, redrive, switch, reload, erase.
 
-Access is that of the console: a token as a bearer token, or only this machine if there is none; viewers change nothing.
-Changes must come as `application/json`, which no foreign web page can send.
+Access is that of the console: a token as a bearer token, or only this machine without tokens; viewers change nothing.
+Changes require `application/json`, which a foreign web page cannot send.
 """
 
 from collections.abc import Awaitable, Callable
@@ -43,11 +43,11 @@ _ONE_ID_AT_LEAST: dict[str, Any] = {
         for name in ("user_id", "anonymous_id", "email", "phone", "order_id")
     ]
 }
-#: Nothing of it is read; only its type counts.
+#: The body is ignored; only its type counts.
 _ANY_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {_JSON: {"schema": {}}}}}
 
 
-#: How the OpenAPI document says that a switch is of a preset or of an ad account.
+#: The schema in which a switch is either of a preset or of an ad account.
 _NOT_BOTH: dict[str, Any] = {
     "not": {
         "required": ["preset", "ad_account_id"],
@@ -57,7 +57,7 @@ _NOT_BOTH: dict[str, Any] = {
 
 
 class SwitchRequest(BaseModel):
-    """Whether all, one ad account, or one preset sends."""
+    """The switch of all sending, an ad account, or a preset."""
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_NOT_BOTH)
 
@@ -67,7 +67,7 @@ class SwitchRequest(BaseModel):
 
 
 class ForgetRequest(BaseModel):
-    """Whom to erase, by one name at least."""
+    """The person to erase, with at least one id."""
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_ONE_ID_AT_LEAST)
 
@@ -80,7 +80,7 @@ class ForgetRequest(BaseModel):
 
     @property
     def named(self) -> NamedPerson:
-        """Whom it means."""
+        """Return the person to erase."""
         return NamedPerson(
             user_id=self.user_id,
             anonymous_id=self.anonymous_id,
@@ -92,7 +92,7 @@ class ForgetRequest(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operations:
-    """What the routes of the interface for operators work with."""
+    """The services of the routes for operators."""
 
     outbox: Outbox
     finder: Finder
@@ -104,7 +104,7 @@ class Operations:
     clock: Callable[[], float]
 
     async def admit(self, request: Request) -> None:
-        """Let whoever may ask in, as `request.state.person`; raise Refused or OutboxUnavailable for others."""
+        """Admit the person of a request as `request.state.person`; raise Refused or OutboxUnavailable for others."""
         if request.method != "GET" and request.headers.get("content-type", "").partition(";")[0] != _JSON:
             FailedCheck("content type").note(request.scope)
             raise Refused(415, f"send {_JSON}")
@@ -117,16 +117,16 @@ class Operations:
         request.state.person = person
 
     async def admit_by_method(self, request: Request) -> None:
-        """Admit likewise, and demand the role operator for a change. Raises Forbidden."""
+        """Admit likewise, and require the role operator for a change. Raises Forbidden."""
         await self.admit(request)
         is_change = request.method != "GET" and request.scope["route"].path not in _READS_BY_POST
         if is_change and not request.state.person.may_operate:
             raise Forbidden
 
 
-#: Routes that change nothing. They take POST because the body may hold ids, which no address may.
+#: Routes that change nothing but use POST, because the body may have ids, which must not be in an address.
 _READS_BY_POST: Final = frozenset({f"{PREFIX}/find"})
-#: Why nobody is let in -> the status, and what helps.
+#: By denial: the status and the remedy.
 _DENIED = {
     Denial.LOGIN_NEEDED: (401, "send the console's password, or a token of CONSOLE_USERS, as a bearer token"),
     Denial.WRONG: (401, "no user has this token"),
@@ -139,7 +139,7 @@ _HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": str(RETRY_
 
 
 def api_routers(operations: Operations) -> tuple[APIRouter, APIRouter]:
-    """Build the routes under /api/v1, each of which admits only whom the console would."""
+    """Build the routes under /api/v1, with the access rules of the console."""
     derived, router = (
         APIRouter(
             prefix=PREFIX,

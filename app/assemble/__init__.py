@@ -4,7 +4,7 @@ The server, the commands, benches and tests use these functions:
 
     assemble.pipeline(load_settings()).preview(event, now=...)     the result for an event; stores nothing
     assemble.pipeline(load_settings()).map_event(raw, now)         the same for a raw JSON event
-    assemble.pipeline(load_settings()).preview_request(...)        the same for all events in a request of a named source
+    assemble.pipeline(load_settings()).preview_request(...)        the same for each event in a named source's request
     assemble.pipeline(load_settings(), outbox=...).accept(...)     the server's work
 """
 

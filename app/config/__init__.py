@@ -1,4 +1,4 @@
-"""All settings: read them with `load_settings`, once; each room takes a class of them."""
+"""All settings: read them once with `load_settings`; each package uses a class of them."""
 
 from app.config.settings import FOLLOWED, MIN_SECRET_CHARACTERS, Settings, doubtful_variables, load_settings
 

@@ -1,4 +1,4 @@
-"""How settings are written in the environment: lists, folders, secrets, files of secrets; and misspelt names."""
+"""The notation of settings in the environment: lists, folders, secrets, files of secrets; and misspelt names."""
 
 import os
 import re
@@ -25,8 +25,8 @@ from app.errors import SettingsError
 Model = TypeVar("Model", bound=BaseSettings)
 
 
-#: The files that come with Pinrelay lie in a checkout's own folders. A wheel holds them in `app/_shipped`, laid out as
-#: the checkout is (see `force-include` in pyproject.toml).
+#: In a checkout the shipped files are in the repository's own folders. A wheel has them in `app/_shipped`, in the
+#: layout of the checkout (see `force-include` in pyproject.toml).
 _PACKAGE: Final = Path(__file__).parents[1]
 _PACKED: Final = _PACKAGE / "_shipped"
 #: The folders of YAML files.
@@ -34,24 +34,24 @@ FOLDERS: Final = ("presets", "mappings", "sources")
 
 
 def shipped(name: str) -> Path:
-    """Return where a file or folder lies that comes with Pinrelay: `presets`, `docs/prometheus-alerts.yaml`."""
+    """Return the path of a shipped file or folder: `presets`, `docs/prometheus-alerts.yaml`."""
     return (_PACKED if _PACKED.is_dir() else _PACKAGE.parent) / name
 
 
 def folder_or_shipped(path: Path) -> Path:
-    """Return a folder of a setting; for `presets`, `mappings` or `sources` that is not there, the shipped one."""
+    """Return a folder of a setting; for a missing `presets`, `mappings` or `sources`, the shipped one."""
     return shipped(str(path)) if str(path) in FOLDERS and not path.exists() else path
 
 
 def as_in_settings(folder: Path) -> str:
-    """Return a folder as a setting names it that outlives an upgrade: the shipped ones by their name alone."""
+    """Return a folder in a form for settings that survives an upgrade: shipped folders by name only."""
     return folder.name if folder in map(shipped, FOLDERS) else str(folder)
 
 
 def split_list(value: Any) -> Any:
-    """Read a text of several, by commas or one a line, as a tuple; anything else is left to pydantic.
+    """Split a text with commas or line ends into a tuple; pydantic validates other values.
 
-    Raises ValueError for a list in JSON, which would be taken as odd names.
+    Raises ValueError for a list in JSON, which would otherwise become strange names.
     """
     if not isinstance(value, str):
         return value
@@ -61,7 +61,7 @@ def split_list(value: Any) -> Any:
 
 
 def each_validated(change: Callable[[Any], Any]) -> AfterValidator:
-    """Have each of several changed, or refused by ValueError."""
+    """Return a validator that changes each value of a tuple, or rejects it by ValueError."""
     return AfterValidator(lambda values: tuple(map(change, values)))
 
 
@@ -95,7 +95,7 @@ class SettingTable(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _read(cls, value: Any) -> Any:
-        """Read a text as a mapping. Raises ValueError for a part that is not `name:number`, or a repeated name."""
+        """Parse a text as a mapping. Raises ValueError for a part that is not `name:number`, or a repeated name."""
         if not isinstance(value, str):
             return value
         found: dict[str, str] = {}
@@ -129,7 +129,7 @@ def _file_setting(name: str) -> str:
 
 
 def text_of_file(name: str, path: Path) -> str:
-    """Return what the file of the setting `name` holds, without the blanks around it. Raises UnreadableFile."""
+    """Return the text in the file of the setting `name`, without surrounding blanks. Raises UnreadableFile."""
     try:
         return path.read_text(encoding="utf-8").strip()
     except OSError as exc:
@@ -139,35 +139,35 @@ def text_of_file(name: str, path: Path) -> str:
 
 
 def may_come_from_file(field: Any) -> bool:
-    """Return whether a setting is a secret, so that `NAME_FILE` may give it."""
+    """Return whether a setting is a secret, so that `NAME_FILE` may set it."""
     return "SecretStr" in str(field.annotation)
 
 
 class SecretFiles(PydanticBaseSettingsSource):
-    """Reads `NAME_FILE` for every secret setting that neither an argument nor a variable gives."""
+    """Reads `NAME_FILE` for every secret setting without an argument or variable."""
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        """Return the text of the setting's file, None where there is none. Raises UnreadableFile."""
+        """Return the text of the setting's file; `None` without a file. Raises UnreadableFile."""
         path = os.environ.get(_file_setting(field_name)) if may_come_from_file(field) else None
         return (text_of_file(field_name, Path(path)) if path else None), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        """Return what the files hold, by the setting's name."""
-        given = self.current_state.keys()  # by arguments or variables, which come before files
+        """Return the texts of the files, by the setting's name."""
+        given = self.current_state.keys()  # by arguments or variables, which precede files
         fields = {name: field for name, field in self.settings_cls.model_fields.items() if name not in given}
         found = {name: self.get_field_value(field, name)[0] for name, field in fields.items()}
         return {name: value for name, value in found.items() if value}
 
 
 def bare_secret(name: str, text: str) -> str:
-    """Return a secret of the setting `name` without what stands before it: `X-Key: value`, `shop:key`, `ada:token`."""
+    """Return a secret of the setting `name` without its prefix: `X-Key: value`, `shop:key`, `ada:token`."""
     if name == "CONSOLE_USERS":
         return text.rpartition(":")[2].strip()
     return text.partition(":")[2].strip() if name in {"WEBHOOK_HEADER", "WRITE_KEYS"} else text
 
 
 def faults_of(exc: ValidationError, settings: type[BaseModel]) -> str:
-    """Return the faults of settings, one per line: the variable, the remedy and the value, which no secret shows."""
+    """Return the faults of settings, one per line: the variable, the remedy and the value, except that of a secret."""
     return "\n".join(
         ": ".join([*(str(part).upper() for part in fault["loc"][:1]), _in_words(fault, settings)])
         for fault in exc.errors()
@@ -211,7 +211,7 @@ def text_of_fault(fault: Mapping[str, Any]) -> str:
     return message.removeprefix("Value error, ")
 
 
-#: Patterns of settings and files, in words: an error shows these.
+#: Descriptions of patterns in settings and files, for errors.
 FORMS: Final = {
     r"^\d{1,18}$": "1 to 18 digits, such as 549755885175",
     r"^ss-[a-z0-9-]+$": "ss- and then lower-case letters, digits or hyphens, such as ss-shop",
@@ -223,7 +223,7 @@ FORMS: Final = {
     r"^[^/]+/[^/]+$": "a source and one of its tests, such as shopify/A paid order",
     r"^[a-z0-9][a-z0-9_-]{0,39}$": "1 to 40 lower-case letters, digits, hyphens or underscores, such as my-shop",
 }
-#: By pydantic's name of what is wrong.
+#: Messages by pydantic's name of the error.
 _WORDS: Final = {
     "string_pattern_mismatch": "must be {form}",
     "too_short": "has {actual_length} characters, must have at least {min_length}",  # pydantic's name for a secret
@@ -241,14 +241,14 @@ _BOUNDS: Final = {
 
 
 class ChangedFiles:
-    """Tells which files have changed, by the names that they are known by."""
+    """Detects which files have changed, and returns their names."""
 
     def __init__(self, files: Mapping[str, Path]) -> None:
         self._files = files
         self._seen = self._states()
 
     def look(self) -> list[str]:
-        """Return the names of the files that have changed since the last look."""
+        """Return the names of the files that have changed since the last call."""
         before, self._seen = self._seen, self._states()
         return [name for name, state in self._seen.items() if state != before[name]]
 
@@ -257,10 +257,10 @@ class ChangedFiles:
 
 
 class SecretWatch(Generic[Model]):
-    """Takes up secrets whose files (`NAME_FILE`) have changed, without a restart.
+    """Reloads secrets from changed files (`NAME_FILE`) without a restart.
 
-    If a file is unreadable or blank, or makes no settings, `on_fault` gets the error once a change, and the previous
-    secrets stay in use.
+    If a file is unreadable or blank, or the settings become invalid, `on_fault` gets the error once for each change,
+    and the previous secrets stay in use.
     """
 
     def __init__(
@@ -271,7 +271,7 @@ class SecretWatch(Generic[Model]):
         on_fault: Callable[[str], None],
         read_anew: ChangedFiles | None = None,
     ) -> None:
-        #: Files of secrets that are read wherever they are used.
+        #: Files of secrets that are read at each use.
         self.read_anew = read_anew or ChangedFiles({})
         self._settings = settings
         given = {name: os.environ.get(_file_setting(name)) for name in names}
@@ -281,14 +281,15 @@ class SecretWatch(Generic[Model]):
         self._changes = ChangedFiles(self._files)
 
     def tell(self, taker: Callable[[Model], Callable[[], None]]) -> None:
-        """Have changed settings shown to `taker`, which returns what takes them up, or raises SettingsError.
+        """Register a receiver of changed settings.
 
-        Nothing is taken up where one of the takers raises.
+        It returns a function that applies the changes, or raises SettingsError. If any receiver raises, no change is
+        applied.
         """
         self._takers.append(taker)
 
     def look(self) -> list[str]:
-        """Take up what has changed since the last look; return the names of the settings that were."""
+        """Apply the changes since the last call; return the names of the changed settings."""
         names = self._changes.look()
         if not names:
             return []
@@ -314,7 +315,7 @@ class SecretWatch(Generic[Model]):
 
 
 def file_state(path: Path) -> tuple[int, ...]:
-    """Return what changes with a file: when it was changed last, its size, its inode; () where it cannot be seen."""
+    """Return a state that changes with a file: time of the last change, size and inode; () if it is inaccessible."""
     try:
         found = path.stat()
     except OSError:
@@ -322,23 +323,23 @@ def file_state(path: Path) -> tuple[int, ...]:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-#: A variable of the environment that is so few edits from a setting's name is a misspelling of it. An edit changes,
-#: adds or removes a letter, or swaps two neighbours.
+#: A variable of the environment within this edit distance of a setting is a misspelling of it. An edit changes, adds or
+#: removes a letter, or swaps two neighbours.
 MAX_EDITS: Final = 3
-#: Shorter names are near to too many others.
+#: Shorter names are similar to too many other names.
 _MIN_CHARACTERS: Final = 10
-#: Variables that begin with the first word of a setting are warned of; of shorter words there are too many.
+#: Variables with the same first word as a setting cause a warning; shorter words are too frequent.
 _MIN_PREFIX: Final = 6
-#: Variables of Pinrelay's own name: no setting has it, though one may think so.
+#: Prefix of variables with Pinrelay's own name, which no setting has although users may expect it.
 _OWN_NAME: Final = "PINRELAY"
-#: What Docker's links and Kubernetes' services put into every container, by the name of a service.
+#: Variables that Docker links and Kubernetes services add to every container, by the name of a service.
 _OF_SERVICES: Final = re.compile(r"_SERVICE_(HOST|PORT)(_\w+)?$|_PORT(_\d+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?)?$")
-#: What libraries read that Pinrelay uses: traces, S3, PostgreSQL, MySQL, certificates and proxies, Python, terminals.
+#: Variables of the libraries in use: traces, S3, PostgreSQL, MySQL, certificates and proxies, Python, terminals.
 _OF_LIBRARIES: Final = re.compile(
     r"(OTEL|AWS|PG|MYSQL|SSL_CERT|PYTHON|PROMETHEUS|MALLOC|LC)_?\w*|(HTTPS?|ALL|NO)_PROXY|TZ|TMPDIR|PATH|HOME|LANG|"
     r"NO_COLOR|FORCE_COLOR|COLUMNS"
 )
-#: How files of sources and destinations name the variable of a secret.
+#: The variable of a secret in source and destination files.
 _NAMED_IN_FILE: Final = re.compile(r"\benv:\s*[\"']?(\w+)")
 
 
@@ -393,19 +394,19 @@ REMOVED: Final = MappingProxyType(
 
 
 def removed_setting(name: str) -> str:
-    """Return what replaces a removed setting, or an empty text. `name` may be in any case, or end in `_FILE`."""
+    """Return the replacement of a removed setting; otherwise "". `name` may be in any case, or end in `_FILE`."""
     sentence = REMOVED.get(without_file_suffix(name.upper()))
     return f"was removed. {sentence}" if sentence else ""
 
 
 class SettingNames:
-    """Which names are settings, and which of the others look like one.
+    """The names of settings, and the detection of similar names.
 
-    A misspelt setting is not set: with CONSENT_CATEGORY in place of CONSENT_CATEGORIES no consent would be asked for.
+    A misspelt setting has no effect: with CONSENT_CATEGORY in place of CONSENT_CATEGORIES no consent would be required.
     """
 
     def __init__(self, names: Iterable[str], secrets: Collection[str]) -> None:
-        """Take the settings, and those of them that may come from a file: `NAME_FILE`."""
+        """Use the settings, and the names of those that may come from a file: `NAME_FILE`."""
         names = tuple(names)
         self._known = frozenset((*names, *(f"{name}_FILE" for name in secrets)))
         self._long = {name: frozenset(name) for name in sorted(self._known) if len(name) >= _MIN_CHARACTERS}
@@ -413,7 +414,7 @@ class SettingNames:
         self._prefixes = tuple(f"{word}_" for word in sorted(words) if len(word) >= _MIN_PREFIX)
 
     def unknown_lines(self, lines: Mapping[str, int], environ: Mapping[str, str]) -> Iterator[tuple[int, str]]:
-        """Yield the line numbers of names in a settings' file that nothing reads, with what is wrong."""
+        """Yield the line number and the fault of unknown names in a settings' file."""
         unknown = {name: line for name, line in lines.items() if not self._is_known(name)}
         named = _named_in_files(environ) if unknown else frozenset()
         for name, line in unknown.items():
@@ -431,7 +432,7 @@ class SettingNames:
         ]
 
     def misspelt(self, environ: Mapping[str, str]) -> list[str]:
-        """Return what is wrong with variables that are almost a setting, a line each; no value is shown."""
+        """Return a fault for each variable that is a misspelt setting; no value is shown."""
         found = [(name, near) for name, near in self._looked_at(environ) if near]
         named = _named_in_files(environ) if found else frozenset()
         return [
@@ -442,9 +443,9 @@ class SettingNames:
         ]
 
     def doubtful(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """Return the variables that share only the first word with a setting, with the settings that are nearest.
+        """Return the variables that share only the first word with a setting, with the most similar settings.
 
-        Another program may own them. The nearest settings share most words, or differ by the fewest edits.
+        Another program may own them. The most similar settings share most words, or differ by the fewest edits.
         """
         prefixes = (f"{_OWN_NAME}_", *self._prefixes)
         found = [name for name, near in self._looked_at(environ) if not near and name.upper().startswith(prefixes)]
@@ -464,7 +465,7 @@ class SettingNames:
         return [f"{name}: {_file_setting(name)} is set too: remove one of the two" for name in both]
 
     def _looked_at(self, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-        """Yield each variable that nothing reads, with the setting that it almost is, "" for none."""
+        """Yield each unknown variable with the setting that it misspells, or ""."""
         for name, value in sorted(environ.items()):
             if value and not self._is_known(name) and not _OF_SERVICES.search(name):
                 yield name, self._almost(name.upper())
@@ -478,7 +479,7 @@ class SettingNames:
         near = [
             known
             for known, of_known in self._long.items()
-            if abs(len(known) - len(name)) <= MAX_EDITS  # both are bounds, and cost little
+            if abs(len(known) - len(name)) <= MAX_EDITS  # both conditions are necessary and cheap
             and len(letters ^ of_known) <= 2 * MAX_EDITS
             and edits(name, known) <= MAX_EDITS
             and not _has_another_word(name, known)
@@ -490,12 +491,12 @@ class SettingNames:
 
 
 def without_file_suffix(name: str) -> str:
-    """Return the setting that a variable or the variable of a file sets: `NAME` for `NAME_FILE`."""
+    """Return the setting of a variable, or of the variable of a file: `NAME` for `NAME_FILE`."""
     return name.removesuffix("_FILE")
 
 
 def _has_another_word(name: str, known: str) -> bool:
-    """Return whether one of the words is another: PUBLIC_KEY is no misspelling of PUBLIC_URL."""
+    """Return whether a word is entirely different: PUBLIC_KEY is not a misspelling of PUBLIC_URL."""
     pairs = list(zip(name.split("_"), known.split("_"), strict=False))
     differing = [pair for pair in pairs if pair[0] != pair[1]]
     if name.count("_") != known.count("_") or len(differing) != 1:
@@ -505,23 +506,23 @@ def _has_another_word(name: str, known: str) -> bool:
 
 @cache
 def edits(one: str, other: str) -> int:
-    """Return how many edits make one text of the other: change, add or remove a letter, or swap two neighbours.
+    """Return the edit distance of two texts; an edit changes, adds or removes a letter, or swaps two neighbours.
 
-    Letters may be added or removed between those that are swapped (Damerau and Levenshtein, unrestricted).
+    Letters may be added or removed between swapped ones (Damerau and Levenshtein, unrestricted).
 
     >>> edits("CONSENT_CATEGORY", "CONSENT_CATEGORIES"), edits("WRIET_KEYS", "WRITE_KEYS")
     (3, 1)
     """
     rows = [list(range(len(other) + 1))]
-    #: In which row a letter of `one` came last.
+    #: By letter of `one`: the last row with the letter.
     met: dict[str, int] = {}
     for row, letter in enumerate(one, start=1):
         this = [row]
-        #: In which column this letter came last.
+        #: The last column with this letter.
         same = 0
         for column, wanted in enumerate(other, start=1):
             cost = min(rows[-1][column] + 1, this[-1] + 1, rows[-1][column - 1] + (letter != wanted))
-            if same and (above := met.get(wanted)):  # swapped, with all between them removed or added
+            if same and (above := met.get(wanted)):  # swapped, with all letters between them removed or added
                 cost = min(cost, rows[above - 1][same - 1] + row - above + column - same - 1)
             if letter == wanted:
                 same = column
@@ -532,7 +533,7 @@ def edits(one: str, other: str) -> int:
 
 
 def _named_in_files(environ: Mapping[str, str]) -> frozenset[str]:
-    """Return the variables that files of sources and destinations name; a file that cannot be read names none."""
+    """Return the variables in source and destination files; an unreadable file has none."""
     folders = [folder_or_shipped(Path("sources"))]
     for setting in ("SOURCES_DIR", "DESTINATIONS_DIR"):
         folders += [Path(each.strip()) for each in environ.get(setting, "").split(",") if each.strip()]

@@ -50,7 +50,7 @@ from app.config.validators import (
 )
 from app.errors import SettingsError
 
-#: URL parameters that hold personal data or secrets wherever they stand, compared in any case.
+#: URL parameters with personal data or secrets in any URL; compared in any case.
 REDACTED_PARAMETERS: Final = (
     *("email", "e", "mail", "user_email", "email_address", "emailaddress"),
     *("phone", "tel", "phone_number", "mobile", "telephone"),
@@ -59,7 +59,7 @@ REDACTED_PARAMETERS: Final = (
 )
 
 _DAY_S: Final = 86_400
-#: Limits the backlog of an ad account where the disk does not.
+#: The default limit of the backlog of an ad account if the disk is no limit.
 _USUAL_BACKLOG_BYTES: Final = 10_000_000_000
 #: The name of the route `/webhook` in TRUSTED_SENDERS.
 _WEBHOOK: Final = "webhook"
@@ -92,7 +92,7 @@ class TechnicalLimits:
 
 
 class RetentionDays(SettingTable):
-    """How long data is kept, in days."""
+    """How long data is stored, in days."""
 
     delivered: Days = Field(default=30, gt=0)
     other: Days = Field(default=30, gt=0)
@@ -103,7 +103,7 @@ class RetentionDays(SettingTable):
 
 
 class AlertLimits(SettingTable):
-    """When alerts are sent."""
+    """The thresholds of alerts."""
 
     full_hours: Hours = Field(default=24, ge=0)
     fall: float = Field(default=0.5, gt=0, lt=1)
@@ -113,7 +113,7 @@ class AlertLimits(SettingTable):
 
 
 class RoomSettings(BaseSettings):
-    """Settings that a room takes, and what follows of them. They never change."""
+    """The settings of a package, with derived values. Immutable."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True, allow_inf_nan=False
@@ -133,7 +133,7 @@ class RoomSettings(BaseSettings):
 
 
 class BotFilterSettings(RoomSettings):
-    """Which events of tests and crawlers are withheld."""
+    """Settings about withholding events of tests and crawlers."""
 
     withhold: WithheldKinds = Field(
         ("test_events", "crawlers"), description="events that are withheld if Pinterest is live; `none`: no such event"
@@ -141,7 +141,7 @@ class BotFilterSettings(RoomSettings):
 
 
 class AccountEventSettings(BotFilterSettings):
-    """How the events of an ad account are built."""
+    """Settings about building the events of an ad account."""
 
     default_country: Country | None = Field(None, description="country for phone numbers without a country code")
     default_currency: Currency | None = Field(None, description="currency for events without one")
@@ -159,12 +159,12 @@ class AccountEventSettings(BotFilterSettings):
 
     @property
     def presentment_money(self) -> bool:
-        """Whether Shopify's money is sent as the customer was shown it, not as the shop books it."""
+        """Return whether Shopify's customer currency is sent instead of the shop's currency."""
         return self.shop_money == "presentment"
 
 
 class EventAgeSettings(RoomSettings):
-    """How old an event may be."""
+    """The maximum age of events."""
 
     max_event_age_days: Days = Field(7, gt=0, description="older events are invalid, as at Pinterest")
 
@@ -174,15 +174,15 @@ class EventAgeSettings(RoomSettings):
 
 
 class ConversionSettings(AccountEventSettings, EventAgeSettings):
-    """How a Pinterest event is built."""
+    """Settings about building Pinterest events."""
 
-    # What is sent
+    # Sent data
     custom_event_names: Texts = Field((), max_length=15, description="names of advertiser-defined events")
     redacted_parameters: Texts = Field(REDACTED_PARAMETERS, description="URL parameters whose values are never sent")
 
 
 class ConsentSettings(RoomSettings):
-    """What must be granted before an event is sent."""
+    """The consent that is required before an event is sent."""
 
     consent_categories: Texts = Field((), description="Segment consent categories that must all be granted")
     rudder_consent_ids: Texts = Field((), description="RudderStack consent ids of this destination")
@@ -204,7 +204,7 @@ class ConsentSettings(RoomSettings):
 
 
 class AccountSettings(AccountEventSettings):
-    """What is sent to an ad account, and how fast: a file of DESTINATIONS_DIR may say each otherwise."""
+    """Settings of an ad account, which a file of DESTINATIONS_DIR may override: the sent data, and the rate."""
 
     batch_max_wait_s: Seconds = Field(1, ge=0, description="how long a batch waits to fill")
     max_calls_in_flight: int = Field(4, ge=1, le=64, description="parallel calls of one process")
@@ -216,7 +216,7 @@ class AccountSettings(AccountEventSettings):
 
 
 class DeliverySettings(AccountSettings):
-    """How deliveries are sent, and how long sending may take to stop."""
+    """Settings about sending deliveries, and about the end of sending."""
 
     shutdown_timeout_s: Seconds = Field(20, ge=0, description="time to finish open work at the end")
 
@@ -226,12 +226,12 @@ class DeliverySettings(AccountSettings):
 
     @property
     def lease_s(self) -> float:
-        """How long a claim holds without being renewed: longer than the longest send."""
+        """Return the lease of a claim without renewal: longer than the longest call."""
         return 3 * self.limits.send_timeout_s
 
 
 class InventorySettings(RoomSettings):
-    """What is kept of the names under which events arrive."""
+    """Settings about the names of received events."""
 
     inventory_names: int = Field(
         500, ge=0, le=10_000, description="event names kept apart; the rest is counted as one; 0: no inventory"
@@ -240,7 +240,7 @@ class InventorySettings(RoomSettings):
 
 
 class AlertSettings(InventorySettings):
-    """Where alerts go, and when something is told of events of one name."""
+    """The address of alerts, and the thresholds for event names."""
 
     alert_webhook_url: SecretWebAddress | None = Field(None, description="Slack-compatible address for alerts")
     public_url: WebAddress | None = Field(None, description="address of Pinrelay for people; alerts link to it")
@@ -257,12 +257,12 @@ class AlertSettings(InventorySettings):
 
     @property
     def base_url(self) -> str:
-        """PUBLIC_URL without a slash at the end; "" leaves links out."""
+        """Return PUBLIC_URL without a trailing slash; "" omits links."""
         return (self.public_url or "").rstrip("/")
 
 
 class QuarantineSettings(RoomSettings):
-    """What is kept as received, sealed, of events that made no delivery."""
+    """Settings about encrypted copies of events without a delivery."""
 
     quarantine_hours: Hours = Field(0, ge=0, description="how long invalid events are kept, encrypted; 0: not at all")
     quarantine_key: SecretStr | None = Field(
@@ -285,7 +285,10 @@ class QuarantineSettings(RoomSettings):
 
 
 class MemorySettings(QuarantineSettings):
-    """What is remembered of people, for how long, and of how many; the quarantine's key may find them as well."""
+    """Settings of identity memory: which data, how long, and of how many people.
+
+    The quarantine's key may find them too.
+    """
 
     remember_days: Days = Field(0, ge=0, description="how long facts about a person complete later events; 0: off")
     retention_days: Annotated[RetentionDays, NoDecode] = Field(
@@ -309,7 +312,7 @@ class MemorySettings(QuarantineSettings):
 
     @property
     def click_s(self) -> float:
-        """How long a click is used: no longer than anything else."""
+        """Return how long a click is used: at most as long as any other fact."""
         return min(self.remember_days, self.retention_days.click) * _DAY_S
 
     @property
@@ -318,26 +321,26 @@ class MemorySettings(QuarantineSettings):
 
     @property
     def believes_public_keys(self) -> bool:
-        """Whether what a public write key says of a `userId` counts too."""
+        """Return whether a `userId` from a public write key is trusted."""
         return self.remember_users_from != "authenticated"
 
     def lasts_s(self, group: str) -> float:
-        """Return how long a fact of this group is used without being observed again, in seconds."""
+        """Return how long a fact of this group is used after its last observation, in seconds."""
         return self.click_s if group == "click" else self.remember_s
 
     @property
     def id_secret(self) -> SecretStr | None:
-        """What keys the ids by which people are found in the store: that of memory, else that of the quarantine."""
+        """Return the key of people's ids in the store: that of memory, otherwise that of the quarantine."""
         return self.remember_secret or self.quarantine_key
 
 
 class OutboxSettings(MemorySettings, EventAgeSettings):
-    """Where deliveries are stored, how many, and how long what is known of them is kept."""
+    """The store of deliveries: its place, limits, and retention."""
 
     outbox_url: str = Field(
         "sqlite:///data/pinrelay.db",
         description="`sqlite:///FILE` or `postgresql://HOST/DATABASE`",
-        repr=False,  # a password may stand in it
+        repr=False,  # a password may be in it
     )
     outbox_max_backlog_bytes: Bytes | None = Field(
         None, ge=1, description="most bytes of unsent payloads of an ad account, beyond: 503; default: by the disk"
@@ -367,7 +370,10 @@ class OutboxSettings(MemorySettings, EventAgeSettings):
 
     @property
     def max_backlog_bytes(self) -> int | None:
-        """The limit of one ad account; None where the disk is that of SQLite, and no other ad account shares it."""
+        """Return the limit of an ad account.
+
+        `None` if the disk of SQLite is the limit and no other ad account shares it.
+        """
         if self.outbox_max_backlog_bytes is not None:
             return self.outbox_max_backlog_bytes
         is_alone = self.outbox_url.startswith("sqlite:") and not self.destinations_dir
@@ -388,7 +394,7 @@ class OutboxSettings(MemorySettings, EventAgeSettings):
 
     @property
     def orders_by_source(self) -> bool:
-        """Whether each source has order ids of its own; else one id of an ad account is one order."""
+        """Return whether each source has its own order ids; otherwise an id of an ad account is a single order."""
         return self.order_scope == "source"
 
     @property
@@ -409,7 +415,7 @@ class OutboxSettings(MemorySettings, EventAgeSettings):
 
 
 class ReportsSettings(RoomSettings):
-    """By which token Pinterest's own figures are read; without any nothing is."""
+    """The token for reading Pinterest's reports; without a token none are read."""
 
     pinterest_ads_token: Token | None = Field(
         None, description="token with `ads:read`, for Pinterest's own figures; with `ads:write` also for deletions"
@@ -425,12 +431,12 @@ class ReportsSettings(RoomSettings):
 
     @property
     def reads_reports(self) -> bool:
-        """Whether anything is to be read: a token is set, or a part of one."""
+        """Return whether reports are read: a token, or a part of one, is set."""
         return any(getattr(self, name) for name in ReportsSettings.model_fields)
 
 
 class ServingSettings(RoomSettings):
-    """Where the process listens, and who can reach it."""
+    """The address of the process, and its reachability."""
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8080, ge=0, le=65535, description="port to listen on")
@@ -447,7 +453,7 @@ class ServingSettings(RoomSettings):
 
 
 class AccessSettings(ServingSettings):
-    """Who may use the console."""
+    """The users of the console."""
 
     console_password: SecretStr | None = Field(None, description="password of `/console`; default: loopback only")
     console_users: Secrets = Field((), description="`name:role:token` of each person; role `operator` or `viewer`")
@@ -466,14 +472,14 @@ class AccessSettings(ServingSettings):
 
 
 class SourceSettings(RoomSettings):
-    """Which sources there are beside the one that the other settings describe, `default`."""
+    """The sources with a file, in addition to `default`, which other settings describe."""
 
     sources: Texts = Field((), description="names of the sources that are on: shipped ones, or those of SOURCES_DIR")
     sources_dir: FolderPaths = Field((), description="folders of sources; without SOURCES all of them are on")
 
     @property
     def source_folders(self) -> tuple[Path, ...]:
-        """Where sources are looked for: those that come with Pinrelay, where SOURCES_DIR names no others."""
+        """Return the folders of sources: the shipped ones unless SOURCES_DIR is set."""
         return self.sources_dir or (folder_or_shipped(Path("sources")),)
 
     @property
@@ -482,9 +488,9 @@ class SourceSettings(RoomSettings):
 
 
 class SenderSettings(SourceSettings, ServingSettings):
-    """Who may send events, and how much one request may hold."""
+    """The authentication of senders, and the limits of requests."""
 
-    # Who may send
+    # Senders
     webhook_shared_secrets: Secrets = Field(
         (), max_length=2, description="secrets for Segment's X-Signature; two during a rotation"
     )
@@ -502,7 +508,7 @@ class SenderSettings(SourceSettings, ServingSettings):
         (), description="`USD:1000`: dearer public orders are withheld; off by default, see trust.md"
     )
 
-    # Bounds of requests
+    # Limits of requests
     max_decompressed_bytes: Bytes = Field(
         8_000_000, ge=1, description="size of one request, both as sent and decompressed"
     )
@@ -516,23 +522,23 @@ class SenderSettings(SourceSettings, ServingSettings):
 
     @property
     def authenticated(self) -> bool:
-        """Whether senders of events must prove who they are."""
+        """Return whether senders of events must authenticate."""
         of_default = self.webhook_shared_secrets or self.webhook_header or self.write_keys
         return bool(of_default or self.has_sources)
 
     @property
     def is_webhook_trusted(self) -> bool:
-        """Whether the events of `/webhook` are trusted because only servers make them."""
+        """Return whether the events of `/webhook` are trusted, because only servers create them."""
         return _WEBHOOK in self.trusted_senders
 
     @property
     def webhook_takes_events(self) -> bool:
-        """Whether anyone can send to `/webhook`: it has a secret, or no sender has to prove anything."""
+        """Return whether events can arrive at `/webhook`: it has a secret, or authentication is off."""
         return bool(self.webhook_shared_secrets or self.webhook_header) or not self.authenticated
 
     @property
     def public_order_limits(self) -> dict[str, Decimal]:
-        """How dear a public order may be, by currency; of others any amount is sent."""
+        """Return the maximum amount of a public order by currency; other currencies have no limit."""
         return {text.partition(":")[0]: Decimal(text.partition(":")[2]) for text in self.max_public_order_value}
 
     @property
@@ -549,13 +555,13 @@ class SenderSettings(SourceSettings, ServingSettings):
 
     @property
     def sender_headers(self) -> tuple[str, ...]:
-        """The header lines that a webhook request must carry, with a placeholder for the secret."""
+        """Return the header lines of a webhook request, with a placeholder for the secret."""
         return (f"{self.webhook_header_name}: YOUR-SECRET",) if self.webhook_header_name else ()
 
 
-#: Whose files are taken up when they change, beside that of Pinterest's token.
+#: Secrets whose files are reloaded after a change, in addition to Pinterest's token.
 FOLLOWED: Final = ("webhook_shared_secrets", "webhook_header", "write_keys", "console_password", "console_users")
-#: Of a secret that strangers may try.
+#: The minimum length of a secret that strangers may guess.
 MIN_SECRET_CHARACTERS: Final = 16
 
 
@@ -569,7 +575,7 @@ class Settings(
     AccessSettings,
     SenderSettings,
 ):
-    """Everything that can be set. `description` is what docs/settings.md and `pinrelay init` say of it."""
+    """All settings. `description` is the text in docs/settings.md and `pinrelay init`."""
 
     # Pinterest
     pinterest_ad_account_id: str | None = Field(
@@ -578,7 +584,7 @@ class Settings(
     pinterest_conversion_token: Token | None = Field(None, description="from Ads Manager > Conversions")
     pinterest_api_url: WebAddress = Field("https://api.pinterest.com/v5", description="address of Pinterest's API")
 
-    # Serving
+    # Server
     public_hosts: Texts = Field((), description="hosts that SDKs may send to; the first is the default")
     epik_cookie_domain: str | None = Field(
         None,
@@ -611,29 +617,32 @@ class Settings(
 
     @property
     def log_successes_each(self) -> int:
-        """Which successes are logged: each N-th; 0 for none."""
+        """Return which successes are logged: each N-th; 0 for none."""
         words = {"all": 1, "none": 0}
         return words[self.log_successes] if self.log_successes in words else int(self.log_successes.removeprefix("1/"))
 
     @property
     def live(self) -> bool:
-        """Whether deliveries go to Pinterest (else to the built-in sandbox)."""
+        """Return whether deliveries go to Pinterest (otherwise to the built-in sandbox)."""
         return self.pinterest_conversion_token is not None
 
     @property
     def sandboxed(self) -> bool:
-        """Whether the built-in sandbox stands for Pinterest: no credentials, and no other address given."""
+        """Return whether the built-in sandbox replaces Pinterest: no credentials, and no other address is set."""
         return not self.live and self.pinterest_api_url == type(self).model_fields["pinterest_api_url"].default
 
     @property
     def keeps_while_off(self) -> bool:
-        """Whether events that arrive while a switch is off are kept and sent later; else they are withheld."""
+        """Return whether events received while a switch is off are stored and sent later.
+
+        Otherwise they are withheld.
+        """
         return self.events_while_off == "delay"
 
     def current_token(self) -> SecretStr:
-        """Read the token that holds now: a changed PINTEREST_CONVERSION_TOKEN_FILE is taken up without a restart.
+        """Return the current token: a changed PINTEREST_CONVERSION_TOKEN_FILE needs no restart.
 
-        Raises OSError, or ValueError of what is not UTF-8, where the file cannot be read.
+        Raises OSError if the file is unreadable, or ValueError if it is not UTF-8.
         """
         if (path := self.token_file) is not None:
             return SecretStr(path.read_text(encoding="utf-8").strip())
@@ -641,7 +650,7 @@ class Settings(
 
     @property
     def token_file(self) -> Path | None:
-        """The file that holds Pinterest's token; None where a variable does."""
+        """Return the file of Pinterest's token; `None` if a variable has the token."""
         path = os.environ.get("PINTEREST_CONVERSION_TOKEN_FILE")
         return Path(path) if path else None
 
@@ -652,7 +661,7 @@ class Settings(
         return self
 
     def _contradictions(self) -> Iterator[str]:
-        """Yield the faults of settings that do not fit together; each fault names all settings that it is about."""
+        """Yield the faults of contradictory settings; each fault lists all settings that it is about."""
         if (self.pinterest_ad_account_id is None) != (self.pinterest_conversion_token is None):
             yield (
                 "PINTEREST_AD_ACCOUNT_ID and PINTEREST_CONVERSION_TOKEN go together: set both, or none for the sandbox"
@@ -684,7 +693,7 @@ class Settings(
             )
 
     def _own_secrets(self) -> list[tuple[str, str]]:
-        """Return every secret that somebody proves something by, with the name of its setting."""
+        """Return every authentication secret, with the name of its setting."""
         one = {"WEBHOOK_HEADER": self.webhook_header, "CONSOLE_PASSWORD": self.console_password}
         several = {"WEBHOOK_SHARED_SECRETS": self.webhook_shared_secrets, "WRITE_KEYS": self.write_keys}
         found = [(name, each) for name, each in one.items() if each]
@@ -701,12 +710,12 @@ class Settings(
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' hook passes it
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' hook passes it
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take arguments first, then the environment, then `NAME_FILE` of secrets."""
+        """Read arguments first, then the environment, then `NAME_FILE` of secrets."""
         return init_settings, env_settings, SecretFiles(settings_cls)
 
 
 class _UncheckedSettings(Settings):
-    """Settings that may not fit together: only further faults are looked for by them."""
+    """Settings without the check for contradictions, to find further faults."""
 
     def _contradictions(self) -> Iterator[str]:
         return iter(())
@@ -715,8 +724,8 @@ class _UncheckedSettings(Settings):
 def load_settings(**overrides: Any) -> Settings:
     """Read the environment; `overrides` win.
 
-    Raises SettingsError with one line per fault: the variable, what is wrong, and the remedy. No secret is shown.
-    A variable that is almost a setting is a fault.
+    Raises SettingsError with a line for each fault: the variable, the fault, and the remedy. No secret is shown. A
+    variable similar to a setting is a fault.
     """
     settings, faults, _ = read_settings(**overrides)
     if faults:
@@ -747,7 +756,7 @@ def read_settings(**overrides: Any) -> tuple[Settings, list[str], set[str]]:
 
 
 def without_follow_ups(faults: Iterable[str], wrong: Collection[str]) -> list[str]:
-    """Return the faults that name none of the settings that are known to be wrong."""
+    """Return the faults that do not mention settings that are known to be wrong."""
     named = re.compile(rf"\b(?:{'|'.join(wrong)})\b", re.IGNORECASE)
     return [fault for fault in faults if not wrong or not named.search(fault)]
 
@@ -757,7 +766,7 @@ _ABOUT_EVENTS: Final = (*ConversionSettings.model_fields, *ConsentSettings.model
 
 
 def event_settings_of(settings: Settings) -> dict[str, str | bool | float]:
-    """Return the settings about events that are not as they are by default, as a test of a file names them."""
+    """Return the settings about events without a default value, in the form of a test file."""
     usual, found = settings_of_test({}), {}
     for name in _ABOUT_EVENTS:
         value = getattr(settings, name)
@@ -767,7 +776,7 @@ def event_settings_of(settings: Settings) -> dict[str, str | bool | float]:
 
 
 def settings_of_test(given: Mapping[str, str | bool | float]) -> Settings:
-    """Return the default settings with those that a test of a file names, whatever the environment says.
+    """Return the default settings with those of a test of a file, independent of the environment.
 
     Raises SettingsError.
     """
@@ -800,7 +809,7 @@ def _without_environment() -> type[Settings]:
 
 @cache
 def setting_names() -> SettingNames:
-    """Return the names of all settings as variables, and which of them may come from a file."""
+    """Return the names of all settings as variables, and those that may come from a file."""
     fields = Settings.model_fields.items()
     secrets = [name.upper() for name, field in fields if may_come_from_file(field)]
     return SettingNames((name.upper() for name, _ in fields), secrets)

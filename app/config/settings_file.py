@@ -1,4 +1,4 @@
-"""Settings in a file of the folder where a command is run: `NAME=value` lines, as systemd and containers take them."""
+"""Settings in a file of the current folder: `NAME=value` lines, as for systemd and containers."""
 
 import json
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -12,7 +12,7 @@ from app.config.environment import removed_setting, without_file_suffix
 from app.config.settings import Settings, setting_names
 from app.errors import SettingsError
 
-#: `pinrelay init` writes one.
+#: `pinrelay init` creates the file.
 SETTINGS_FILE: Final = "pinrelay.env"
 
 _HEAD: Final = f"""\
@@ -23,9 +23,10 @@ _HEAD: Final = f"""\
 
 
 def take_settings_file(path: Path, environ: MutableMapping[str, str]) -> None:
-    """Put what the file sets into `environ`, where it is not set yet; nothing where there is no file.
+    """Add the settings of the file to `environ`, unless they are set; without a file, do nothing.
 
-    Raises SettingsError with the number of every line that cannot be read or names no setting. Values are never shown.
+    Raises SettingsError with the number of every line that is invalid or has an unknown setting. Values are never
+    shown.
     """
     try:
         with path.open(encoding="utf-8") as stream:
@@ -35,11 +36,11 @@ def take_settings_file(path: Path, environ: MutableMapping[str, str]) -> None:
     except (OSError, UnicodeDecodeError) as exc:
         why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
         raise SettingsError(f"cannot read {path}: {why}. Make it readable, or move it away") from exc
-    # U+0000 ends a text in the environment
+    # U+0000 ends a text in the environment.
     bad = [each for each in lines if each.error or (each.key and (each.value is None or "\0" in each.key + each.value))]
     if bad:
         raise SettingsError("\n".join(f"{path}: line {each.original.line}: write NAME=value" for each in bad))
-    # NAME of the environment overrides NAME_FILE of the file, and vice versa
+    # NAME in the environment overrides NAME_FILE in the file, and vice versa.
     given = {without_file_suffix(name) for name, value in environ.items() if value}
     for each in lines:
         if each.key and each.value and without_file_suffix(each.key) not in given:
@@ -61,13 +62,13 @@ def refuse_removed(environ: Mapping[str, str]) -> None:
 
 
 def settings_file_text() -> str:
-    """Return a file with every setting as a comment, with what it does and its default."""
+    """Return a file with every setting as a comment, with its description and default."""
     return "\n".join([_HEAD, *_commented()])
 
 
 def fields_by_use() -> list[tuple[str, FieldInfo]]:
     """Return name and declaration of every setting, the rarer ones last."""
-    own = Settings.__annotations__  # the rarer ones are of its parents
+    own = Settings.__annotations__  # the rarer settings belong to its parents
     return sorted(Settings.model_fields.items(), key=lambda item: item[0] not in own)
 
 
@@ -77,7 +78,7 @@ def _commented() -> Iterator[str]:
 
 
 def default_text(value: Any) -> str:
-    """Return a setting's value as the environment writes it; "" for None and what is empty."""
+    """Return a setting's value in the notation of the environment; "" for `None` and empty values."""
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return json.dumps(value) if isinstance(value, bool | int | float) else str(value or "")

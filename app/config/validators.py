@@ -20,7 +20,7 @@ def currencies() -> frozenset[str]:
     return frozenset(currency.alpha_3 for currency in pycountry.currencies) - {"XXX", "XTS"}
 
 
-#: Without a code of ISO 3166, and with phone numbers: Kosovo.
+#: A country without an ISO 3166 code but with phone numbers: Kosovo.
 _IN_USE: Final = "XK"
 
 
@@ -60,8 +60,8 @@ def us_state_code(text: str) -> str:
 
 @cache
 def _us_states() -> dict[str, str]:
-    """Map all that a state may be called, as `_compared` reduces it, to its code."""
-    codes = {"washingtondc": "DC"}  # the only one that people call otherwise than ISO does
+    """Map all names of states, as normalised by `_compared`, to their codes."""
+    codes = {"washingtondc": "DC"}  # the only common name that differs from ISO
     for state in pycountry.subdivisions.get(country_code="US"):  # type: ignore[no-untyped-call]  # pycountry's gap
         code = state.code.partition("-")[2]
         codes |= dict.fromkeys(map(_compared, (code, state.code, state.name)), code)
@@ -69,7 +69,7 @@ def _us_states() -> dict[str, str]:
 
 
 def _compared(text: str) -> str:
-    """Reduce a text to what is compared of it: letters and digits, in any case."""
+    """Normalise a text for comparison: letters and digits, in any case."""
     return "".join(filter(str.isalnum, text.casefold()))
 
 
@@ -77,7 +77,7 @@ def _web_address(text: str) -> str:
     try:
         parts = urlsplit(text)
         is_one = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets without an address between them, a port that is no number
+    except ValueError:  # brackets without an address, or a port that is no number
         is_one = False
     if not is_one or any(map(str.isspace, text)):
         raise ValueError("is not a URL: write it in full, such as https://example.com/path")
@@ -122,7 +122,7 @@ def _network(text: str) -> str:
 
 
 def _on_loopback(value: Any) -> Any:
-    """Return whether an address that a port is published on is a loopback address; return any other value unchanged."""
+    """Return whether the published address of a port is a loopback address; return any other value unchanged."""
     try:
         return ip_address(value.strip("[]")).is_loopback if isinstance(value, str) else value
     except ValueError:
@@ -154,7 +154,7 @@ def _feed_addresses(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
 Country = Annotated[str, AfterValidator(_country), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z]{2}$"})]
 Currency = Annotated[str, AfterValidator(_currency), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z]{3}$"})]
 FeedAddresses = Annotated[Secrets, AfterValidator(_feed_addresses)]
-#: Which of their ids products are sent under. That a Liquid text can be read is checked where it is compiled.
+#: The product id to send. The syntax of a Liquid text is checked when it is compiled.
 ContentId = Annotated[str, AfterValidator(_content_id)]
 AmountsByCurrency = Annotated[Texts, each_validated(_amount_of)]
 UsStates = Annotated[Texts, each_validated(us_state_code)]
@@ -176,7 +176,7 @@ SecretWebAddress = Annotated[SecretStr, AfterValidator(_secret_address)]
 Days = Annotated[float, Field(le=36_500)]
 #: A hundred years.
 Hours = Annotated[float, Field(le=876_000)]
-#: A day: of what somebody, or a call, waits for.
+#: A day: the maximum of waits and time-outs.
 Seconds = Annotated[float, Field(le=86_400)]
 #: A petabyte.
 Bytes = Annotated[int, Field(le=10**15)]
