@@ -1,6 +1,6 @@
 """The command `pinrelay`.
 
-A command is imported when it is run: `--version`, `--help` and completion import nothing of the server.
+A command is imported when it runs: `--version`, `--help` and completion import no part of the server.
 """
 
 import ast
@@ -23,7 +23,7 @@ from app.core.values.texts import visible
 from app.errors import OutboxError, PinrelayError
 from app.operations import GROUPS
 
-#: What is wrong with a command line; Typer brings Click's class along, or takes Click's own.
+#: Errors in a command line; Typer includes Click's class, or uses Click's own.
 _UsageFault: Final[Any] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
 
@@ -45,7 +45,7 @@ EXIT_CODES = {
 
 #: These commands report removed settings together with all other faults.
 _REPORT_ALL_FAULTS: Final = ("serve", "check")
-#: In the order in which the help lists them: the module in `app.commands`, and the function or the Typer in it.
+#: In the order of the help: the module in `app.commands`, and the function or the Typer in it.
 COMMANDS: Final[Mapping[str, str]] = {
     "serve": "serve:serve",
     "init": "init:init",
@@ -81,9 +81,9 @@ COMMANDS: Final[Mapping[str, str]] = {
 
 
 class Commands(TyperGroup):
-    """Knows its commands by name, and imports one when it is run.
+    """Lists commands by name, and imports a command when it runs.
 
-    Errors about the command line quote it, so hidden characters are written out in them, too.
+    Errors about the command line quote it, so hidden characters are escaped in them, too.
     """
 
     def __init__(self, **attributes: Any) -> None:
@@ -104,14 +104,14 @@ class Commands(TyperGroup):
             self._loaded.add(name)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command; one that is not imported has its name and what the list of commands says of it."""
+        """Return a command; a command that is not imported only has its name and its help text."""
         found = super().get_command(ctx, cmd_name)
         if found is not None and found.help is None:
             found.help = _about(cmd_name)
         return found
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Import the command that is asked for."""
+        """Import the requested command."""
         self.load(args[0])
         return super().resolve_command(ctx, args)
 
@@ -135,7 +135,7 @@ def _imported(name: str) -> Any:
 
 
 def _about(command: str) -> str:
-    """Return the first paragraph of what a command's source says of it, without importing it."""
+    """Return the first paragraph of a command's docstring, without importing the command."""
     if command in GROUPS:
         return GROUPS[command]
     module, _, member = COMMANDS[command].partition(":")
@@ -181,7 +181,7 @@ def take_options(
     *,
     version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True)] = False,
 ) -> None:
-    """Print the version where it is asked for; else take up the settings of this folder, for every command."""
+    """Print the version if requested; otherwise load the settings of this folder, for all commands."""
     del version  # its callback has printed it
     from app.config.settings_file import SETTINGS_FILE, refuse_removed, take_settings_file  # noqa: PLC0415 - no part of --version
     from app.core.log import configure_logging  # noqa: PLC0415 - likewise
@@ -193,7 +193,7 @@ def take_options(
 
 
 def main() -> None:
-    """Run the command line; known errors, and files that cannot be used, become one clear text and an exit code."""
+    """Run the command line; known errors, and errors of files, become a clear message and an exit code."""
     try:
         cli()
     except PinrelayError as exc:

@@ -1,4 +1,4 @@
-"""Build the server: what a process that serves is made of, and how it is joined."""
+"""Build the server: create and connect the parts of a serving process."""
 
 import os
 import random
@@ -53,7 +53,7 @@ from app.web.lifespan import BackgroundTask, lifespan
 
 
 class Role(StrEnum):
-    """What this process does."""
+    """The role of this process."""
 
     RECEIVE = "receive"
     SEND = "send"
@@ -67,10 +67,10 @@ def create_app(
     clock: Callable[[], float] | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> FastAPI:
-    """Build the application that serves by these settings; `environ` says whether and how to trace.
+    """Build the application with these settings; `environ` configures tracing.
 
-    `clock` takes the place of all clocks, as tests want it; None is this machine's, and the store's own.
-    Raises ConfigurationError or OutboxError where it cannot start.
+    `clock` replaces all clocks in tests; `None` is this machine's, and the store's own. Raises ConfigurationError or
+    OutboxError if it cannot start.
     """
     services = make_services(settings, role.value, clock=clock, environ=environ)
     clock = services.clock
@@ -165,7 +165,7 @@ def _include_senders_routes(app: Application, settings: Settings, services: Serv
 
 
 def _pipeline(settings: Settings, services: Services) -> Pipeline:
-    # A fifth of a second that neither the first event nor the start shall wait for.
+    # Takes a fifth of a second, for which neither the first event nor the start should wait.
     Thread(target=load_place_names, name="place-names", daemon=True).start()
     pipeline = assemble.pipeline(
         settings,
@@ -186,13 +186,13 @@ def _pipeline(settings: Settings, services: Services) -> Pipeline:
 
 
 def _accepts(settings: Settings, services: Services) -> AcceptsIntake:
-    """Small requests share what they cost, unless each is to be traced by itself."""
+    """Return the pipeline, with batching of small requests unless each request is traced."""
     pipeline = _pipeline(settings, services)
     return pipeline if services.tracing.is_on else RequestBatcher(pipeline)
 
 
 def _worker(services: Services, destination: Destination) -> Worker:
-    """Make what sends to one ad account: it shares nothing with that of another but the outbox."""
+    """Return the sender of an ad account: senders only share the outbox."""
 
     def on_call(report: CallReport) -> None:
         services.metrics.observe_call(report.duration_s)
@@ -225,7 +225,7 @@ def _worker(services: Services, destination: Destination) -> Worker:
 
 
 def _beside(settings: Settings, services: Services, role: Role) -> tuple[BackgroundTask, ...]:
-    """Make what runs in the background of a process of this role."""
+    """Return the background tasks of a process with this role."""
     feeds = assemble.feed_keeper(settings, services.names, services.outbox, services.clock)
     reports = (services.tag_reports,) if services.tag_reports else ()
     keepers: tuple[BackgroundTask, ...] = (

@@ -1,6 +1,6 @@
-"""What operators do with the catalog, switches, the live tail and tests.
+"""Actions of operators on the catalog, switches, the live tail and tests.
 
-`Acts` has all acts of a process that serves, for the console, the interface and SIGHUP.
+`Acts` has all actions of a serving process, for the console, the interface and SIGHUP.
 """
 
 import asyncio
@@ -27,20 +27,20 @@ from app.pipeline.tail import MAX_TAIL_S, Tail
 
 
 class CatalogActs:
-    """Changes which presets and mappings run, in every process. Every act may raise OutboxUnavailable."""
+    """Changes the running presets and mappings in all processes. Every method may raise OutboxUnavailable."""
 
     def __init__(
         self, coordination: Coordination, publisher: Publisher, audit: Audit, shadow: ShadowRuns | None = None
     ) -> None:
         self._coordination = coordination
-        #: Tries drafts on samples; None where none are kept.
+        #: Applies drafts to samples; `None` if samples are off.
         self.shadow = shadow
-        #: Shows what a text would change, and the versions of a file.
+        #: Previews changes, and stores the versions of a file.
         self.publisher = publisher
         self._audit = audit
 
     async def reload(self, person: Person) -> tuple[Fault, ...]:
-        """Take up changed files; return the faults for which the running catalog stays, empty where it does not."""
+        """Load changed files; return the faults that prevented it, or an empty tuple."""
         before = self._coordination.generation
         faults = () if await self._coordination.reload(now=self._audit.clock()) else self._coordination.faults
         after = f"kept: {count_of(len(faults), 'fault')}" if faults else self._coordination.generation
@@ -48,19 +48,18 @@ class CatalogActs:
         return faults
 
     async def note_secrets(self, names: Sequence[str]) -> None:
-        """Write into the audit log that changed files of secrets were taken up; nothing of the secrets."""
+        """Write to the audit log that secrets were reloaded, without the secrets."""
         by = Person(name="changed file", role=UserRole.OPERATOR, place=self._coordination.process)
         await self._audit.note(by, AuditAction.SECRET, target=", ".join(names))
 
     async def publish(
         self, person: Person, file: str, text: str | None, *, base: str, is_confirmed: bool = True, why: str = ""
     ) -> bool:
-        """Publish a file of the catalog, or take it away (None), and have it taken up; return whether it was.
+        """Publish a file of the catalog, or delete it (`None`), and reload; return whether the reload succeeded.
 
-        The text of an earlier version rolls the file back. A file that is not taken up is put back as it was.
-        `base` is the generation that the text was made for. A change to what is found of people must be confirmed.
-        `why` is kept with the version and in the audit log, cut where it is too long, without personal data.
-        Raises PublishingRefused, CatalogError.
+        The text of an earlier version is a rollback. If the reload fails, the previous file is restored. `base` is the
+        generation that the text was based on. A change to fields about people must be confirmed. `why` is stored with
+        the version and in the audit log, shortened and without personal data. Raises PublishingRefused, CatalogError.
         """
         publisher = self.publisher
         if not is_confirmed and not publisher.why_not(file):
@@ -87,7 +86,7 @@ class CatalogActs:
 
 
 class SwitchActs:
-    """Switches all sending, ad accounts and presets, for every process. May raise OutboxUnavailable."""
+    """Switches all sending, ad accounts and presets, for all processes. May raise OutboxUnavailable."""
 
     def __init__(self, shared: SharedValues, coordination: Coordination, audit: Audit) -> None:
         self._shared = shared
@@ -95,7 +94,7 @@ class SwitchActs:
         self._audit = audit
 
     async def switch(self, person: Person, preset: str | None, *, on: bool, ad_account_id: str | None = None) -> None:
-        """Switch a preset, or else an ad account, or all sending where both are None. Raises UnknownName."""
+        """Switch a preset, an ad account, or all sending (both `None`). Raises UnknownName."""
         switches = await Switches.read(self._shared)
         if preset is not None:
             target, was_off = f"preset {preset}", preset in switches.presets_off
@@ -109,10 +108,10 @@ class SwitchActs:
 
 
 class SendTestActs:
-    """Sends tests. Every act may raise OutboxUnavailable."""
+    """Sends tests. Every method may raise OutboxUnavailable."""
 
     def __init__(self, webhook: AlertWebhook | None, audit: Audit) -> None:
-        """Take where alerts go; None: nowhere."""
+        """Use the webhook of alerts, or `None`."""
         self._webhook = webhook
         self._audit = audit
 
@@ -123,14 +122,14 @@ class SendTestActs:
     async def send_event(
         self, person: Person, client: PinterestClient, payload: bytes, *, title: str
     ) -> Answer | Failure:
-        """Send a finished event with `?test=true`; return what Pinterest answers. `title` names its preset."""
+        """Send a finished event with `?test=true`; return Pinterest's response. `title` is the name of the preset."""
         answer = await client.send([payload], test=True)
         after = "no answer" if isinstance(answer, Failure) else f"answer {answer.status}"
         await self._audit.note(person, AuditAction.TEST_SENT, target=f"preset {title}", after=after)
         return answer
 
     async def send_alert(self, person: Person) -> str:
-        """Send a test message to where alerts go; return why it was not taken, "" where it was. Raises FeatureOff."""
+        """Send a test alert; return the error, "" on success. Raises FeatureOff."""
         if self._webhook is None:
             raise FeatureOff("ALERT_WEBHOOK_URL is not set, so no alert is sent: set it")
         why = await self._webhook.post_test()
@@ -139,16 +138,16 @@ class SendTestActs:
 
 
 class TailActs:
-    """Switches the live tail of every process. May raise OutboxUnavailable."""
+    """Switches the live tail of all processes. May raise OutboxUnavailable."""
 
     def __init__(self, tail: Tail, coordination: Coordination, audit: Audit) -> None:
-        #: Shows what arrives at this process.
+        #: Shows the events that this process receives.
         self.tail = tail
         self._coordination = coordination
         self._audit = audit
 
     async def watch(self, person: Person, *, for_s: float) -> None:
-        """Show what arrives to operators for so long, at most MAX_TAIL_S, in all processes; 0: no longer."""
+        """Turn on the live tail for `for_s` seconds, at most MAX_TAIL_S, in all processes; 0 turns it off."""
         until = self._audit.clock() + min(for_s, MAX_TAIL_S) if for_s > 0 else 0.0
         was = self._coordination.tail_until
         await self._audit.note(person, AuditAction.TAIL, before=self._told(was), after=self._told(until))
@@ -159,19 +158,19 @@ class TailActs:
         return f"on until {at_second(until)}" if until > self._audit.clock() else "off"
 
     def follow(self) -> None:
-        """Have the live tail be on for as long as it is wanted, and let go of what it holds once somebody is erased."""
+        """Turn the live tail on or off as requested, and empty it after an erasure."""
         self.tail.follow(self._coordination.tail_until, now=self._audit.clock())
         self.tail.obey(self._coordination.tail_emptied)
 
     async def empty(self) -> None:
-        """Have every process let go of what its live tail holds."""
+        """Empty the live tails of all processes."""
         self.tail.clear()
         await self._coordination.empty_tails(now=self._audit.clock())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acts:
-    """Whatever an operator can do, by subject. Commands make what they need alone."""
+    """All actions of operators, by subject. Commands only create those that they need."""
 
     catalog: CatalogActs
     orders: OrderActs

@@ -268,7 +268,7 @@ def faults_of(error: ValidationError) -> list[tuple[str, str]]:
 
 
 def read_texts(operation: Operation, texts: Mapping[str, str]) -> Any:
-    """Return parameters from the texts of a form or an address, where `true` sets a flag. Raises ValidationError."""
+    """Return parameters from the texts of a form or an address; `true` sets a flag. Raises ValidationError."""
     return operation.params.model_validate(
         {name: text == "true" if name in operation.flags else text for name, text in texts.items()}
     )

@@ -239,7 +239,7 @@ class Dismissed(Result):
     is_complete: bool = Field(default=True, description="False: the dry run stopped at 20,000 rows.")
 
 
-#: A dry run counts at most so many dead deliveries.
+#: Maximum number of dead deliveries that a dry run counts.
 COUNTED_AT_MOST: Final = 20_000
 _COUNTED_AT_ONCE: Final = 1_000
 
@@ -249,7 +249,7 @@ class DeadCount:
     """How many dead deliveries match."""
 
     count: int
-    #: How many of them Pinterest still accepts by their age.
+    #: Those that Pinterest still accepts, according to their age.
     recent: int
     is_complete: bool
 
@@ -273,7 +273,7 @@ async def count_dead(services: Services, query: Query) -> DeadCount:
 
 
 async def _check(services: Services, query: Query) -> None:
-    """Raise UnknownName if a filter names nothing known, NoDelivery if the delivery does not exist."""
+    """Raise UnknownName if a filter has an unknown name, NoDelivery if the delivery does not exist."""
     await services.finder.check(query)
     if query.delivery_id is not None and await services.outbox.delivery(query.delivery_id) is None:
         raise NoDelivery(query.delivery_id)

@@ -1,4 +1,4 @@
-"""Erase a person: one act, whatever asks for it. It finds all that is kept of them, erases it, and looks again."""
+"""Erase a person: find all stored data, erase it, and search again."""
 
 import re
 from collections import Counter
@@ -30,17 +30,17 @@ from app.outbox import Outbox
 from app.outbox.people import OWNER_KEY_DIGITS, OtherKeptData, key_prefixes
 from app.warehouse import clear_leftovers
 
-#: How often it is begun again because others change memory meanwhile.
+#: Maximum number of restarts after concurrent changes of memory.
 _TRIES: Final = 100
-#: How often what is kept is followed from one id to the next, and how often it is erased before it fails.
+#: Maximum number of rounds from id to id, and of erasures before a failure.
 _ROUNDS: Final = 3
-#: An address or number of more users names nobody.
+#: An address or number with more users identifies no person.
 _MAX_USERS: Final = 20
 #: Characters of the reference of a ticket.
 MAX_REFERENCE: Final = 100
-#: So many messages are told of in one file.
+#: Maximum number of messages in a file.
 MAX_HELD: Final = 10_000
-#: Of a delivery, for whom it is about.
+#: Members of a delivery for the person.
 _OF_DELIVERY: Final = (
     "message_id",
     "event_name",
@@ -58,14 +58,14 @@ _OF_DELIVERY: Final = (
     "settled_at",
 )
 _MESSAGES_AT_ONCE: Final = 1_000
-#: Of so many messages it is told what their deliveries were.
+#: Maximum number of messages whose deliveries are counted.
 _TOLD_MESSAGES: Final = 2_000
 _PAGE: Final = 1_000
-#: So many ids and contacts are looked for in memory at once.
+#: Maximum number of ids and contacts in a query of memory.
 _MAX_LOOKED_FOR: Final = 2_000
-#: Of `_Traces`, what is kept of a request of access.
+#: Members of `_Traces` that a request for access stores.
 _OF_REQUEST: Final = ("ids", "alone", "named", "external", "orders", "listed")
-#: So many nos that were lifted are shown in a line of the audit log, and so many lines are written in an hour.
+#: Maximum number of cancelled opt-outs in an entry of the audit log, and of such entries in an hour.
 _SHOWN_LIFTED: Final = 3
 _MAX_LIFTED_LINES: Final = 1_000
 #: A digest of a contact or an id in a payload.
@@ -116,19 +116,19 @@ _KEYED: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forgotten:
-    """How much was erased of a person."""
+    """The counts of an erasure."""
 
-    #: Ids under which anything was remembered.
+    #: The number of ids with data in memory.
     ids: int
-    #: Messages of which something was kept.
+    #: The number of messages with stored data.
     messages: int
-    #: By kind: how many deliveries, payloads, notes ... were erased.
+    #: By kind: the number of erased deliveries, payloads, notes ...
     erased: dict[str, int] = field(default_factory=dict)
-    #: What stays because it cannot be erased, or must not.
+    #: Data that cannot or must not be erased.
     kept: tuple[str, ...] = ()
-    #: What may be the person's and could not be erased, with the remedy; "" where there is nothing.
+    #: Data that may belong to the person and could not be erased, with the remedy; otherwise "".
     stays: str = ""
-    #: The number of its certificate; "" if nothing was erased, or not yet.
+    #: The number of the certificate; "" before the erasure, or if no data was found.
     certificate: str = ""
 
     @property
@@ -137,19 +137,19 @@ class Forgotten:
 
     @property
     def failure(self) -> str:
-        """Return why the erasure is no success, with the remedy; "" if it is one."""
+        """Return why the erasure failed, with the remedy; "" if it succeeded."""
         opt_out = " except an opt-out, which is kept" if _SUPPRESSION in self.kept else ""
         return self.stays or ("" if self.certificate else f"Nothing is stored for this person{opt_out}. {_CHECK_NAME}")
 
 
-#: Where the no of an erasure with `--suppress` is said to come from.
+#: The source of the opt-out by an erasure with `--suppress`.
 SUPPRESSED: Final = "erasure"
-#: Is told ad accounts to which something of a person went, and click ids that are kept.
+#: Called with the ad accounts that received data of a person, and the stored click ids.
 OnFound: TypeAlias = Callable[[Collection[str], Collection[str]], Awaitable[None]]
 
 
 async def secret_of_store(shared: SharedValues, new: Callable[[], str]) -> str:
-    """Return the secret that keys ids where no setting does; it is made once, and kept. Raises OutboxUnavailable."""
+    """Return the key of ids if the settings have none; it is created once and stored. Raises OutboxUnavailable."""
     while not (found := await STORE_SECRET.read_revised(shared)).value:
         if found.revision:
             raise OutboxUnavailable(
@@ -161,40 +161,40 @@ async def secret_of_store(shared: SharedValues, new: Callable[[], str]) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class _Traces:
-    """What is known to be one person's."""
+    """The data that identifies a person."""
 
-    #: Keys of ids, or their beginnings: whatever is kept under them is the person's.
+    #: Keys of ids, or their prefixes: all data under them belongs to the person.
     ids: set[str] = field(default_factory=set)
-    #: The same of browsers that are named by themselves. They lead to their user, where they have only one.
+    #: The same for browsers in the request. They identify their user if they have only one.
     alone: set[str] = field(default_factory=set)
     users_of_alone: dict[str, str] = field(default_factory=dict)
-    #: They lead to nobody.
+    #: They identify no user.
     is_alone: bool = False
-    #: Of browsers that were linked to the person: only what is kept under no other user is theirs.
+    #: Browsers that were linked to the person: only data without another user belongs to the person.
     browsers: set[str] = field(default_factory=set)
-    #: Contacts that name the person, and contacts that somebody of this name used; by what digests begin with.
+    #: Contacts that identify the person, and contacts that the person used; prefixes of digests.
     named: set[str] = field(default_factory=set)
     used: set[str] = field(default_factory=set)
     #: Digests of ids as they are sent.
     external: set[str] = field(default_factory=set)
     #: Keys of memory.
     known: set[str] = field(default_factory=set)
-    #: Found by whose they are, or by what they hold; and those of orders and sources that are named.
+    #: Messages that belong to the person by owner or content; and those of orders and sources in the request.
     messages: set[str] = field(default_factory=set)
     listed: set[str] = field(default_factory=set)
     orders: set[str] = field(default_factory=set)
-    #: Contacts that others used as well, and ids of memory under which they are remembered.
+    #: Contacts that other people used too, and ids in memory with these contacts.
     shared: set[str] = field(default_factory=set)
     others: set[str] = field(default_factory=set)
-    #: Ad accounts to which something went, and click ids that are kept.
+    #: Ad accounts that received data, and stored click ids.
     accounts: set[str] = field(default_factory=set)
     clicks: set[str] = field(default_factory=set)
-    #: They are so many that memory is not looked through for them.
+    #: Too many ids to search memory for them.
     is_too_many: bool = False
-    #: An e-mail address names the person.
+    #: The request contains an e-mail address.
     is_addressed: bool = False
     on_found: OnFound | None = None
-    #: What was erased, by kind, and of which messages.
+    #: The erased data: counts by kind, and its messages.
     counts: Counter[str] = field(default_factory=Counter)
     found: set[str] = field(default_factory=set)
 
@@ -215,11 +215,11 @@ class _Traces:
 
     @property
     def digests(self) -> set[str]:
-        """The digests that occur only in the data of this person."""
+        """Return the digests that occur only in the data of this person."""
         return self.external | self.named | (self.used - self.shared)
 
     def take(self, rows: Sequence[Ownership]) -> None:
-        """Take in whose some messages are. A contact that names the person leads to its users."""
+        """Add the owners of some messages. A contact of the person identifies its users."""
         users = {row.user for row in rows if row.user and not self.named.isdisjoint(row.contacts)}
         self.ids |= users if len(users) <= _MAX_USERS else set()
         ids = {key[:OWNER_KEY_DIGITS] for key in self.ids}
@@ -244,7 +244,7 @@ class _Traces:
 
 
 class _Rows:
-    """Whose messages are, by each of their ids and contacts."""
+    """The owners of messages, by each of their ids and contacts."""
 
     def __init__(self, rows: Sequence[Ownership]) -> None:
         self._by_key: dict[str, list[Ownership]] = {}
@@ -253,7 +253,7 @@ class _Rows:
                 self._by_key.setdefault(key, []).append(row)
 
     def of(self, keys: Collection[str]) -> list[Ownership]:
-        """Return those of some keys, each once."""
+        """Return the owners of some keys, without duplicates."""
         found = {id(row): row for key in key_prefixes(keys) for row in self._by_key.get(key, ())}
         return list(found.values())
 
@@ -268,19 +268,19 @@ def _digests_in(message: Message) -> set[str]:
 
 
 class Forgetting:
-    """Erases people from every store."""
+    """Erases people from all stores."""
 
     def __init__(
         self, outbox: Outbox, secrets: Collection[str], digests: TypedPerson, *, new_secret: Callable[[], str]
     ) -> None:
-        """Take the store, the secrets that settings give for keys of ids, and what makes digests of what is given."""
+        """Use the store, the secrets of the settings for keys of ids, and the computation of digests."""
         self._outbox = outbox
         self._secrets = secrets
         self._digests = digests
         self._new_secret = new_secret
 
     def require_readable(self, whom: NamedPerson) -> None:
-        """Raise NameUnreadable, which shows no value, if a name of a person cannot be what it is given as."""
+        """Raise NameUnreadable, without values, if an id of a person is invalid for its kind."""
         ids = {"userId": whom.user_id, "anonymousId": whom.anonymous_id, "order id": next(iter(whom.order_ids), None)}
         faults = [
             f"The {kind} is empty or a placeholder: give the id as the events have it."
@@ -299,7 +299,7 @@ class Forgetting:
         return digest is not None and ("@" in text or digest == text.strip().lower())
 
     async def secret(self) -> bytes:
-        """Return the secret by which ids are keyed: the first of the settings, else that of the store."""
+        """Return the key of ids: the first of the settings, otherwise that of the store."""
         given = next(iter(self._secrets), "")
         return (given or await secret_of_store(self._outbox, self._new_secret)).encode()
 
@@ -312,12 +312,12 @@ class Forgetting:
         on_found: OnFound | None = None,
         suppress: bool = False,
     ) -> Forgotten:
-        """Erase what is kept of somebody, under whatever id, address, number or order they are named.
+        """Erase the data of a person, by any id, address, number or order.
 
-        Suppressions stay, and so do lines of the ledger, without anything that tells whose they are. A second time,
-        nothing is left to erase. `now` is Unix seconds; messages of `again` are about to be stored anew. `on_found`
-        gets the ad accounts and click ids before anything is erased: afterwards they are unknown. Raises
-        OutboxUnavailable, also where something was found once more behind it.
+        Suppressions stay, and so do entries of the ledger, without data that identifies the person. A second erasure
+        finds no data. `now` is Unix seconds; messages in `again` are about to be stored again. `on_found` gets the ad
+        accounts and click ids before the erasure: afterwards they are unknown. Raises OutboxUnavailable, also if new
+        data keeps arriving.
         """
         wish: Wish = "erase and suppress" if suppress else "erase"
         return (await self.forget_all([replace(whom, wish=wish)], now=now, again=again, on_found=[on_found]))[0]
@@ -330,7 +330,7 @@ class Forgetting:
         again: Collection[str] = (),
         on_found: Sequence[OnFound | None],
     ) -> list[Forgotten]:
-        """Erase several people at once, which looks through the store once for all; as `forget`, in their order."""
+        """Erase several people with a single pass over the store; return the results of `forget` in order."""
         several = []
         for whom, tell in zip(people, on_found, strict=True):
             traces = await self._named(whom)
@@ -341,11 +341,11 @@ class Forgetting:
         return await self._forget(several, now, again)
 
     async def suppress(self, whom: NamedPerson, *, now: float) -> None:
-        """Keep a no of somebody, and erase nothing. Raises OutboxUnavailable."""
+        """Store an opt-out of a person, without an erasure. Raises OutboxUnavailable."""
         await self._suppress(await self._named(whom), now)
 
     async def request(self, whom: NamedPerson, *, now: float, source: str, reference: str) -> AccessRequest:
-        """Return by what is found, later on, what is kept of somebody who asks for it."""
+        """Return the data by which a later access request finds the person."""
         traces = await self._named(whom)
         return AccessRequest(
             at=now,
@@ -364,15 +364,15 @@ class Forgetting:
         return tuple(sorted(filter(None, (keyed(f"erasure {name}") for name in names))))
 
     async def forget_known(self, key: str, *, alone: bool, now: float, on_found: OnFound | None = None) -> Forgotten:
-        """Erase who is behind the key of an id: the whole person of a user id, or what is under this id `alone`."""
+        """Erase the person with this id key. With `alone`, erase only the data stored under this id."""
         traces = _Traces(alone={key}, is_alone=True) if alone else _Traces(ids={key})
         traces.on_found = on_found
         return (await self._forget([traces], now, ()))[0]
 
     async def held(self, whom: NamedPerson | AccessRequest, *, now: float) -> dict[str, Any]:
-        """Return all data stored about a person, ready for JSON, with times as ISO 8601.
+        """Return all data stored about a person for JSON, with times as ISO 8601.
 
-        Only values that Pinterest takes raw are raw.
+        Only values that Pinterest accepts unhashed are unhashed.
         """
         if isinstance(whom, NamedPerson):
             traces, named_by = await self._named(whom), whom.kinds
@@ -415,7 +415,7 @@ class Forgetting:
         return [{"certificate": number, **each.shown} for number, each in found if not names.isdisjoint(each.found_by)]
 
     async def _quarantined(self, keys: Collection[str], now: float) -> list[dict[str, Any]]:
-        """Return the events in the quarantine with one of these keys, without their contents."""
+        """Return the events in the quarantine with any of these keys, without their contents."""
         found = [
             each
             for samples in (False, True)
@@ -457,7 +457,7 @@ class Forgetting:
         ]
 
     async def _kept_for_good(self, traces: _Traces, now: float) -> tuple[str, ...]:
-        """Return what is not erased, because it cannot be, or must not."""
+        """Return descriptions of data that cannot or must not be erased."""
         kept = list(await self._outbox.kept_copies(now=now))
         keys = [key for key in {*traces.known, *traces.ids, *traces.alone} if len(key) > OWNER_KEY_DIGITS]
         said = {key[:OWNER_KEY_DIGITS] for key in traces.ids | traces.alone} | traces.named | traces.used
@@ -469,7 +469,7 @@ class Forgetting:
         return (_LEDGER, *kept)
 
     def _stays(self, traces: _Traces, elsewhere: OtherKeptData, nobodys: int) -> str:
-        """Return what may be the person's and could not be erased, and what helps; "" where there is nothing."""
+        """Return data that may belong to the person and could not be erased, with the remedy; otherwise ""."""
         stays = [_KEYED] if elsewhere.is_keyed and not self._secrets else []
         asks_address = not traces.is_addressed and not traces.counts[_IDS]
         nobodys = nobodys if traces.external else 0
@@ -527,9 +527,9 @@ class Forgetting:
                 return found
 
     async def _follow(self, several: Sequence[_Traces]) -> int:
-        """Follow what is known of people to all that is kept of them: memory, messages, what holds their digests.
+        """Find all data of people from their known ids: memory, messages, and data with their digests.
 
-        Returns how many other deliveries hold personal data of which nobody can tell whose it is.
+        Returns the number of other deliveries with personal data of an unknown person.
         """
         before = -1
         for _ in range(_ROUNDS):
@@ -582,7 +582,7 @@ class Forgetting:
         traces.used -= traces.named
 
     async def _keys_with(self, digests: Collection[str]) -> dict[str, set[str]]:
-        """Return the ids of memory that begin as one of some digests, or under which one is remembered, by digest."""
+        """Return the ids of memory, by digest, whose key starts with a digest or that have the digest in their data."""
         keys: list[str] = []
         after: str | None = "" if digests else None
         while after is not None:
@@ -598,7 +598,7 @@ class Forgetting:
         return found
 
     async def _kept(self, digests: Collection[str]) -> tuple[list[str], int]:
-        """Return the messages of which something holds a digest, and of how many others nobody can tell whose."""
+        """Return the messages with a digest, and the number of deliveries with data of an unknown person."""
         messages: list[str] = []
         nobodys, after = 0, 0
         while digests:
@@ -611,7 +611,7 @@ class Forgetting:
         return messages, nobodys
 
     async def _tell(self, traces: _Traces) -> set[str]:
-        """Count what there is of the messages of somebody, by kind; return those of which something can be erased."""
+        """Count the data of a person's messages by kind; return the messages with erasable data."""
         erasable: set[str] = set()
         counts = traces.counts
         for message_id in sorted(traces.messages | traces.listed)[:_TOLD_MESSAGES]:
@@ -629,7 +629,7 @@ class Forgetting:
         return erasable
 
     async def _erase(self, several: Sequence[_Traces], now: float, again: Collection[str], *, is_first: bool) -> bool:
-        """Erase what was found; return whether memory held any of it. What is not the first looks whether more came."""
+        """Erase the found data; return whether memory had any. Later calls check whether new data has arrived."""
         messages = sorted(_union(each.messages | each.listed for each in several))
         digests = sorted(_union(each.digests for each in several))
         if is_first or messages:
@@ -679,7 +679,7 @@ def _fact_json(key: str, group: str, fact: Fact) -> dict[str, Any]:
 
 
 def _delivery_json(each: Delivery) -> dict[str, Any]:
-    """Return a delivery as the person may read it: what was sent, to which ad account, when."""
+    """Return a delivery for the person: the sent data, the ad account, and the time."""
     sent = orjson.loads(each.payload) if each.payload else None
     told = {name: getattr(each, name) for name in _OF_DELIVERY}
     tried = [{"at": attempt.at, "result": attempt.result, "status": attempt.status} for attempt in each.history]
@@ -687,7 +687,7 @@ def _delivery_json(each: Delivery) -> dict[str, Any]:
 
 
 def _with_iso_times(value: Any, name: str) -> Any:
-    """Return a value of a file of access with its times as ISO 8601; `sent` stays as Pinterest gets it."""
+    """Return a value in the file of an access request with its times as ISO 8601; `sent` stays as sent to Pinterest."""
     if name == "sent":
         return value
     if isinstance(value, dict):
@@ -744,7 +744,7 @@ def _source(name: str) -> Person:
 
 
 class ForgetActs:
-    """Erases people. Every act may raise OutboxUnavailable; no id is written into the audit log."""
+    """Erases people. Every method may raise OutboxUnavailable; no id is written to the audit log."""
 
     def __init__(
         self,
@@ -756,10 +756,10 @@ class ForgetActs:
         new_number: Callable[[], str],
         seal: Callable[[dict[str, Any]], str | None] | None = None,
     ) -> None:
-        """Take who erases, and what has every process let go of events that its live tail holds.
+        """Use the eraser, and the function that empties the live tails of all processes.
 
-        Certificates are kept in `shared`; `new_number` tells those of one second apart. `seal` encrypts what Pinterest
-        is asked to delete; None: Pinterest is not asked.
+        Certificates are stored in `shared`; `new_number` distinguishes those of the same second. `seal` encrypts
+        requests to Pinterest; `None`: Pinterest gets no requests.
         """
         self._forgetting = forgetting
         self._audit = audit
@@ -767,7 +767,7 @@ class ForgetActs:
         self._empty_tails = empty_tails
         self._new_number = new_number
         self._seal = seal
-        #: How many lines about nos that were lifted are written in this hour.
+        #: The number of entries about cancelled opt-outs in this hour.
         self._hour, self._lines = 0, 0
 
     async def secret(self) -> bytes:
@@ -776,10 +776,10 @@ class ForgetActs:
     async def forget(
         self, person: Person, whom: NamedPerson, *, reference: str = "", suppress: bool = False
     ) -> Forgotten:
-        """Erase somebody; return how much was erased, and what stays. `reference` is that of the ticket.
+        """Erase a person; return the counts, and the remaining data. `reference` is that of the ticket.
 
-        With `suppress` a no is kept, so that later events of the person are withheld. An erasure that finds nothing has
-        no certificate. Raises NameUnreadable.
+        With `suppress` an opt-out is stored, so that later events of the person are withheld. An erasure that finds no
+        data has no certificate. Raises NameUnreadable.
         """
         self._forgetting.require_readable(whom)
         number = self._number()
@@ -790,7 +790,7 @@ class ForgetActs:
         return await self._noted(number, person, done, whom.kinds, reference, names)
 
     async def forget_known(self, person: Person, key: str, *, alone: bool) -> Forgotten:
-        """Erase who is behind the key of an id: the whole person of a user id, or what is under this id `alone`."""
+        """Erase the person with this id key. With `alone`, erase only the data stored under this id."""
         number = self._number()
         ask = partial(self._ask_pinterest, number, ())
         done = await self._forgetting.forget_known(key, alone=alone, now=self._audit.clock(), on_found=ask)
@@ -798,7 +798,7 @@ class ForgetActs:
         return await self._noted(number, person, done, ("one id" if alone else "person looked up",), "")
 
     async def cancel_deletion(self, person: Person, number: str) -> int:
-        """Take back what Pinterest was asked by an erasure, within 72 hours; return how many requests that is."""
+        """Cancel an erasure's requests to Pinterest, within 72 hours; return their number."""
         count = 0
         for name, one in (await DELETIONS.read_all(self._shared)).items():
             if one.certificate == number and not one.is_over:
@@ -816,7 +816,7 @@ class ForgetActs:
     async def _ask_pinterest(
         self, number: str, emails: Collection[str], accounts: Collection[str], clicks: Collection[str]
     ) -> None:
-        """Keep, sealed, what Pinterest is to be asked: before anything is erased, so that no crash loses it."""
+        """Store the encrypted requests to Pinterest before the erasure, so that a crash does not lose them."""
         targets = {"user_emails": sorted(set(map(str.strip, emails))), "epiks": sorted(clicks)}
         sealed = self._seal({name: values for name, values in targets.items() if values}) if self._seal else None
         if not sealed or not any(targets.values()):
@@ -828,7 +828,7 @@ class ForgetActs:
             await DELETIONS.of(f"{number}-{account}").write(self._shared, one)
 
     async def held(self, person: Person, whom: NamedPerson | AccessRequest) -> dict[str, Any]:
-        """Return all data stored about a person who asks for it, ready for JSON. Raises NameUnreadable."""
+        """Return all data stored about a person who requests access, for JSON. Raises NameUnreadable."""
         if isinstance(whom, NamedPerson):
             self._forgetting.require_readable(whom)
         found = await self._forgetting.held(whom, now=self._audit.clock())
@@ -839,7 +839,7 @@ class ForgetActs:
         return found
 
     async def access_requests(self) -> dict[str, AccessRequest]:
-        """Return which customers asked their shop what is kept of them, by number."""
+        """Return the access requests of a shop's customers, by number."""
         return await ACCESS_REQUESTS.read_all(self._shared)
 
     async def certificates(self) -> list[tuple[str, Erasure]]:
@@ -848,7 +848,7 @@ class ForgetActs:
     async def erase_named(
         self, people: Sequence[tuple[str, NamedPerson]], *, source: str, again: Collection[str], now: float
     ) -> list[int]:
-        """Do what events of a source ask for people, each with its message; return for each how many ids are erased."""
+        """Execute the requests in events of a source, each with its message; return the erased ids of each."""
         counts = []
         for at in range(0, len(people), _PEOPLE_AT_ONCE):
             some = [(self._number(), unpersonal_id(id_), whom) for id_, whom in people[at : at + _PEOPLE_AT_ONCE]]
@@ -868,7 +868,7 @@ class ForgetActs:
         return counts
 
     async def _asked(self, number: str, whom: NamedPerson, source: str, reference: str, now: float) -> None:
-        """Keep a no, or that somebody asks what is kept of them; nothing is erased."""
+        """Store an opt-out or an access request, without an erasure."""
         by, target = _source(source), f"reference {reference}"
         if whom.wish == "suppress":
             await self._forgetting.suppress(whom, now=now)
@@ -881,12 +881,12 @@ class ForgetActs:
         await self._audit.note(by, AuditAction.ACCESS_ASKED, target=target, after=todo)
 
     async def note_lifted(self, lifted: Sequence[Lifted], *, source: str) -> None:
-        """Write into the audit log which nos a yes lifted, by digest: about whom they were, and who had said them."""
+        """Write cancelled opt-outs to the audit log, by digest of the person and of the author."""
         hour = int(self._audit.clock() // HOUR_S)
         if hour != self._hour:
             self._hour, self._lines = hour, 0
         self._lines += 1
-        if self._lines <= _MAX_LIFTED_LINES:  # a page may say yes and no without end
+        if self._lines <= _MAX_LIFTED_LINES:  # a page may opt in and out endlessly
             shown = ", ".join(f"{each.key} by {each.said_by or 'nobody'}" for each in lifted[:_SHOWN_LIFTED])
             more = f" and {len(lifted) - _SHOWN_LIFTED} more" if len(lifted) > _SHOWN_LIFTED else ""
             await self._audit.note(_source(source), AuditAction.LIFTED, target=shown + more, before="no", after="yes")

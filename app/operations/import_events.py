@@ -1,4 +1,7 @@
-"""Import history: events of files, and rows of a warehouse, each batch committed before the next, and resumable."""
+"""Import history: events of files, and rows of a warehouse.
+
+Each batch is committed before the next, and imports are resumable.
+"""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
@@ -26,18 +29,18 @@ from app.source.event_files import read_event_file
 from app.source.named_sources import events_of, held_back
 from app.warehouse import open_rows, temporary_folder
 
-#: So many rows, or events of a file, share one commit.
+#: The number of rows, or events of a file, in a commit.
 _BATCH: Final = 1_000
-#: What a record of a row has beside it.
+#: The members of a row's record except its body.
 _AROUND: Final[dict[str, Any]] = {"method": "ROW", "headers": {}, "query": {}, "ip": None}
 
-#: Takes events and `now`, and returns what became of them.
+#: Commits events and returns the receipt.
 Take: TypeAlias = Callable[[Intake], Awaitable[Receipt]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowSelection:
-    """Which rows are imported, and as whose."""
+    """The rows to import, and their source."""
 
     where: str
     query: str | None
@@ -46,37 +49,37 @@ class RowSelection:
 
     @property
     def identity(self) -> str:
-        """What the state of this import is kept under. An address may hold a password, so it is a digest."""
+        """Return the key of this import's state: a digest, because an address may contain a password."""
         return sha256(orjson.dumps([self.where, self.query, self.cursor, self.source])).hexdigest()[:24]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileOptions:
-    """How events of files are imported."""
+    """Options for events of files."""
 
-    #: None keeps what the presets say.
+    #: `None`: the presets decide.
     action_source: str | None
-    #: Unix seconds; older events are skipped. None takes all.
+    #: Unix seconds; older events are skipped. `None` imports all.
     since: float | None
-    #: Take files from their beginning, whatever earlier runs did of them.
+    #: Import files from their start, regardless of earlier runs.
     again: bool
-    #: Who made the events of the source `default` is known by a secret.
+    #: The author of the events of the source `default` is authenticated by a secret.
     is_trusted: bool = True
 
 
 class ImportedBefore(NamedTuple):
-    """How much of a file earlier runs have imported."""
+    """The progress of earlier runs in a file."""
 
     file: str
-    #: When they ended, Unix seconds.
+    #: The end of the last run, Unix seconds.
     at: float
-    #: So many were read, from its beginning.
+    #: The number of events that were read from the start.
     events: int
-    #: Nothing of the file was left to do.
+    #: The whole file was already imported.
     whole: bool
 
     def __str__(self) -> str:
-        """Say what was imported before, and what was done about it."""
+        """Return a sentence about the earlier import, and its effect on this run."""
         read = f"{self.file}: imported before, {at_second(self.at)}: {count_of(self.events, 'event')}"
         if not self.whole:
             return f"{read}. This run continued after them"
@@ -94,7 +97,7 @@ class ImportSummary:
     before: list[ImportedBefore] = field(default_factory=list)
 
     def add(self, events: tuple[EventReceipt, ...]) -> None:
-        """Count what became of some events."""
+        """Count the outcomes of some events."""
         for line in (line for event in events for line in event.deliveries):
             self.outcomes[line.outcome] += 1
             if line.reason:
@@ -102,10 +105,10 @@ class ImportSummary:
 
 
 class ImportActs:
-    """Imports events. Every act may raise OutboxUnavailable."""
+    """Imports events. Every method may raise OutboxUnavailable."""
 
     def __init__(self, shared: SharedValues, take: Take, audit: Audit, *, is_dry: bool) -> None:
-        """Take where it is kept how far an import came, and what commits events. `is_dry`: it only judges them."""
+        """Use the store of progress, and the function that commits events. `is_dry`: events are only previewed."""
         self._shared = shared
         self._take = take
         self._audit = audit
@@ -119,14 +122,14 @@ class ImportActs:
         *,
         on_progress: Callable[[Path, int], object],
     ) -> ImportSummary:
-        """Import events of files; return what became of them. `on_progress` is told how many bytes are read."""
+        """Import events of files; return the outcomes. `on_progress` gets the number of read bytes."""
         async with self._noted(person, count_of(len(files), "file")) as summary:
             for file in files:
                 await self._import_file(file, options, summary, on_progress)
         return summary
 
     async def import_rows(self, person: Person, asked: RowSelection, source: NamedSource) -> ImportSummary:
-        """Import the rows that are new; return what became of them. Raises WarehouseError."""
+        """Import the new rows; return the outcomes. Raises WarehouseError."""
         async with self._noted(person, f"rows for source {source.name}") as summary:
             async for receipt in self.new_rows(asked, source):
                 summary.add(receipt.events)
@@ -134,7 +137,7 @@ class ImportActs:
 
     @asynccontextmanager
     async def _noted(self, person: Person, target: str) -> AsyncIterator[ImportSummary]:
-        """Write into the audit log what was imported, also where it ends early."""
+        """Write the import to the audit log, even if it ends early."""
         summary = ImportSummary()
         try:
             yield summary
@@ -160,9 +163,9 @@ class ImportActs:
     async def _batches(
         self, file: Path, done: int, options: FileOptions, summary: ImportSummary
     ) -> AsyncIterator[tuple[int, int]]:
-        """Yield after each step how many events are done, and how many bytes of the file are read.
+        """Yield the number of finished events, and of read bytes, after each step.
 
-        What an earlier run has `done` is stepped over.
+        The events that an earlier run has `done` are skipped.
         """
         with file.open("rb") as stream:
             events = read_event_file(stream, clock=self._audit.clock, is_live=False)
@@ -172,17 +175,17 @@ class ImportActs:
                 placed = [each.told_in(f"{file}: ") if isinstance(each, EventRefused) else each for each in batch]
                 wanted = [event for event in placed if _is_wanted(event, now, options.since)]
                 summary.skipped += len(batch) - len(wanted)
-                # as their door would: what it received before is known again
+                # Like their endpoint, so that events received before are recognised as duplicates.
                 intake = Intake(wanted, now, is_trusted=options.is_trusted, is_relayed=True)
                 summary.add((await self._take(intake)).events)
                 done += len(batch)
                 yield done, stream.tell()
 
     async def new_rows(self, asked: RowSelection, source: NamedSource) -> AsyncIterator[Receipt]:
-        """Yield what became of each batch of rows that are new.
+        """Yield the receipt of each batch of new rows.
 
-        How far it came is written once a batch is committed. A crash in between has it read the batch again, whose
-        events are known by their ids. Raises WarehouseError.
+        The progress is stored after the commit of a batch. A crash in between repeats the batch, whose events are
+        recognised by their ids. Raises WarehouseError.
         """
         if source.reshape is None:
             raise WarehouseError(
@@ -208,7 +211,7 @@ class ImportActs:
 
 
 class _Progress:
-    """How far it came, as the outbox keeps it. What is written with a batch does not grow with what was imported."""
+    """The progress in the outbox. A write for a batch does not grow with the imported rows."""
 
     def __init__(self, shared: SharedValues, identity: str) -> None:
         self._shared = shared
@@ -217,9 +220,10 @@ class _Progress:
         self._state = RowsImported(at=0)
 
     async def begin(self, now: float, *, keeps_state: bool) -> tuple[str | None, frozenset[str]]:
-        """Return the cursor that was reached, None at first, and the digests of the rows that have it.
+        """Return the last cursor, `None` at first, and the digests of the rows with that cursor.
 
-        With `keeps_state` it is written that it goes on, so that retention leaves it; what a crash left is taken away.
+        With `keeps_state` the start is recorded, so that retention keeps the state, and leftovers of a crash are
+        deleted.
         """
         self._state = replace(await self._head.read(self._shared) or self._state, at=now)
         parts = await self._digests.read_all(self._shared)
@@ -230,7 +234,7 @@ class _Progress:
         return self._state.cursor, frozenset(row for name in parts.keys() & wanted for row in parts[name])
 
     async def reached(self, cursor: str, digests: Collection[str], now: float) -> None:
-        """Write that all rows up to this one are committed, of which these, that are new, have its cursor."""
+        """Record that all rows up to this cursor are committed; `digests` are the new rows with the cursor."""
         before, end = self._state, self._state.end
         if digests:
             await self._digests.of(str(end)).write(self._shared, tuple(digests))
@@ -250,7 +254,7 @@ def _digest(row: str) -> str:
 
 
 def _identity(file: Path, options: FileOptions) -> str:
-    """Name this import of this file: the same content and options go on where they stopped."""
+    """Return the key of a file's import: an import with the same content and options continues the earlier one."""
     digest = sha256(f"{file.stat().st_size} {options.action_source}".encode())
     with file.open("rb") as stream:
         digest.update(stream.read(65_536))
@@ -258,7 +262,7 @@ def _identity(file: Path, options: FileOptions) -> str:
 
 
 def _is_wanted(event: Event | EventRefused, now: float, since: float | None) -> bool:
-    """Return whether an event is young enough; one that could not be read is to be told."""
+    """Return whether an event is recent enough; unreadable events are reported in any case."""
     if since is None or isinstance(event, EventRefused):
         return True
     told_at = unix_seconds(event.get("timestamp"))

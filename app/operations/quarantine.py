@@ -71,7 +71,7 @@ def _read_flag(value: object) -> object:
 
 
 class PreviewParams(QuarantineFilters):
-    """The same, in an address, where a flag is a text."""
+    """The same parameters in an address, in which a flag is a text."""
 
     all: Annotated[bool, BeforeValidator(_read_flag)] = Field(
         default=False, strict=True, description="Everything, in place of a filter."

@@ -30,16 +30,16 @@ from app.source import Arrival, Intake, read_event
 from app.warehouse import open_rows, temporary_folder
 
 _BATCH_ROWS: Final = 1_000
-#: Of each reason so many orders are named.
+#: Maximum number of listed orders for each reason.
 _NAMED: Final = 1_000
 
 
 @dataclass(slots=True, kw_only=True)
 class SentMissing:
-    """What became, or would become, of orders that were missing."""
+    """The results for missing orders, or the preview."""
 
     outcomes: Counter[tuple[Outcome, str]] = field(default_factory=Counter)
-    #: Ids of those that may not be sent, by why.
+    #: Ids of orders that may not be sent, by reason.
     unsent: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     @property
@@ -47,7 +47,7 @@ class SentMissing:
         return sum(count for (outcome, _), count in self.outcomes.items() if outcome is Outcome.ENQUEUED)
 
     def json(self) -> dict[str, Any]:
-        """Return the figures as a dict that can be written as JSON."""
+        """Return the figures for JSON."""
         outcomes = [
             {"outcome": outcome.value, "reason": reason, "count": n} for (outcome, reason), n in self.outcomes.items()
         ]
@@ -56,13 +56,13 @@ class SentMissing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
-    """Orders that were never received, and by what permission they may be sent."""
+    """Orders that were never received, and the permission to send them."""
 
     #: The file or address of the shop's orders, and the query.
     rows: tuple[str, str | None]
     compared: Reconciliation
     orders: MissingOrders
-    #: The column that must say yes; None: `words` say why nobody needs to be asked.
+    #: The column with the opt-in; `None`: `words` explain why no consent is needed.
     consent: str | None
     words: str
     source: str
@@ -70,7 +70,7 @@ class Missing:
 
 
 class OrderActs:
-    """Compares orders, and sends missing ones. Every act may raise WarehouseError and OutboxUnavailable."""
+    """Compares orders, and sends missing ones. Every method may raise WarehouseError and OutboxUnavailable."""
 
     def __init__(self, outbox: Outbox, audit: Audit) -> None:
         self._outbox = outbox
@@ -88,9 +88,10 @@ class OrderActs:
         on_verdict: Callable[[OrderVerdict], object] = lambda _: None,
         is_strange: bool = False,
     ) -> Reconciliation:
-        """Return where each order of the shop went: see `reconciled`, whose arguments these are.
+        """Return the state of each order of the shop: see `reconciled`, which has the same arguments.
 
-        The audit log names neither: an address may hold a password, and a file's name a person's.
+        The audit log has neither address nor file name: an address may contain a password, and a file name a person's
+        name.
         """
         what = await asyncio.to_thread(_described, where)
         try:
@@ -113,14 +114,14 @@ class OrderActs:
     async def send_missing(
         self, person: Person, missing: Missing, accept: Callable[[Intake], Awaitable[Receipt]]
     ) -> SentMissing:
-        """Send missing orders that may be sent; return what became of all. `accept` commits their events."""
+        """Send the permitted missing orders; return the results of all. `accept` commits their events."""
         sent = await self.judge_missing(missing, accept)
         why = missing.words or f"permitted by the column {missing.consent}"
         await self._audit.note(person, AuditAction.MISSING_SENT, target=why, after=str(sent.enqueued))
         return sent
 
     async def judge_missing(self, missing: Missing, take: Callable[[Intake], Awaitable[Receipt]]) -> SentMissing:
-        """Return what becomes of missing orders once `take` has those that may be sent."""
+        """Return the results for missing orders, with the permitted ones passed to `take`."""
         sent, left = SentMissing(), set(missing.orders.ids)
         (where, query), columns = missing.rows, missing.compared.columns
         with temporary_folder() as folder, open_rows(where, folder, query=query) as table:

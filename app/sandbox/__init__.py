@@ -1,4 +1,4 @@
-"""A stand-in for Pinterest's endpoint that judges as strictly as Pinterest's schema, for demo and tests."""
+"""A simulation of Pinterest's endpoint that is as strict as Pinterest's schema, for demo and tests."""
 
 from app.sandbox.ads_api import Account
 from app.sandbox.endpoint import create_sandbox

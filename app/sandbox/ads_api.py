@@ -1,4 +1,4 @@
-"""Pinterest's reading API, worked out of the events that the sandbox has recorded; as strict as its schema."""
+"""Pinterest's reading API, computed from the sandbox's recorded events; as strict as its schema."""
 
 import re
 import secrets
@@ -25,12 +25,12 @@ _LASTS_S: Final = 2_592_000
 
 
 class TokensGiven:
-    """The refresh and access tokens that hold, and what is given for them."""
+    """The valid refresh and access tokens, and their renewal."""
 
     def __init__(self, first: SecretStr | None, clock: Callable[[], float]) -> None:
-        """Take the refresh token that is the first; with None any refresh token and any access token will do."""
+        """Use the first refresh token; with `None` all refresh and access tokens are accepted."""
         self._takes_any = first is None
-        #: The newest, and the one that it was given for, which holds until the newest is used.
+        #: The newest token, and its predecessor, which is valid until the newest is used.
         self._refresh_tokens = [first.get_secret_value()] if first else []
         self._expires_at: dict[str, float] = {}
         self._scopes: dict[str, str] = {}
@@ -40,11 +40,11 @@ class TokensGiven:
         return self._takes_any or self._expires_at.get(access_token, 0) > self._clock()
 
     def may(self, scope: str, access_token: str) -> bool:
-        """Return whether an access token has a scope; one that was not given out here has all."""
+        """Return whether an access token has a scope; a token from elsewhere has all scopes."""
         return scope in re.split("[, ]", self._scopes.get(access_token, scope))
 
     async def give(self, request: Request) -> Response:
-        """Take a refresh token for new ones: 401 for who asks, 400 for what is asked."""
+        """Exchange a refresh token for new tokens: 401 for a wrong client, 400 for a wrong request."""
         if not _is_signed(request.headers.get("authorization", "")):
             return error(401)
         form = {name: values[0] for name, values in parse_qs((await request.body()).decode("utf-8", "replace")).items()}
@@ -80,7 +80,7 @@ def _is_signed(header: str) -> bool:
 
 _DAY: Final = r"\d{4}-\d\d-\d\d"
 _WINDOW: Final = "0|1|7|14|30|60"
-#: Of a route: parameter -> whether it must be given, and what it may be.
+#: By route: parameter -> whether it is required, and its pattern.
 _EQS: Final = {
     "lookback_period": (True, "1d|14d"),
     "source_platform": (False, "WEB|MOBILE(_ANDROID|_IOS)?|OFFLINE|PINTEREST_(WEB|ANDROID|IOS)|POINT_OF_SALE"),
@@ -97,7 +97,7 @@ _ANALYTICS: Final = {
     "conversion_report_time": (False, "TIME_OF_AD_ACTION|TIME_OF_CONVERSION"),
     "reporting_timezone": (False, "PINTEREST_TIME_ZONE|AD_ACCOUNT_TIME_ZONE"),
 }
-#: Quality component -> the part of an event that shows it, and the member there.
+#: Quality component -> the part of an event, and the member in it.
 _SHOWN_BY: Final = {
     "external_event_id": ("", "event_id"),
     "hashed_email": ("user_data", "em"),
@@ -120,26 +120,26 @@ _KEPT: Final = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """The ad account whose events the sandbox takes, and what it asks of calls."""
+    """The ad account of the sandbox, and its requirements for calls."""
 
-    #: None takes any.
+    #: `None` accepts all.
     ad_account_id: str | None = None
-    #: None takes any that is not empty.
+    #: `None` accepts all that are not empty.
     token: SecretStr | None = None
-    #: The advertiser's own, beside the standard ones.
+    #: The advertiser's own names, in addition to the standard ones.
     event_names: Collection[str] = ()
-    #: By which access tokens to its figures are given out; None: any access token will do.
+    #: The refresh token for access tokens to the figures; `None`: all access tokens are accepted.
     refresh_token: SecretStr | None = None
-    #: Of its days, such as `America/Los_Angeles`; "": it has none.
+    #: The time zone of its days, such as `America/Los_Angeles`; "": none.
     time_zone: str = ""
-    #: Of its figures; beyond: 429.
+    #: The rate limit of its figures; above it: 429.
     reads_per_minute: int = 1_000
-    #: Reports that are refused, and requests to delete -> by which status; the ad account itself is "".
+    #: Refused reports, and deletion requests -> their status; the ad account itself is "".
     refused_reports: Mapping[str, int] = field(default_factory=dict)
 
 
 class AdsFigures:
-    """Pinterest, as far as somebody who reads figures can tell."""
+    """Pinterest's reporting API, as a client sees it."""
 
     def __init__(self, record: Record, account: Account, clock: Callable[[], float]) -> None:
         self._record = record
@@ -149,7 +149,7 @@ class AdsFigures:
         self._clock = clock
 
     def routes(self) -> list[Route]:
-        """Return the routes by which figures are read."""
+        """Return the routes of the figures."""
         account = "/v5/ad_accounts/{ad_account_id}"
         return [
             Route(account, self._reading({}, self._account)),
@@ -169,7 +169,10 @@ class AdsFigures:
         return read
 
     def deletion_refusal(self, request: Request, is_change: bool) -> Response | None:  # noqa: FBT001 - see `Refusal`
-        """Check who asks for deletions as `_refusal` does: never by the conversion token; a change needs a scope."""
+        """Check the client of a deletion request as `_refusal` does: the conversion token is refused.
+
+        A change needs a scope.
+        """
         token = token_shown(request)
         if self._own.token is not None and token == self._own.token.get_secret_value():
             return error(401)
@@ -257,7 +260,7 @@ class AdsFigures:
 
 
 def _misasked(asked: Mapping[str, str], known: Mapping[str, tuple[bool, str]]) -> Response | None:
-    """Check the query: each parameter is known and may be what it is, and none is missing."""
+    """Check the query: all parameters are known and valid, and none is missing."""
     for name, value in asked.items():
         if name not in known:
             return error(400, f"Invalid request: {name} is not a parameter of this")

@@ -1,4 +1,4 @@
-"""Pinterest's answers: shapes, codes and words; and who calls the sandbox for whose account."""
+"""Pinterest's responses: forms, codes and messages; and the check of tokens and accounts."""
 
 import re
 from collections.abc import Sequence
@@ -25,14 +25,14 @@ _UNEXPECTED = (0, "Something unexpected happened.")
 
 
 def error(status: int, message: str | None = None, *, retry_after: int | str | None = None) -> Response:
-    """Return the answer that the call failed as a whole; `message` replaces Pinterest's usual one."""
+    """Return the response to a failed call; `message` replaces Pinterest's usual one."""
     code, usual = _ERRORS.get(status, _UNEXPECTED)
     headers = None if retry_after is None else {"Retry-After": str(retry_after)}
     return json_answer({"code": code, "message": message or usual}, status=status, headers=headers)
 
 
 def results(verdicts: Sequence[Verdict]) -> Response:
-    """Return the answer event by event, in order: 200 where all were processed, else 422."""
+    """Return the response with a result for each event, in order: 200 if all were processed, otherwise 422."""
     events = [
         {
             "status": "failed" if verdict.error else "processed",
@@ -49,7 +49,7 @@ def results(verdicts: Sequence[Verdict]) -> Response:
 
 
 def json_answer(body: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Return an HTTP answer with this value as JSON."""
+    """Return a response with this value as JSON."""
     return Response(orjson.dumps(body), status_code=status, headers=headers, media_type="application/json")
 
 
@@ -57,13 +57,13 @@ _ACCOUNT: Final = re.compile(r"[0-9]{1,18}")
 
 
 def token_shown(request: Request) -> str:
-    """Return the access token of a request; "" where it has none."""
+    """Return the access token of a request; "" without one."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token if scheme.lower() == "bearer" else ""
 
 
 def account_refusal(request: Request, ad_account_id: str | None) -> Response | None:
-    """Check the ad account of the path against the one that there is, None means any: 400 or 403."""
+    """Check the ad account in the path against the sandbox's (`None`: any): 400 or 403."""
     asked = request.path_params["ad_account_id"]
     if not _ACCOUNT.fullmatch(asked):
         return error(400, "Invalid request: ad_account_id must be digits, at most 18")
@@ -71,7 +71,7 @@ def account_refusal(request: Request, ad_account_id: str | None) -> Response | N
 
 
 class CutAnswer(Response):
-    """Announces `answer`, sends the half of it and cuts the connection; without an `answer` it only cuts."""
+    """Announces `answer`, sends half of it and cuts the connection; without an `answer` it only cuts."""
 
     def __init__(self, answer: Response | None) -> None:
         super().__init__()
@@ -84,11 +84,11 @@ class CutAnswer(Response):
             half = bytes(self._answer.body)[: len(self._answer.body) // 2]
             await send({"type": "http.response.body", "body": half, "more_body": True})
         _transport(receive).close()
-        await receive()  # http.disconnect: from here on the server takes the connection for lost and adds nothing
+        await receive()  # http.disconnect: from here on the server considers the connection lost and sends no more
 
 
 def instead_of(usual: Response, step: Step) -> Response:
-    """Return what is answered where the sandbox misbehaves so; the usual answer where it does not."""
+    """Return the response of a misbehaviour step, or the usual response."""
     if step.reset or step.half:
         return CutAnswer(usual if step.half else None)
     if step.body is not None:
@@ -97,7 +97,7 @@ def instead_of(usual: Response, step: Step) -> Response:
 
 
 def _transport(receive: Receive) -> Any:
-    """Find the connection below an ASGI call: uvicorn keeps it on the object whose method `receive` is."""
+    """Return the connection below an ASGI call: uvicorn's `receive` is a method of the object with the connection."""
     transport = getattr(getattr(receive, "__self__", None), "transport", None)
     if transport is None:
         raise ConnectionResetError("the sandbox cut the connection")

@@ -1,8 +1,8 @@
-"""Pinterest's endpoints by which a person's conversions are deleted (beta), as strict as its schema.
+"""Pinterest's endpoints for deleting a person's conversions (beta), as strict as its schema.
 
-POST   /v5/ad_accounts/{ad_account_id}/conversion_deletion_requests        ask for it
-GET    /v5/ad_accounts/{ad_account_id}/conversion_deletion_requests        all that were asked for
-GET    /v5/ad_accounts/{ad_account_id}/conversion_deletion_requests/{id}   one of them
+POST   /v5/ad_accounts/{ad_account_id}/conversion_deletion_requests        request a deletion
+GET    /v5/ad_accounts/{ad_account_id}/conversion_deletion_requests        list all requests
+GET    /v5/ad_accounts/{ad_account_id}/conversion_deletion_requests/{id}   return a request
 DELETE /v5/ad_accounts/{ad_account_id}/conversion_deletion_requests/{id}   cancel it, within 72 hours
 """
 
@@ -23,30 +23,30 @@ from starlette.routing import Route
 from app.sandbox.answers import error, instead_of, json_answer
 from app.sandbox.script import Step
 
-#: So long a request can be cancelled; then Pinterest submits it to what deletes.
+#: The time in which a request can be cancelled; then Pinterest submits it.
 CANCELLABLE_S: Final = 259_200
 _KEPT: Final = 1_000
 _MAX_PAGE: Final = 250
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _PARAMETERS: Final = {"bookmark": r".+", "page_size": r"\d{1,3}", "order": "ASCENDING|DESCENDING"}
 
-#: Returns the refusal of a request that must not ask, None where it may; True: it changes something.
+#: Returns the refusal of a request, or `None`; True: the request changes data.
 Refusal = Callable[[Request, bool], Response | None]
 
 
 @dataclass(slots=True, kw_only=True)
 class DeletionRequest:
-    """What was asked for, and when."""
+    """A deletion request, with its time."""
 
     number: int
     ad_account_id: str
-    #: Pinterest does not tell them again; the sandbox shows them.
+    #: Pinterest does not return them; the sandbox shows them.
     targets: dict[str, list[str]] = field(repr=False)
     created_at: float
     cancelled_at: float | None = None
 
     def shown(self, now: float) -> dict[str, Any]:
-        """Return the request as Pinterest tells of it."""
+        """Return the request in Pinterest's format."""
         submitted_at = self.created_at + CANCELLABLE_S
         if self.cancelled_at is not None:
             status, processed_at = "CANCELLED", self.cancelled_at
@@ -63,10 +63,10 @@ class DeletionRequest:
 
 
 class Deletions:
-    """What was asked to be deleted, in memory."""
+    """The deletion requests, in memory."""
 
     def __init__(self, refusal: Refusal, step: Callable[[], Step], clock: Callable[[], float]) -> None:
-        """Take who may ask, and how the sandbox misbehaves this time."""
+        """Use the access check, and the misbehaviour of the sandbox."""
         self._refusal = refusal
         self._step = step
         self._clock = clock
@@ -74,7 +74,7 @@ class Deletions:
         self._asked = 0
 
     def routes(self) -> list[Route]:
-        """Return Pinterest's routes, and the one for people."""
+        """Return Pinterest's routes, and the route for people."""
         path = "/v5/ad_accounts/{ad_account_id}/conversion_deletion_requests"
         return [
             Route(path, self._answering(self._create), methods=["POST"]),
@@ -147,7 +147,7 @@ class Deletions:
 
 
 def _targets(raw: bytes) -> dict[str, list[str]] | str:
-    """Return the targets of a body, or what is wrong with it: no value is quoted."""
+    """Return the targets in a body, or its fault, without quoting values."""
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -166,7 +166,7 @@ def _targets(raw: bytes) -> dict[str, list[str]] | str:
 
 
 def _place(bookmark: str | None) -> int | None:
-    """Return where a page begins; None where the bookmark is none of ours."""
+    """Return the start of a page; `None` if the bookmark is invalid."""
     try:
         return int(b64decode(bookmark or "MA==", validate=True))
     except (NoBase64, ValueError):

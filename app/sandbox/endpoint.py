@@ -1,12 +1,12 @@
-"""The sandbox as a web application: Pinterest's endpoint under `/v5`, what people look at and set beside it.
+"""The sandbox as a web application: Pinterest's endpoint under `/v5`, and pages and settings for people.
 
 POST /v5/ad_accounts/{ad_account_id}/events   Pinterest's endpoint
 GET  /v5/ad_accounts/{ad_account_id}...       its figures: see `ads_api.py`
 GET  /                                        exact counts
-GET  /events  /duplicates  /calls             the newest, newest first (?limit=, /events also ?event_id=)
-GET  /deletions                               what was asked to be deleted: see `deletions.py`
+GET  /events /duplicates /calls               the newest, newest first (?limit=, /events also ?event_id=)
+GET  /deletions                               deletion requests: see `deletions.py`
 PUT  /script                                  misbehave: see `script.py`; `{"steps": []}` ends it
-PUT  /clock                                   `{"ahead_s": 259200}`: its clock is so far ahead from now on
+PUT  /clock                                   `{"ahead_s": 259200}`: move its clock ahead
 """
 
 import asyncio
@@ -41,9 +41,9 @@ def create_sandbox(
     remembered: int = REMEMBERED,
     clock: Callable[[], float] = time.time,
 ) -> Starlette:
-    """Make the application, to be served alone or mounted.
+    """Create the application, to be served alone or mounted.
 
-    `path` keeps what was received across restarts; of `remembered` events it is known when they come again.
+    `path` stores received events across restarts; duplicates are recognised among the last `remembered` events.
     """
     sandbox = Sandbox(account or Account(), Record(path=path, remembered=remembered), max_body_bytes, clock)
 
@@ -69,7 +69,7 @@ def create_sandbox(
 
 
 class Sandbox:
-    """Pinterest, as far as a destination can tell."""
+    """Pinterest, as a destination sees it."""
 
     def __init__(self, account: Account, record: Record, max_body_bytes: int, clock: Callable[[], float]) -> None:
         self.record = record
@@ -84,7 +84,7 @@ class Sandbox:
         )
 
     async def receive(self, request: Request) -> Response:
-        """Take a call of Pinterest's endpoint: misbehave as told, else judge it."""
+        """Handle a call of Pinterest's endpoint: misbehave according to the script, or validate the events."""
         raw = await request.body()
         body = _parsed(raw)
         step = self._script.next(_event_ids(body)) or _AS_USUAL
@@ -154,7 +154,7 @@ class Sandbox:
         return json_answer(self.record.calls(limit=_limit(request)))
 
     async def take_script(self, request: Request) -> Response:
-        """Follow new orders from now on."""
+        """Replace the script."""
         try:
             orders = Orders.model_validate_json(await request.body())
         except ValidationError as exc:
@@ -164,7 +164,7 @@ class Sandbox:
         return Response(status_code=204)
 
     async def take_clock(self, request: Request) -> Response:
-        """Be so far ahead of the machine's clock from now on, for what takes days."""
+        """Move the clock ahead of the machine's clock, to test processes that take days."""
         asked = _parsed(await request.body())
         ahead_s = asked.get("ahead_s") if isinstance(asked, dict) else None
         if not isinstance(ahead_s, int | float) or isinstance(ahead_s, bool):
@@ -174,7 +174,7 @@ class Sandbox:
 
 
 def _parsed(raw: bytes) -> Any:
-    """Read JSON; None where it cannot be read."""
+    """Parse JSON; `None` if it is invalid."""
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -182,7 +182,7 @@ def _parsed(raw: bytes) -> Any:
 
 
 def _event_ids(body: Any) -> list[str]:
-    """Return one id an event, as far as the call can be read."""
+    """Return the id of each event, as far as the call is readable."""
     events = body.get("data") if isinstance(body, dict) else None
     members = events if isinstance(events, list) else []
     return [str(event.get("event_id")) if isinstance(event, dict) else "" for event in members]

@@ -1,15 +1,16 @@
-"""Pinterest's verdict on events: what refuses the whole call, what refuses one event, what is only a warning.
+"""Pinterest's validation of events: faults of a whole call, faults of an event, and warnings.
 
 `make pinterest-schema` writes `conversions.json` from Pinterest's description. It is compiled into small checks, which
-take a JSON value each and return what is wrong with it. A rule that is not known here stops the import: the sandbox is
-never less strict than a newer description.
+return the faults of a JSON value. An unknown rule stops the import, so the sandbox is never less strict than a newer
+description.
 
     text(5)("abcdef")                  -> [("", "string of 6 characters is too long, at most 5")]
     closed({"id": text()})({"id": 7})  -> [("id", "integer is not of type 'string'")]
     closed({})({"a": 1})               -> [("", "Additional properties are not allowed ('a' was unexpected)")]
 
-Values are shown by kind and length only: they may be personal. That, and a call of a thousand events, is why no library
-of JSON Schema does it: `jsonschema` quotes the values, and takes 80 µs an event where this takes 4.
+Values are shown by type and length only, because they may be personal. For this reason, and because of the speed for a
+thousand events, no library of JSON Schema is used: `jsonschema` quotes the values, and takes 80 µs for an event, these
+checks 4.
 """
 
 import re
@@ -23,7 +24,7 @@ import orjson
 from app.core.values.event_names import ACTION_SOURCES, EVENT_NAMES
 from app.core.values.times import DAY_S
 
-#: Where inside the value ("" is the value itself), and what is wrong there.
+#: The place inside the value ("" is the value itself), and its fault.
 Problem: TypeAlias = tuple[str, str]
 Check: TypeAlias = Callable[[Any], Sequence[Problem]]
 
@@ -42,7 +43,7 @@ _KINDS = {
 
 
 def text(max_length: int | None = None, *, choices: Collection[str] = ()) -> Check:
-    """Want a string of at most `max_length` characters, one of `choices` where there are any."""
+    """Return the check for a string of at most `max_length` characters, optionally one of `choices`."""
 
     def check(value: Any) -> Sequence[Problem]:
         if type(value) is not str:
@@ -57,7 +58,7 @@ def text(max_length: int | None = None, *, choices: Collection[str] = ()) -> Che
 
 
 def integer(minimum: int = -INT64_MAX - 1, maximum: int = INT64_MAX) -> Check:
-    """Want a whole number within the bounds; neither `1.0` nor `true` is one."""
+    """Return the check for a whole number within the limits; neither `1.0` nor `true` is accepted."""
 
     def check(value: Any) -> Sequence[Problem]:
         if type(value) is not int:
@@ -72,17 +73,17 @@ def integer(minimum: int = -INT64_MAX - 1, maximum: int = INT64_MAX) -> Check:
 
 
 def boolean(value: Any) -> Sequence[Problem]:
-    """Want true or false."""
+    """Check for true or false."""
     return FINE if type(value) is bool else _not_of_type(value, "boolean")
 
 
 def nullable(check: Check) -> Check:
-    """Want null, or what `check` wants."""
+    """Return the check for null, or a value that `check` accepts."""
     return lambda value: FINE if value is None else check(value)
 
 
 def array(item: Check, *, min_items: int = 0, max_items: int | None = None) -> Check:
-    """Want a list of `min_items` to `max_items`, each as `item` wants. Problems do not say at which place."""
+    """Return the check for a list of `min_items` to `max_items` items. Faults do not include the position."""
 
     def check(value: Any) -> Sequence[Problem]:
         if type(value) is not list:
@@ -97,7 +98,7 @@ def array(item: Check, *, min_items: int = 0, max_items: int | None = None) -> C
 
 
 def closed(fields: Mapping[str, Check], *, required: Collection[str] = ()) -> Check:
-    """Want an object of these fields and no others."""
+    """Return the check for an object with only these fields."""
     known = open_object(fields, required=required)
 
     def check(value: Any) -> Sequence[Problem]:
@@ -105,7 +106,7 @@ def closed(fields: Mapping[str, Check], *, required: Collection[str] = ()) -> Ch
         if type(value) is dict and not value.keys() <= fields.keys():
             unexpected = [f"'{key}'" for key in value if key not in fields]
             named = f"{', '.join(unexpected)} {'was' if len(unexpected) == 1 else 'were'}"
-            # as Pinterest words it (woocommerce/pinterest-for-woocommerce issue 967)
+            # Pinterest's wording (woocommerce/pinterest-for-woocommerce issue 967)
             return [*problems, ("", f"Additional properties are not allowed ({named} unexpected)")]
         return problems
 
@@ -113,7 +114,7 @@ def closed(fields: Mapping[str, Check], *, required: Collection[str] = ()) -> Ch
 
 
 def open_object(fields: Mapping[str, Check], *, required: Collection[str] = ()) -> Check:
-    """Want an object whose known fields are right; others are ignored."""
+    """Return the check for an object with valid known fields; others are ignored."""
 
     def check(value: Any) -> Sequence[Problem]:
         if type(value) is not dict:
@@ -131,8 +132,8 @@ def _not_of_type(value: Any, wanted: str) -> Sequence[Problem]:
     return [("", f"{_KINDS[type(value)]} is not of type '{wanted}'")]
 
 
-#: Members that Pinterest accepts and no available description lists, by the path of their object. `[]` is a member of
-#: a list. No description has `advertiser_tracking_enabled`, which Segment and RudderStack send: it is refused.
+#: Members that Pinterest accepts but no available description lists, by the path of their object. `[]` is a member of a
+#: list. No description has `advertiser_tracking_enabled`, which Segment and RudderStack send: it is refused.
 UNLISTED: Final[Mapping[tuple[str, ...], Mapping[str, Any]]] = {}
 #: The members that identify a person. 5.23 requires them in the schema, 5.28 only in its prose.
 _IDENTIFIERS: Final = [
@@ -141,7 +142,7 @@ _IDENTIFIERS: Final = [
     {"required": ["client_ip_address", "client_user_agent"]},
 ]
 
-#: Type -> the rules that its check knows; "wrapped" refers to another schema, and may require sets of members.
+#: Type -> the rules that its check supports; "wrapped" refers to another schema, and may require sets of members.
 _KNOWN_RULES: Final = {
     "array": {"items", "minItems", "maxItems"},
     "boolean": set[str](),
@@ -153,9 +154,9 @@ _KNOWN_RULES: Final = {
 
 
 def compile_schema(schema: Mapping[str, Any], others: Mapping[str, Any]) -> Check:
-    """Return the check that a schema asks for; `others` are those that it may refer to by name.
+    """Return the check of a schema; `others` are schemas that it may refer to by name.
 
-    Raises ValueError where it has a type or a rule that no check knows.
+    Raises ValueError for an unknown type or rule.
     """
     if "$ref" in schema:
         return compile_schema(others[schema["$ref"].rpartition("/")[2]], others)
@@ -201,7 +202,7 @@ def _identified(fields: Check, choices: Sequence[Mapping[str, Any]]) -> Check:
 
 
 def description() -> dict[str, Any]:
-    """Return Pinterest's description, with the identifiers that it requires and the members that it does not list."""
+    """Return Pinterest's description, with the required identifiers and the unlisted members."""
     found: dict[str, Any] = orjson.loads(Path(__file__).with_name("conversions.json").read_bytes())
     user_data = {"$ref": "#/components/schemas/ConversionEventsUserDataProperties"}
     event_schema(found)["properties"]["user_data"] = {"allOf": [user_data], "anyOf": _IDENTIFIERS}
@@ -214,7 +215,7 @@ def description() -> dict[str, Any]:
 
 
 def resolved(schema: Any, described: Mapping[str, Any]) -> Any:
-    """Return the schema with its members, to which `$ref` or an `allOf` of one member refers."""
+    """Return the schema that `$ref` or a single `allOf` refers to."""
     while "$ref" in schema or "allOf" in schema:
         reference = schema if "$ref" in schema else schema["allOf"][0]
         schema = described["components"]["schemas"][reference["$ref"].rpartition("/")[2]]
@@ -222,7 +223,7 @@ def resolved(schema: Any, described: Mapping[str, Any]) -> Any:
 
 
 def event_schema(described: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a description asks of one event."""
+    """Return the schema of an event in a description."""
     event: dict[str, Any] = described["components"]["schemas"]["ConversionEvents"]["properties"]["data"]["items"]
     return event
 
@@ -234,14 +235,14 @@ def _hashed(schemas: Mapping[str, Any]) -> tuple[str, ...]:
 
 _SCHEMAS: Final = description()["components"]["schemas"]
 CONVERSION_EVENT: Final = compile_schema(event_schema(description()), _SCHEMAS)
-#: The members of user_data that hold SHA-256 digests: all that are lists.
+#: The members of user_data with SHA-256 digests: all lists.
 HASHED: Final = _hashed(_SCHEMAS)
 
 
 MAX_EVENTS = 1_000
 #: Pinterest refuses older events (seen as status 422).
 MAX_AGE_S = 7 * DAY_S
-#: Ours: Pinterest does not say how far ahead a clock may be.
+#: Pinrelay's choice: Pinterest does not document how far ahead a clock may be.
 MAX_AHEAD_S = 300
 
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -250,18 +251,19 @@ _CALL = closed({"data": array(lambda _event: (), min_items=1, max_items=MAX_EVEN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What Pinterest says of one event of a call that it could read."""
+    """Pinterest's result for an event in a readable call."""
 
-    #: Why the event failed; "" where it was processed.
+    #: Why the event failed; "" if it was processed.
     error: str
-    #: "" where there is nothing to remark.
+    #: "" without a warning.
     warning: str
 
 
 def judge(event: Any, now: float, *, event_names: Collection[str] = ()) -> list[str]:
-    """Return everything for which Pinterest would refuse this event; [] is a good one.
+    """Return all reasons for which Pinterest would reject this event; [] for a valid event.
 
-    `event_names` are the advertiser's own beside the 22 standard ones. Warnings are not problems: see `verdict`.
+    `event_names` are the advertiser's own, in addition to the 22 standard ones. Warnings are not included: see
+    `verdict`.
     """
     problems = schema_problems(event)
     if problems:
@@ -271,9 +273,9 @@ def judge(event: Any, now: float, *, event_names: Collection[str] = ()) -> list[
 
 
 def call_problem(body: Any) -> str | None:
-    """Return why the whole call is refused (status 400): its shape, or the first faulty event; None where it is not.
+    """Return why the whole call is refused (status 400): its form, or the first invalid event; otherwise `None`.
 
-    Like Pinterest's, the answer does not tell which event it was.
+    Like Pinterest's response, the message does not identify the event.
     """
     problems = _worded(_CALL(body))
     if problems:
@@ -282,12 +284,12 @@ def call_problem(body: Any) -> str | None:
 
 
 def schema_problems(event: Any) -> list[str]:
-    """Return where an event breaks the schema: `custom_data.value: integer is not of type 'string'`."""
+    """Return the schema violations of an event: `custom_data.value: integer is not of type 'string'`."""
     return _worded(CONVERSION_EVENT(event))
 
 
 def verdict(event: dict[str, Any], now: float, *, event_names: Collection[str] = ()) -> Verdict:
-    """Judge an event that keeps to the schema."""
+    """Return the result for an event that conforms to the schema."""
     user_data = event["user_data"]
     unhashed = [name for name in HASHED if not all(map(_SHA256.fullmatch, user_data.get(name, ())))]
     return Verdict(

@@ -1,6 +1,6 @@
-"""What the sandbox received, for inspection: counts for ever, the newest events and calls in full.
+"""The received data, for inspection: permanent counts, and the newest events and calls in full.
 
-Memory is bounded: whether an event came before is known of the newest `remembered` of them at least.
+Memory is bounded: duplicates are recognised among at least the newest `remembered` events.
 """
 
 import os
@@ -13,28 +13,30 @@ from typing import Any
 
 import orjson
 
-#: Each takes some 100 bytes, and up to twice as many are remembered.
+#: Each entry takes some 100 bytes, and up to twice as many are stored.
 REMEMBERED = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedCall:
-    """One request, and how it was answered."""
+    """A request with the result of its response."""
 
     at: float
-    #: None where the connection was cut.
+    #: `None` if the connection was cut.
     status: int | None
-    #: In the request, as far as it could be read.
+    #: The number of events in the request, as far as it was readable.
     events: int
-    #: Processed and kept.
+    #: Processed and stored events.
     recorded: int
     test: bool
 
 
 class Record:
-    """Counts and keeps. With a `path`, recorded events are appended there (NDJSON) and counted again at the next start.
+    """Counts and stores events.
 
-    A line is written before the call is answered, so that a killed process has counted what it confirmed.
+    With a `path`, recorded events are appended there (NDJSON) and counted again at the next start.
+
+    A line is written before the response, so that a killed process has counted all confirmed events.
     """
 
     def __init__(self, *, keep: int = 1_000, remembered: int = REMEMBERED, path: Path | None = None) -> None:
@@ -54,27 +56,30 @@ class Record:
         self._file = path.open("ab", buffering=0) if path else None
 
     def add(self, events: Sequence[dict[str, Any]]) -> None:
-        """Count and keep events that were processed, in their order."""
+        """Count and store processed events, in order."""
         if self._file and events:
             self._file.write(b"".join(orjson.dumps(event) + b"\n" for event in events))
         for event in events:
             self._count(event)
 
     def called(self, call: RecordedCall) -> None:
-        """Keep that a call was made and answered."""
+        """Record a call with its response."""
         self._calls.append(call)
         self._statuses["cut" if call.status is None else str(call.status)] += 1
         self._counts["calls"] += 1
         self._counts["test_calls"] += call.test
 
     def state(self) -> dict[str, Any]:
-        """Return the counts. A duplicate repeats (event_id, event_name); Pinterest counts an offline one twice."""
+        """Return the counts.
+
+        A duplicate repeats (event_id, event_name); Pinterest counts an offline duplicate twice.
+        """
         counts = {name: self._counts[name] for name in ("received", "duplicates", "offline_duplicates")}
         calls = {name: self._counts[name] for name in ("calls", "test_calls")}
         return {**counts, **calls, "by_status": dict(self._statuses), "by_event_name": dict(self._names)}
 
     def events(self, *, limit: int, event_id: str | None = None) -> list[dict[str, Any]]:
-        """Return the newest kept events, newest first."""
+        """Return the newest stored events, newest first."""
         found = (event for event in reversed(self._events) if event_id in (None, event["event_id"]))
         return [event for event, _ in zip(found, range(limit), strict=False)]
 
@@ -103,7 +108,7 @@ class Record:
         self._names[event["event_name"]] += 1
 
     def _restore(self, path: Path) -> None:
-        """Count what is in the file, and cut off a last line that a crash left unfinished."""
+        """Count the events in the file, and remove an incomplete last line of a crash."""
         if not path.exists():
             return
         whole = 0

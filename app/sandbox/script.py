@@ -1,4 +1,4 @@
-"""How the sandbox misbehaves when told to: a list of steps, the first that applies to a call decides it.
+"""Scripted misbehaviour of the sandbox: a list of steps, of which the first that applies to a call decides.
 
 [{"status": 429, "retry_after": 1, "times": 2},         the first two calls; then as usual
  {"reset": true, "probability": 0.1, "times": null},    a tenth of all calls, for ever
@@ -17,9 +17,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 @lru_cache(maxsize=64)
 def compiled(pattern: str) -> Any:
-    """Compile a pattern of an order: RE2 takes time in proportion to the text, whoever wrote it.
+    """Compile a pattern of a script with RE2, whose time is linear in the text for any pattern.
 
-    Raises ValueError where it is none, or where RE2 is not installed: the rest of the sandbox does without.
+    Raises ValueError if the pattern is invalid or RE2 is not installed; the rest of the sandbox works without RE2.
     """
     try:
         import re2  # noqa: PLC0415 - of the extra `sandbox`
@@ -27,7 +27,7 @@ def compiled(pattern: str) -> Any:
         message = "a pattern needs RE2, of the extra `sandbox`: pip install 'pinrelay[sandbox]'"
         raise ValueError(message) from exc
     options = re2.Options()
-    options.log_errors = False  # a faulty pattern is not also written to standard error
+    options.log_errors = False  # an invalid pattern is not also written to standard error
     try:
         return re2.compile(pattern, options)
     except re2.error as exc:
@@ -41,16 +41,16 @@ def _pattern(text: str) -> str:
 
 
 Pattern = Annotated[str, AfterValidator(_pattern)]
-#: Which calls a step is about: those that send events, or those that ask for deletion.
+#: The calls of a step: those that send events, or those that request deletions.
 CallKind: TypeAlias = Literal["events", "deletions"]
 
 
 class Step(BaseModel):
-    """One kind of misbehaviour, and to which calls it applies."""
+    """A kind of misbehaviour, and the calls that it applies to."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    # What happens
+    # The misbehaviour
     status: int | None = Field(
         default=None, ge=100, le=599, description="answer this, with Pinterest's code and message"
     )
@@ -71,14 +71,14 @@ class Step(BaseModel):
         "has another answer",
     )
 
-    # To which calls
+    # The calls
     to: CallKind = Field(default="events", description="the calls that it is about; deletions have no events")
     probability: float = Field(default=1, ge=0, le=1, description="of applying to a call")
     times: int | None = Field(default=1, ge=1, description="how often it applies; null is for ever")
 
     @property
     def matches(self) -> str | None:
-        """The pattern without which the step does not concern a call."""
+        """Return the pattern that a call must match for the step."""
         return self.reject or self.poison
 
     @model_validator(mode="after")
@@ -96,7 +96,7 @@ class Step(BaseModel):
 
 
 class Orders(BaseModel):
-    """How the sandbox is told to misbehave: the body of `PUT /sandbox/script`."""
+    """A script of misbehaviour: the body of `PUT /sandbox/script`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -105,14 +105,14 @@ class Orders(BaseModel):
 
 
 class Script:
-    """Follows the orders, call by call."""
+    """Executes the script, call by call."""
 
     def __init__(self, orders: Orders) -> None:
         self._rng = Random(orders.seed)  # noqa: S311 - dice of a test double
         self._left = [(step, step.times) for step in orders.steps]
 
     def next(self, event_ids: Sequence[str], to: CallKind = "events") -> Step | None:
-        """Return which step applies to a call with these events, and use it up; None where it goes as usual."""
+        """Return the step for a call with these events, and count its use; `None` for the usual behaviour."""
         for place, (step, times) in enumerate(self._left):
             if times == 0 or step.to != to or not _concerns(step, event_ids) or self._rng.random() >= step.probability:
                 continue

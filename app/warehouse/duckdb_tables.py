@@ -1,4 +1,4 @@
-"""Rows of files and databases: which reader a place needs, and those that DuckDB and its extensions read."""
+"""Rows of files and databases: the choice of a reader by address, and the readers by DuckDB and its extensions."""
 
 import codecs
 import gzip
@@ -18,7 +18,7 @@ import orjson
 from app.errors import SettingsError, WarehouseError
 from app.warehouse.row_tables import ROWS_AT_ONCE, Batch, RowTable, checked
 
-#: How an address begins -> which extensions read it. What begins otherwise is a file of this machine.
+#: Prefix of an address -> the required extensions. Other addresses are files of this machine.
 _READ_BY: Final = {
     "s3://": ("httpfs", "aws"),
     "https://": ("httpfs",),
@@ -31,19 +31,19 @@ _DATABASES: Final = ("mysql://", "sqlite://")
 
 
 def extensions_of(where: str, query: str | None) -> tuple[str, ...]:
-    """Return which extensions an address needs, and a query that names addresses itself."""
+    """Return the extensions for an address, and for a query that contains addresses itself."""
     texts = [where] if query is None else [where, *query.split("'")[1::2]]
     needed = (names for start, names in _READ_BY.items() if any(text.startswith(start) for text in texts))
     return tuple(dict.fromkeys(name for names in needed for name in names))
 
 
 def names_database(where: str) -> bool:
-    """Return whether an address is that of a database, which is read by a query."""
+    """Return whether an address belongs to a database, which needs a query."""
     return where.startswith(_DATABASES)
 
 
 def require_file(name: str) -> None:
-    """Raise WarehouseError where it is no file, or an empty one, without its name: it may be a mistyped address."""
+    """Raise WarehouseError if the file is missing or empty, without its name, which may be a mistyped address."""
     if not os.path.isfile(name):  # noqa: PTH113 - a name that is too long is none, and no error that quotes it
         raise WarehouseError("there is no such file")
     if not os.path.getsize(name):  # noqa: PTH202 - as above
@@ -51,7 +51,7 @@ def require_file(name: str) -> None:
 
 
 def load_extension(duck: Any, name: str) -> None:
-    """Load an extension from its package. Raises SettingsError where there is none for this version of DuckDB."""
+    """Load an extension from its package. Raises SettingsError if there is none for this version of DuckDB."""
     import duckdb  # noqa: PLC0415 - needs the extra
 
     package = find_spec(f"duckdb_extension_{name}")
@@ -65,15 +65,15 @@ def load_extension(duck: Any, name: str) -> None:
     trusted = ssl.get_default_verify_paths().cafile
     if name == "httpfs" and trusted:
         duck.execute(f"SET GLOBAL ca_cert_file = {quoted(trusted)}")
-    if name == "sqlite_scanner":  # whose columns hold anything, whatever they are declared as
+    if name == "sqlite_scanner":  # a column may have values of any type, regardless of its declaration
         duck.execute("SET GLOBAL sqlite_all_varchar = true")
     if name == "aws":
-        with suppress(duckdb.Error):  # there may be no credentials: what is public needs none
+        with suppress(duckdb.Error):  # credentials may be absent: public data needs none
             duck.execute("CREATE SECRET (TYPE s3, PROVIDER credential_chain)")
 
 
 def attach_database(duck: Any, where: str) -> str | None:
-    """Attach the database of an address, and return its catalog; None where it is none of a database.
+    """Attach the database of an address, and return its catalog; `None` for other addresses.
 
     Raises WarehouseError, without the address.
     """
@@ -98,16 +98,16 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-#: Beyond it DuckDB writes into its folder. A file of CSV is read in blocks of 32 MB.
+#: Above it DuckDB writes to its folder. A CSV file is read in blocks of 32 MB.
 _MEMORY: Final = "128MB"
-#: `#` begins no comment: Shopify's orders are named so.
+#: `#` starts no comment, because Shopify's order names begin with it.
 _CSV: Final = (
     "read_csv({}, all_varchar = true, header = true, null_padding = true, comment = '', encoding = '{encoding}')"
 )
-#: Values stay as they stand there: DuckDB's guesses would write an id that looks like a UUID or a date otherwise.
+#: Values are unchanged: DuckDB's type detection would rewrite an id that looks like a UUID or a date.
 _JSON: Final = "read_json({}, maximum_depth = 1, sample_size = -1)"
 _LINES: Final = _JSON.replace(")", ", format = 'newline_delimited')")
-#: The end of a name -> what reads the file; `.gz` may stand behind those of texts.
+#: Suffix of the name -> the reader of the file; text files may also have the suffix `.gz`.
 _READERS: Final = {
     ".csv": _CSV,
     ".tsv": _CSV,
@@ -116,23 +116,23 @@ _READERS: Final = {
     ".jsonl": _LINES,
     ".json": _JSON,
 }
-#: No shop's id, amount or time is longer; a file that packs well may hold texts that no memory does.
+#: Longer than any id, amount or time of a shop; a highly compressed file may have texts that exceed all memory.
 _MOST_CHARACTERS: Final = 1_000
-#: Of the free disk of its folder, what one DuckDB may write; there are two, of which one also keeps tables.
+#: The share of free disk space that a DuckDB may use; there are two, of which one also stores tables.
 ROOM_SHARE: Final = 0.25
 _IS_FULL: Final = "SELECT total_blocks * block_size > getvariable('room_bytes') FROM pragma_database_size()"
 _NO_ROOM: Final = (
     "the rows need more than DuckDB has of memory and of disk in the temporary folder, of which it takes a quarter of "
     "what is free. Split the file, such as by month, or have TMPDIR name a folder with more room"
 )
-#: So many rows are one JSON: of ten thousand DuckDB takes 40 MB more, and no less time.
+#: The number of rows in a JSON text: with ten thousand, DuckDB needs 40 MB more and the same time.
 _APPENDED: Final = 2_000
 _TEXTS: Final = frozenset({"VARCHAR", "JSON"})
-#: What texts are ordered by: numbers and moments as such, other texts behind them.
+#: The order of texts: numbers and times by value, then other texts.
 _GROWING: Final = """
 (coalesce(TRY_CAST({0} AS DOUBLE), epoch(TRY_CAST({0} AS TIMESTAMPTZ)), 'inf'::DOUBLE), CAST({0} AS VARCHAR))
 """
-#: DuckDB loads what it is told to, signed by its makers, and nothing by itself.
+#: DuckDB only loads requested extensions, signed by its makers, and none automatically.
 _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
     "threads": 2,
     "memory_limit": _MEMORY,
@@ -152,12 +152,12 @@ def open_duck(
     room_bytes: int | None = None,
     config: Mapping[str, str | int] = MappingProxyType({}),
 ) -> Iterator[Any]:
-    """Open DuckDB with nothing in it; what it comes to hold lies in `folder`, which is made.
+    """Open an empty DuckDB with its data in `folder`, which is created.
 
-    `only` is the one file beside the folder that it may touch, and then it reaches nothing else, nor the network.
-    `room_bytes` is the most that it may write, else as much as ROOM_SHARE of what is free there.
-    `extensions` are DuckDB's own, of the extra `warehouse`; `config` overrules its usual settings.
-    Raises SettingsError where an extra is not installed, WarehouseError for whatever DuckDB raises meanwhile.
+    `only` is the only file outside of the folder that it may access; then it has no access to other files or the
+    network. `room_bytes` is the maximum that it may write, by default ROOM_SHARE of the free space. `extensions` are
+    DuckDB's own, of the extra `warehouse`; `config` overrides its usual settings. Raises SettingsError if an extra is
+    not installed, and WarehouseError for all errors of DuckDB in the block.
     """
     try:
         import duckdb  # noqa: PLC0415 - needs the extra
@@ -188,9 +188,10 @@ def open_duck(
 def file_query(where: str, *, is_local: bool = False) -> str:
     """Return the query that reads a file, which may be at an address.
 
-    Only of a local file is the encoding detected. Raises WarehouseError if neither the name nor the bytes can be read.
+    The encoding is only detected for a local file. Raises WarehouseError if neither the name nor the bytes are
+    readable.
     """
-    # what stands behind the path of an address, such as a token, is no part of the name
+    # The part after the path of an address, such as a token, does not belong to the name.
     name = re.split("[?#]", where, maxsplit=1)[0] if "://" in where else where
     suffixes = [suffix.lower() for suffix in Path(name).suffixes if suffix.lower() != ".gz"]
     reader = _READERS.get(suffixes[-1] if suffixes else "")
@@ -201,7 +202,7 @@ def file_query(where: str, *, is_local: bool = False) -> str:
 
 
 def _encoding(where: str) -> str:
-    """Return the encoding of a local file as DuckDB calls it. Raises WarehouseError for an unknown one."""
+    """Return the encoding of a local file in DuckDB's notation. Raises WarehouseError for an unknown one."""
     require_file(where)
     with _opened(where) as file:
         begin = file.peek(2)[:2]  # type: ignore[union-attr] # both kinds of files are buffered
@@ -229,7 +230,7 @@ def _encoding(where: str) -> str:
 
 @contextmanager
 def _opened(where: str) -> Iterator[IO[bytes] | gzip.GzipFile]:
-    """Open a local file and decompress it. Raises WarehouseError if it cannot be read."""
+    """Open a local file and decompress it. Raises WarehouseError if it is unreadable."""
     try:
         with gzip.open(where, "rb") if where.lower().endswith(".gz") else Path(where).open("rb") as file:
             yield file
@@ -238,10 +239,10 @@ def _opened(where: str) -> Iterator[IO[bytes] | gzip.GzipFile]:
 
 
 class DuckTable:
-    """The `RowTable` of a query. What fails is told by `open_duck`, within which it is used."""
+    """The `RowTable` of a query. `open_duck`, in whose block it is used, reports errors."""
 
     def __init__(self, duck: Any, query: str, *, catalog: str | None = None) -> None:
-        """Take what the query reads: tables of `catalog`, if it names some without one."""
+        """Use the query; tables without a catalog are those of `catalog`."""
         self._duck = duck
         self._catalog = catalog
         self._query = query.strip().rstrip(";")
@@ -281,15 +282,16 @@ class DuckTable:
         return cursor
 
     def _text(self, column: str) -> str:
-        """Return what has a column as text. Raises WarehouseError where there is none."""
+        """Return the expression of a column as text. Raises WarehouseError if the column does not exist."""
         name = checked(column, self.columns)
         return f"({name} ->> '$')" if self._types[column] == "JSON" else f"{name}::VARCHAR"
 
 
 def append_rows(duck: Any, table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> None:
-    """Append rows to a table of DuckDB's own; `columns` are its columns with their types.
+    """Append rows to a table of DuckDB; `columns` are its columns with their types.
 
-    They travel as JSON: one by one it takes a hundred times as long. Raises WarehouseError where no room is left.
+    Rows are passed as JSON, because single inserts take a hundred times as long. Raises WarehouseError if the disk is
+    full.
     """
     shape = orjson.dumps([columns]).decode()
     sql = f"INSERT INTO {table} SELECT unnest(from_json(?, {quoted(shape)}), recursive := true)"
@@ -307,9 +309,9 @@ def _some(cursor: Any, limit: int) -> Iterator[list[tuple[Any, ...]]]:
 
 
 def _unreadable(exc: Exception) -> WarehouseError:
-    """Return what is told of a fault: its kind, and of a query that cannot be understood also why.
+    """Return the error for a fault: its type, and for an invalid query also the reason.
 
-    Where that quotes an address, which may hold a password or a token, it is left out.
+    A reason with an address, which may contain a password or a token, is omitted.
     """
     kind = type(exc).__name__.removesuffix("Exception")
     if kind == "OutOfMemory":
@@ -328,10 +330,10 @@ def _unreadable(exc: Exception) -> WarehouseError:
 
 #: First bytes of data that gzip compressed (RFC 1952, section 2.3.1).
 _GZIP: Final = b"\x1f\x8b"
-#: Control characters of Latin-1, which also separate UTF-16 from it.
+#: Control characters of Latin-1, which also distinguish it from UTF-16.
 _NOT_LATIN: Final = re.compile(rb"[\x00\x80-\x9f]")
 _POSTGRES: Final = ("postgresql://", "postgres://")
-#: No shop's order is nested as deeply, and DuckDB crashes on what is nested too deeply.
+#: Deeper than any order of a shop; DuckDB crashes at excessive nesting.
 MAX_JSON_DEPTH: Final = 100
 _AT_ONCE: Final = 1 << 20
 _ESCAPED: Final = re.compile(rb"\\.", re.DOTALL)
@@ -341,10 +343,10 @@ _STEPS: Final = {byte: 1 if byte in b"[{" else -1 for byte in b"[]{}"}
 
 @contextmanager
 def open_rows(where: str, folder: Path, *, query: str | None = None) -> Iterator[RowTable]:
-    """Open the rows of a file, or what a query gives.
+    """Open the rows of a file or a query.
 
-    `where` is a path, or an address; "" where the query itself says what it reads. `folder` is for what does not fit
-    into memory. Raises WarehouseError, and SettingsError where the extra that reads it is not installed.
+    `where` is a path or an address; "" if the query itself has it. `folder` is for data that exceeds memory. Raises
+    WarehouseError, and SettingsError if the extra for the reader is not installed.
     """
     if query is None and (where.startswith(_POSTGRES) or names_database(where)):
         raise WarehouseError("a database needs --query")
@@ -367,7 +369,7 @@ def open_rows(where: str, folder: Path, *, query: str | None = None) -> Iterator
 
 
 def require_shallow(where: str) -> None:
-    """Raise WarehouseError where a file of JSON is nested deeper than MAX_JSON_DEPTH; other files are not read."""
+    """Raise WarehouseError if a JSON file is nested deeper than MAX_JSON_DEPTH; other files are not read."""
     suffixes = [suffix.lower() for suffix in Path(where).suffixes[-2:]]
     if not {".json", ".ndjson", ".jsonl"} & set(suffixes):
         return

@@ -16,20 +16,20 @@ _TIMEOUT_S: Final = "10"
 
 @contextmanager
 def open_postgres(url: str, query: str) -> Iterator["PostgresTable"]:
-    """Open what a query gives, in a transaction that cannot write. Raises WarehouseError, without the URL."""
+    """Open the result of a query, in a read-only transaction. Raises WarehouseError, without the URL."""
     try:
         with psycopg.connect(url, connect_timeout=_TIMEOUT_S, application_name="pinrelay") as connection:
             connection.read_only = True
             yield PostgresTable(connection, query)
     except psycopg.Error as exc:
-        # others may quote a value
+        # Other messages may quote a value.
         told = f": {exc.diag.message_primary}" if (exc.sqlstate or "").startswith("42") else ""
         message = f"the database cannot be read ({type(exc).__name__}){told}. Check the address and the query"
         raise WarehouseError(message) from None
 
 
 class PostgresTable:
-    """The `RowTable` of a query. What fails is told as psycopg says it, within `open_postgres`."""
+    """The `RowTable` of a query. `open_postgres` reports errors as psycopg describes them."""
 
     def __init__(self, connection: Any, query: str) -> None:
         self._connection = connection

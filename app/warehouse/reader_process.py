@@ -1,7 +1,7 @@
-"""Rows of a file that a stranger may have made, read by a process of their own: it may crash, and the server lives.
+"""Read the rows of an untrusted file in a separate process, so that a crash does not affect the server.
 
-The process has no settings, no secrets and no network, a bound of memory and of time, and leaves no core dump. It says
-what it finds in lines of JSON:
+The process has no settings, no secrets and no network, limits of memory and time, and leaves no core dump. It writes
+its results as lines of JSON:
 
     the server                  the process, started with the file's name and a folder
                             <-  {"columns": ["Name", ...]}
@@ -9,7 +9,7 @@ what it finds in lines of JSON:
                             <-  [["#1", null, ...], ...]   some rows, again and again
                             <-  {}                         there are no more
 
-At any time the process may say {"error": "..."} instead, and it ends once the server is gone.
+At any time the process may write {"error": "..."} instead. It ends when the server has ended.
 """
 
 import os
@@ -30,10 +30,10 @@ from app.errors import WarehouseError
 from app.warehouse.duckdb_tables import open_rows
 from app.warehouse.row_tables import TextTable
 
-#: So many rows are one line of what the process says, and so many bytes a line may have: a text has 1,000 characters.
+#: The number of rows in a line of the process, and the maximum size of a line: a text has 1,000 characters.
 _ROWS_A_LINE: Final = 500
 _LINE_BYTES: Final = 64_000_000
-#: No shop's export has as many columns, nor names as long.
+#: More columns, and longer names, than in any export of a shop.
 _MOST_COLUMNS: Final = 2_000
 _MOST_CHARACTERS: Final = 300
 _MODULE: Final = "app.warehouse.reader_process"
@@ -46,19 +46,19 @@ _ODD_COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderLimits:
-    """What the process may take. A million orders take 0.4 GB of address space, and 2 s of CPU."""
+    """The limits of the process. A million orders need 0.4 GB of address space, and 2 s of CPU."""
 
     address_space_bytes: int = 1 << 30
     cpu_s: int = 120
-    #: From its start to its end, whatever it waits for.
+    #: From its start to its end, including waits.
     wall_s: float = 600
 
 
 @contextmanager
 def open_rows_in_process(where: str, folder: Path, *, limits: ReaderLimits = ReaderLimits()) -> Iterator[TextTable]:
-    """Open the rows of a file as `open_rows` does, read by a process of their own.
+    """Open the rows of a file as `open_rows` does, in a separate process.
 
-    Raises WarehouseError, also where the process crashes or takes more than `limits`.
+    Raises WarehouseError, also if the process crashes or exceeds `limits`.
     """
     process = subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-m", _MODULE, where, str(folder), f"{limits.address_space_bytes}", f"{limits.cpu_s}"],
@@ -78,7 +78,7 @@ def open_rows_in_process(where: str, folder: Path, *, limits: ReaderLimits = Rea
         process.kill()
         process.wait()
         for pipe in _pipes(process):
-            with suppress(OSError):  # what it did not take is lost
+            with suppress(OSError):  # unsent data is lost
                 pipe.close()
 
 
@@ -95,8 +95,8 @@ class _TextsApart:
         self.columns: Sequence[str] = self._said()["columns"]
 
     def texts(self, columns: Sequence[str | None]) -> Iterator[Sequence[Sequence[str | None]]]:
-        """Yield some rows after the other, see `TextTable`."""
-        with suppress(OSError):  # it has ended: the next line says why
+        """Yield batches of rows, see `TextTable`."""
+        with suppress(OSError):  # it has ended: the next line has the reason
             _say(self._asked, list(columns))
         while rows := self._said():
             yield rows
@@ -123,7 +123,7 @@ class _TextsApart:
 
 
 def write_rows(where: str, folder: Path, asked: IO[bytes], told: IO[bytes]) -> None:
-    """Say what a file holds, as the module's text has it."""
+    """Write the content of a file, in the format of the module's docstring."""
     try:
         with open_rows(where, folder) as table:
             if len(table.columns) > _MOST_COLUMNS or max(map(len, table.columns)) > _MOST_CHARACTERS:
@@ -145,19 +145,19 @@ def _say(told: IO[bytes], value: Any) -> None:
 
 
 def _end_with_the_server(asked: IO[bytes]) -> None:
-    """End the process once nobody holds the other end of what it is asked by."""
+    """End the process when its input is closed."""
     asked.read()
     os._exit(1)
 
 
 def _bound_itself(address_space_bytes: int, cpu_s: int) -> None:
-    """Let this process take no more than that, let it give way to others, and leave no image of its memory behind."""
+    """Set the limits of this process, lower its priority, and disable core dumps."""
     for what, most in (
         (resource.RLIMIT_AS, address_space_bytes),
         (resource.RLIMIT_CPU, cpu_s),
         (resource.RLIMIT_CORE, 0),
     ):
-        with suppress(ValueError, OSError):  # macOS has no bound of address space
+        with suppress(ValueError, OSError):  # macOS has no limit of address space
             resource.setrlimit(what, (most, most))
     os.nice(10)
 

@@ -1,4 +1,4 @@
-"""What is asked of rows, wherever they lie."""
+"""The interface of rows, independent of their source."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, Protocol
@@ -12,7 +12,7 @@ class Batch(NamedTuple):
     """Some rows, in the order of a cursor."""
 
     rows: list[str]
-    #: The cursor of each, as text.
+    #: The cursor of each row, as text.
     cursors: list[str]
 
 
@@ -23,27 +23,27 @@ class TextTable(Protocol):
     def columns(self) -> Sequence[str]: ...
 
     def texts(self, columns: Sequence[str | None]) -> Iterator[Sequence[Sequence[str | None]]]:
-        """Yield some rows after the other, as texts of these columns alone; None stands for one that there is not."""
+        """Yield batches of rows, as texts of these columns only; `None` stands for a missing column."""
         ...
 
 
 class RowTable(TextTable, Protocol):
-    """The same rows, which can also be had whole."""
+    """The same rows, also available as whole records."""
 
     def wholes(self, *, limit: int) -> Iterator[list[str]]:
-        """Yield whole rows, each as JSON, at most `limit` at once, in the order in which they come: nothing is kept."""
+        """Yield whole rows as JSON, at most `limit` at once, in order of reading; no rows are stored."""
         ...
 
     def batches(self, cursor: str, since: str | None, *, limit: int) -> Iterator[Batch]:
-        """Yield whole rows, at most `limit` at once, by a column from its value `since` on; None: from the lowest.
+        """Yield whole rows, at most `limit` at once, by a column from its value `since` on; `None`: from the lowest.
 
-        Rows without a value there are left out.
+        Rows without a value in the column are omitted.
         """
         ...
 
 
 def checked(column: str, columns: Sequence[str]) -> str:
-    """Return a column as SQL names it. Raises WarehouseError where there is none."""
+    """Return a column in SQL notation. Raises WarehouseError if it does not exist."""
     if column not in columns:
         raise WarehouseError(f'there is no column "{column}"; there are: {", ".join(columns)}')
     return '"' + column.replace('"', '""') + '"'

@@ -1,4 +1,4 @@
-"""Folders for what is read and does not fit into memory; the next start removes those that a killed process left."""
+"""Folders for data that exceeds memory; the next start removes the folders of killed processes."""
 
 import fcntl
 import os
@@ -11,13 +11,13 @@ from tempfile import TemporaryDirectory, gettempdir
 from typing import Final
 
 _PREFIX: Final = "pinrelay-rows-"
-#: Locked by the process that works in the folder, for as long as it lives.
+#: Locked by the process that works in the folder, during its lifetime.
 _LOCK: Final = "in-use"
 
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Make a folder that only this user can read, and remove it with all that came to lie in it."""
+    """Create a folder that only this user can read, and remove it with its content."""
     with (
         TemporaryDirectory(prefix=_PREFIX, dir=_parent()) as folder,
         Path(folder, _LOCK).open("w", encoding="utf-8") as lock,
@@ -27,16 +27,16 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def clear_leftovers() -> int:
-    """Remove the folders of processes that were killed, and return how many; those in use stay."""
+    """Remove the folders of killed processes, and return their number; those in use stay."""
     found = 0
-    with suppress(OSError):  # no temporary folder: what needs one says so
+    with suppress(OSError):  # without a temporary folder, its users report the error
         for folder in _parent().glob(f"{_PREFIX}*"):
             found += _is_left(folder) and not shutil.rmtree(folder, ignore_errors=True)
     return found
 
 
 def _parent() -> Path:
-    """Return this user's folder in TMPDIR, whose other files nobody lists; TMPDIR where another took its name."""
+    """Return this user's private folder in TMPDIR; TMPDIR itself if another user owns that name."""
     user, everyones = os.geteuid(), Path(gettempdir())
     folder = everyones / f"pinrelay-{user}"
     with suppress(FileExistsError):
@@ -46,7 +46,7 @@ def _parent() -> Path:
 
 
 def _is_left(folder: Path) -> bool:
-    """Return whether a folder is ours, and nobody works in it; one without a lock was made just now, and is empty."""
+    """Return whether a folder is ours and not in use; a folder without a lock is new and empty."""
     with suppress(OSError):
         if folder.lstat().st_uid == os.geteuid():
             with (folder / _LOCK).open("r", encoding="utf-8") as lock:
