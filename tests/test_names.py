@@ -16,7 +16,7 @@ from tests.process import ROOT
 
 #: An expression for each old name.
 OLD_NAMES = {
-    "MAX_UNPACKED_BYTES, MAX_UNPACKED_IN_FLIGHT": r"unpack",
+    "MAX_UNPACKED_BYTES": r"unpack",
     "SUPPRESS=as_said": r"\bas_said\b",
     "`outcome` in the log, `pinrelay.outcome` in traces": r"pinrelay\.outcome|`attempt`, `outcome`",
     "`exit`, `exits` of an event (JSON, filters, metrics, tests of presets)": (

@@ -512,9 +512,6 @@ class SenderSettings(SourceSettings, ServingSettings):
     max_decompressed_bytes: Bytes = Field(
         8_000_000, ge=1, description="size of one request, both as sent and decompressed"
     )
-    max_decompressed_in_flight: Bytes = Field(
-        32_000_000, ge=1, description="size of all open requests together, decompressed"
-    )
     max_events_per_request: Count = Field(4_000, ge=1, description="events in one webhook request")
     sdk_origins: Texts = Field(
         (), description="origins of pages whose SDKs may send, or `*`; default: any with a write key, otherwise none"
@@ -535,6 +532,11 @@ class SenderSettings(SourceSettings, ServingSettings):
     def webhook_takes_events(self) -> bool:
         """Return whether events can arrive at `/webhook`: it has a secret, or authentication is off."""
         return bool(self.webhook_shared_secrets or self.webhook_header) or not self.authenticated
+
+    @property
+    def max_decompressed_in_flight(self) -> int:
+        """Limit of all open requests of a process together, decompressed, in bytes: four of the largest requests."""
+        return 4 * self.max_decompressed_bytes
 
     @property
     def public_order_limits(self) -> dict[str, Decimal]:

@@ -228,3 +228,7 @@ def test_the_backlog_is_bounded_by_the_disk_where_that_is_known_and_one_ad_accou
     changes: dict[str, Any], most: int | None
 ) -> None:
     assert settings(**changes).max_backlog_bytes == most
+
+
+def test_a_process_has_room_for_four_of_the_largest_requests() -> None:
+    assert settings(max_decompressed_bytes=10).max_decompressed_in_flight == 40
