@@ -1,4 +1,4 @@
-"""The web page for people."""
+"""The web pages for people."""
 
 from app.console.router import create_console
 from app.console.services import ConsoleServices

@@ -1,4 +1,4 @@
-"""Activity: who did what, newest first."""
+"""Activity: the audit log, newest first."""
 
 from urllib.parse import urlencode
 
@@ -15,7 +15,7 @@ class ActivityPages(PageGroup):
     """The page of the audit log, and the button for a test alert."""
 
     async def show(self, request: Request) -> Response:
-        """List what people did, page by page."""
+        """List the audit log, page by page."""
         cursor = request.query_params.get("cursor") or None
         target = request.query_params.get("target") or None
         page = await self._services.outbox.audit(limit=ACTIVITY_PAGE_SIZE, cursor=cursor, target=target)
@@ -35,6 +35,6 @@ class ActivityPages(PageGroup):
         )
 
     async def test_alert(self, request: Request) -> Response:
-        """Send a test message to where alerts go, and say whether it was taken."""
+        """Send a test alert, and show whether it was accepted."""
         why = await self._services.acts.tests.send_alert(person_of(request))
         return go(request, "activity", {"tested": why})

@@ -1,4 +1,4 @@
-"""Charts as SVG: where events go, counts over time, bars stacked by outcome, and marks on their axis. Pure."""
+"""Charts as SVG: flows of events, counts over time, bars stacked by outcome, and marks on the axis. Pure functions."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -10,39 +10,38 @@ from app.core.events import CounterRow, Outcome
 from app.core.pages import AuditEntry
 from app.pipeline.receipts import CANCELLED
 
-#: A bar's width in the drawing's own units; the page stretches it.
+#: A bar's width in the drawing's own units; the page scales it.
 FLOW_WIDTH = 1_000
-#: What is there at all can be seen, and clicked.
+#: The minimum width, so that small parts are visible and clickable.
 _LEAST_WIDTH = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowShare:
-    """One way that events, or deliveries, left."""
+    """A part of a flow: events, or deliveries, with the same result."""
 
-    #: Says how it is coloured: taken, unmatched, withheld, refused, delivered or waiting.
+    #: The colour: taken, unmatched, withheld, refused, delivered or waiting.
     kind: str
     label: str
     count: int
-    #: Of them, those of the steps that are over; and how many were in the same steps of what is compared, None where
-    #: nothing is.
+    #: The events of complete steps, and of the same steps of the compared period; `None` without a comparison.
     compared: int = 0
     before: int | None = None
-    #: The filters of the list behind it.
+    #: The filters of the list of these events.
     filters: Mapping[str, str] = field(default_factory=dict)
-    #: Where it begins and how wide it is.
+    #: The start and the width.
     at: int = 0
     width: int = 0
 
     @property
     def change(self) -> str:
-        """How it differs from before, as people read it; "" where there was nothing to compare with."""
+        """Return the change against the compared period as a text; "" without a comparison."""
         return changed(self.compared, self.before)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowBar:
-    """One of the bars: where a number of events went."""
+    """A bar with the parts of a number of events."""
 
     title: str
     parts: tuple[FlowShare, ...]
@@ -54,15 +53,15 @@ class FlowBar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowCounts:
-    """What was counted in one window."""
+    """The counts of a period."""
 
     #: By outcome.
     totals: Mapping[str, int]
-    #: Of what was withheld, that which a preset had taken.
+    #: Withheld events that a preset had matched.
     withheld_of_presets: int
 
     def by_name(self) -> dict[str, int]:
-        """Return all counts by name: `held_back` was withheld before a preset saw it, `cancels` cancels orders."""
+        """Return all counts by name: `held_back` was withheld before the presets, `cancels` cancels orders."""
         plain = {outcome.value: self.totals.get(outcome, 0) for outcome in Outcome}
         held_back = max(0, plain["withheld"] - self.withheld_of_presets)
         taken = max(0, plain["accepted"] - plain["unmatched"] - held_back)
@@ -72,7 +71,7 @@ class WindowCounts:
         return plain | left
 
 
-#: Of each bar: what is counted, its name in the figures, how it is coloured, and what people call it.
+#: The parts of a bar: the counted name, its name in the figures, its colour, and its label.
 _RECEIVED: Final = (
     ("taken", "taken", "taken by a preset"),
     ("unmatched", "unmatched", "matched no preset"),
@@ -87,7 +86,7 @@ _MADE: Final = (
     ("invalid", "refused", "invalid"),
     ("cancels", "unmatched", "cancelling an order"),
 )
-#: Where the deliveries are now that were made of events of the period: together they are those to be sent.
+#: The current states of deliveries that were created in the period; together they are the deliveries to send.
 _SENT: Final = (
     ("delivered", "delivered", "delivered"),
     ("waiting", "waiting", "waiting"),
@@ -95,7 +94,7 @@ _SENT: Final = (
     ("dismissed", "withheld", "dismissed"),
     ("withdrawn", "withheld", "withdrawn"),
 )
-#: The filters of the list behind a figure, where it is not the outcome of its name.
+#: The filters of the list for a figure, if they are not the outcome with its name.
 _FILTERS: Final[Mapping[str, Mapping[str, str]]] = {
     "taken": {"outcome": "matched"},
     "held_back": {"outcome": "withheld", "taken": "no"},
@@ -112,12 +111,11 @@ def flow(
     *,
     known: Collection[str],
 ) -> tuple[FlowBar, ...]:
-    """Return the bars of one period: what was received in it, followed to where it is now.
+    """Return the bars of a period: the received events, and their current states.
 
-    `compared` are its steps that are over, and the same steps of what it is compared with: what was received, and what
-    was delivered, by the same time of it; None where that is nothing. `stands` are the deliveries made of it that are
-    not delivered, by state. `known` are those of `received`, `made` and `sent` of which anything is known: of one ad
-    account nothing is of what it does not take.
+    `compared` are its complete steps and the same steps of the compared period, up to the same time; `None` without a
+    comparison. `stands` are the undelivered deliveries by state. `known` are those of `received`, `made` and `sent`
+    with data: for a single ad account, unmatched events are unknown.
     """
     counts, pair = now.by_name(), [each.by_name() for each in compared or ()]
 
@@ -131,7 +129,7 @@ def flow(
                 label=label,
                 count=counted[name],
                 compared=pair[0].get(name, 0) if pair else 0,
-                # How many waited or were dead at that age is not known.
+                # The number of waiting or dead deliveries at that age is unknown.
                 before=pair[1].get(name) if pair else None,
                 filters=_FILTERS.get(name, {by: name}),
             )
@@ -148,7 +146,7 @@ def flow(
 
 
 def _placed(parts: Sequence[FlowShare]) -> tuple[FlowShare, ...]:
-    """Lay the parts side by side, as wide as their counts; what is small is made as wide as can be seen."""
+    """Place the parts side by side by their counts; small parts get the minimum width."""
     total = sum(part.count for part in parts)
     shown = [part for part in parts if part.count]
     room = FLOW_WIDTH - _LEAST_WIDTH * len(shown)
@@ -161,7 +159,7 @@ def _placed(parts: Sequence[FlowShare]) -> tuple[FlowShare, ...]:
     return tuple(placed)
 
 
-#: The drawing's own units; the page stretches it.
+#: The drawing's own units; the page scales them.
 BAR = 10
 GAP = 2
 HEIGHT = 100
@@ -169,18 +167,18 @@ HEIGHT = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bars:
-    """A bar chart, ready to be put into an SVG element."""
+    """A bar chart, ready for an SVG element."""
 
     width: int
     height: int
-    #: The `d` of an SVG path; "" where all counts are 0.
+    #: The `d` of an SVG path; "" if all counts are 0.
     outline: str
-    #: The largest count: what the full height stands for.
+    #: The largest count, shown at full height.
     most: int
 
 
 def draw(counts: Sequence[int]) -> Bars:
-    """Draw one bar a count, the largest at full height, any other than 0 at least visible.
+    """Draw a bar for each count, the largest at full height, any other than 0 at least visible.
 
     >>> draw([0, 2, 4]).outline
     'M11 100V50h8V100zM21 100V0h8V100z'
@@ -195,16 +193,16 @@ def _bar(place: int, count: int, most: int) -> str:
     return f"M{place * BAR + GAP // 2} {HEIGHT}V{top}h{BAR - GAP}V{HEIGHT}z"
 
 
-#: The drawing's own units; the page stretches it.
+#: The drawing's own units; the page scales them.
 STEP: Final = 20
 FULL: Final = 200
-#: What is there at all can be seen, and clicked.
+#: The minimum height, so that small parts are visible and clickable.
 _LEAST: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """The part of a bar that stands for one outcome."""
+    """The part of a bar for an outcome."""
 
     name: str
     count: int
@@ -214,32 +212,32 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """What was counted in one step."""
+    """The counts of a step."""
 
     #: Unix seconds.
     start: int
     at: int
-    #: From the bottom up; of what did not occur none.
+    #: From the bottom up, without outcomes that did not occur.
     pieces: tuple[Piece, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackedChart:
-    """A chart of stacked bars, ready to be put into an SVG element."""
+    """A chart of stacked bars, ready for an SVG element."""
 
     width: int
-    #: What the full height stands for; even, so that its half is a count too.
+    #: The value at full height; even, so that its half is a count too.
     top: int
-    #: Without those in which nothing was counted.
+    #: Without empty steps.
     bars: tuple[Bar, ...]
-    #: The `d` of an SVG path: the sums of the earlier time; "" where there is none.
+    #: The `d` of an SVG path with the sums of the earlier period; "" without one.
     outline: str
 
 
 def stack(
     starts: Sequence[int], series: Mapping[str, Sequence[int]], earlier: Sequence[int] | None = None
 ) -> StackedChart:
-    """Draw one bar a start of the counts by outcome, and the sums of an earlier time as steps over them.
+    """Draw a bar for each start with the counts by outcome, and the sums of an earlier period as steps above.
 
     >>> chart = stack([0, 60], {"delivered": [3, 0], "invalid": [1, 0]}, [4, 2])
     >>> chart.top, chart.outline, [(each.name, each.top, each.height) for each in chart.bars[0].pieces]
@@ -272,33 +270,33 @@ def _outline(counts: Sequence[int], top: int) -> str:
 
 
 def _round_up(most: int) -> int:
-    """Return the least even number of one or two figures before its zeros that is not below; 2 of nothing."""
+    """Return the smallest even number with one or two significant digits that is at least `most`, and at least 2."""
     unit: int = 2 * 10 ** (len(str(most)) - 1)
     return max(2, -(-most // unit) * unit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """What somebody did, or went wrong, at a moment of a chart."""
+    """An action, or an outage, at a time of a chart."""
 
     #: Unix seconds.
     at: float
     kind: Literal["act", "outage"]
     #: In words.
     said: str
-    #: In the chart's own units: where it begins, and how wide it is.
+    #: The start and the width, in the chart's own units.
     x: float
     width: float
 
 
-#: Answers of Pinterest that judge events; all others are of calls that failed.
+#: Responses of Pinterest that judge events; all others are failed calls.
 _JUDGED: Final = frozenset({"200", "422"})
 
 
 def marks(
     entries: Iterable[AuditEntry], counted: Iterable[tuple[int, CounterRow]], starts: Sequence[int]
 ) -> tuple[Mark, ...]:
-    """Return what people did in the span of a chart that may change it, and when most calls to Pinterest failed."""
+    """Return the actions of people that may affect a chart, and the periods in which most calls to Pinterest failed."""
     step_s = starts[1] - starts[0]
     end = starts[-1] + step_s
     acts = [

@@ -1,4 +1,7 @@
-"""The shop's orders, uploaded as a file, beside the ledger: which are missing, and why. Nothing of the file is kept."""
+"""Compare an uploaded file of the shop's orders with the ledger: missing orders, with reasons.
+
+The file is not stored.
+"""
 
 import asyncio
 import shutil
@@ -21,19 +24,19 @@ from app.insights.orders.reconcile import LedgerPart, Reconciliation
 from app.insights.orders.shop_orders import ledger_key
 from app.warehouse import temporary_folder
 
-#: Of a file with its form.
+#: The size of a file with its form.
 MAX_UPLOAD_BYTES: Final = 100_000_000
 TOO_LARGE_HELP: Final = (
     "Compare a larger file on the machine that runs Pinrelay: pinrelay reconcile FILE. Or split it, such as by month."
 )
-#: To receive it whole: others wait meanwhile.
+#: The time-out of an upload, during which other uploads wait.
 _UPLOAD_S: Final = 600
 _NO_ROOM: Final = (
     "The temporary folder of the server cannot hold the file. Let TMPDIR name a folder with more room, or compare "
     "elsewhere: pinrelay reconcile FILE."
 )
 _NEEDED: Final = ("duckdb", "python_multipart")
-#: Which columns may be named, as `columns_of_shop` takes them, in words.
+#: The columns that users can select, as in `columns_of_shop`, with their labels.
 COLUMN_FIELDS: Final = {
     "order_id": "Column of the order id",
     "total": "Column of the amount",
@@ -46,27 +49,27 @@ _NO_EXPORT: Final = (
     "above, then compare again."
 )
 _LISTED_COLUMNS: Final = 100
-#: On one page: so many ids of orders, and so many lines of a table.
+#: Maximum numbers of order ids, and of table rows, on a page.
 _IDS: Final = 300
 _LINES: Final = 40
-#: So many characters are told of what is wrong with a file, which may name thousands of columns.
+#: Maximum length of the message about a file, which may list thousands of columns.
 _FAULT: Final = 3_000
 
 
 class ComparePages(PageGroup):
-    """The form, and what a comparison found."""
+    """The form, and the result of a comparison."""
 
     def __init__(self, services: ConsoleServices, pages: Pages) -> None:
         super().__init__(services, pages)
-        #: One at a time: each takes memory, disk and a core.
+        #: Serialises comparisons, because each needs memory, disk and a core.
         self._turn = asyncio.Lock()
 
     async def show(self, request: Request) -> Response:
-        """Show the form, or what is needed for it."""
+        """Show the form, or its requirements."""
         return self._render(request)
 
     async def run(self, request: Request) -> Response:
-        """Compare the file of the form, and show what became of its orders."""
+        """Compare the file of the form, and show the results for its orders."""
         if _is_without_extra():
             return self._render(request, status=501)
         if self._turn.locked():
@@ -148,7 +151,10 @@ class ComparePages(PageGroup):
 
 
 def fates_of(found: Reconciliation) -> list[dict[str, Any]]:
-    """Return what became of the orders, most first, with ids -> what they are searched by, as many as a page holds."""
+    """Return the results for orders, the most frequent first, up to the page's limit.
+
+    Each result has ids -> their search texts.
+    """
     room, fates = _IDS, []
     for (fate, reason), count in found.sums.reasons.most_common():
         named = list(found.sums.named[fate, reason].items())[:room]

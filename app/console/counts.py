@@ -14,7 +14,7 @@ from app.core.pages import Undelivered
 from app.core.values.times import HOUR_S, MINUTE_S
 from app.outbox import Outbox
 
-#: What is counted over time by its own name, in the order of the chart.
+#: Names that are counted over time, in the order of the chart.
 _IN_ORDER: Final = (
     Outcome.DELIVERED,
     Outcome.ENQUEUED,
@@ -27,65 +27,65 @@ _IN_ORDER: Final = (
     Outcome.UNMATCHED,
     Outcome.WITHDRAWN,
 )
-#: What is counted over time, and the counters that it counts.
+#: Names that are counted over time, with their counters.
 SERIES: Mapping[str, frozenset[str]] = {
     "received": frozenset({Outcome.ACCEPTED, Outcome.REFUSED}),
     **{name.value: frozenset({name.value}) for name in _IN_ORDER},
 }
-#: Counters whose label is the reason why something was not sent, or not yet; of what was sent, Pinterest's status.
+#: Counters whose label is a reason for not sending; for sent events, Pinterest's status.
 REASONED = frozenset(
     {Outcome.REFUSED, Outcome.WITHHELD, Outcome.INVALID, Outcome.RETRY, Outcome.REJECTED, Outcome.BLOCKED}
 )
 _Key = TypeVar("_Key")
-#: So many reasons and warnings are listed.
+#: Maximum number of listed reasons and warnings.
 TOP = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """A reason or a warning and how often it occurred."""
+    """A reason or a warning and its number of occurrences."""
 
-    #: The counter's name, e.g. `invalid`.
+    #: The counter's name, such as `invalid`.
     name: str
     label: str
     #: Over all presets.
     count: int
-    #: Where it occurred, the most frequent first; empty where no preset was involved.
+    #: The presets with occurrences, the most frequent first; empty without a preset.
     presets: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresetCounts:
-    """What became of one preset's events, and how many carried each quality component."""
+    """The outcomes of a preset's events, and the numbers with each quality component."""
 
     name: str
     #: By counter name; a name that did not occur counts 0.
     counts: Counter[str]
-    #: The same by ad account, the ids in their order.
+    #: The same by ad account, sorted by id.
     accounts: Mapping[str, Counter[str]]
     #: By component; of `counts["enqueued"]`.
     quality: Counter[str]
-    #: The same of those that carry it because memory had it; at most so many.
+    #: The same for components that memory added; an upper bound.
     recalled: Counter[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What the overview shows of one period."""
+    """The overview's figures of a period."""
 
     starts: tuple[int, ...]
-    #: By name of `SERIES`, one count a start.
+    #: By name of `SERIES`, a count for each start.
     series: Mapping[str, tuple[int, ...]]
     #: By counter name.
     totals: Counter[str]
     presets: tuple[PresetCounts, ...]
     #: By ad account, each by counter name.
     accounts: Mapping[str, Counter[str]]
-    #: The same by source, of what is received; what is sent belongs to none.
+    #: The same by source, for received events; sent events have no source.
     sources: Mapping[str, Counter[str]]
     reasons: tuple[Counted, ...]
     warnings: tuple[Counted, ...]
-    #: How often each warning came, by label.
+    #: The number of warnings, by label.
     warned: Counter[str]
 
     def total(self, series: str) -> int:
@@ -93,7 +93,7 @@ class Summary:
 
 
 def narrowed(counters: Iterable[tuple[int, CounterRow]], *, account: str, source: str) -> list[tuple[int, CounterRow]]:
-    """Return the counters of one ad account, by its id, and of one source; "" is any."""
+    """Return the counters of an ad account, by its id, and of a source; "" is any."""
     return [
         (at, counter)
         for at, counter in counters
@@ -104,9 +104,9 @@ def narrowed(counters: Iterable[tuple[int, CounterRow]], *, account: str, source
 def summarise(
     counters: Iterable[tuple[int, CounterRow]], period: Period, presets: Sequence[str], *, now: float, account: str = ""
 ) -> Summary:
-    """Sum the counters of the period; `presets` come first and in this order, others that were counted follow.
+    """Sum the counters of the period; `presets` come first in this order, followed by other counted ones.
 
-    With an `account`, the only one that the counters are of, what was received is what presets matched.
+    With an `account`, to which the counters belong, matched events count as received.
     """
     starts = period.starts(now)
     counted = [(at, counter) for at, counter in counters if starts[0] <= at < starts[0] + period.length_s]
@@ -127,7 +127,7 @@ def summarise(
 def over_time(
     counted: Iterable[tuple[int, CounterRow]], names: Collection[str], starts: Sequence[int]
 ) -> tuple[int, ...]:
-    """Return how many counters of these names were counted in each of the steps that begin so."""
+    """Return the counts of these names in each step, by its start."""
     step_s = starts[1] - starts[0]
     sums = _count((at // step_s * step_s, counter.count) for at, counter in counted if counter.name in names)
     return tuple(sums[start] for start in starts)
@@ -173,7 +173,7 @@ def _top(counters: Iterable[CounterRow]) -> tuple[Counted, ...]:
 
 
 def _by(pairs: Iterable[tuple[str, CounterRow]]) -> dict[str, Counter[str]]:
-    """Return the counts of what stands under each key, which is not empty, in the order of the keys."""
+    """Return the counts of each non-empty key, sorted by key."""
     found: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for key, counter in pairs:
         found[key][counter.name] += counter.count
@@ -181,7 +181,7 @@ def _by(pairs: Iterable[tuple[str, CounterRow]]) -> dict[str, Counter[str]]:
 
 
 def _largest(found: Mapping[str, Counter[str]]) -> dict[str, Counter[str]]:
-    """Return the same counts, those with most events received first."""
+    """Return the same counts, those with most received events first."""
     return dict(sorted(found.items(), key=lambda each: -each[1][Outcome.ACCEPTED]))
 
 
@@ -192,15 +192,15 @@ def _count(pairs: Iterable[tuple[_Key, int]]) -> Counter[_Key]:
     return sums
 
 
-#: What became of deliveries that were made, in the order in which the chart stacks them.
+#: The states of deliveries, in the order of the stacked chart.
 STANDS: Final = ("delivered", "waiting", "dead", "dismissed", "withdrawn")
 
 
 def followed(summary: Summary, undelivered: Iterable[Undelivered]) -> dict[str, tuple[int, ...]]:
-    """Return by STANDS where the deliveries are now that were made in each step of a period.
+    """Return the current states of the deliveries that were created in each step of a period.
 
-    What is not delivered is counted by the store, the rest of what was to be sent is. A delivery whose hold has ended
-    counts as received then, a withdrawn one when it was withdrawn: of a step no more can be left than were made.
+    The store counts the undelivered ones; the rest is delivered. A delivery counts in the step in which its delay
+    ended, a withdrawn one in the step of its withdrawal, so no step has more undelivered deliveries than created ones.
     """
     left: defaultdict[str, Counter[int]] = defaultdict(Counter)
     for each in undelivered:
@@ -217,19 +217,22 @@ TimedCounters = Sequence[tuple[int, CounterRow]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """The counts of a period beside those of the earlier period that it is compared with."""
+    """The counts of a period next to those of the compared period."""
 
-    #: `yesterday`, `the week before`
+    #: A text such as `yesterday` or `the week before`.
     words: str
-    #: Of the steps that are over; and of the same steps then.
+    #: The complete steps of the period, and the same steps of the compared period.
     now: WindowCounts
     before: WindowCounts
-    #: The sums of what the chart draws then, one a step of the period.
+    #: The sums of the chart in the compared period, one for each step.
     line: tuple[int, ...]
 
     @property
     def changes(self) -> dict[str, str]:
-        """How what was received, to be sent and delivered differs, in words; without what cannot be compared."""
+        """Return the changes of received, created and delivered events as texts.
+
+        Counts that cannot be compared are omitted.
+        """
         names = {"received": ("accepted", "refused"), "to be sent": ("enqueued",), "delivered": ("delivered",)}
         found = {
             said: changed(*(sum(each.totals.get(name, 0) for name in of) for each in (self.now, self.before)))
@@ -239,9 +242,9 @@ class Comparison:
 
 
 def comparison_shifts(period: Period, *, now: float, kept_s: float) -> dict[str, int]:
-    """Return by how many seconds each of COMPARISONS lies back that the period can be compared with.
+    """Return the time shift in seconds of each member of COMPARISONS that is possible for the period.
 
-    Counts are kept for `kept_s`: what lies before is compared with nothing.
+    Counts are stored for `kept_s`: earlier periods cannot be compared.
     """
     shifts = {name: period.shift_s(name) for name in COMPARISONS}
     first = period.starts(now)[0]
@@ -261,12 +264,12 @@ def comparisons(
             before=counts_between(counted, starts[0] - shift, until - shift),
             line=over_time(counted, drawn, [start - shift for start in starts]),
         )
-        for shift in dict.fromkeys(shifts)  # a period of a day has the same twice
+        for shift in dict.fromkeys(shifts)  # a period of a day has the same shift twice
     }
 
 
 def counts_between(counted: TimedCounters, since: int, until: int) -> WindowCounts:
-    """Return what was counted from the one moment to before the other."""
+    """Return the counts from `since` to before `until`."""
     totals: Counter[str] = Counter()
     of_presets = 0
     for at, counter in counted:
@@ -276,15 +279,15 @@ def counts_between(counted: TimedCounters, since: int, until: int) -> WindowCoun
     return WindowCounts(totals=totals, withheld_of_presets=of_presets)
 
 
-#: So long after its end nothing is added to a step: clocks of several machines differ, and writing takes time.
+#: The time after which a step is final: clocks of several machines differ, and writes take time.
 SETTLED_S: Final = 120
-#: So many steps are kept: more than the longest period has, with what it is compared with.
+#: The number of cached steps: more than the longest period and its comparison have.
 _KEPT: Final = 400
 
 
 @dataclass(slots=True)
 class _Steps:
-    """Steps of one length that are over, without a gap."""
+    """Consecutive complete steps of the same length."""
 
     since: int
     until: int
@@ -292,7 +295,7 @@ class _Steps:
 
 
 class StepCounts:
-    """Reads counts by steps, of some names or of all (None), and each step that is over once."""
+    """Reads counts by steps, of some names or of all (`None`), and each complete step once."""
 
     def __init__(self, store: Outbox, names: Collection[str] | None = None) -> None:
         self._store = store
@@ -302,14 +305,14 @@ class StepCounts:
     async def read(
         self, *, since: int, step_s: int, now: float, until: int | None = None
     ) -> list[tuple[int, CounterRow]]:
-        """Return the counts since the start of a step: (start of the step, counter), also in parts.
+        """Return the counts since the start of a step: (start of the step, counter), possibly in parts.
 
         `until` is the end of a step. May raise OutboxUnavailable.
         """
         kept = self._kept.get(step_s)
         if kept is None or since < kept.since or now < kept.until:
             kept = _Steps(since, since)
-        # Of a long step that runs hours are kept, of an hour minutes.
+        # For an incomplete long step, hours are cached; for an hour, minutes.
         if until is None and step_s > MINUTE_S and kept.until > kept.since:
             finer_s = HOUR_S if step_s > HOUR_S else MINUTE_S
             finer = await self.read(since=kept.until, step_s=finer_s, now=now)
@@ -317,7 +320,7 @@ class StepCounts:
         else:
             new = await self._store.counters(since=kept.until, step_s=step_s, until=until, names=self._names)
             found = [(int(at), counter) for at, counter in new]
-        end = math.inf if until is None else until  # others may have read further
+        end = math.inf if until is None else until  # another request may have read further
         whole = [(at, counter) for at, counters in kept.counts.items() if since <= at < end for counter in counters]
         settled = now - SETTLED_S if until is None else min(now - SETTLED_S, until)
         over = max(kept.until, int(settled) // step_s * step_s)
@@ -331,16 +334,16 @@ class StepCounts:
 
 
 class PeriodCounts:
-    """Reads what is counted in a period, in what it is compared with, and of Pinterest's answers."""
+    """Reads the counts of a period, of compared periods, and of Pinterest's responses."""
 
     def __init__(self, store: Outbox) -> None:
         self._counts = StepCounts(store)
         self._calls = StepCounts(store, names=("calls",))
-        #: By how many seconds they lie back: of what is compared, outcomes alone.
+        #: By shift in seconds: of compared periods, only outcomes.
         self._earlier: defaultdict[int, StepCounts] = defaultdict(lambda: StepCounts(store, names=tuple(Outcome)))
 
     async def read(self, period: Period, shifts: Iterable[int], *, now: float) -> list[tuple[int, CounterRow]]:
-        """Return the counts of a period, and the outcomes of what lies so many seconds back.
+        """Return the counts of a period, and the outcomes of the periods with these shifts in seconds.
 
         May raise OutboxUnavailable.
         """
@@ -353,5 +356,5 @@ class PeriodCounts:
         return counts
 
     async def calls(self, *, since: int, now: float) -> list[tuple[int, CounterRow]]:
-        """Return the calls to Pinterest by minute since the start of one. May raise OutboxUnavailable."""
+        """Return the calls to Pinterest by minute since the start of a minute. May raise OutboxUnavailable."""
         return await self._calls.read(since=since, step_s=MINUTE_S, now=now)

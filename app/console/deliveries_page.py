@@ -1,4 +1,4 @@
-"""Deliveries, and events that became none: search them, see one, see a message; redrive or dismiss dead ones."""
+"""Pages for deliveries and other events: search, details, messages; redrive or dismiss dead ones."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -28,25 +28,25 @@ from app.pipeline.received_names import title_of
 from app.pipeline.search import Found
 
 PAGE_SIZE = 25
-#: So many causes of dead letters are listed.
+#: Maximum number of listed causes of dead letters.
 CAUSES = 50
 #: Parameters of an address with the counts of a redrive or a dismissal.
 DONE_TO_DEAD = ("redriven", "overtaken", "waiting", "too_old", "dismissed")
-#: Of the address of a list, what is no filter.
+#: Parameters of a list's address that are not filters.
 _NO_FILTERS = (ANEW - {"since", "until"}) | {"sort"}
 _OLDEST: Final = {"sort": "oldest"}
-#: Of both lists, as addresses name them.
+#: The cursors of both lists, as in addresses.
 _CURSORS: Final = ("cursor", "dropped_cursor")
-#: What is looked for by these is one thing; by states of now, whatever stands so.
+#: Filters that identify a single object, and states that are independent of the period.
 _IDS: Final = frozenset({"delivery_id", "message_id", "event_id", "order_id"})
 _NOW: Final = frozenset({"waiting", State.PENDING, State.CLAIMED, State.DEAD})
 
 
 class DeliveryPages(PageGroup):
-    """Search, one delivery, one message."""
+    """Search, details of a delivery, details of a message."""
 
     async def search(self, request: Request) -> Response:
-        """List deliveries and what became none, newest first; what cannot be searched so is told above the form."""
+        """List deliveries and other events, newest first; an error in the filters is shown above the form."""
         given = {name: text for name, text in request.query_params.items() if name not in _NO_FILTERS}
         try:
             return await self._searched(request, given_filters(given))
@@ -79,9 +79,9 @@ class DeliveryPages(PageGroup):
         )
 
     def _adopted(self, request: Request, filters: dict[str, str]) -> PageFilter:
-        """Move an ad account and a source that the address asks this list for to the head of the page.
+        """Move an ad account and a source in the filters of the address to the page filter.
 
-        What is looked for by an id is looked for everywhere, unless the address itself says otherwise.
+        A search by id is not restricted, unless the address restricts it.
         """
         chosen, accounts = filter_of(request), self._services.accounts
         if not _IDS.isdisjoint(filters):
@@ -96,7 +96,7 @@ class DeliveryPages(PageGroup):
         return chosen
 
     async def look_up(self, request: Request) -> Response:
-        """Lead to what is known by whatever somebody types; a person, by digest only, stands in no address."""
+        """Redirect to the object of a typed text; a person, only by digest, is never in an address."""
         form, finder = await read_form(request), self._services.finder
         text = form.get("text", "")
         digest, may_look = finder.digest(text), person_of(request).may_operate
@@ -116,7 +116,7 @@ class DeliveryPages(PageGroup):
         return self._listed(request, looked_up)
 
     async def offers(self, _request: Request) -> Response:
-        """Return the names that `Ctrl+K` offers beside the pages, each with its kind and its page, as JSON."""
+        """Return the names that `Ctrl+K` offers in addition to the pages, each with its kind and its page, as JSON."""
         services = self._services
         presets = [
             ("Preset", each.name, f"preset?{urlencode({'name': each.name})}")
@@ -140,11 +140,10 @@ class DeliveryPages(PageGroup):
         fault: str = "",
         causes: Sequence[DeadCause] = (),
     ) -> Response:
-        """Show what was found with the form of filters.
+        """Show the results with the form of filters.
 
-        `typed` is what of the filters was not chosen at the head of the page: the form shows it.
-        `of` names the list of which an older page is shown, and nothing of the other; `missed` is a text that leads to
-        nothing, `fault` says what is wrong with what is typed.
+        `typed` are the filters that are not in the page filter: the form shows them. `of` is the list whose older page
+        is shown, without the other list; `missed` is a text without results, `fault` an error in the typed text.
         """
         query = found.query if found else Query()
         filters, typed = dict(filters or {}), dict(typed or {})
@@ -175,7 +174,7 @@ class DeliveryPages(PageGroup):
         )
 
     def _choices(self) -> dict[str, list[tuple[str, str]]]:
-        """Return what the form offers for some filters: value and label."""
+        """Return the options of the form for some filters: value and label."""
         return {
             "preset": [(preset.name, preset.name) for preset in self._services.running.catalog.presets],
             "outcome": [(outcome.value, label) for outcome, label in OUTCOME_LABELS.items()],
@@ -186,7 +185,7 @@ class DeliveryPages(PageGroup):
         }
 
     async def delivery(self, request: Request) -> Response:
-        """Show one delivery with every attempt and answer."""
+        """Show a delivery with all attempts and responses."""
         delivery = await self._services.outbox.delivery(request.query_params.get("id", ""))
         if delivery is None:
             return self._missing(request)
@@ -205,7 +204,7 @@ class DeliveryPages(PageGroup):
         )
 
     async def message(self, request: Request) -> Response:
-        """Show what became of one message id."""
+        """Show the results of a message id."""
         message = await self._services.outbox.message(unpersonal_id(request.query_params.get("id", "")))
         kept = {"id": message.message_id}
         return self._pages.render(request, "message.html", kept=kept, nav="deliveries", message=message)
@@ -220,14 +219,14 @@ class DeliveryPages(PageGroup):
 
 
 def was_redriven(delivery: Delivery) -> bool:
-    """Return whether a delivery was redriven: then it has attempts from before it was enqueued anew."""
+    """Return whether a delivery was redriven: then it has attempts from before it was enqueued again."""
     return bool(delivery.history) and delivery.history[0].at < delivery.enqueued_at
 
 
 def applied_filters(filters: Mapping[str, str]) -> frozenset[str]:
-    """Return which parts of the page's filter narrow a list, by the filters that it has of its own.
+    """Return the parts of the page filter that restrict a list, given the list's own filters.
 
-    Nothing narrows what is looked for by an id; no period what stands so now, or has times of its own.
+    A search by id is not restricted; the period does not restrict a current state, or explicit times.
     """
     if not _IDS.isdisjoint(filters):
         return frozenset()
@@ -236,7 +235,7 @@ def applied_filters(filters: Mapping[str, str]) -> frozenset[str]:
 
 
 def with_page_filter(chosen: PageFilter, filters: Mapping[str, str], now: float) -> dict[str, str]:
-    """Return the filters of a list together with what is chosen at the head of its page."""
+    """Return the filters of a list together with the page filter."""
     parts, period = applied_filters(filters), chosen.period
     head: dict[str, str] = {}
     if "account" in parts:
@@ -253,7 +252,7 @@ def done_counts(values: Mapping[str, str]) -> dict[str, int]:
 
 
 def _with_times(typed: Mapping[str, str], query: Query) -> dict[str, str]:
-    """Return what was typed, with its times as they were read."""
+    """Return the typed filters, with their parsed times."""
     times = {
         name: iso(at) for name in ("since", "until") if name in typed and (at := query.given.get(name)) is not None
     }
@@ -261,14 +260,14 @@ def _with_times(typed: Mapping[str, str], query: Query) -> dict[str, str]:
 
 
 def _order(request: Request) -> dict[str, str]:
-    """Return by which parameter an address asks for another order than the usual one; empty where it does not."""
+    """Return the parameter of an address with another order than the default; otherwise empty."""
     return dict(_OLDEST) if request.query_params.get("sort") == _OLDEST["sort"] else {}
 
 
 def _ways(found: Found | None, filters: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Return by cursor of a list the addresses of its pages, without their path: the first, that before and the next.
+    """Return the addresses of a list's pages by cursor, without their path: the first, the previous and the next.
 
-    Those that there are not are "".
+    Missing pages are "".
     """
     if found is None:
         return {}

@@ -1,4 +1,4 @@
-"""Drafts of presets: each operator has one draft for each file, stored until it is published or discarded."""
+"""Drafts of presets: each operator has a draft for each file, stored until it is published or discarded."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -27,14 +27,14 @@ mapping:
 
 
 def begun(file: str, text: str) -> PresetDraft:
-    """Return a draft that changes nothing yet."""
+    """Return a draft without changes."""
     return PresetDraft(file=file, steps=[DraftStep(done="", text=text)], at=0)
 
 
 def changed(draft: PresetDraft, text: str, done: str, *, same_step: bool = False) -> PresetDraft:
-    """Return the draft with another text. Steps that were undone are dropped, and the oldest steps of many.
+    """Return the draft with another text. Undone steps are dropped, and the oldest steps above a limit.
 
-    With `same_step` the text replaces the current step if that step has the same label: more of one field was typed.
+    With `same_step` the text replaces the current step if it has the same label, because more of a field was typed.
     """
     if text == draft.now.text:
         return draft
@@ -47,7 +47,7 @@ def changed(draft: PresetDraft, text: str, done: str, *, same_step: bool = False
 
 
 def moved(draft: PresetDraft, by: Literal[-1, 1]) -> PresetDraft:
-    """Return the draft one step back or forward; the same draft at an end."""
+    """Return the draft a step back or forward; the same draft at an end."""
     return replace(draft, at=min(max(draft.at + by, 0), len(draft.steps) - 1))
 
 

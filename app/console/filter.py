@@ -1,4 +1,4 @@
-"""One filter for all pages: ad account, source, period and what it is compared with. The address bar carries it."""
+"""The filter of all pages: ad account, source, period and comparison, stored in the address."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -16,28 +16,28 @@ from app.core.values.times import DAY_S, HOUR_S
 from app.errors import FilterError
 from app.outbox.counts import MINUTES_KEPT_S
 
-#: Each comparison's own shift; None: that of the period's length.
+#: The time shift of each comparison; `None`: the length of the period.
 _SHIFTS: Final = {"before": None, "day": DAY_S, "week": 7 * DAY_S}
-#: What one may compare with, as the head of each page offers it.
+#: The comparisons that the head of each page offers.
 COMPARISONS: Final = {"before": "the period before", "day": "the day before", "week": "the week before"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """A span that ends now, or one whole day."""
+    """A period that ends now, or a whole day."""
 
     name: str
     label: str
-    #: Behind a verb: `Nothing was received in the last hour`.
+    #: Words after a verb: `Nothing was received in the last hour`.
     words: str
     length_s: int
-    #: It is counted, and drawn, in steps of so much.
+    #: The length of the steps in counts and charts.
     step_s: int
-    #: Of a whole day: how many days before today; None where the period ends now.
+    #: For a whole day, the number of days before today; `None` if the period ends now.
     days_back: int | None = None
 
     def starts(self, now: float) -> tuple[int, ...]:
-        """Return the starts (Unix seconds) of all steps; those of a day that is not over may lie ahead."""
+        """Return the starts (Unix seconds) of all steps; those of the current day may be in the future."""
         if self.days_back is None:
             first = int(now) // self.step_s * self.step_s - self.length_s + self.step_s
         else:
@@ -45,25 +45,25 @@ class Period:
         return tuple(range(first, first + self.length_s, self.step_s))
 
     def until(self, now: float) -> int | None:
-        """Return when it ended, Unix seconds; None where it goes on."""
+        """Return the end of the period, Unix seconds; `None` if it continues."""
         end = self.starts(now)[0] + self.length_s
         return end if end <= now else None
 
     def complete_until(self, now: float) -> int:
-        """Return when the last step ended that is over: what can be compared."""
+        """Return the end of the last complete step, up to which periods can be compared."""
         return min(self.starts(now)[0] + self.length_s, int(now) // self.step_s * self.step_s)
 
     def shift_s(self, against: str) -> int | None:
-        """Return by how much a comparison of COMPARISONS lies back; None where it has nothing to say of this period.
+        """Return the time shift of a comparison; `None` if it is impossible for this period.
 
-        A period is not compared with a part of itself, nor by the minute with what is counted by the hour.
+        A period is not compared with a part of itself, nor minutes with hourly counts.
         """
         shift = _SHIFTS[against] or self.length_s
         is_by_minute = self.step_s < HOUR_S and shift + self.length_s > MINUTES_KEPT_S
         return None if shift < self.length_s or is_by_minute else shift
 
     def named_before(self, shift_s: int) -> str:
-        """Return in words what a period is compared with that lies so many seconds earlier."""
+        """Return the name of the compared period with this time shift."""
         if self.name == "today" and shift_s == DAY_S:
             return "yesterday"
         return {DAY_S: "the day before", 7 * DAY_S: "the week before"}.get(shift_s, f"the {self.label} before")
@@ -71,11 +71,11 @@ class Period:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WholeDays:
-    """Whole days of UTC, counted from 1970; the last is one of them."""
+    """Whole days of UTC, counted from 1970, including the last."""
 
     first: int
     last: int
-    #: Behind a verb, as those of a period.
+    #: Words after a verb, as for a period.
     words: str
 
     @property
@@ -84,9 +84,9 @@ class WholeDays:
 
 
 def days_of(period: Period | None, *, usual: int, now: float) -> WholeDays:
-    """Return the days of a period; of None the `usual` many, today the last.
+    """Return the days of a period; without a period the last `usual` days, including today.
 
-    A period that begins or ends within a day has all of it.
+    Days that a period only covers in part are included.
     """
     today = int(now // DAY_S)
     if period is None:
@@ -107,52 +107,52 @@ PERIODS: Final = (
 )
 
 
-#: The parts of the filter as addresses name them, in words.
+#: The parts of the filter as in addresses, with their labels.
 PARTS: Final[Mapping[str, str]] = {
     "account": "ad account",
     "from": "source",
     "period": "period",
     "against": "comparison",
 }
-#: What a choice at the head of a page takes out of its address: its own parts, exact times, places in a list, and what
-#: was just done.
+#: Parameters that a change of the page filter removes from the address: its own parts, exact times, cursors, and
+#: messages.
 ANEW: Final = frozenset(
     {*PARTS, "since", "until", "cursor", "dropped_cursor", "part"}
     | {"redriven", "overtaken", "waiting", "too_old", "dismissed"}
     | {"left", "discarded", "tested", "done"}
 )
-#: So far back one looks for a source that has no file and no key any more.
+#: The number of days in which a source without a file or key is still listed.
 _REMEMBERED_DAYS: Final = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageFilter:
-    """What is chosen at the head of the page; what is not chosen is for each page to say."""
+    """The page filter; each page has its own defaults for missing parts."""
 
-    #: None: all of them.
+    #: `None`: all of them.
     account: AccountView | None = None
     #: "": all of them.
     source: str = ""
     period: Period | None = None
-    #: One of COMPARISONS; "" where none is chosen.
+    #: A member of COMPARISONS; "" for the default.
     against: str = ""
-    #: All sources that may be chosen.
+    #: All selectable sources.
     sources: tuple[str, ...] = ()
 
     @property
     def account_id(self) -> str:
-        """The id of the ad account; "" of all."""
+        """Return the id of the ad account; "" for all."""
         return self.account.ad_account_id if self.account else ""
 
     @property
     def query(self) -> dict[str, str]:
-        """The parameters by which addresses of the console carry the filter."""
+        """Return the parameters of console addresses with the filter."""
         period = self.period.name if self.period else ""
         parts = {"account": self.account_id, "from": self.source, "period": period, "against": self.against}
         return {name: text for name, text in parts.items() if text}
 
     def untouched(self, obeys: Collection[str]) -> str:
-        """Return a sentence with the chosen parts that a page ignores; "" if `obeys` has all of them."""
+        """Return a sentence with the selected parts that a page ignores; "" if `obeys` has all of them."""
         left = [words for name, words in PARTS.items() if name in self.query and name not in obeys]
         if not left:
             return ""
@@ -161,7 +161,7 @@ class PageFilter:
         return f"This page ignores the {named} of the filter."
 
     def carried(self, page: str, base: str) -> str:
-        """Return the HTML of a page whose links and forms within the console carry the filter."""
+        """Return the HTML of a page, with the filter added to its links and forms within the console."""
         return _links(base).sub(self._with_parts, page) if self.query else page
 
     def _with_parts(self, link: re.Match[str]) -> str:
@@ -181,15 +181,15 @@ def _links(base: str) -> re.Pattern[str]:
 
 
 def filter_of(request: Request) -> PageFilter:
-    """Return the filter of a page that is guarded, as its address says it."""
+    """Return the filter of a guarded page."""
     found: PageFilter = request.state.page_filter
     return found
 
 
 async def read_page_filter(request: Request, services: ConsoleServices) -> PageFilter:
-    """Return the filter that the address of a page carries.
+    """Return the filter in the address of a page.
 
-    Raises FilterError, which names the part, for an ad account, source, period or comparison that there is not.
+    Raises FilterError for an unknown ad account, source, period or comparison.
     """
     given = {name: request.query_params.get(name, "") for name in PARTS}
     accounts = {each.ad_account_id: each for each in services.accounts}

@@ -1,4 +1,4 @@
-"""Who sees a page: the guard before each of them, and logging in and out."""
+"""Access to pages: the guard of each page, log-in and log-out."""
 
 import asyncio
 import gzip
@@ -32,7 +32,7 @@ from app.errors import FeatureOff, FilterError, Forbidden, OutboxUnavailable, Un
 PageHandler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
-#: Why somebody is not let in, and what helps.
+#: Why a visitor is not admitted, with the remedy.
 _CLOSED = (
     "No password is set, so it opens in a browser on the machine that runs Pinrelay only, at a localhost address. "
     "To open it from elsewhere set CONSOLE_PASSWORD or CONSOLE_USERS and start again. "
@@ -55,15 +55,15 @@ _DENIED = {
 }
 
 
-#: Shorter answers, in bytes, are sent as they are. The level packs 70 kB in 2 ms.
+#: Shorter responses, in bytes, are not compressed. The level compresses 70 kB in 2 ms.
 _PACKED_FROM: Final = 1_000
 _LEVEL: Final = 5
-#: Longer ones are packed by a thread.
+#: A thread compresses longer ones.
 _LARGE_BYTES: Final = 200_000
 
 
 class Guard:
-    """Lets a page be shown only to whoever may see it, and shows what is wrong where it cannot be made."""
+    """Shows a page only to permitted visitors, and shows errors of a page."""
 
     def __init__(self, services: ConsoleServices, pages: Pages) -> None:
         self._services = services
@@ -78,10 +78,10 @@ class Guard:
         max_bytes: int = MAX_FORM_BYTES,
         remedy: str = PASTED,
     ) -> PageHandler:
-        """Return the page with the guard before it.
+        """Return the page with the guard.
 
-        A `public` page is shown to anybody; what `changes` something is for operators. Forms of more than `max_bytes`
-        are not read: `remedy` says what helps.
+        A `public` page needs no log-in; pages with `changes` require operators. Forms of more than `max_bytes` are not
+        read; `remedy` is part of the message.
         """
 
         async def guarded(request: Request) -> Response:
@@ -94,14 +94,17 @@ class Guard:
                 except Forbidden:
                     response = self._pages.only_operators(request)
             response.headers.update(SECURITY_HEADERS)
-            if len(response.body) > _LARGE_BYTES:  # others are answered meanwhile
+            if len(response.body) > _LARGE_BYTES:  # other requests continue meanwhile
                 return await asyncio.to_thread(_shortened, request, response)
             return _shortened(request, response)
 
         return guarded
 
     async def _refuse_visitor(self, request: Request, *, changes: bool) -> Response | None:
-        """Return what is shown instead of the page; None where the visitor is admitted, as `request.state.person`."""
+        """Return the response to a visitor without access.
+
+        `None` if the visitor is admitted, as `request.state.person`.
+        """
         access = self._services.access
         person = await access.admit(access.visitor(request), now=self._services.clock())
         if isinstance(person, Person):
@@ -133,7 +136,7 @@ class Guard:
 
 
 def _shortened(request: Request, response: Response) -> Response:
-    """Return an answer as short as the browser takes it: packed, and 304 of a part of a page that has not changed."""
+    """Return a response as short as the browser supports: compressed, and 304 for an unchanged part."""
     body = bytes(response.body)
     if request.query_params.get("part") == "live":
         response.headers["ETag"] = tag = f'"{sha256(body).hexdigest()[:16]}"'
@@ -147,21 +150,21 @@ def _shortened(request: Request, response: Response) -> Response:
 
 
 def is_secure(request: Request) -> bool:
-    """Return whether the browser speaks TLS, to us or to a proxy; who lies about it spoils his own cookie only."""
+    """Return whether the browser uses TLS, directly or to a proxy; a false header only affects its sender's cookie."""
     return "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
 
 
 class LoginPages(PageGroup):
-    """The one page that is shown to strangers."""
+    """The only page without a log-in."""
 
     async def show(self, request: Request) -> Response:
-        """Show the form that asks for the password."""
+        """Show the form for the password."""
         if not self._services.access.has_logins:
             return RedirectResponse(base_of(request), status_code=303)
         return self._ask(request, request.query_params.get("next", ""))
 
     async def log_in(self, request: Request) -> Response:
-        """Compare the password; right: a cookie and the page that was wanted."""
+        """Check the password; on success set a cookie and redirect to the requested page."""
         form = await read_form(request)
         access = self._services.access
         login = await access.login(form.get("password", ""), access.visitor(request), now=self._services.clock())
@@ -175,7 +178,7 @@ class LoginPages(PageGroup):
         return self._ask(request, form.get("next", ""), "That is not the password.", 401)
 
     async def log_out(self, request: Request) -> Response:
-        """End the session, and take the cookie back."""
+        """End the session, and delete the cookie."""
         access = self._services.access
         await access.logout(person_of(request), access.visitor(request))
         response = RedirectResponse(f"{base_of(request)}/login", status_code=303)
@@ -201,12 +204,12 @@ class LoginPages(PageGroup):
 
 
 def _cookie_path(request: Request) -> str:
-    """Return for which paths the browser sends the cookie: all of ours, since figures are shown outside the console."""
+    """Return the path of the cookie: all paths of Pinrelay, because figures are also outside the console."""
     return request.scope.get("root_path", "") or "/"
 
 
 def _is_ours(wanted: str, base: str) -> bool:
-    """Return whether an address that came with the form stays within the console."""
+    """Return whether an address from the form is within the console."""
     try:
         parts = urlsplit(wanted)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What arrives by name, what becomes of it and what it carries; and the quarantine of what made no delivery."""
+"""Received events by name, their outcomes and contents; and the quarantine of events without a delivery."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -23,29 +23,29 @@ from app.pipeline.received_names import title_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedName:
-    """One kind of event, as a line of the list shows it."""
+    """A kind of event, as a row of the list."""
 
     view: NameView
     bars: Bars
-    #: What became of the events, in the order of their way: outcome, words, count.
+    #: The outcomes in the order of the stages: outcome, label, count.
     outcomes: tuple[tuple[str, str, int], ...]
-    #: Where the deliveries stand that were made of them: state, words, count.
+    #: The states of the deliveries: state, label, count.
     stands: tuple[tuple[str, str, int], ...]
-    #: Of the page of this name.
+    #: The query of this name's page.
     query: str
-    #: Of the list of these events, as far as the ledger keeps them; empty where several names are counted as one.
+    #: The filters of the list of these events in the ledger; empty for a group of several names.
     filters: Mapping[str, str | int]
 
     def of_day(self, at: int) -> Mapping[str, str | int]:
-        """Return the filters of the day that began then."""
+        """Return the filters of the day that started then."""
         return {**self.filters, "since": at, "until": at + DAY_S} if self.filters else {}
 
 
 class InventoryPages(PageGroup):
-    """The list of names, and one page for each."""
+    """The list of names, and a page for each."""
 
     async def show(self, request: Request) -> Response:
-        """List every kind of event, the most frequent first, of all sources or one."""
+        """List all kinds of events, the most frequent first, of all sources or a selected one."""
         chosen = filter_of(request)
         days, source = days_of(chosen.period, usual=DAYS, now=self._services.clock()), chosen.source
         views = await self._services.inventory.names(days=days.length, last_day=days.last)
@@ -64,7 +64,7 @@ class InventoryPages(PageGroup):
         )
 
     async def name(self, request: Request) -> Response:
-        """Show one kind of event: what became of it by day, what it carries, and its preset."""
+        """Show a kind of event: its outcomes by day, its contents, and its preset."""
         days = days_of(filter_of(request).period, usual=DAYS, now=self._services.clock())
         key, span = key_of(request.query_params), {"days": days.length, "last_day": days.last}
         view = await self._services.inventory.name(key, **span)
@@ -110,7 +110,7 @@ def _filters(key: EventKey, days: WholeDays) -> dict[str, str | int]:
 
 
 def key_of(parameters: QueryParams) -> EventKey:
-    """Return which kind of event an address means."""
+    """Return the kind of event in an address."""
     return EventKey(parameters.get("source", ""), parameters.get("type", ""), parameters.get("name", ""))
 
 

@@ -1,4 +1,4 @@
-"""How the console says things: labels of closed lists, numbers, ages. Pure functions and tables."""
+"""Labels, numbers and ages for the console. Pure functions and tables."""
 
 import json
 import re
@@ -27,7 +27,7 @@ STATE_LABELS: Mapping[State, str] = {
     State.DISMISSED: "dismissed",
 }
 
-#: What a state or an outcome is called on a badge and above a column, where its own name is not plain.
+#: Labels of states and outcomes on badges and columns, if their own name is unclear.
 PLAIN_WORDS: Mapping[str, str] = {
     State.PENDING: "waiting",
     State.CLAIMED: "being sent",
@@ -40,7 +40,7 @@ PLAIN_WORDS: Mapping[str, str] = {
     Outcome.REJECTED: "refused by Pinterest",
 }
 
-#: What becomes of an event or its delivery, in words, as a choice to search by.
+#: Labels of outcomes as options of the search.
 OUTCOME_LABELS: Mapping[Outcome, str] = {
     Outcome.ACCEPTED: "accepted",
     Outcome.REFUSED: "refused: not a Segment event",
@@ -58,9 +58,9 @@ OUTCOME_LABELS: Mapping[Outcome, str] = {
     Outcome.BLOCKED: "blocked: no access to the ad account",
 }
 
-#: Pinterest's quality components by the names of its API (`conversion_eqs`), in words.
+#: Labels of Pinterest's quality components, by their names in the API (`conversion_eqs`).
 COMPONENT_LABELS: Mapping[str, str] = {name: field.key.label for name, field in COMPONENT_FIELDS.items()}
-#: The other match keys that are counted, in words.
+#: Labels of the other counted match keys.
 OTHER_KEY_LABELS: Mapping[str, str] = {
     name: field.key.label for name, field in MATCH_FIELDS.items() if name not in COMPONENT_FIELDS
 }
@@ -71,13 +71,13 @@ COMPONENT_OF_GROUP: Mapping[str, str] = {
     for name, field in MATCH_FIELDS.items()
     if field.part == "user_data" and wires == (field.wire,)
 }
-#: Groups of memory, in words.
+#: Labels of groups of memory.
 GROUP_LABELS: Mapping[str, str] = {
     group: MATCH_FIELDS[COMPONENT_OF_GROUP[group]].key.label if group in COMPONENT_OF_GROUP else group.capitalize()
     for group in GROUPS
 }
 
-#: Warnings that say how to be counted better, by their label; they are listed before others, however rare they are.
+#: Warnings with advice to improve matching, by their label; they are listed before others, even if they are rare.
 WARNING_ADVICE: Mapping[str, str] = {
     "checkout without value": "Pinterest cannot tell what these orders were worth: map custom_data.value.",
     "checkout without currency": "Pinterest takes the ad account's: map custom_data.currency"
@@ -98,7 +98,7 @@ WARNING_ADVICE: Mapping[str, str] = {
     "another order": "[ORDER_SCOPE|If several shops number their orders alone, set ORDER_SCOPE=source for "
     "their ad account.]",
 }
-#: Words of an advice that are said only while a setting is not set: `[SETTING|words]`.
+#: Parts of an advice that only apply while a setting is not set: `[SETTING|words]`.
 _UNLESS_SET = re.compile(r"\[([A-Z_]+)\|([^\]]*)\]")
 
 _ANSWERS = {
@@ -112,12 +112,12 @@ _ANSWERS = {
 }
 _SERVER_ERROR = "5"
 
-#: (seconds, one, many), largest first.
+#: (seconds, singular, plural), largest first.
 _UNITS = ((DAY_S, "day", "days"), (HOUR_S, "hour", "hours"), (MINUTE_S, "minute", "minutes"), (1, "second", "seconds"))
 
 
 def applicable(advice: str, settings: Collection[str]) -> str:
-    """Return an advice without what it says of `settings`, the names of those that are set already.
+    """Return an advice without the parts about `settings`, the names of those that are already set.
 
     >>> applicable("Send it[DEFAULT_COUNTRY|, or set DEFAULT_COUNTRY].", {"DEFAULT_COUNTRY"})
     'Send it.'
@@ -126,22 +126,22 @@ def applicable(advice: str, settings: Collection[str]) -> str:
 
 
 def warning_advice(label: str, settings: Collection[str] = ()) -> str:
-    """Return what to do about a warning; "" where nothing is known, or it is done."""
+    """Return the advice for a warning; "" if there is none, or it is already followed."""
     return applicable(WARNING_ADVICE.get(label, ""), settings)
 
 
 def outcome_label(name: str) -> str:
-    """Return what a state or an outcome is called."""
+    """Return the label of a state or an outcome."""
     return PLAIN_WORDS.get(name, name)
 
 
 def component_label(name: str) -> str:
-    """Return a match key in words; an unknown one as it is."""
+    """Return the label of a match key; an unknown key unchanged."""
     return MATCH_FIELDS[name].key.label if name in MATCH_FIELDS else name.replace("_", " ")
 
 
 def answer_label(status: str) -> str:
-    """Return what an HTTP status of Pinterest, or the lack of one, means."""
+    """Return the meaning of an HTTP status of Pinterest, or of a missing response."""
     if status.startswith(_SERVER_ERROR):
         return "trouble at Pinterest"
     return _ANSWERS.get(status, "unexpected" if status.isdigit() else "no answer")
@@ -153,14 +153,14 @@ def thousands(value: float) -> str:
 
 
 def money(amount: Decimal, currency: str) -> str:
-    """Return an amount for reading: `1,234.50`, of yen `1,234`; nothing of it is rounded away."""
+    """Return an amount for display: `1,234.50`, of yen `1,234`; without rounding."""
     places = 0 if currency in WITHOUT_FRACTIONS else 2
     exponent = amount.normalize().as_tuple().exponent
     return f"{amount:,.{max(places, -exponent if isinstance(exponent, int) else 0)}f}"
 
 
 def worth(given: tuple[str | None, str | None]) -> str:
-    """Return the amount and currency of an order for reading; "" where it names no amount.
+    """Return the amount and currency of an order for display; "" without an amount.
 
     >>> worth(("1112.5", "EUR")), worth(("12", None)), worth((None, "EUR")), worth(("1e9", "EUR"))
     ('1,112.50 EUR', '12.00', '', '1e9 EUR')
@@ -173,7 +173,7 @@ def worth(given: tuple[str | None, str | None]) -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """Return a share such as `33 %`, never rounded up to all or down to none; "" of nothing at all."""
+    """Return a share such as `33 %`, never rounded up to 100 or down to 0; "" without a total."""
     if not whole:
         return ""
     share = round(100 * part / whole)
@@ -183,7 +183,7 @@ def percent(part: int, whole: int) -> str:
 
 
 def changed(now: Decimal | int, before: Decimal | int | None) -> str:
-    """Return by how much a count or sum differs, such as `+12 %`; "" where there was nothing to compare with."""
+    """Return the change of a count or sum, such as `+12 %`; "" without an earlier value."""
     if not before:
         return ""
     share = round(100 * (now - before) / before)
@@ -191,7 +191,7 @@ def changed(now: Decimal | int, before: Decimal | int | None) -> str:
 
 
 def time_span(seconds: float) -> str:
-    """Return 5400 seconds as `1 hour`, 95 as `1 minute`: the largest unit, rounded down."""
+    """Return a duration in its largest unit, rounded down: 5400 seconds are `1 hour`, 95 are `1 minute`."""
     for size, one, many in _UNITS:
         if seconds >= size:
             count = int(seconds // size)
@@ -200,21 +200,21 @@ def time_span(seconds: float) -> str:
 
 
 def day(at: float) -> str:
-    """Return the day of a moment (Unix seconds) in UTC: 2025-11-25."""
+    """Return the day of a time (Unix seconds) in UTC: 2025-11-25."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
 
 
 def iso(at: float) -> str:
-    """Return a moment (Unix seconds) as ISO 8601 in UTC: 2025-11-25T11:06:25Z."""
+    """Return a time (Unix seconds) as ISO 8601 in UTC: 2025-11-25T11:06:25Z."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-#: Of a longer text that is shortened the beginning and the end are shown.
+#: The start and the end of a longer text are shown.
 _WHOLE, _BEGINNING, _END = 18, 8, 6
 
 
 def middle(text: str) -> str:
-    """Return a text, without its middle where it is long.
+    """Return a text, without its middle if it is long.
 
     >>> middle("SO-1001"), middle("549755885175-2026-11-25-abcdef01")
     ('SO-1001', '54975588…cdef01')
@@ -223,22 +223,22 @@ def middle(text: str) -> str:
 
 
 def pretty(value: Any) -> str:
-    """Return a value as JSON, indented for reading."""
+    """Return a value as indented JSON."""
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def mapped_value(value: Any) -> str:
-    """Return what a mapping says of a field, as written; a directive as its JSON."""
+    """Return the value of a field in a mapping, as written; a directive as its JSON."""
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
-#: Pinterest takes these two unhashed; they are personal all the same.
+#: Pinterest accepts these two unhashed, although they are personal data.
 PLAIN = frozenset(UNHASHED)
 MASK = "(masked)"
 
 
 def masked(value: Any) -> Any:
-    """Return the JSON value with IP address and user agent masked, wherever they stand."""
+    """Return the JSON value with IP address and user agent masked at any depth."""
     if isinstance(value, Mapping):
         return {name: MASK if name in PLAIN and member else masked(member) for name, member in value.items()}
     if isinstance(value, list):
@@ -251,5 +251,5 @@ AGE_S = 60
 
 
 def with_fresh_timestamp(event: Event, now: float) -> Event:
-    """Return the event with its `timestamp` a minute ago, put in where it has none; the rest stays."""
+    """Return the event with a `timestamp` a minute ago; other members are unchanged."""
     return {**event, "timestamp": iso(now - AGE_S)}

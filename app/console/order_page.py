@@ -1,4 +1,4 @@
-"""One order: whether it reached Pinterest, with which value and, if not, why; and all that happened to it."""
+"""The page of an order: whether it reached Pinterest, with its value or the reason; and its history."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -14,7 +14,7 @@ from app.core.pages import AccountView
 from app.insights.orders.one_order import OrderStory, read_order
 from app.outbox.search import merged_delivery
 
-#: What became of an event that made no delivery, between the order and the ad account; the best first.
+#: Texts for events without a delivery, between the order and the ad account; the best first.
 _NOT_SENT: Final[Mapping[Outcome, str]] = {
     Outcome.WITHDRAWN: "was withdrawn before it was sent to",
     Outcome.WITHHELD: "was withheld from",
@@ -25,7 +25,7 @@ _NOT_SENT: Final[Mapping[Outcome, str]] = {
     Outcome.MATCHED: "was cancelled for",
     Outcome.UNMATCHED: "matched no preset, so it was not sent to",
 }
-#: What each step is called on the timeline.
+#: Labels of steps on the timeline.
 STEPS: Final[Mapping[str, str]] = {
     "placed": "The order was placed",
     Outcome.ENQUEUED: "Received, to be sent",
@@ -46,7 +46,7 @@ STEPS: Final[Mapping[str, str]] = {
     "due": "Next try",
     "held": "Leaves then at the latest, unless it is cancelled before",
 }
-#: How steps and states are coloured.
+#: Colours of steps and states.
 KINDS: Final[Mapping[str, str]] = {
     Outcome.DELIVERED: "good",
     Outcome.REJECTED: "bad",
@@ -64,7 +64,7 @@ _BEST_FIRST: Final = (State.DELIVERED, State.CLAIMED, State.PENDING, State.DEAD,
 
 
 class OrderPages(PageGroup):
-    """The page of one order."""
+    """The page of an order."""
 
     async def show(self, request: Request) -> Response:
         """Show an order under any name that a shop uses for it."""
@@ -97,9 +97,9 @@ class OrderPages(PageGroup):
 
 
 def sentence(name: str, story: OrderStory, accounts: Sequence[AccountView]) -> str:
-    """Return whether an order reached Pinterest, with which value and why not, in one sentence.
+    """Return whether an order reached Pinterest, with its value or the reason, in a single sentence.
 
-    Ad accounts that were not asked for it are left out.
+    Ad accounts without events of the order are omitted.
     """
     asked = [told for account in accounts if (told := _of_account(story, account))]
     if not asked:
@@ -110,7 +110,7 @@ def sentence(name: str, story: OrderStory, accounts: Sequence[AccountView]) -> s
 
 
 def _accounts(story: OrderStory, known: Sequence[AccountView]) -> list[AccountView]:
-    """Return all ad accounts, also those of deliveries that have no destination any more."""
+    """Return all ad accounts, including those of deliveries without a current destination."""
     ids = {each.ad_account_id for each in known}
     gone = sorted({each.ad_account_id for each in story.deliveries} - ids)
     return [*known, *(AccountView(ad_account_id=id_, name=id_, live=True) for id_ in gone)]
@@ -129,7 +129,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _of_account(story: OrderStory, account: AccountView) -> str:
-    """Return what became of an order for one ad account, behind "it"; "" where nothing was asked for it."""
+    """Return the result of an order for an ad account, as a text after "it"; "" without events of the order."""
     where = account.name or ("Pinterest" if account.live else "the sandbox")
     deliveries = [each for each in story.deliveries if each.ad_account_id == account.ad_account_id]
     if deliveries:
@@ -165,7 +165,7 @@ def _because(said: str, reason: str) -> str:
 
 
 def _worth(story: OrderStory) -> str:
-    """Return the value of an order as it is sent, each that was once."""
+    """Return the value of an order as sent, without duplicates."""
     sent = [(each.amount, each.currency) for each in story.deliveries]
     noted = [(event.amount, event.currency) for _, event in story.dropped]
     return " and ".join(dict.fromkeys(worth(each) for each in sent or noted if each[0]))

@@ -1,4 +1,4 @@
-"""The first page: is it healthy, what was sent, what was not and why."""
+"""The first page: health, sent events, and reasons for not sending."""
 
 import asyncio
 import contextlib
@@ -44,40 +44,40 @@ from app.source.browser import page_snippet
 
 #: "Pinterest's last answers" are those of the last hour.
 ANSWERS_S = HOUR_S
-#: Where no period is chosen.
+#: The default period.
 USUAL = next(period for period in PERIODS if period.name == "day")
-#: So many rows of presets are shown, those that took most; the others behind a link. A preset has a row for each ad
-#: account too.
+#: Maximum number of displayed presets, those with the most events; a link shows the others. A preset also has a row for
+#: each ad account.
 MOST_ROWS: Final = 9
-#: Of so many entries of the audit log, the newest, some are marks on the axis of the chart.
+#: The number of newest audit entries that are searched for marks on the chart.
 _MARKED = 200
-#: Where no preset has an example.
+#: The test event if no preset has an example.
 FIRST_EVENT: Event = {"type": "page", "messageId": "first-event"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastAnswers:
-    """How often Pinterest gave one status lately."""
+    """The number of recent responses of Pinterest with a status."""
 
-    #: The HTTP status, or what stands for the lack of one.
+    #: The HTTP status, or a word for a missing response.
     status: str
     count: int
-    #: The minute in which it came last.
+    #: The minute of the last response.
     last_at: float
 
 
-#: Alerts are looked for beside the page, at most this often.
+#: The minimum interval of checks for alerts, which run beside the page.
 _LOOK_S: Final = 60.0
 #: Fewer events than this in a month: Pinrelay is being set up.
 _FIRST_EVENTS: Final = 5
 _MONTH_S: Final = 30 * DAY_S
 _ARRIVED: Final = (Outcome.ACCEPTED, Outcome.REFUSED, Outcome.MATCHED, Outcome.ENQUEUED)
-#: What waits was received in the last days.
+#: Waiting deliveries were received within this number of days.
 _WAITS_DAYS: Final = 8
 
 
 class OverviewPages(PageGroup):
-    """The overview and the part of it that refreshes itself."""
+    """The overview, and its part that refreshes itself."""
 
     def __init__(self, services: ConsoleServices, pages: Pages) -> None:
         super().__init__(services, pages)
@@ -87,7 +87,7 @@ class OverviewPages(PageGroup):
         self._looking: asyncio.Task[None] | None = None
 
     async def show(self, request: Request) -> Response:
-        """Show everything; `?part=live` only what changes, for the script."""
+        """Show the page; `?part=live` only the changing part, for the script."""
         template = "overview_live.html" if request.query_params.get("part") == "live" else "overview.html"
         chosen, shows_all = filter_of(request), request.query_params.get("presets") == "all"
         facts = await self._facts(chosen.period or USUAL, chosen)
@@ -112,7 +112,7 @@ class OverviewPages(PageGroup):
         return max(2, MOST_ROWS // (1 + len(named)))
 
     async def _facts(self, period: Period, chosen: PageFilter) -> dict[str, Any]:
-        """Read the outbox once and work everything out, as far as the page's filter asks for it."""
+        """Read the outbox once and compute all figures that the page filter selects."""
         services, now = self._services, self._services.clock()
         shifts = comparison_shifts(period, now=now, kept_s=services.settings.ledger_s)
         counters = await self._counts.read(period, shifts.values(), now=now)
@@ -151,7 +151,7 @@ class OverviewPages(PageGroup):
         ]
 
     async def _unavailable(self) -> str:
-        """Return why no event can be kept, and what helps; "" where they can."""
+        """Return why no event can be stored, with the remedy; "" if events can be stored."""
         try:
             await self._services.outbox.check([each.ad_account_id for each in self._services.accounts])
         except OutboxUnavailable as exc:
@@ -193,7 +193,7 @@ class OverviewPages(PageGroup):
                 yield Alert(key=f"presets: {preset.name}", text=text)
 
     async def _waiting_worth(self, accounts: Sequence[AccountStatus], now: float) -> dict[str, dict[str, Decimal]]:
-        """Return by ad account and currency what waits is worth; it is asked for only where something is wrong."""
+        """Return the value of waiting deliveries by ad account and currency; only computed if there is a problem."""
         worth: defaultdict[str, dict[str, Decimal]] = defaultdict(dict)
         if any(each.problems or waits_long(each.backlog, now) for each in accounts):
             today = int(now // DAY_S)
@@ -204,7 +204,7 @@ class OverviewPages(PageGroup):
         return worth
 
     async def _alerts_now(self, now: float) -> list[Alert]:
-        """Return the alerts of the last look; a new one is begun beside the page, and only the first is waited for."""
+        """Return the alerts of the last check; a new check runs beside the page, and only the first is awaited."""
         if self._alerts is None:
             self._alerts = []
             self._looked_at = now
@@ -215,11 +215,11 @@ class OverviewPages(PageGroup):
         return self._alerts
 
     async def _look(self) -> None:
-        with contextlib.suppress(OutboxUnavailable):  # the page says so itself
+        with contextlib.suppress(OutboxUnavailable):  # the page itself reports the error
             self._alerts = await self._services.alerts()
 
     async def _is_new(self, facts: Mapping[str, Any], chosen: PageFilter) -> bool:
-        """Return whether Pinrelay is being set up: hardly anything has ever arrived."""
+        """Return whether Pinrelay is being set up: hardly any events have ever arrived."""
         seen = sum(facts["summary"].totals[name] for name in _ARRIVED)
         if chosen.query or facts["needs"] or seen >= _FIRST_EVENTS or facts["backlog"] != Backlog():
             return False
@@ -228,7 +228,7 @@ class OverviewPages(PageGroup):
         return sum(counter.count for _, counter in rows) < _FIRST_EVENTS
 
     async def _first_run(self, request: Request) -> dict[str, Any]:
-        """Return what the three steps show: addresses of sources, a test event, and the newest event."""
+        """Return the data of the three set-up steps: addresses of sources, a test event, and the newest event."""
         services = self._services
         found = await services.finder.find(Query(), limit=1)
         newest = next(iter(found.deliveries.deliveries), None)
@@ -250,14 +250,14 @@ class OverviewPages(PageGroup):
         }
 
     def _curl(self, address: str, event: Event) -> str:
-        """Write the command that sends a first event here."""
+        """Return the command that sends a first event here."""
         headers = "".join(f" -H {shlex.quote(line)}" for line in self._services.settings.sender_headers)
         body = shlex.quote(orjson.dumps(event).decode())
         return f"curl {shlex.quote(address)} -H 'Content-Type: application/json'{headers} \\\n  -d {body}"
 
 
 def _quality_of(summary: Summary, services: ConsoleServices) -> dict[str, Any]:
-    """Return the score of the events of a period, and the key that would bring most; its page has the rest."""
+    """Return the score of the events of a period, and the key with the largest gain; its page has the rest."""
     keys = keys_of_presets(services.running.catalog, (each.name for each in summary.presets))
     busy, components = busy_presets(summary), COMPONENTS
     return {
@@ -275,7 +275,7 @@ def _over_time(
     left: Sequence[Undelivered],
     now: float,
 ) -> dict[str, Any]:
-    """Return what was received in a period and where it is now, as bars and over time, beside an earlier period."""
+    """Return the received events of a period and their states, as bars and over time, next to an earlier period."""
     stands = followed(summary, left)
     series = {**stands, **{name: summary.series[name] for name in summary.series if name in drawn_outcomes(chosen)}}
     at_door = [Outcome.ENQUEUED, *drawn_outcomes(chosen)]
@@ -299,22 +299,22 @@ def _over_time(
 
 
 def busiest(summary: Summary, limit: int | None) -> list[PresetCounts]:
-    """Return the presets that took any events, those that took most first, at most so many; None: all."""
+    """Return at most `limit` presets with events (`None`: all), those with the most first."""
     busy = [each for each in summary.presets if each.counts]
     return sorted(busy, key=lambda each: -each.counts[Outcome.MATCHED])[:limit]
 
 
 def drawn_outcomes(chosen: PageFilter) -> frozenset[Outcome]:
-    """Return the outcomes that the chart's bars have beside deliveries, as far as they are counted by what is chosen.
+    """Return the outcomes in the chart's bars in addition to deliveries, as far as the page filter counts them.
 
-    Events that no preset takes are not drawn: most sources send many more of them.
+    Unmatched events are not drawn, because most sources send many more of them.
     """
     unread: set[Outcome] = set() if chosen.account else {Outcome.REFUSED}
     return frozenset({Outcome.MERGED, Outcome.DUPLICATE, Outcome.WITHHELD, Outcome.INVALID} | unread)
 
 
 def last_answers(counters: Sequence[tuple[int, CounterRow]], *, account: str = "") -> tuple[LastAnswers, ...]:
-    """Sum the calls by status, the latest first; with the id of an ad account only those for it."""
+    """Sum the calls by status, the latest first; only those of an ad account if its id is given."""
     found: dict[str, LastAnswers] = {}
     for at, counter in counters:
         if counter.name == "calls" and account in ("", counter.ad_account_id):

@@ -1,4 +1,4 @@
-"""What browsers send: forms, bounded, and only from our own pages."""
+"""Input from browsers: forms, with limits, and only from pages of the console."""
 
 import asyncio
 import hashlib
@@ -40,7 +40,7 @@ from app.pipeline.explain import IN_WORDS
 from app.pipeline.receipts import CANCELLED
 from app.pipeline.search import MAX_FOUND_BY
 
-#: One event and one YAML file, three bytes each for most characters.
+#: The size of an event and a YAML file, at three bytes for most characters.
 MAX_FORM_BYTES = 1_000_000
 #: The editor of a preset sends hundreds.
 MAX_FORM_FIELDS: Final = 5_000
@@ -53,9 +53,9 @@ Form: TypeAlias = dict[str, str]
 
 
 def why_not_read(request: Request, max_bytes: int, remedy: str) -> tuple[int, str, str] | None:
-    """Return why a form is not even read, by its headers: status, title and text of the answer; None where it is.
+    """Return why a form is refused by its headers: status, title and text of the response; `None` if it is accepted.
 
-    `remedy` is for one of more than `max_bytes`.
+    `remedy` is for a form of more than `max_bytes`.
     """
     if not sent_from_console(request.headers):
         text = (
@@ -70,7 +70,7 @@ def why_not_read(request: Request, max_bytes: int, remedy: str) -> tuple[int, st
 
 
 async def read_form(request: Request) -> Form:
-    """Read an URL-encoded form; line ends become single line feeds. Raises FilterError for too many fields."""
+    """Parse a URL-encoded form; line ends become single line feeds. Raises FilterError for too many fields."""
     text = (await request.body()).decode(errors="replace")
     if text.count("&") >= MAX_FORM_FIELDS:
         message = f"The form has more than {MAX_FORM_FIELDS:,} fields. Send fewer."
@@ -80,7 +80,7 @@ async def read_form(request: Request) -> Form:
 
 
 def given_number(text: str | None) -> int | None:
-    """Return the whole number that a form or an address gives; None where it gives none, or one without end.
+    """Return the whole number in a form or an address; `None` if there is none, or it is too long.
 
     >>> given_number("12"), given_number("-1"), given_number("9" * 5_000), given_number(None)
     (12, None, None, None)
@@ -94,9 +94,9 @@ _IN_BACKTICKS = re.compile("`([^`]+)`")
 
 @dataclass(frozen=True, slots=True)
 class NavigationEntry:
-    """One line of the rail: a page, and the pages below it."""
+    """An entry of the navigation: a page, and the pages below it."""
 
-    #: What the page passes as `nav`.
+    #: The value of `nav` in the page.
     page: str
     #: Below /console.
     path: str
@@ -104,11 +104,11 @@ class NavigationEntry:
     #: The `d` of an SVG path of 16 by 16; "" below another entry.
     icon: str = ""
     below: tuple["NavigationEntry", ...] = ()
-    #: Viewers do not see it.
+    #: Hidden from viewers.
     for_operators: bool = False
 
     def holds(self, page: str) -> bool:
-        """Return whether a page is this one, or below it."""
+        """Return whether a page is this page, or below it."""
         return page == self.page or any(each.page == page for each in self.below)
 
 
@@ -148,7 +148,7 @@ NAVIGATION: Final = (
     ),
     NavigationEntry("activity", "/activity", "Activity", "M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12M8 4.5V8l2.5 1.5"),
 )
-#: What every template knows by name.
+#: The global names of all templates.
 _WORDS: Final[Mapping[str, Any]] = {
     "advice": labels.warning_advice,
     "cancelled": CANCELLED,
@@ -170,7 +170,7 @@ _WORDS: Final[Mapping[str, Any]] = {
     "groups": labels.GROUP_LABELS,
 }
 
-#: No page of ours loads, sends or is framed anywhere else.
+#: Pages may not load from, send to, or be framed by other origins.
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -183,17 +183,17 @@ SECURITY_HEADERS = {
 }
 
 
-#: The cookie in which the script keeps what the reader chose; by default the system chooses.
+#: The cookie with the reader's theme, set by the script; the default is the system's theme.
 _THEME, _THEMES = "pinrelay-theme", ("light", "dark")
 
 
 class Pages:
-    """Renders templates and serves the files they use."""
+    """Renders templates and serves their files."""
 
     def __init__(self, services: ConsoleServices) -> None:
         self._services = services
         self._files = {file.name: file.read_bytes() for file in sorted((ROOM / "static").iterdir())}
-        # Files may be cached for ever: their address changes with their content.
+        # Files may be cached forever, because their address changes with their content.
         self._version = hashlib.sha256(b"".join(self._files.values())).hexdigest()[:12]
 
     def render(
@@ -207,11 +207,11 @@ class Pages:
         kept: Mapping[str, str] | None = None,
         **values: Any,
     ) -> HTMLResponse:
-        """Fill a template; `base` is where the console begins, as the browser sees it.
+        """Render a template; `base` is the console's path, as the browser sees it.
 
-        `obeys` names the parts of the page's filter that narrow what it shows: it says itself which do not. `usual` is
-        the period that it shows where none is chosen, "" where it knows none. `kept` is what of its address stays when
-        something else is chosen there; None: all but what ANEW names, without personal data.
+        `obeys` are the parts of the page filter that restrict the page: the page lists the ignored ones itself. `usual`
+        is the default period, "" without one. `kept` are the parameters that stay when the filter changes; `None`: all
+        but those in ANEW, without personal data.
         """
         base, chosen = base_of(request), _chosen(request)
         text = (
@@ -239,24 +239,24 @@ class Pages:
         return HTMLResponse(text, status_code=status, headers={"Cache-Control": "no-store"})
 
     def problem(self, request: Request, status: int, title: str, text: str) -> HTMLResponse:
-        """Show a page that says why there is no page."""
+        """Show a page with an error."""
         return self.render(request, "problem.html", status=status, title=title, text=text)
 
     def only_operators(self, request: Request) -> HTMLResponse:
-        """Say that whoever only looks cannot do this."""
+        """Show that viewers cannot perform the action."""
         NOT_OPERATOR.note(request.scope)
         text = "You are logged in as a viewer: you can look, and change nothing. Ask for the role operator."
         return self.problem(request, 403, "This is for operators", text)
 
     async def unknown(self, request: Request) -> Response:
-        """Say that there is no such page; an address with a slash at its end leads to the one without."""
+        """Show that the page does not exist; an address with a trailing slash redirects to the one without."""
         if request.url.path.endswith("/"):
             return RedirectResponse(request.url.replace(path=request.url.path.rstrip("/")))
         title, text = "There is no such page", "Go on from the overview, the first of the pages listed here."
         return self.problem(request, 404, title, text)
 
     async def file(self, request: Request) -> Response:
-        """Serve a style sheet, a script or the icon. Raises HTTPException (404) where there is none of the name."""
+        """Serve a style sheet, a script or the icon. Raises HTTPException (404) for other names."""
         name = request.path_params["name"]
         if name not in self._files:
             raise HTTPException(404)
@@ -267,14 +267,14 @@ class Pages:
 
 
 class PageGroup:
-    """Pages that belong together, with what they work with."""
+    """Related pages, with their services."""
 
     def __init__(self, services: ConsoleServices, pages: Pages) -> None:
         self._services = services
         self._pages = pages
 
     def call(self, request: Request) -> Call:
-        """Return the call of an operation by the person who was admitted."""
+        """Return the call of an operation by the admitted person."""
         return Call(person=person_of(request), services=self._services.shared)
 
 
@@ -287,12 +287,12 @@ def read_params(operation: Operation, texts: Mapping[str, str]) -> Any:
 
 
 def base_of(request: Request) -> str:
-    """Return the path of the console as the browser sees it, without a slash at the end."""
+    """Return the path of the console as the browser sees it, without a trailing slash."""
     return f"{request.scope.get('root_path', '')}/console"
 
 
 def go(request: Request, page: str, values: Mapping[str, str | int] | None = None) -> Response:
-    """Return the way to another page of the console, whose address carries these values and the page's filter."""
+    """Return a redirect to another page of the console, with these values and the page filter in the address."""
     chosen = _chosen(request)
     carried = {**(chosen.query if chosen else {}), **(values or {})}
     query = f"?{urlencode(carried)}" if carried else ""
@@ -300,13 +300,13 @@ def go(request: Request, page: str, values: Mapping[str, str | int] | None = Non
 
 
 def person_of(request: Request) -> Person:
-    """Return who was admitted to the page; not of public ones, which nobody is admitted to."""
+    """Return the person who was admitted to the page; not available on public pages."""
     person: Person = request.state.person
     return person
 
 
 def _chosen(request: Request) -> PageFilter | None:
-    """Return the page's filter; None of a page that has none: it is public, or its address names what there is not."""
+    """Return the page filter; `None` on public pages, or if the address has an invalid one."""
     return getattr(request.state, "page_filter", None)
 
 
@@ -315,17 +315,17 @@ def _kept(request: Request) -> dict[str, str]:
 
 
 class CompiledTemplates(FileSystemBytecodeCache):
-    """Keeps compiled templates beside compiled modules, as far as the process may write there."""
+    """Stores compiled templates beside compiled modules, if the process may write there."""
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        """Write a template that was just compiled."""
+        """Write a newly compiled template."""
         with suppress(OSError):
             super().dump_bytecode(bucket)
 
 
 @cache
 def environment() -> Environment:
-    """Return what the templates are compiled with: once in a process, since none of it depends on the settings."""
+    """Return the environment of templates, once for each process, because it does not depend on the settings."""
     made = Environment(
         bytecode_cache=CompiledTemplates(str(ROOM / "__pycache__"), "template-%s.pyc"),
         loader=FileSystemLoader(ROOM / "templates"),
@@ -359,20 +359,20 @@ def environment() -> Environment:
 
 
 def _coded(text: str) -> Markup:
-    """Return what stands between backticks as code, and nothing that may be broken."""
+    """Return text between backticks as unbreakable code."""
     return Markup(_IN_BACKTICKS.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped
 
 
 def _with_code(text: str) -> Markup:
-    """Return what stands between backticks as code; names in it may be broken."""
+    """Return text between backticks as code; names in it may be broken."""
     return Markup(_IN_BACKTICKS.sub(r"<code>\1</code>", _breakable(text)))  # noqa: S704 - escaped
 
 
 def _breakable(name: str) -> Markup:
-    """Show a name that the browser may break behind each `_`, so that a long one does not widen its table."""
+    """Return a name that the browser may break after each `_`, so that a long name does not widen its table."""
     return Markup("_<wbr>").join(map(escape, name.split("_")))
 
 
 def _time(at: float) -> Markup:
-    """Show a time in UTC; the script puts it into the reader's time zone."""
+    """Return a time in UTC; the script converts it to the reader's time zone."""
     return Markup('<time datetime="{}">{}</time>').format(labels.iso(at), at_second(at))

@@ -1,7 +1,7 @@
-"""People: what is remembered of somebody, and how it is erased.
+"""People: stored data of a person, and its erasure.
 
-What somebody types comes by POST, so that it stands in no address, history or log, and is never shown again. From then
-on the key of an id says who is meant.
+Typed ids arrive by POST, so that they are in no address, history or log, and they are never shown again. From then on
+the key of an id identifies the person.
 """
 
 import re
@@ -18,9 +18,9 @@ from app.core.values.texts import visible
 from app.operations.forget import person_text
 from app.pipeline.search import KnownPerson, PeopleSearch
 
-#: What somebody may be looked up by, as the form says it.
+#: The ids for a look-up of a person, with the labels of the form.
 LOOKED_UP_BY: Final = {"user_id": "userId", "anonymous_id": "anonymousId", "contact": "e-mail or phone"}
-#: What somebody may be erased by: members of `NamedPerson`.
+#: The ids for an erasure: members of `NamedPerson`.
 ERASED_BY: Final = {
     "user_id": "userId",
     "anonymous_id": "anonymousId",
@@ -29,15 +29,15 @@ ERASED_BY: Final = {
     "order_ids": "order id",
 }
 MAX_CERTIFICATES: Final = 50
-#: Of an id: HMAC-SHA-256 in hex.
+#: The key of an id: HMAC-SHA-256 in hex.
 _KEY: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class PeoplePages(PageGroup):
-    """The page that shows what is remembered of a person, and has it erased."""
+    """The page that shows the data of a person in memory, and erases it."""
 
     async def show(self, request: Request) -> Response:
-        """Show the form, and what was just erased."""
+        """Show the form, and the result of an erasure."""
         given = request.query_params
         ids, messages = given_number(given.get("ids")), given_number(given.get("messages"))
         return await self._render(
@@ -45,7 +45,7 @@ class PeoplePages(PageGroup):
         )
 
     async def erase(self, request: Request) -> Response:
-        """Erase whom an operator names, with memory or without; lead to the certificate."""
+        """Erase a person, with or without memory, and redirect to the certificate."""
         form = await read_form(request)
         by, text = form.get("by", ""), form.get("whom", "").strip()
         if by not in ERASED_BY or not text or "confirmed" not in form:
@@ -59,7 +59,7 @@ class PeoplePages(PageGroup):
         return go(request, "people/erasure", {"number": done.certificate})
 
     async def held(self, request: Request) -> Response:
-        """Send the data stored about a person as one file, JSON or text."""
+        """Send the data stored about a person as a single file, JSON or text."""
         form = await read_form(request)
         acts, by, text = self._services.acts.people, form.get("by", ""), form.get("whom", "").strip()
         asked = (await acts.access_requests()).get(form.get("request", ""))
@@ -75,7 +75,7 @@ class PeoplePages(PageGroup):
         return Response(body, media_type="application/json", headers=headers)
 
     async def erasure(self, request: Request) -> Response:
-        """Show the certificate of an erasure, on one sheet where it is printed."""
+        """Show the certificate of an erasure, formatted for printing on a single sheet."""
         number = request.query_params.get("number", "")
         found = dict(await self._services.acts.people.certificates()).get(number)
         if found is None:
@@ -86,7 +86,7 @@ class PeoplePages(PageGroup):
         return self._pages.render(request, "erasure.html", nav="people", number=number, each=found)
 
     async def look(self, request: Request) -> Response:
-        """Show who is meant: nobody, one person, or those who share an address or number."""
+        """Show the persons of an id: none, one, or several with a common address or number."""
         form = await read_form(request)
         by = form.get("by", "")
         by = by if by in LOOKED_UP_BY else "user_id"
@@ -95,7 +95,7 @@ class PeoplePages(PageGroup):
         return await self._render(request, by, people=people)
 
     async def forget(self, request: Request) -> Response:
-        """Ask first, then erase a person, or what is held under one id."""
+        """Ask for confirmation, then erase a person, or the data of a single id."""
         form = await read_form(request)
         key, search = form.get("key", ""), self._services.people
         if search is None or not _KEY.fullmatch(key):

@@ -1,4 +1,4 @@
-"""What Pinterest itself says: the quality of events, attributed checkouts beside those sent, and its tag."""
+"""Pinterest's own reports: the quality of events, attributed checkouts next to those sent, and its tag."""
 
 import calendar
 import time
@@ -25,19 +25,19 @@ from app.insights.tag_check import MESSAGE_IDS, TagReport, read_report
 
 #: Quality component, and Pinterest's name of the event.
 _Key = tuple[str, str]
-#: The component by which the tag and the API tell of the same event.
+#: The component by which the tag and the API report the same event.
 _BOTH: Final = "external_event_id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttributedDay:
-    """One day: what was sent, and what Pinterest attributes to its ads."""
+    """A day: sent orders, and those that Pinterest attributes to its ads."""
 
     theirs: Attributed
-    #: When a day of UTC began, Unix seconds; None where the days are of another time zone.
+    #: The start of a day of UTC, Unix seconds; `None` for days of another time zone.
     since: int | None
     sent: int
-    #: In the ad account's currency, as orders that name no other; None where that is not known.
+    #: In the ad account's currency, including orders without a currency; `None` if unknown.
     sent_worth: Decimal | None
 
     @property
@@ -47,42 +47,42 @@ class AttributedDay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountReport:
-    """What is shown of one ad account."""
+    """The displayed data of an ad account."""
 
     account: AccountView
     view: PinterestView
     days: tuple[AttributedDay, ...]
-    #: By component and event name, how many of ours carry it, in hundredths.
+    #: By component and event name: the percentage of our events that have it.
     ours: Mapping[_Key, float]
-    #: Pinterest does not know them; and we do not.
+    #: Event names unknown to Pinterest; and those unknown to Pinrelay.
     unknown_there: tuple[str, ...]
     unknown_here: tuple[str, ...]
 
     def our_share(self, coverage: Coverage) -> float | None:
-        """Return how many of ours carry a component; None where nothing of that name was sent."""
+        """Return the percentage of our events with a component; `None` if no event of that name was sent."""
         return self.ours.get((coverage.component, coverage.event.lower()))
 
     @property
     def troubles(self) -> dict[str, bool]:
-        """Why reports could not be read, each reason once, and whether it needs a person."""
+        """Return why reports could not be read, each reason once, and whether an operator is needed."""
         return {each.why: each.needs_person for each in self.view.unread.values()}
 
     def as_of(self, report: str) -> float | None:
-        """Return when a report was read that stands as it was, because it could not be read anew; None: just now."""
+        """Return the last read of a report that could not be read again; `None` if it is current."""
         return self.view.read_at.get(report) if report in self.view.unread else None
 
     @property
     def overlaps(self) -> list[Coverage]:
-        """How many events the tag and the API both tell of, by event, where Pinterest says it."""
+        """Return the share of events that both the tag and the API report, by event, if Pinterest reports it."""
         found = (each for quality in self.view.quality for each in quality.coverage)
         return [each for each in found if each.component == _BOTH and each.overlap is not None]
 
 
 class PinterestPages(PageGroup):
-    """The page that shows what Pinterest itself says."""
+    """The page of Pinterest's own reports."""
 
     async def show(self, request: Request) -> Response:
-        """Show what Pinterest says of each ad account, or of one."""
+        """Show Pinterest's reports of all ad accounts, or of a selected one."""
         outbox, now, chosen = self._services.outbox, self._services.clock(), filter_of(request)
         views = await PINTEREST_VIEWS.read_all(outbox)
         today, accounts = int(now // DAY_S), {each.ad_account_id: each for each in self._services.accounts}
@@ -114,7 +114,7 @@ class PinterestPages(PageGroup):
 
 
 def own_shares(counters: Iterable[tuple[float, CounterRow]], catalog: Catalog, account: str) -> dict[_Key, float]:
-    """Return by component and event name how many of an ad account's deliveries carry it, in hundredths."""
+    """Return the percentage of an ad account's deliveries with each component, by component and event name."""
     names = {preset.name: preset.mapping.literal("event_name") for preset in catalog.presets}
     enqueued: Counter[str] = Counter()
     carrying: Counter[_Key] = Counter()
@@ -130,10 +130,10 @@ def own_shares(counters: Iterable[tuple[float, CounterRow]], catalog: Catalog, a
 
 
 def attributed_days(view: PinterestView, rows: Sequence[Revenue]) -> tuple[AttributedDay, ...]:
-    """Put what was sent beside what is attributed, by day, the newest first.
+    """Return sent next to attributed orders, by day, the newest first.
 
-    Without the ad account's currency all orders are counted, and no worth is told. The days are those of Pinterest's
-    figures: what was sent on days of another time zone than UTC was counted when those were read.
+    Without the ad account's currency all orders are counted, without a value. The days are those of Pinterest's
+    figures: orders by days of another time zone than UTC were counted when the reports were read.
     """
     known = view.currency
     in_zone = {each.date: (None, each.orders, Decimal(each.worth) if known else None) for each in view.sent}
@@ -146,7 +146,7 @@ def attributed_days(view: PinterestView, rows: Sequence[Revenue]) -> tuple[Attri
     )
 
 
-#: By date: when the day of UTC began, the orders that were sent, and what they are worth.
+#: By date: the start of the day of UTC, the number of sent orders, and their value.
 _SentByDate: TypeAlias = dict[str, tuple[int | None, int, Decimal | None]]
 
 
@@ -163,7 +163,7 @@ def _of_utc(view: PinterestView, rows: Sequence[Revenue]) -> _SentByDate:
 
 
 def _day_start(date: str) -> int | None:
-    """Return when a date begins (UTC), Unix seconds; None where the text is no date."""
+    """Return the start of a date (UTC), Unix seconds; `None` if the text is not a date."""
     try:
         return calendar.timegm(time.strptime(date, "%Y-%m-%d"))
     except ValueError:
@@ -177,13 +177,13 @@ class TagCheckPages(PageGroup):
     """The page that compares the tag's events with ours."""
 
     async def report(self) -> TagReport:
-        """Return what the tag and Pinrelay sent in the last days."""
+        """Return the comparison of the tag with Pinrelay for the last days."""
         services = self._services
         now, catalog = services.clock(), services.running.catalog
         return await read_report(services.outbox, catalog, services.traits_of, now=now, days=_DAYS)
 
     async def show(self, request: Request) -> Response:
-        """Show by event name what the tag and Pinrelay send."""
+        """Show the events of the tag and of Pinrelay by event name."""
         report = await self.report()
         return self._pages.render(
             request,

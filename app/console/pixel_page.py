@@ -1,4 +1,4 @@
-"""The script that a shop's pages need to send to a source, to copy."""
+"""The script with which a shop's pages send to a source, to copy."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,7 +9,7 @@ from app.source.browser import shopify_pixel
 
 
 class PixelPages(PageGroup):
-    """The page with the custom pixel of each source that has a key of pages."""
+    """The page with the custom pixel of each source with a page key."""
 
     async def show(self, request: Request) -> Response:
         """Show the pixels, with the address of Pinrelay and the key of each source."""

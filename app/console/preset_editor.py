@@ -1,4 +1,4 @@
-"""The visual view of a preset's text: its trigger and its fields as rows, and what an edit of a row makes of it."""
+"""The visual view of a preset's text: its trigger and its fields as rows, and the effect of edits."""
 
 import re
 from collections import Counter
@@ -23,7 +23,7 @@ from app.trigger import ABSENT, Finding
 from app.trigger.edits import field_text
 from app.trigger.syntax import Comparison, FunctionCall, Group, Negation, Operator, Term
 
-#: How a field gets its value, as an operator chooses it. `yaml`: in a way that only the text can say.
+#: The kinds of values that an operator can choose. `yaml`: a value that only the text can express.
 Kind: TypeAlias = Literal["default", "path", "places", "constant", "text", "if", "yaml"]
 KINDS: Final[Mapping[Kind, str]] = {
     "default": "the default",
@@ -34,16 +34,16 @@ KINDS: Final[Mapping[Kind, str]] = {
     "if": "if there is a value",
     "yaml": "in YAML",
 }
-#: In a directive: where the value of the event goes, and where what one more field says, as text or as a number.
+#: Placeholders in a directive: the value of the event, and an additional field as text or as a number.
 _VALUE, _TEXT, _NUMBER = "\0value", "\0text", "\0number"
 
 
 class ValueFunction(NamedTuple):
-    """What a row offers to do with a value of the event."""
+    """A function that a row offers for a value of the event."""
 
     words: str
     directive: Any
-    #: What one more field says: _TEXT or _NUMBER; "" where there is none.
+    #: The additional field: _TEXT or _NUMBER; "" without one.
     takes: str = ""
 
 
@@ -64,7 +64,7 @@ FUNCTIONS: Final[Mapping[str, ValueFunction]] = {
 }
 _OUTCOMES: Final = frozenset({"then", "else"})
 OPERATORS: Final = (*get_args(Operator), "contains", "not contains", "match", "not match")
-#: The groups of the page, and which fields of the action each has; the first has what no group names, too.
+#: The groups of the page, and their fields of the action; the first also has all ungrouped fields.
 _GROUPS: Final[Mapping[str, re.Pattern[str]]] = {
     "Event": re.compile(r"event_\w+|action_source|partner_name"),
     "Person": re.compile(r"user_data|person_blocks|pin_unauth|language"),
@@ -72,7 +72,7 @@ _GROUPS: Final[Mapping[str, re.Pattern[str]]] = {
     "App and device": re.compile(r"(?:app|device|os)_\w+|wifi"),
     "Privacy": re.compile("opt_out|gpc|advertiser_tracking_enabled"),
 }
-#: Keys of a file -> what people call them.
+#: Keys of a file -> their labels.
 _TITLES: Final[Mapping[str, str]] = {
     "subscribe": "When",
     "name": "Name",
@@ -85,7 +85,7 @@ _TITLES: Final[Mapping[str, str]] = {
     "example": "Example",
     "fields": "Field",
 }
-#: The rows of these have a field of text each.
+#: Rows with a single text field.
 META: Final = ("name", "description", "hold")
 _MAX_SHOWN: Final = 80
 _MAX_IN_WORDS: Final = 400
@@ -101,20 +101,20 @@ class TriggerRow:
     #: Such as `0.1`: see `app/trigger/edits.py`; "" for the whole.
     place: str
     depth: int
-    #: `yaml`: a condition that no field of one line can hold.
+    #: `yaml`: a condition that does not fit into a single line.
     kind: Literal["condition", "and", "or", "not", "yaml"]
     field: str = ""
     operator: str = ""
     value: str = ""
-    #: The value is text that would else read as a number or a constant.
+    #: The value is a text that would otherwise be read as a number or a constant.
     is_text: bool = False
-    #: Whether the chosen event fulfils it, and what it has there as JSON; None where there is no event, or nothing.
+    #: Whether the chosen event matches it, and the event's value as JSON; `None` without an event or a value.
     held: bool | None = None
     found: str | None = None
 
 
 def trigger_rows(term: Term, finding: Finding | None) -> list[TriggerRow]:
-    """Return the parts of a trigger, each group before what is in it."""
+    """Return the parts of a trigger, each group before its contents."""
     return list(_rows(term, finding, (), 0))
 
 
@@ -160,31 +160,31 @@ def _condition(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldRow:
-    """One field of Pinterest's, where its value comes from, and what it is in the chosen event."""
+    """A field of Pinterest's, with its source and its value in the chosen event."""
 
     #: Dotted: `user_data.email`.
     path: str
     spec: FieldSpec
     kind: Kind
-    #: What the controls show: a path, places one a line, a constant, a text; "" for others.
+    #: The content of the controls: a path, places one per line, a constant, a text; "" for others.
     value: str = ""
-    #: Of `if`: the place that is asked for, and what is sent where there is something, and where not.
+    #: For `if`: the tested place, and the values if it has a value and if it has none.
     exists: str = ""
     then: str = ""
     otherwise: str = ""
-    #: Of `path`: what is done with the value, one of FUNCTIONS or "", and what one more field says.
+    #: For `path`: the function, a member of FUNCTIONS or "", and the additional field.
     function: str = ""
     more: str = ""
-    #: Of a function: the value in the chosen event before and after it, as JSON; None where there is none.
+    #: For a function: the value in the chosen event before and after it, as JSON; `None` without a value.
     before: str | None = None
     after: str | None = None
-    #: Where the default looks, or what the text says, shortened.
+    #: The places of the default, or the text of the value, shortened.
     written: str = ""
     report: FieldReport | None = None
-    #: Of how many recent events it is sent, such as `67 %`; "" where that is not known.
+    #: The share of recent events with the field, such as `67 %`; "" if unknown.
     share: str = ""
     faults: tuple[Fault, ...] = ()
-    #: What was left out or repaired of the chosen event's value.
+    #: Warnings about the chosen event's value.
     warnings: tuple[str, ...] = ()
 
 
@@ -197,7 +197,7 @@ class FieldGroup:
 
     @property
     def own(self) -> int:
-        """How many the preset maps itself."""
+        """Return the number of fields that the preset maps itself."""
         return sum(row.kind != "default" for row in self.rows)
 
 
@@ -237,7 +237,7 @@ def with_shares(groups: Sequence[FieldGroup], shadow: Shadow, preset: str) -> li
 
 
 def leaves(fields: Mapping[str, FieldSpec], at: str = "") -> Iterator[tuple[str, FieldSpec]]:
-    """Yield the dotted path of each field that is no object, with what is known of it."""
+    """Yield the dotted path and the specification of each field that is not an object."""
     for name, spec in fields.items():
         if spec.properties:
             yield from leaves(spec.properties, f"{at}{name}.")
@@ -267,17 +267,17 @@ def _row(
 
 
 def _before_and_after(given: Any, path: str, event: Event) -> tuple[str | None, str | None]:
-    """Return the value of an event that a function takes, and what it gives, as JSON; None where there is none."""
+    """Return the input and the result of a function for an event, as JSON; `None` without a value."""
     try:
         found = compile_mapping({"before": {"@path": _json_path(path)}, "after": given}).resolve(event) or {}
-    except MappingError:  # the faults of the draft say why
+    except MappingError:  # the faults of the draft include the reason
         return None, None
     before, after = (shown_json(found[name]) if name in found else None for name in ("before", "after"))
     return before, after
 
 
 def _is_within_directive(own: Any, path: str) -> bool:
-    """Return whether a directive of the preset makes the whole object that a field is in."""
+    """Return whether a directive of the preset creates the whole object that contains a field."""
     for step in path.split("."):
         if not is_plain(own):
             return own is not None
@@ -291,7 +291,7 @@ def _short(value: Any, at_most: int = _MAX_SHOWN) -> str:
 
 
 def _controls_of_row(given: Any, spec: FieldSpec) -> tuple[Kind, dict[str, str]]:
-    """Return how a value is shown in its row: in YAML where the controls would not give back exactly that value."""
+    """Return the display of a value in its row: YAML if the controls would not reproduce exactly that value."""
     kind, controls = controls_of(given)
     try:
         is_same = kind != "yaml" and alike(value_of(kind, controls, spec), given)
@@ -303,12 +303,12 @@ def _controls_of_row(given: Any, spec: FieldSpec) -> tuple[Kind, dict[str, str]]
 
 
 def _is_one_line(text: str) -> bool:
-    """Return whether a field of one line holds a text as it is."""
+    """Return whether a text fits into a field with a single line."""
     return "".join(text.splitlines()) == text
 
 
 def controls_of(given: Any) -> tuple[Kind, dict[str, str]]:
-    """Return how a value of a mapping is shown, with what its controls hold.
+    """Return the display of a mapping's value, with the content of its controls.
 
     >>> controls_of({"@path": "$.properties.total"})
     ('path', {'value': 'properties.total'})
@@ -331,7 +331,7 @@ def controls_of(given: Any) -> tuple[Kind, dict[str, str]]:
 
 
 def _controls_of_path(given: Any) -> dict[str, str]:
-    """Return what the controls hold of a value of the event, as it is or with a function; empty where it is none."""
+    """Return the content of the controls for a value of the event, with or without a function; otherwise empty."""
     for name, (_, shape, takes) in {"": ValueFunction("as it is", _VALUE), **FUNCTIONS}.items():
         found: dict[str, Any] = {}
         if _fits(shape, given, found) and found[_VALUE].keys() == {"@path"}:
@@ -342,7 +342,10 @@ def _controls_of_path(given: Any) -> dict[str, str]:
 
 
 def _fits(shape: Any, given: Any, found: dict[str, Any]) -> bool:
-    """Return whether a value is of the shape of a function; what is in its places is written into `found`."""
+    """Return whether a value matches the pattern of a function.
+
+    The values of its placeholders are written to `found`.
+    """
     if isinstance(shape, dict):
         is_alike = isinstance(given, dict) and shape.keys() == given.keys()
         return is_alike and all(_fits(shape[name], given[name], found) for name in shape)
@@ -381,7 +384,7 @@ def _written_place(value: Any) -> str:
 
 
 def value_of(kind: str, form: Mapping[str, str], spec: FieldSpec) -> Any:
-    """Return what a mapping says for what was chosen in a row. Raises EditRefused.
+    """Return the mapping's value for the choices in a row. Raises EditRefused.
 
     >>> from app.catalog.files import FieldSpec
     >>> spec = FieldSpec(label="Value", description="What it was worth.", type="number")
@@ -422,14 +425,14 @@ def _place_or_constant(text: str, spec: FieldSpec) -> Any:
 
 
 def _constant(text: str, spec: FieldSpec) -> Any:
-    """Return a constant of the field's type; what reads as another type stays text, which the checks judge."""
+    """Return a constant of the field's type; a text of another type stays a text, which the checks judge."""
     if spec.type == "boolean":
         return {"true": True, "false": False}.get(text, text)
     return _number(text) if spec.type in ("number", "integer") else text
 
 
 def _number(text: str) -> Any:
-    """Return the number that a text is, as JSON writes it; the text where it is none."""
+    """Return the number in a text, by JSON's syntax; otherwise the text."""
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -438,7 +441,7 @@ def _number(text: str) -> Any:
 
 
 def with_row(document: YamlDocument, path: str, kind: str, form: Mapping[str, str], action: ActionFile) -> YamlDocument:
-    """Return the document with a field mapped as it was chosen. Raises EditRefused."""
+    """Return the document with a field mapped as chosen. Raises EditRefused."""
     specs, steps = dict(leaves(action.fields)), path.split(".")
     if path not in specs:
         raise EditRefused(steps, "there is no such field")
@@ -451,11 +454,11 @@ def with_row(document: YamlDocument, path: str, kind: str, form: Mapping[str, st
 
 
 class WordedChange(NamedTuple):
-    """What one node of a file says otherwise."""
+    """A changed node of a file, in words."""
 
-    #: `Value`, as the row of the editor is called.
+    #: `Value`, the label of the editor's row.
     label: str
-    #: `custom_data.value`; "" where the label says it.
+    #: `custom_data.value`; "" if the label includes it.
     place: str
     was: str
     becomes: str
@@ -484,7 +487,7 @@ def nodes_in_words(nodes: Iterable[tuple[Path, Any, Any]], action: ActionFile) -
 
 
 def in_words(given: Any) -> str:
-    """Return where a value comes from, for people.
+    """Return the source of a value, for people.
 
     >>> in_words({"@path": "$.properties.total"}), in_words({"@coalesce": [{"@path": "$.a"}, "none"]})
     ('$.properties.total', '$.a, then none')
@@ -505,7 +508,7 @@ def in_words(given: Any) -> str:
 
 
 def with_meta(document: YamlDocument, name: str, value: str) -> YamlDocument:
-    """Return the document with another name, description or hold; "" takes it away. Raises EditRefused."""
+    """Return the document with another name, description or hold; "" removes it. Raises EditRefused."""
     if name not in META:
         raise EditRefused((), f"there is no row {name!r}")
     if value == meta_of(document, name):
@@ -514,7 +517,7 @@ def with_meta(document: YamlDocument, name: str, value: str) -> YamlDocument:
 
 
 def meta_of(document: YamlDocument, name: str) -> str:
-    """Return a text at the top of a file as its row shows it: on one line; "" where there is none."""
+    """Return a text at the top of a file as its row shows it: on a single line; "" if there is none."""
     return " ".join(str(document.get((name,)) or "").split())
 
 
@@ -523,9 +526,9 @@ class SeenPath:
     """A place of the samples that has a value."""
 
     path: str
-    #: In what part of them: `67 %`.
+    #: The share of samples with a value: `67 %`.
     share: str
-    #: One value, as JSON, shortened.
+    #: A value as JSON, shortened.
     value: str
 
 

@@ -1,4 +1,4 @@
-"""A preset on a page of its own, and its visual editor: what is picked, and what becomes of real events by it."""
+"""The page of a preset, and its visual editor: the chosen event, and the results of real events."""
 
 import asyncio
 from collections import Counter
@@ -61,27 +61,27 @@ from app.source.event import read_or_refuse
 from app.trigger import Trigger, compile_trigger
 from app.trigger.edits import condition_text, negated, with_added, with_condition, with_joiner, without_term
 
-#: So many of the newest samples are counted, and so many of those that match are mapped both ways.
+#: The numbers of newest samples that are counted, and of matching samples that are mapped with draft and live preset.
 _COUNTED: Final = 500
 _COMPARED: Final = 120
-#: Names of events that the value of a condition offers.
+#: Maximum number of event names that the value of a condition suggests.
 _NAMES: Final = 200
-#: Switches and versions that the page of a preset lists.
+#: Maximum numbers of switches and versions on the page of a preset.
 _LISTED: Final = 5
-#: Days of what a preset made that its page tells.
+#: The days of results on its page.
 _DAYS: Final = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """A real event on which a draft is shown, or the preset's made-up example."""
+    """A real event on which a draft is shown, or the preset's invented example."""
 
-    #: In the address of the page: `s12` a sample, `t3` an event of the live tail, `example`.
+    #: The id in the address: `s12` a sample, `t3` an event of the live tail, `example`.
     id: str
     at: float
     source: str
     event: Event
-    #: Whether the draft takes it, and whether what runs does.
+    #: Whether the draft matches it, and whether the running preset does.
     is_taken: bool = False
     was_taken: bool = False
 
@@ -92,22 +92,22 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """What becomes of the chosen event, and of many."""
+    """The result of the chosen event, and of many events."""
 
     sample: Sample | None
-    #: The samples before and behind it, and the next that becomes otherwise than by what runs; "" where there is none.
+    #: The samples before and after it, and the next one that the draft changes; "" if there is none.
     before: str = ""
     behind: str = ""
     differs: str = ""
     report: PresetReport | None = None
-    #: Lines of the finished event, with what differs from what runs marked.
+    #: Lines of the finished event, with marked differences from the running preset.
     lines: Sequence[str] = ()
     shadow: Shadow | None = None
     #: The first sample for each key of the shadow run's `fields` and `outcomes`.
     first: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
-    #: How each test of the preset ends: its name, and what is not as expected.
+    #: The result of each test of the preset: its name, and its failure.
     tests: Sequence[tuple[str, str]] = ()
-    #: Of how many samples, how many the draft takes, and how many what runs does.
+    #: The number of samples, and those that match the draft and the running preset.
     samples: int = 0
     taken: int = 0
     was_taken: int = 0
@@ -115,27 +115,27 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditorView:
-    """All that the page of the editor shows."""
+    """The data of the editor's page."""
 
     draft: PresetDraft
-    #: Name, description and hold by their names in the file; "" where it has none.
+    #: Name, description and hold by their names in the file; "" if absent.
     meta: Mapping[str, str]
     faults: Sequence[Fault]
-    #: Empty where the trigger cannot be read.
+    #: Empty if the trigger is invalid.
     trigger: Sequence[TriggerRow]
     groups: Sequence[FieldGroup]
     paths: Sequence[SeenPath]
     effect: Effect
     samples: Sequence[Sample]
-    #: What arrived by names that the trigger may take, the most frequent first; and all names of tracked events.
+    #: Received names that the trigger may match, the most frequent first; and all names of tracked events.
     names: Sequence[NameFigures]
     known_names: Sequence[str]
-    #: The nodes that the draft and a publish by somebody else changed, and that publish; `None` if there is none.
+    #: The nodes that the draft and a publish by another operator changed, and that publish; `None` if there is none.
     both: Sequence[WordedChange] = ()
     published: Version | None = None
-    #: Why the last edit was refused; "" where it was not.
+    #: Why the last edit was refused; "" if it was accepted.
     refused: str = ""
-    #: What Pinterest answered where the event was sent as a test.
+    #: Pinterest's response if the event was sent as a test.
     reply: PinterestReply | None = None
 
 
@@ -144,13 +144,13 @@ class PresetPages(PageGroup):
 
     def __init__(self, services: ConsoleServices, pages: Pages) -> None:
         super().__init__(services, pages)
-        #: Takes every event as new: samples were sent before.
+        #: Treats every event as new, because samples were sent before.
         self._explainer = Explainer(services.explainer.router)
         self._drafts = Drafts(services.outbox, services.running)
         self._counts = StepCounts(services.outbox, names=tuple(Outcome))
 
     async def show(self, request: Request) -> Response:
-        """Show one preset: what it takes and sends, and what became of its events. Raises UnknownName."""
+        """Show a preset: its trigger and fields, and the results of its events. Raises UnknownName."""
         name = request.query_params.get("name", "")
         running = self._services.running.catalog
         presets = {each.name: each for each in running.presets}
@@ -184,7 +184,7 @@ class PresetPages(PageGroup):
         )
 
     async def _became(self, name: str, since: int, now: float) -> Counter[str]:
-        """Return what became of the events of a preset since then, by outcome."""
+        """Return the outcomes of a preset's events since then."""
         counted = await self._counts.read(since=since, step_s=HOUR_S, now=now)
         found: Counter[str] = Counter()
         for _, each in counted:
@@ -193,7 +193,7 @@ class PresetPages(PageGroup):
         return found
 
     def _tests(self, alone: Catalog) -> list[tuple[str, str]]:
-        """Return how each test of the only preset ends: its name, and why it fails. Maps events, so it blocks."""
+        """Return the result of each test of the only preset: its name, and its failure. Maps events, so it blocks."""
         (preset,) = alone.presets
         failing = {
             each.path: each.message for each in self._services.running.failing(alone) if each.file == preset.file
@@ -276,7 +276,7 @@ class PresetPages(PageGroup):
         return done, document.with_value(("subscribe",), subscribe)
 
     async def _with_test(self, draft: PresetDraft, sample: str) -> str:
-        """Return the draft's text with one more test, made of the chosen event with made-up data."""
+        """Return the draft's text with another test, created from the chosen event with invented data."""
         alone, faults = await self._drafted(draft)
         if alone is None:
             raise EditRefused(("tests",), f"mend the draft first: {faults[0].message}")
@@ -314,7 +314,7 @@ class PresetPages(PageGroup):
         return event_settings_of(self._services.settings.model_copy(update=own))
 
     async def _drafted(self, draft: PresetDraft) -> tuple[Catalog | None, tuple[Fault, ...]]:
-        """Return a catalog of the draft's preset alone; None, and why, where it cannot run."""
+        """Return a catalog with only the draft's preset; `None`, with the faults, if it is invalid."""
         try:
             catalog = await asyncio.to_thread(self._services.running.with_draft, draft.file, draft.now.text)
         except CatalogError as exc:
@@ -322,7 +322,7 @@ class PresetPages(PageGroup):
         return _alone(catalog, draft.file), ()
 
     async def _samples(self, alone: Catalog) -> list[Sample]:
-        """Return real events, the newest first, and behind them the made-up example of the preset, if there is one."""
+        """Return real events, the newest first, followed by the invented example of the preset, if there is one."""
         shadow, tail, now = self._services.acts.catalog.shadow, self._services.acts.tail.tail, self._services.clock()
         kept = await shadow.samples(at_most=_COUNTED) if shadow else []
         found: list[tuple[str, float, str, Event | EventRefused]]
@@ -425,7 +425,7 @@ class PresetPages(PageGroup):
         return effect if is_peek else self._with_shadow(effect, (live, alone), samples, place)
 
     async def _report(self, sample: Sample, alone: Catalog) -> PresetReport | None:
-        """Return what the only preset makes of a sample; None where there is no preset."""
+        """Return the result of a sample with the only preset; `None` without a preset."""
         event = orjson.loads(orjson.dumps(sample.event))
         told = await self._explainer.explain(event, alone, now=sample.at, source=sample.source)
         return next(iter(told.presets), None)
@@ -433,7 +433,7 @@ class PresetPages(PageGroup):
     def _with_shadow(
         self, effect: Effect, catalogs: tuple[Catalog, Catalog], samples: Sequence[Sample], place: int
     ) -> Effect:
-        """Return the effect with what the draft changes for samples that match, beginning behind `place`."""
+        """Return the effect with the changes of the draft for matching samples, starting after `place`."""
         shadow, first = Shadow(), dict[tuple[str, str, str], str]()
         in_turn = [*samples[place + 1 :], *samples[: place + 1]]
         concerned = [each for each in in_turn if (each.is_taken or each.was_taken) and each.id != "example"]
@@ -447,12 +447,12 @@ class PresetPages(PageGroup):
 
 
 def _alone(catalog: Catalog, file: str) -> Catalog:
-    """Return a catalog of the preset of a file alone; of none where there is no such file."""
+    """Return a catalog with only the preset of a file; empty if there is no such file."""
     return catalog.alone(*(each for each in catalog.presets if each.file == file))
 
 
 def _yaml_of(draft: PresetDraft, form: Form) -> str:
-    """Return the YAML of a form. Raises EditRefused if it cannot be read, or began from another text of the draft."""
+    """Return the YAML of a form. Raises EditRefused if it is invalid, or was based on another text of the draft."""
     text = form.get("text", "")
     read_document(text)
     if form.get("base") not in (None, digest(draft.file, draft.now.text)):
@@ -482,9 +482,9 @@ def _trigger_edit(do: str, subscribe: str, form: Mapping[str, str]) -> tuple[str
 
 
 def _trigger_of(preset: Preset | None, document: YamlDocument, event: Event | None) -> list[TriggerRow]:
-    """Return the rows of a trigger: of a preset that has other faults without what an event fulfils of it.
+    """Return the rows of a trigger; for a preset with other faults, without the results of an event.
 
-    Empty where it cannot be read.
+    Empty if the trigger is invalid.
     """
     if preset is not None:
         return trigger_rows(preset.trigger.term, preset.trigger.explain(event) if event else None)
@@ -500,7 +500,7 @@ def _compared(sample: Sample, alone: Catalog | None, live: Catalog) -> Sample:
 
 
 def _taken_names(names: Sequence[NameFigures], trigger: Trigger) -> list[NameFigures]:
-    """Return of what arrived the kinds of event that a trigger may take, as far as it names any."""
+    """Return the received kinds of events that a trigger may match, as far as it restricts them."""
     return [
         each
         for each in names

@@ -1,4 +1,4 @@
-"""The presets that run, with their switches, and publishing a draft: what it would change, versions, a way back."""
+"""The running presets with their switches, and publishing of drafts: changes, versions, and rollback."""
 
 import asyncio
 from collections.abc import Sequence
@@ -28,14 +28,14 @@ from app.source import read_event_text
 
 
 def default_sources(catalog: Catalog) -> list[tuple[str, str]]:
-    """Return where the fields come from that presets do not map themselves: field and source, in the action's order."""
+    """Return the source of each default field, in the action's order."""
     return _sends(defaults_with_opt_outs(catalog.action), "")
 
 
 def own_sources(preset: Preset, catalog: Catalog) -> list[tuple[str, str, str]]:
-    """Return what a preset maps otherwise than the action, beside what it is called and where it comes from.
+    """Return the fields of a preset that differ from the action's defaults.
 
-    That is field, where its value comes from, and where by default; "" where the action does not map it.
+    Each result has the field, the source of its value, and the default source; "" without a default.
     """
     defaults = dict(default_sources(catalog))
     return [
@@ -46,7 +46,7 @@ def own_sources(preset: Preset, catalog: Catalog) -> list[tuple[str, str, str]]:
 
 
 def _sends(fields: dict[str, Any], place: str) -> list[tuple[str, str]]:
-    """List each field with where its value comes from, members after their object."""
+    """Return each field with the source of its value, members after their object."""
     found: list[tuple[str, str]] = []
     for name, value in fields.items():
         if isinstance(value, dict) and not any(key.startswith("@") for key in value):
@@ -56,7 +56,7 @@ def _sends(fields: dict[str, Any], place: str) -> list[tuple[str, str]]:
     return found
 
 
-#: What was just done -> what the page says of it. Nothing else from the address is shown.
+#: The last action -> the message on the page. No other text from the address is shown.
 DONE = {
     "reloaded": "The files were read again and are in use. Other processes follow within 2 seconds.",
     "kept": "The files have faults, so nothing was changed: the catalog that was running runs on.",
@@ -69,7 +69,7 @@ class MappingPages(PageGroup):
     """The list of presets, the switches, the reload button."""
 
     async def show(self, request: Request) -> Response:
-        """Show all presets and which process runs which catalog."""
+        """Show all presets, and the catalog of each process."""
         services, coordination = self._services, self._services.coordination
         return self._pages.render(
             request,
@@ -89,7 +89,7 @@ class MappingPages(PageGroup):
         )
 
     async def switch(self, request: Request) -> Response:
-        """Switch one preset, one ad account, or all sending where the form names neither."""
+        """Switch a preset, an ad account, or all sending if the form has neither."""
         form = await read_form(request)
         preset, account, on = form.get("preset"), form.get("ad_account_id"), form.get("on") == "yes"
         await self._services.acts.sending.switch(person_of(request), preset, on=on, ad_account_id=account)
@@ -98,7 +98,7 @@ class MappingPages(PageGroup):
         return go(request, "mappings", {"done": "on" if on else "off"})
 
     async def reload(self, request: Request) -> Response:
-        """Read the files again, all or nothing."""
+        """Read the files again, all or none."""
         faults = await self._services.acts.catalog.reload(person_of(request))
         return go(request, "mappings", {"done": "kept" if faults else "reloaded"})
 
@@ -112,24 +112,24 @@ _LISTED_AT_ONCE = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExampleChange:
-    """What becomes otherwise of a preset's example."""
+    """The changed result of a preset's example."""
 
     preset: str
     was: str
     becomes: str
-    #: Of the finished events, as lines of a unified difference; empty where both are alike.
+    #: The lines of a unified diff of the finished events; empty if they are equal.
     difference: tuple[str, ...]
 
 
 class PublishPages(PageGroup):
-    """Asks before a file is published, publishes it, and shows its versions."""
+    """Asks for confirmation before a file is published, publishes it, and shows its versions."""
 
     def __init__(self, services: ConsoleServices, pages: Pages) -> None:
         super().__init__(services, pages)
         self._drafts = Drafts(services.outbox, services.running)
 
     async def confirm(self, request: Request) -> Response:
-        """Show what a draft, or an earlier version, changes: in the file, for privacy, for examples and quarantine.
+        """Show the changes of a draft or an earlier version: in the file, for privacy, for examples and quarantine.
 
         With `draft`, the text is the stored draft of the person, on top of the live text.
         """
@@ -143,7 +143,7 @@ class PublishPages(PageGroup):
     async def _ask(
         self, request: Request, file: str, text: str | None, *, note: str = "", both: Sequence[BothChanged] = ()
     ) -> Response:
-        """Show the changes of a text and ask for confirmation; `note` is the reason why nothing was published."""
+        """Show the changes of a text and ask for confirmation; `note` is the reason for not publishing."""
         publisher = self._services.acts.catalog.publisher
         if fault := name_fault(file):
             return self._pages.problem(request, 400, "This is no name of a file", fault)
@@ -178,7 +178,7 @@ class PublishPages(PageGroup):
         )
 
     async def publish(self, request: Request) -> Response:
-        """Write the text whose difference was shown to its file, and have the files taken up."""
+        """Write the displayed text to its file, and reload."""
         form = await read_form(request)
         file, text = _file_of(form), _text_of(form)
         if form.get("shown") != digest(file, text) or name_fault(file):
@@ -199,7 +199,7 @@ class PublishPages(PageGroup):
         return go(request, "versions", {"file": file, "done": "published" if is_taken_up else "kept"})
 
     async def versions(self, request: Request) -> Response:
-        """Show every version of a file, each with its difference from the one before."""
+        """Show all versions of a file, each with its difference from the previous version."""
         file, publisher = request.query_params.get("file", ""), self._services.acts.catalog.publisher
         why_not, skip = publisher.why_not(file), given_number(request.query_params.get("skip")) or 0
         versions = [] if why_not else await asyncio.to_thread(_versions, publisher, file, skip)
@@ -218,7 +218,7 @@ class PublishPages(PageGroup):
         )
 
     async def _examples(self, candidate: Catalog) -> list[ExampleChange]:
-        """Return whose examples become something else, with how their finished events differ."""
+        """Return the changed results of examples, with the differences of their finished events."""
         now, running = self._services.clock(), self._services.running.catalog
         changes = []
         for preset in candidate.presets:
@@ -236,7 +236,7 @@ class PublishPages(PageGroup):
         return changes
 
     async def _shadow(self, candidate: Catalog) -> dict[str, Shadow | None]:
-        """Return what the draft changes for the quarantine and for samples; None where none are kept."""
+        """Return the changes by the draft for the quarantine and for samples; `None` if they are off."""
         runs = self._services.acts.catalog.shadow
         is_on = self._services.settings.quarantine_hours > 0
         return {
@@ -254,25 +254,25 @@ def _file_of(form: Form) -> str:
 
 
 def _text_of(form: Form) -> str | None:
-    """Return the text that is to be published; None: the file is to be taken away."""
+    """Return the text to publish; `None`: delete the file."""
     return None if "removed" in form else form.get("draft_text", form.get("text", ""))
 
 
 def digest(file: str, text: str | None) -> str:
-    """Return the identity of a text of a file. A form carries it to show which text the reader saw."""
+    """Return the identity of a file's text. A form contains it to identify the text that the reader saw."""
     return sha256(repr((file, text)).encode()).hexdigest()
 
 
 def running_file(file: str, services: ConsoleServices) -> str:
-    """Return the path by which the running catalog knows the file of this name; a new file as it is given."""
+    """Return the path of the file with this name in the running catalog; a new file unchanged."""
     name = file.rpartition("/")[2]
     return next((path for path in services.running.texts if path.rpartition("/")[2] == name), file)
 
 
 def _versions(publisher: Publisher, file: str, skip: int) -> list[tuple[Version, list[str]]]:
-    """Return the versions of a file, newest first, each with its difference from the one before. Reads files.
+    """Return the versions of a file, newest first, each with its difference from the previous one. Reads files.
 
-    Without the `skip` newest; one more than are listed at once where there are older ones.
+    Without the `skip` newest; the list has an additional version if there are older ones.
     """
     found = publisher.versions(file)[skip : skip + _LISTED_AT_ONCE + 1]
     befores = [*(each.text or "" for each in found[1:]), ""]
@@ -280,16 +280,16 @@ def _versions(publisher: Publisher, file: str, skip: int) -> list[tuple[Version,
 
 
 def difference(was: str, becomes: str) -> list[str]:
-    """Return the lines of a unified difference without its head; empty only where both texts are the same.
+    """Return the lines of a unified diff without its head; empty only if both texts are equal.
 
-    Hidden characters are written out: they may turn the direction of reading around.
+    Hidden characters are escaped, because they may reverse the direction of reading.
     """
     changed = list(unified_diff(_lines(was), _lines(becomes), lineterm="", n=2))[2:]
     return [visible(line, lines=True) for line in changed]
 
 
 def _lines(text: str) -> list[str]:
-    """Return the lines of a text, with one more where the last has no end."""
+    """Return the lines of a text, with an additional line if the last has no line end."""
     lines = text.split("\n")
     return lines[:-1] if not lines[-1] else [*lines, "(no line end)"]
 
@@ -303,7 +303,7 @@ def _same(one: Preset, other: Preset) -> bool:
 
 
 def _outcome(report: EventReport, preset: str) -> tuple[str, str]:
-    """Return in words what becomes of an event by a preset, and the finished event as text ("": none)."""
+    """Return the result of an event with a preset in words, and the finished event as text ("" without one)."""
     for each in report.presets:
         if each.preset == preset:
             said = f"{each.outcome.value}: {each.reason}" if each.reason else each.outcome.value

@@ -1,4 +1,4 @@
-"""Match quality: how well events can be matched to people, over time, and what would bring most."""
+"""Match quality: how well events can be matched to people, over time, and the largest possible gains."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -20,68 +20,68 @@ from app.core.fields import APPS, MATCH_FIELDS
 from app.destination import COMPONENTS
 from app.outbox import NO_COUNTRY
 
-#: So many pieces of advice are given.
+#: Maximum number of recommendations.
 _SAID: Final = 5
-#: And of each so many sources are named.
+#: Maximum number of sources in each recommendation.
 _SOURCES: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresetKeys:
-    """What the keys of one preset's events are about: as the preset says it, "" where an event decides."""
+    """The event name and action source of a preset's events, "" if they depend on the event."""
 
     event_name: str
     action_source: str
 
     def can_carry(self, component: str, seen: int) -> bool:
-        """Return whether a component can stand in events of the preset; `seen` is how many carried it."""
+        """Return whether events of the preset can have a component; `seen` is the number of events with it."""
         carriers = MATCH_FIELDS[component].key.carriers
         return bool(seen) or not carriers or getattr(self, carriers.column) in {"", *carriers.values}
 
     def is_asked_for(self, component: str, seen: int) -> bool:
-        """Return whether events of the preset should carry it; ids of devices are asked of events of apps alone."""
+        """Return whether events of the preset should have a component; device ids are only expected from apps."""
         is_of_apps = MATCH_FIELDS[component].key.carriers is APPS
         return self.can_carry(component, seen) and (not is_of_apps or self.action_source in APPS.values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyAdvice:
-    """How many events lack one component, and what the operator can do about it."""
+    """The number of events without a component, with the remedy."""
 
     component: str
-    #: Of so many events, so many could carry it and do not.
+    #: The number of events, and of those that could have it and do not.
     events: int
     missing: int
-    #: So many times there was one that could not be read, or not as it stood; by which warning these are found.
+    #: The number of unreadable or corrected values; and the warning by which to find them.
     unread: int
     warning: str
-    #: Of these, phone numbers of no country.
+    #: Those that are phone numbers without a country.
     without_country: int
     remedy: str
-    #: By how many points the score of all events grows where none lacks it; 0 of a key that is not in the score.
+    #: The gain of the total score in points if all events had it; 0 for a key that is not in the score.
     points: float = 0
-    #: Where most of them come from: source, how many lack it, of so many.
+    #: The sources with the most such events: source, number without it, total.
     sources: tuple[tuple[str, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyTrend:
-    """In how many of the events that can carry it a key stands, over a period."""
+    """The share of events with a key, of those that can have it, over a period."""
 
     component: str
     events: int
     carried: int
-    #: The share in each step of the period, in percent; 0 where nothing was to be sent.
+    #: The share in each step of the period, in percent; 0 without events.
     shares: tuple[int, ...]
 
     @property
     def line(self) -> str:
-        """The shares as an area: the `d` of an SVG path, ten units a step and a hundred high."""
+        """Return the shares as an area: the `d` of an SVG path, ten units for each step and a hundred high."""
         return "M0 100" + "".join(f"V{100 - share}h10" for share in self.shares) + "V100"
 
 
 def keys_of_presets(catalog: Catalog, names: Iterable[str]) -> Mapping[str, PresetKeys]:
-    """Return which keys the events of each preset can carry: of the catalog, and of those named that are gone."""
+    """Return the possible keys of each preset's events: of the catalog, and of removed presets in `names`."""
     keys = dict.fromkeys(names, PresetKeys(event_name="", action_source=""))
     for preset in catalog.presets:
         event_name, action_source = (_fixed(preset, field) for field in ("event_name", "action_source"))
@@ -90,19 +90,19 @@ def keys_of_presets(catalog: Catalog, names: Iterable[str]) -> Mapping[str, Pres
 
 
 def _fixed(preset: Preset, field: str) -> str:
-    """Return what a preset always sends in a field; "" where the event decides."""
+    """Return the constant value of a preset's field; "" if it depends on the event."""
     value = preset.mapping.literal(field)
     return value if isinstance(value, str) else ""
 
 
 def busy_presets(summary: Summary) -> list[PresetCounts]:
-    """Return the presets that took anything to be sent, those that took most first."""
+    """Return the presets with enqueued events, those with the most first."""
     busy = [each for each in summary.presets if each.counts[Outcome.ENQUEUED]]
     return sorted(busy, key=lambda each: -each.counts[Outcome.ENQUEUED])
 
 
 def overall_score(presets: Sequence[PresetCounts], keys: Mapping[str, PresetKeys], components: Sequence[str]) -> int:
-    """Return the share of the components that the events of some presets carry, of those that they can: percent."""
+    """Return the share of components in the events of some presets, of those that they can have, in percent."""
     carried, possible = _carried(presets, keys, components)
     return round(100 * carried / possible) if possible else 0
 
@@ -121,7 +121,7 @@ def _can(counts: PresetCounts, keys: Mapping[str, PresetKeys], name: str) -> boo
 def missing_keys(
     presets: Sequence[PresetCounts], keys: Mapping[str, PresetKeys], components: Sequence[str]
 ) -> list[tuple[str, int]]:
-    """Return the components that events lack, each with how many should carry it and do not, the most first."""
+    """Return the missing components with the number of events that should have them, the most frequent first."""
     found = []
     for name in components:
         asked = [each for each in presets if keys[each.name].is_asked_for(name, each.quality[name])]
@@ -139,10 +139,10 @@ def ranked_advice(
     counters: Iterable[tuple[int, CounterRow]] = (),
     scored: Sequence[str] = (),
 ) -> list[KeyAdvice]:
-    """Return what is missing most among events that can carry it, the most first.
+    """Return the most frequent missing components of events that can have them.
 
-    A key that Pinterest's score knows, which are the `scored`, counts twice. `warnings` are counts by label, `settings`
-    those that are set; by `counters` it is said where events come from that lack a key.
+    A key in Pinterest's score (`scored`) counts twice. `warnings` are counts by label, `settings` those that are set;
+    `counters` show the sources of events without a key.
     """
     found = []
     sources, possible = _by_source(counters), _carried(presets, keys, scored)[1]
@@ -175,7 +175,7 @@ def ranked_advice(
     ]
 
 
-#: Of each (preset, source, match key, "" for events): how many were to be sent.
+#: Numbers of enqueued events by (preset, source, match key, "" for all events).
 _OfSources: TypeAlias = Mapping[tuple[str, str, str], int]
 
 
@@ -198,17 +198,17 @@ def _lacking(counted: _OfSources, presets: Collection[str], component: str) -> t
 
 
 def _times(field: str, warnings: Mapping[str, int]) -> int:
-    """Return how often one warned of a field, wherever the event had it: `user_data.phone (properties.phone)`."""
+    """Return the number of warnings about a field at any place: `user_data.phone (properties.phone)`."""
     return sum(
         count for label, count in warnings.items() if field and label.partition(" (")[0].removesuffix(":") == field
     )
 
 
 class StepsOfKeys:
-    """What was to be sent in each step, and with which keys, by preset."""
+    """Enqueued events in each step, with their keys, by preset."""
 
     def __init__(self, counters: Iterable[tuple[int, CounterRow]], starts: Sequence[int]) -> None:
-        """Take counts, each with its time, and the starts of the steps, of which there are two at least."""
+        """Use counts with their times, and the starts of at least two steps."""
         self._starts = starts
         step_s = starts[1] - starts[0]
         self._events: Counter[tuple[str, int]] = Counter()
@@ -221,7 +221,7 @@ class StepsOfKeys:
                 self._carried[counter.preset, counter.label, start] += counter.count
 
     def shares(self, keys: Iterable[tuple[str, str]]) -> tuple[int, ...]:
-        """Return in what part of the events that can, in percent, these keys stand, each (preset, key), by step."""
+        """Return the percentage of events with these keys, each (preset, key), by step, of those that can have them."""
         asked = list(keys)
         return tuple(self._share(asked, start) for start in self._starts)
 
@@ -234,7 +234,7 @@ class StepsOfKeys:
 def shares_of_all(
     counted: StepsOfKeys, presets: Sequence[PresetCounts], keys: Mapping[str, PresetKeys], components: Sequence[str]
 ) -> tuple[int, ...]:
-    """Return the score of the events of some presets in each step; 0 where nothing was to be sent."""
+    """Return the score of the events of some presets in each step; 0 without events."""
     return counted.shares((each.name, name) for each in presets for name in components if _can(each, keys, name))
 
 
@@ -244,7 +244,7 @@ def key_trends(
     keys: Mapping[str, PresetKeys],
     components: Sequence[str],
 ) -> list[KeyTrend]:
-    """Return how often each key stands over time in the events that can carry it; keys that none can are left out."""
+    """Return the share of each key over time in the events that can have it; other keys are omitted."""
     found = []
     for name in components:
         able = [each for each in presets if keys[each.name].can_carry(name, each.quality[name])]
@@ -259,32 +259,32 @@ def key_trends(
     return found
 
 
-#: Where no period is chosen.
+#: The default period.
 _USUAL: Final = next(period for period in PERIODS if period.name == "week")
-#: So many of the keys that are missing most are named in a line.
+#: Maximum number of missing keys in a line.
 _NAMED: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreLine:
-    """The score of the events of one preset, or of one ad account, or of both."""
+    """The score of the events of a preset, of an ad account, or of both."""
 
     name: str
-    #: "" of all of them.
+    #: "" for all.
     preset: str
     ad_account_id: str
     events: int
     score: int
-    #: Of the period that it is compared with; None where nothing was sent then, or nothing is compared.
+    #: The score in the compared period; `None` without events or comparison.
     before: int | None
-    #: In each step of the period, as `KeyTrend.shares`.
+    #: In each step of the period, as in `KeyTrend.shares`.
     shares: tuple[int, ...]
-    #: The keys that are missing most, each with how many of its events lack it.
+    #: The most frequent missing keys, with the number of events without them.
     missing: tuple[tuple[str, int], ...]
 
     @property
     def change(self) -> int:
-        """By how many points it differs from before; 0 where that is not known."""
+        """Return the change of the score in points; 0 if unknown."""
         return 0 if self.before is None else self.score - self.before
 
     @property
@@ -300,7 +300,7 @@ class QualityPages(PageGroup):
         self._counts = StepCounts(services.outbox, names=(Outcome.ENQUEUED, "quality", "memory", "warning"))
 
     async def show(self, request: Request) -> Response:
-        """Show the score and what would raise it."""
+        """Show the score and the possible gains."""
         chosen, now = filter_of(request), self._services.clock()
         period, components = chosen.period or _USUAL, COMPONENTS
         shifts = comparison_shifts(period, now=now, kept_s=self._services.settings.ledger_s)
@@ -332,7 +332,7 @@ class QualityPages(PageGroup):
 
 
 class _View:
-    """What is counted of match keys in a period, and in the one that it is compared with."""
+    """The counts of match keys in a period, and in the compared period."""
 
     def __init__(
         self,
@@ -357,7 +357,7 @@ class _View:
         return summarise(counted, self._period, (), now=self._now)
 
     def advice(self, busy: Sequence[PresetCounts], every: Sequence[str], settings: Collection[str]) -> list[KeyAdvice]:
-        """Return what would bring most; `settings` are those that are set already."""
+        """Return the recommendations; `settings` are those that are already set."""
         warned, scored = self.summary.warned, self.components
         return ranked_advice(busy, self.keys, every, warned, settings, counters=self.counted, scored=scored)
 
@@ -382,7 +382,7 @@ class _View:
         )
 
     def lines(self, chosen: PageFilter, services: ConsoleServices) -> list[ScoreLine]:
-        """Return a line for each ad account, where there are several, and one for each preset."""
+        """Return a line for each ad account, if there are several, and a line for each preset."""
         accounts = services.accounts if not chosen.account else ()
         by_account = [self.line(each.shown, account=each.ad_account_id) for each in accounts if len(accounts) > 1]
         by_preset = [self.line(each.name, preset=each.name) for each in busy_presets(self.summary)]

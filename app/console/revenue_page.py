@@ -1,4 +1,4 @@
-"""Revenue: what orders were worth, what became of them, and which amounts look wrong."""
+"""Revenue: the value of orders, their states, and suspicious amounts."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -17,19 +17,20 @@ from app.core.events import Outcome
 from app.core.values.times import DAY_S
 from app.insights.orders.revenue import ORDERS_BECAME, CurrencyTotals, RevenueLine, read_revenue
 
-#: Days that are shown where no period is chosen, today being the last.
+#: The default number of days, including today.
 _USUAL_DAYS: Final = 7
-#: So many currencies are shown whole, the others by a line each; and so many days of a period, the newest.
+#: Maximum number of currencies in full (the others have a line each), and of the newest days of a period.
 _SHOWN_WHOLE: Final = 2
 _SHOWN_DAYS: Final = 14
-#: Of what the chart's bars are made: what it is called, and what counts as it.
+#: The parts of the chart's bars: label and counted states.
 _OUTCOMES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "delivered": ("sent", (State.DELIVERED,)),
     "waiting": ("waiting", ("waiting",)),
     "withheld": ("withheld or withdrawn", (Outcome.WITHHELD, Outcome.WITHDRAWN)),
     "invalid": ("not sent", (State.DEAD, State.DISMISSED, Outcome.INVALID, Outcome.REFUSED)),
 }
-#: The tables by what their lines are of, which but for days is a filter of the list of deliveries; and their headings.
+#: The tables by the kind of their lines, which is a filter of the list of deliveries except for days; with their
+#: headings.
 _KINDS: Final = {
     "day": "By day",
     "preset": "By preset",
@@ -40,10 +41,10 @@ _KINDS: Final = {
 
 
 class RevenuePages(PageGroup):
-    """The page that shows what orders were worth."""
+    """The page of orders' values."""
 
     async def show(self, request: Request) -> Response:
-        """Show what orders were worth, a block for each currency."""
+        """Show the value of orders, a block for each currency."""
         chosen, now = filter_of(request), self._services.clock()
         days = days_of(chosen.period, usual=_USUAL_DAYS, now=now)
         wanted = {"ad_account_id": chosen.account_id or None, "source": chosen.source or None}
@@ -76,14 +77,14 @@ class RevenuePages(PageGroup):
 
 
 def _chart(block: CurrencyTotals) -> StackedChart:
-    """Draw what the orders of each day are worth, by what became of them, each order once."""
+    """Draw the value of each day's orders by outcome, each order once."""
     days = block.once_by_day[::-1]
     series = {name: [int(_worth(day, name)) for day in days] for name in _OUTCOMES}
     return stack([int(day.name) * DAY_S for day in days], series)
 
 
 def _worth(line: RevenueLine, outcome: str) -> Decimal:
-    """Return what the orders of a line are worth of which one of _OUTCOMES became."""
+    """Return the value of a line's orders with an outcome of _OUTCOMES."""
     became = (line.became.get(each) for each in _OUTCOMES[outcome][1])
     return sum((totals.amount for totals in became if totals), Decimal(0))
 
@@ -91,7 +92,7 @@ def _worth(line: RevenueLine, outcome: str) -> Decimal:
 def _filters(
     block: CurrencyTotals, became: str, kind: str = "", line: RevenueLine | None = None, *, first: int, last: int
 ) -> dict[str, Any]:
-    """Return the filters of the list behind the figure of one line, `became` "" being all that was received."""
+    """Return the filters of the list for the figure of a line; `became` is "" for all received orders."""
     if line and kind == "day":
         first = last = int(line.name)
     filters: dict[str, Any] = {"currency": block.currency or "none"}
@@ -107,5 +108,5 @@ def _filters(
 
 
 def _columns(block: CurrencyTotals) -> Sequence[str]:
-    """Return what became of any order of the block; what is sent always."""
+    """Return the states that occur in the block, and always the delivered state."""
     return [each for each in ORDERS_BECAME if each == State.DELIVERED or each in block.whole.became]

@@ -1,4 +1,4 @@
-"""All addresses of the console, at a glance."""
+"""All routes of the console."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -29,7 +29,7 @@ _Route: TypeAlias = tuple[str, str, PageHandler]
 
 
 def create_console(services: ConsoleServices) -> APIRouter:
-    """Build the console: everything under `/console`, guarded, out of the OpenAPI description."""
+    """Build the console: everything under `/console`, guarded, without the OpenAPI description."""
     pages, router = Pages(services), APIRouter()
     guard = Guard(services, pages)
     for routes in (_of_visitors, _of_events, _of_figures, _of_mappings):

@@ -1,7 +1,7 @@
-"""What the console needs of the rest of Pinrelay: nothing else reaches it.
+"""The services of the console: it has no other access to Pinrelay.
 
-`main` makes one `ConsoleServices`; tests make one over a store of their own (`tests/console/world.py`).
-Personal data appears in `EventReport` only, made of what a person has just pasted; nothing of it is kept.
+`main` creates a `ConsoleServices`; tests create it over their own store (`tests/console/world.py`). Personal data only
+appears in `EventReport`, created from pasted text and never stored.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,51 +27,51 @@ from app.source import NamedSource
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleServices:
-    """All that the console works with."""
+    """The services of the console."""
 
     outbox: Outbox
     running: RunningCatalog
-    #: Switches, reloads, and which processes run.
+    #: Switches, reloads, and the list of processes.
     coordination: Coordination
-    #: Finds events again.
+    #: Finds events.
     finder: Finder
-    #: Says what would become of an event.
+    #: Previews the results of an event.
     explainer: Explainer
     #: Returns the explainer under the settings of a test.
     explainer_of_test: Callable[[Mapping[str, Any]], Explainer]
-    #: Returns the sources that there are by name: what the file of each says, None where it has none.
+    #: Returns all sources by name, with their file or `None`.
     sources: Callable[[], Mapping[str, NamedSource | None]]
-    #: Returns what is known of a source whatever it sends, by its name.
+    #: Returns the traits of a source by name.
     traits_of: Callable[[str], SourceTraits]
     #: Send test events, by ad account.
     clients: Mapping[str, PinterestClient]
     access: Access
-    #: Does what operators ask for, and writes it down.
+    #: Executes and records actions of operators.
     acts: Acts
     #: Used by the operations of all surfaces.
     shared: Services
-    #: What arrives, by name.
+    #: Received events by name.
     inventory: InventoryView
-    #: The ad accounts, at least one.
+    #: At least one ad account.
     accounts: tuple[AccountView, ...]
     settings: Settings
-    #: Returns what is wrong now beside delivery. May raise OutboxUnavailable.
+    #: Returns the current problems except those of delivery. May raise OutboxUnavailable.
     alerts: Callable[[], Awaitable[list[Alert]]]
-    #: Returns why a restart is needed, "" where none is.
+    #: Returns why a restart is needed; "" if none is needed.
     restart_notice: Callable[[], str] = str
-    #: Looks up what is remembered of people; None where there is no secret to find them by.
+    #: Looks up the data of people in memory; `None` without a secret.
     people: PeopleSearch | None
     #: Unix seconds.
     clock: Callable[[], float]
 
     @property
     def live(self) -> bool:
-        """Whether anything goes to Pinterest; else all goes to the built-in sandbox."""
+        """Return whether any ad account sends to Pinterest; otherwise all use the built-in sandbox."""
         return any(account.live for account in self.accounts)
 
     @property
     def settings_set(self) -> frozenset[str]:
-        """The names of settings that advice speaks of, and that are set already."""
+        """Return the names of set settings that recommendations mention."""
         known = {
             "REMEMBER_DAYS": self.settings.remember_days,
             "DEFAULT_COUNTRY": self.settings.default_country,
@@ -82,5 +82,5 @@ class ConsoleServices:
         return frozenset(name for name, value in known.items() if value)
 
     def name_of(self, ad_account_id: str | None) -> str:
-        """Return the name of an ad account; "" where it has none, or is not known."""
+        """Return the name of an ad account; "" if it has none or is unknown."""
         return next((each.name for each in self.accounts if each.ad_account_id == ad_account_id), "")

@@ -1,4 +1,4 @@
-"""The event tester, which shows what becomes of a pasted event, and the live tail, whose events it opens."""
+"""The event tester, which shows the result of a pasted event, and the live tail, whose events it opens."""
 
 import asyncio
 import re
@@ -29,45 +29,45 @@ from app.source.named_sources import events_of, held_back
 from app.source.raw_records import read_raw_requests
 from app.source.responses import RequestRefused
 
-#: Of an array that is pasted. Each event may be as large as in a request.
+#: Maximum number of events in a pasted array. Each event may have the size of a request.
 MAX_EVENTS: Final = 4_000
-#: Of a request that is a pixel.
+#: The body of a request for a pixel.
 _NO_BODY: Final = b"null"
 
 
 class NoEvent(Exception):
-    """The pasted text holds no event; the message says why and where."""
+    """The pasted text contains no event; the message has the reason and the place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pasted:
-    """The part of the form that says what arrives."""
+    """The part of the form about the input."""
 
-    #: An event; of a mapped source the body of a request.
+    #: An event; for a mapped source, the body of a request.
     text: str = ""
-    #: The name of the source that sends it.
+    #: The name of the source.
     source: str = DEFAULT_SOURCE
-    #: Of a mapped source: `Name: value` lines.
+    #: For a mapped source: `Name: value` lines.
     headers: str = ""
-    #: As it stands behind the question mark of the address, likewise.
+    #: The query of the address, likewise.
     query: str = ""
-    #: Which of several events is looked at, counted from 1.
+    #: The number of the displayed event, from 1.
     number: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arriving:
-    """The event that is looked at."""
+    """The displayed event."""
 
     event: Event | EventRefused
-    #: As JSON where a mapped source made it; "" where it is what was pasted.
+    #: The JSON of a mapped source; "" for the pasted text itself.
     made: str = ""
-    #: Of how many events it is one.
+    #: The number of events.
     count: int = 1
 
 
 def arriving(pasted: Pasted, source: NamedSource | None, now: float) -> Arriving:
-    """Return the event of what was pasted, as the door of its source reads it; None is a source without a file.
+    """Return the event in the pasted text, as the source's endpoint would read it; `None`: a source without a file.
 
     Raises NoEvent.
     """
@@ -96,7 +96,7 @@ def _segments(text: str, now: float) -> list[Event | EventRefused]:
 
 
 def _records(pasted: Pasted, source: NamedSource) -> list[dict[str, Any] | EventRefused]:
-    """Return the records of a request; headers that hold secrets are left out, as at the door."""
+    """Return the records of a request; headers with secrets are omitted, as in the endpoint."""
     body = pasted.text.strip().encode(errors="replace")
     if not body and not (source.takes_pixels and pasted.query):
         raise NoEvent("There is nothing here yet: paste a request's body, and the headers that the triggers ask for.")
@@ -118,7 +118,7 @@ def _pairs(lines: str) -> Iterator[tuple[str, str]]:
 
 
 def _where_it_breaks_off(text: str) -> str:
-    """Return where a text stops to be JSON to the letter, which the door sees less strictly; "" where it does not."""
+    """Return the position of a JSON syntax error that the endpoint would tolerate; "" without an error."""
     try:
         orjson.loads(text)
     except orjson.JSONDecodeError as exc:
@@ -126,50 +126,50 @@ def _where_it_breaks_off(text: str) -> str:
     return ""
 
 
-#: A file that does not run, as drafts for a kind of event name theirs.
+#: A file that is not in the catalog, as for drafts of a kind of event.
 _NEW_FILE: Final = re.compile(r".{1,400}\.yaml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """One file's text as somebody is trying it: it stands for the file of that name and is never written."""
+    """A file's text in a trial: it replaces the file of that name and is never written."""
 
-    #: As the running catalog names it, e.g. `presets/checkout.yaml`.
+    #: The name in the running catalog, such as `presets/checkout.yaml`.
     file: str
     text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinterestReply:
-    """What came of a test event that was sent."""
+    """Pinterest's response to a test event."""
 
-    #: The HTTP status; None where no answer came.
+    #: The HTTP status; `None` without a response.
     status: int | None
-    #: What Pinterest said, or why no answer came. Holds no token.
+    #: Pinterest's message, or the reason for a missing response. Contains no token.
     body: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """The form as it is shown (again), and what came of it."""
+    """The form for display, and its result."""
 
-    #: What arrives, as it was pasted.
+    #: The pasted input.
     pasted: Pasted
-    #: The file that is tried in another form; None where none is.
+    #: The tried file; `None` without one.
     draft: Draft | None = None
-    #: Why the text is no event; "" where it is one.
+    #: Why the text is not an event; "" if it is.
     fault: str = ""
-    #: What is wrong with the draft; then nothing is explained.
+    #: The faults of the draft; with faults no result is shown.
     draft_faults: tuple[Fault, ...] = ()
-    #: What it is about; None where there is a fault.
+    #: The displayed event; `None` in case of a fault.
     arriving: Arriving | None = None
     explanation: EventReport | None = None
-    #: Pinterest's answers by the report's title, where the event was sent.
+    #: Pinterest's responses by the report's title, if the event was sent.
     replies: dict[str, PinterestReply] = field(default_factory=dict)
 
 
 class TesterPages(PageGroup):
-    """One page: a form and its result. The buttons that sent the form say what is to be done."""
+    """The page with the form and its result. The buttons of the form determine the action."""
 
     async def show(self, request: Request) -> Response:
         """Show the form with the first example, the `?example=` of a preset, or the draft for a kind of event."""
@@ -180,7 +180,7 @@ class TesterPages(PageGroup):
         return self._render(request, await self._try(pasted, None), is_fresh=not request.query_params)
 
     async def run(self, request: Request) -> Response:
-        """Do what the button says: load an example or a file, send a test event, or just look."""
+        """Perform the button's action: load an example or a file, send a test event, or show the result."""
         form = await read_form(request)
         if "example" in form:
             form = {**form, "event": self._example_text(form["example"])}
@@ -200,7 +200,7 @@ class TesterPages(PageGroup):
         return await asyncio.to_thread(self._render, request, trial, is_again="again" in form)
 
     async def open(self, request: Request, text: str, source: str) -> Response:
-        """Show the form with an event that arrived; what a source made of a request is tried as a plain event."""
+        """Show the form with a received event; an event of a mapped source is shown as a plain event."""
         known = self._services.sources()
         file = known.get(source)
         is_plain = source in known and (file is None or file.reshape is None)
@@ -208,7 +208,7 @@ class TesterPages(PageGroup):
         return self._render(request, await self._try(pasted, None), is_opened=True)
 
     async def _try_new(self, key: EventKey) -> Trial:
-        """Try the draft of a preset for a kind of event, by an example of the shape that was met."""
+        """Try the draft of a preset for a kind of event, with an example of the observed shape."""
         properties, view = await self._services.inventory.properties(key), await self._services.inventory.name(key)
         shares = view.figures.shares if view else {}
         made = draft_preset(key, properties, self._services.running.catalog, shares)
@@ -217,14 +217,14 @@ class TesterPages(PageGroup):
         return await self._try(pasted, Draft(file=made.file, text=made.text))
 
     def _source_of(self, values: Mapping[str, str]) -> str:
-        """Return the source that is asked for; the default one where there is none of that name."""
+        """Return the requested source; the default one if the name is unknown."""
         asked = values.get("source", "")
         return asked if asked in self._services.sources() else DEFAULT_SOURCE
 
     async def _try(self, pasted: Pasted, draft: Draft | None) -> Trial:
         running, now = self._services.running, self._services.clock()
         try:
-            # others are answered meanwhile
+            # Other requests continue meanwhile.
             found = await asyncio.to_thread(arriving, pasted, self._services.sources().get(pasted.source), now)
             catalog = running.catalog
             if draft:
@@ -237,7 +237,7 @@ class TesterPages(PageGroup):
         return Trial(pasted=pasted, draft=draft, arriving=found, explanation=explanation)
 
     def _draft(self, form: Form) -> Draft | None:
-        """Take the draft from the form; a newly chosen file begins as it runs, one that is new goes on."""
+        """Return the draft in the form; a newly selected file starts with its running text, a new file continues."""
         texts = self._services.running.texts
         chosen = form.get("draft_file", "")
         begun = form.get("draft_of") == chosen and "reset" not in form
@@ -248,9 +248,9 @@ class TesterPages(PageGroup):
         return Draft(file=chosen, text=form.get("draft_text", "") if begun else texts[chosen])
 
     async def _send(self, explanation: EventReport | None, title: str, person: Person) -> dict[str, PinterestReply]:
-        """Send what a preset made of the event with `?test=true`, if it made something. Raises UnknownName.
+        """Send the result of a preset with `?test=true`, if there is one. Raises UnknownName.
 
-        `title` is that of its report, which says for which destination.
+        `title` is that of its report, which includes the destination.
         """
         made = {each.title: each for each in (explanation.presets if explanation else ())}
         if explanation and title not in made:
@@ -259,7 +259,7 @@ class TesterPages(PageGroup):
         return {title: reply} if reply else {}
 
     def _example_text(self, wanted: str | None) -> str:
-        """Return a preset's example; the first there is where the preset has none, "" where there are none.
+        """Return a preset's example; if it has none, the first of all examples, or "".
 
         Raises UnknownName.
         """
@@ -279,9 +279,10 @@ class TesterPages(PageGroup):
         is_again: bool = False,
         is_opened: bool = False,
     ) -> Response:
-        """Show the form; where it is `fresh` a script may bring back what was typed before, and then it is `again`.
+        """Show the form.
 
-        What was `opened` the script keeps like what is typed.
+        With `is_fresh` a script may restore the text that was typed before, and then the form is shown with `is_again`.
+        The script stores text with `is_opened` like typed text.
         """
         running, sources = self._services.running, self._services.sources()
         publisher = self._services.acts.catalog.publisher
@@ -306,7 +307,7 @@ class TesterPages(PageGroup):
 
 
 async def send_as_test(services: ConsoleServices, person: Person, report: PresetReport) -> PinterestReply | None:
-    """Send what a preset made of an event with `?test=true`, and return the answer; None where it made nothing."""
+    """Send the result of a preset with `?test=true`, and return the response; `None` without a result."""
     if not report.payload:
         return None
     accounts = {each.name: each.ad_account_id for each in services.accounts}
@@ -318,7 +319,7 @@ async def send_as_test(services: ConsoleServices, person: Person, report: Preset
 
 
 def _published_as(publisher: Publisher, draft: Draft | None) -> str:
-    """Return the file that a draft becomes where that is not the one it begins as; "" where it is, or becomes none."""
+    """Return the file that a draft is published as, if it differs from its current file; otherwise ""."""
     if draft is None or publisher.why_not(draft.file):
         return ""
     target = str(publisher.target(draft.file))
@@ -329,17 +330,17 @@ def _with_example(presets: Iterable[Preset]) -> list[Preset]:
     return [preset for preset in presets if preset.example]
 
 
-#: For how many minutes it may be switched on.
+#: The durations in minutes for which it may be switched on.
 MINUTES: Final = (5, 10, 15)
-#: So many of the newest events are listed.
+#: Maximum number of listed events.
 LISTED: Final = 50
 
 
 class TailPages(PageGroup):
-    """The list of what arrives, its switch, and the way of one event into the tester. All are for operators."""
+    """The list of received events, its switch, and opening an event in the tester. All are for operators."""
 
     async def show(self, request: Request) -> Response:
-        """List the newest events, as far as the page's filter asks for them; `?part=live` only what changes."""
+        """List the newest events that match the page filter; `?part=live` only the changing part."""
         services, now, chosen = self._services, self._services.clock(), filter_of(request)
         tail = services.acts.tail.tail
         events = [
@@ -371,7 +372,7 @@ class TailPages(PageGroup):
         return go(request, "tail")
 
     async def open(self, request: Request) -> Response:
-        """Put one event into the tester."""
+        """Open an event in the tester."""
         number = (await read_form(request)).get("number", "")
         found = self._services.acts.tail.tail.events(now=self._services.clock())
         event = next((each for each in found if str(each.number) == number), None)

@@ -1,4 +1,7 @@
-"""What needs a person: one line a problem and ad account, with what it costs and one button. Pure."""
+"""The problems that need an operator: a line for each problem and ad account, with its cost and a button.
+
+Pure functions.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,14 +17,14 @@ from app.core.values.times import HOUR_S
 from app.insights.alerts.overall import LATE_S, Alert
 from app.sender.status import OF_ALL, PROBLEM_STATES, AccountStatus, DeliveryProblem
 
-#: So many lines are shown at once.
+#: Maximum number of displayed lines.
 MOST_SHOWN: Final = 5
-#: More than one in so many matched events being invalid is worth a look.
+#: A higher share of invalid events than one in this number needs attention.
 INVALID_ONE_IN: Final = 10
 _BAD: Final = frozenset({"full", "blocked", "refusing", "failing", "set aside"})
-#: How the keys of alerts end that are of one ad account, which says them itself.
+#: Suffixes of the keys of alerts about a single ad account, which the account's lines already show.
 _TOLD_BY_ACCOUNT: Final = frozenset({*PROBLEM_STATES, "backlog", "dead"})
-#: Where alerts lead to, by the beginning of their keys.
+#: Pages for alerts, by the prefix of their keys.
 _OF_ALERTS: Final[Mapping[str, tuple[str, str]]] = {
     "tag": ("See the tag check", "tag-check"),
     "memory": ("See People", "people"),
@@ -36,7 +39,7 @@ _EVENTS: Final = ("See the events", "inventory")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """The one button of a line."""
+    """The button of a line."""
 
     label: str
     #: Below /console/.
@@ -45,58 +48,58 @@ class Act:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """One thing that needs a person."""
+    """A problem that needs an operator."""
 
     level: Literal["warn", "bad"]
     sentence: str
-    #: What becomes of events, and what to do.
+    #: The effect on events, and the remedy.
     detail: str = ""
-    #: Unix seconds; None where it is not known.
+    #: Unix seconds; `None` if unknown.
     since: float | None = None
-    #: How many events wait, or are lost; None where that is not known.
+    #: The number of waiting or lost events; `None` if unknown.
     events: int | None = None
-    #: By currency, "" where none is named, what they are worth.
+    #: Their value by currency; "" without a currency.
     worth: Mapping[str, Decimal] = field(default_factory=dict)
     act: Act | None = None
 
     @property
     def money(self) -> list[str]:
-        """What it costs, as people read it, the most first."""
+        """Return the cost as texts, the largest first."""
         found = sorted(self.worth.items(), key=lambda each: -each[1])
         return [f"{money(amount, currency)} {currency}".strip() for currency, amount in found if amount]
 
     def rank(self, now: float) -> tuple[float, ...]:
-        """Return what lines are ordered by: money an hour, then events, then how bad it is; the least comes first."""
+        """Return the sort key of lines: money per hour, then events, then severity; the smallest key comes first."""
         hours = max(1.0, (now - self.since) / HOUR_S) if self.since is not None else 1.0
         return -float(sum(self.worth.values())) / hours, -(self.events or 0), self.level != "bad"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthFacts:
-    """The facts that the lines are made of."""
+    """The facts behind the lines."""
 
     now: float
     live: bool
     accounts: Sequence[AccountStatus]
-    #: By ad account and currency, what waits is worth.
+    #: The value of waiting deliveries, by ad account and currency.
     waiting_worth: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
     losses: Sequence[DeadLoss] = ()
-    #: What is told of all ad accounts and of single names, beside what each ad account says.
+    #: Alerts about all ad accounts and about event names, in addition to those of each ad account.
     alerts: Sequence[Alert] = ()
-    #: Of the period that is shown.
+    #: In the displayed period.
     received: int
     matched: int
     invalid: int
-    #: As `in the last hour`.
+    #: As in `in the last hour`.
     period_words: str
     #: The filters of the period's list.
     span: Mapping[str, int] = field(default_factory=dict)
-    #: Why no event can be kept, and what helps; "" where they can.
+    #: Why no event can be stored, with the remedy; "" if events can be stored.
     unavailable: str = ""
 
 
 def needs_of(facts: HealthFacts) -> list[Need]:
-    """Return everything that needs a person, what costs most first."""
+    """Return all problems that need an operator, the most expensive first."""
     found = [need for status in facts.accounts for need in _of_account(status, facts)]
     others = (each for each in facts.alerts if each.key.rpartition(": ")[2] not in _TOLD_BY_ACCOUNT)
     found += [*_of_all(facts), *_dead(facts), *_invalid(facts), *map(_of_alert, others)]
@@ -108,7 +111,7 @@ def needs_of(facts: HealthFacts) -> list[Need]:
 
 
 def quiet_line(facts: HealthFacts) -> str:
-    """Return what is said where nothing needs a person."""
+    """Return the text if there are no problems."""
     waiting = sum(each.backlog.pending + each.backlog.claimed for each in facts.accounts)
     if not facts.received and not waiting:
         return f"Nothing was received {facts.period_words}. If events should arrive, check the source."
@@ -147,7 +150,7 @@ def _of_account(status: AccountStatus, facts: HealthFacts) -> Iterator[Need]:
 
 
 def _of_all(facts: HealthFacts) -> Iterator[Need]:
-    """Yield each problem of all ad accounts once."""
+    """Yield each common problem of all ad accounts once."""
     held = [each for each in facts.accounts if any(one.state == "preset switched off" for one in each.problems)]
     for problem in {
         one.sentence: one for each in facts.accounts for one in each.problems if one.state in OF_ALL
@@ -187,7 +190,7 @@ def _waiting(backlog: Backlog) -> int:
 
 
 def _dead(facts: HealthFacts) -> Iterator[Need]:
-    """Yield a line for each of Pinterest's words by which deliveries of an ad account died."""
+    """Yield a line for each message of Pinterest with which an ad account's deliveries became dead."""
     names = {each.account.ad_account_id: each.account.name for each in facts.accounts}
     causes: defaultdict[tuple[str, str], list[DeadLoss]] = defaultdict(list)
     for loss in facts.losses:
