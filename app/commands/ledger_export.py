@@ -15,7 +15,7 @@ from app.core.values.texts import count_of
 from app.core.values.times import day_number
 from app.errors import SettingsError
 from app.outbox import Store, open_store
-from app.outbox.transfer import DeliveryRow, LedgerKind
+from app.outbox.transfer import SETTLED_AT, LedgerKind
 
 #: The number of rows that are read at once, and written as a row group.
 READ_ROWS: Final = 10_000
@@ -102,6 +102,4 @@ async def _batches(
 
 
 def _place(past: LedgerKind, row: list[Any]) -> tuple[float, int]:
-    return (
-        (row[-1], row[0]) if past is LedgerKind.DROPPED_EVENTS else (DeliveryRow._make(row).settled_at or 0.0, row[0])
-    )
+    return (row[-1] if past is LedgerKind.DROPPED_EVENTS else row[SETTLED_AT] or 0.0), row[0]

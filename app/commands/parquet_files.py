@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from app.outbox.rows import read_warnings
-from app.outbox.transfer import DeliveryRow, LedgerKind
+from app.outbox.transfer import LedgerKind, delivery_columns
 
 _TEXT, _MOMENT = pa.string(), pa.timestamp("us", tz="UTC")
 _ATTEMPT = pa.struct(
@@ -91,17 +91,17 @@ class ParquetFile:
 
 
 def _delivery_record(row: list[Any]) -> dict[str, Any]:
-    delivery = DeliveryRow._make(row)
+    delivery = delivery_columns(row)
     return {
-        **delivery._asdict(),
-        "delivery_id": delivery.id,
-        "warnings": read_warnings(delivery.warnings),
-        "is_trusted": bool(delivery.is_trusted),
+        **delivery,
+        "delivery_id": delivery["id"],
+        "warnings": read_warnings(delivery["warnings"]),
+        "is_trusted": bool(delivery["is_trusted"]),
         "history": [
             {"number": number, "at": _moment(at), "result": result, "status": status, "message": message}
-            for number, at, result, status, message in delivery.history
+            for number, at, result, status, message in delivery["history"]
         ],
-        **{name: _moment(getattr(delivery, name)) for name in ("event_time", "enqueued_at", "settled_at")},
+        **{name: _moment(delivery[name]) for name in ("event_time", "enqueued_at", "settled_at")},
     }
 
 

@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from app.core.shared_values import STORE_SECRET
 from app.core.values.times import DAY_S
@@ -80,58 +80,29 @@ BEFORE_FIRST: Final[dict[TransferKind, tuple[Any, ...]]] = {
     TransferKind.OWNERS: (-1,),
     TransferKind.QUARANTINED: (-1,),
 }
-#: Whose rows are DeliveryRows.
+#: Kinds with rows of TRANSFER_COLUMNS.
 OF_DELIVERIES: Final[frozenset[TransferKind | LedgerKind]] = frozenset(
     {TransferKind.WAITING, TransferKind.DELIVERED, LedgerKind.DELIVERED, LedgerKind.DEAD}
 )
+#: The columns of a delivery, in the order of the statements `transfer_..._out` and `transfer_..._in`.
+TRANSFER_COLUMNS: Final = (
+    *("id", "ad_account_id", "preset", "message_id", "event_name", "event_id", "action_source", "order_id"),
+    *("event_time", "warnings", "traceparent", "source", "amount", "currency", "checkout_id", "buyer", "state", "held"),
+    *("reason", "attempts", "enqueued_at", "due_at", "settled_at", "claim"),
+    "history",  # [number, at, outcome, status, message] of each attempt
+    "payload",  # None: erased
+    "payload_version",
+    "erase_at",  # when a payload is erased that is stored for a while
+    "name",
+    "hold_until",  # by the time of app/outbox/hold_clock.py, which is moved as a shared value
+    *("is_trusted", "shop", "side", "follows", "merged", "channel"),
+)
+SETTLED_AT: Final = TRANSFER_COLUMNS.index("settled_at")
 
 
-class DeliveryRow(NamedTuple):
-    """A row of WAITING, DELIVERED or DEAD."""
-
-    id: int
-    ad_account_id: str
-    preset: str
-    message_id: str
-    event_name: str
-    event_id: str
-    action_source: str
-    order_id: str | None
-    event_time: int
-    #: A JSON array of texts.
-    warnings: str
-    traceparent: str | None
-    source: str
-    amount: str | None
-    currency: str | None
-    checkout_id: str | None
-    #: A JSON array of digests.
-    buyer: str
-    state: str
-    held: bool
-    reason: str
-    attempts: int
-    enqueued_at: float
-    due_at: float | None
-    settled_at: float | None
-    claim: str | None
-    #: [number, at, outcome, status, message] of each try.
-    history: Sequence[Sequence[Any]]
-    #: None where it was erased.
-    payload: str | None
-    payload_version: int
-    #: When a payload that is kept for a while is erased.
-    erase_at: float | None
-    #: As received; "" where an older Pinrelay took it.
-    name: str
-    #: By the time of app/outbox/hold_clock.py, which is moved as a shared value.
-    hold_until: float | None
-    is_trusted: bool
-    shop: str
-    side: str | None
-    follows: int | None
-    merged: int
-    channel: str
+def delivery_columns(row: Sequence[Any]) -> dict[str, Any]:
+    """Return the columns of a row of a delivery by name."""
+    return dict(zip(TRANSFER_COLUMNS, row, strict=True))
 
 
 class Store(KeepsShared):
@@ -154,7 +125,7 @@ class Store(KeepsShared):
         """Close the store, so that others may use it."""
 
     @abstractmethod
-    async def _as_both_know(self, store: Any, deliveries: Sequence[Sequence[Any]]) -> list[DeliveryRow]:
+    async def _as_both_know(self, store: Any, deliveries: Sequence[Sequence[Any]]) -> list[Row]:
         """Return rows of deliveries as both engines know them: payloads as text, no history as an empty one."""
 
     @reads
@@ -171,9 +142,9 @@ class Store(KeepsShared):
     async def read_day(self, past: LedgerKind, day: int, *, after: tuple[float, int], limit: int) -> list[Row]:
         """Return the next rows of what was over on a day (UTC, counted from 1970), in an order of the engine's.
 
-        `after` are moment and id of the row before, (0, 0) for the first. DELIVERED and DEAD are DeliveryRows without
-        payload, DROPPED_EVENTS begin with their id and end with their moment, COUNTS are (start of the hour, name,
-        preset, label, ad account, source, count) and come all at once.
+        `after` are moment and id of the row before, (0, 0) for the first. DELIVERED and DEAD have TRANSFER_COLUMNS
+        without payload, DROPPED_EVENTS begin with their id and end with their moment, COUNTS are (start of the hour,
+        name, preset, label, ad account, source, count) and come all at once.
         """
         moment, id_ = after
         begin, end = day * DAY_S, (day + 1) * DAY_S

@@ -10,11 +10,11 @@ from app.outbox.postgres.database import Database, Result
 from app.outbox.postgres.retention import Days
 from app.outbox.rows import as_json
 from app.outbox.statements import Work
-from app.outbox.transfer import BEFORE_FIRST, DeliveryRow, Row, Store, TransferKind
+from app.outbox.transfer import BEFORE_FIRST, SETTLED_AT, Row, Store, TransferKind, delivery_columns
 
 #: In which column of a kind the moment stands that says in which day's table it lies.
 _MOMENT: Final = {
-    TransferKind.DELIVERED: DeliveryRow._fields.index("settled_at"),
+    TransferKind.DELIVERED: SETTLED_AT,
     TransferKind.DROPPED_EVENTS: 16,
     TransferKind.COUNTS: 1,
 }
@@ -51,9 +51,13 @@ class PostgresStore(Store):
                 return False
         return True
 
-    async def _as_both_know(self, store: Connection, deliveries: Sequence[Sequence[Any]]) -> list[DeliveryRow]:  # noqa: ARG002 - all is in the rows
-        rows = map(DeliveryRow._make, deliveries)
-        return [each._replace(history=each.history or (), payload=_text(each.payload)) for each in rows]
+    async def _as_both_know(self, store: Connection, deliveries: Sequence[Sequence[Any]]) -> list[Row]:  # noqa: ARG002 - all is in the rows
+        rows = []
+        for each in map(delivery_columns, deliveries):
+            each["history"] = each["history"] or ()
+            each["payload"] = _text(each["payload"])
+            rows.append(list(each.values()))
+        return rows
 
     async def write(self, kind: TransferKind, rows: Sequence[Row]) -> int:
         if kind in _MOMENT:

@@ -13,7 +13,7 @@ from app.errors import OutboxUnavailable
 from app.outbox.refusals import is_ours
 from app.outbox.shared import read_shared
 from app.outbox.sqlite.database import SCHEMA_VERSION, SQL, open_untouched, translated_errors
-from app.outbox.transfer import TRANSFER_KEYS, DeliveryRow, Row, Salvaged, Store, TransferKind
+from app.outbox.transfer import TRANSFER_KEYS, Row, Salvaged, Store, TransferKind, delivery_columns
 
 #: Read at once where nothing fails: so many rows, and keys of so many beginnings of their digests.
 _SPAN_ROWS: Final = 1_000
@@ -151,17 +151,19 @@ class _Salvage:
             whole = [self._whole(row) for row in rows]
             kinds: dict[TransferKind, list[Row]] = {TransferKind.WAITING: [], TransferKind.DELIVERED: []}
             for row in whole:
-                kind = TransferKind.DELIVERED if row.state == State.DELIVERED else TransferKind.WAITING
-                if kind is TransferKind.WAITING and row.payload is None and row.state != State.DISMISSED:
-                    self._found.lost.append((row.id, row.message_id))
+                delivery = delivery_columns(row)
+                kind = TransferKind.DELIVERED if delivery["state"] == State.DELIVERED else TransferKind.WAITING
+                has_payload = delivery["payload"] is not None or delivery["state"] == State.DISMISSED
+                if kind is TransferKind.WAITING and not has_payload:
+                    self._found.lost.append((delivery["id"], delivery["message_id"]))
                 else:
-                    kinds[kind].append(list(row))
+                    kinds[kind].append(row)
             for kind, found in kinds.items():
                 refused = await self._write(kind, found)
                 self._found.lost += [(row[0], None) for row in refused]
         self._found.lost += self._known(lost)
 
-    def _whole(self, row: Row) -> DeliveryRow:
+    def _whole(self, row: Row) -> Row:
         """Add what can be read of history and payload."""
         which = {"delivery_id": row[0]}
         history, payload = self._rows("history", which), self._rows("salvage_payload", which)
@@ -173,7 +175,7 @@ class _Salvage:
         except (ValueError, TypeError):
             text = None
         columns, behind = row[:24], row[24:]
-        return DeliveryRow._make([*columns, history, text, version, erase_at, *behind])
+        return [*columns, history, text, version, erase_at, *behind]
 
     def _known(self, ids: Sequence[int]) -> list[tuple[int, str | None]]:
         """Return those of these deliveries that an index knows, and those of which no index tells whether they were."""

@@ -19,7 +19,7 @@ from app.outbox.sqlite.database import (
     translated_errors,
 )
 from app.outbox.statements import Work
-from app.outbox.transfer import BEFORE_FIRST, OF_DELIVERIES, DeliveryRow, Row, Store, TransferKind
+from app.outbox.transfer import BEFORE_FIRST, OF_DELIVERIES, Row, Store, TransferKind
 
 #: Deliveries lie in three tables here, whether they wait or are delivered.
 _WRITE_DELIVERIES: Final = (
@@ -58,7 +58,7 @@ class SqliteStore(Store):
                 return True
             raise
 
-    async def _as_both_know(self, store: Connection, deliveries: Sequence[Sequence[Any]]) -> list[DeliveryRow]:
+    async def _as_both_know(self, store: Connection, deliveries: Sequence[Sequence[Any]]) -> list[Row]:
         attempts = await store.rows("transfer_attempts_out", ids=[row[0] for row in deliveries])
         history = {key: [each[1:] for each in group] for key, group in groupby(attempts, key=itemgetter(0))}
         whole = []
@@ -66,7 +66,7 @@ class SqliteStore(Store):
             id_, body = row[0], row[24]
             payload = None if body is None else bytes(body).decode()
             before, (version, *rest) = row[:24], row[25:]
-            whole.append(DeliveryRow._make([*before, history.get(id_, ()), payload, version or 1, *rest]))
+            whole.append([*before, history.get(id_, ()), payload, version or 1, *rest])
         return whole
 
     async def write(self, kind: TransferKind, rows: Sequence[Row]) -> int:
