@@ -17,7 +17,7 @@ FLOORS = {
     "wiring": {"main", "cli", "assemble", "commands"},
     "shells": {"api", "console", "web"},
     "operations": {"operations"},
-    "flows": {"pipeline", "sender", "insights"},
+    "flows": {"pipeline", "sender", "insights", "access"},
     "catalog": {"catalog"},
     "stages": {
         "source",
@@ -27,7 +27,6 @@ FLOORS = {
         "identity",
         "outbox",
         "sandbox",
-        "access",
         "warehouse",
     },
     "core": {"core"},

@@ -1,27 +1,21 @@
 """The audit log: person, place, action, target, and the state before and after."""
 
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import Final
 
 from app.access.users import Person
 from app.core.pages import AuditAction, AuditEntry
 from app.core.values.hidden_emails import unpersonal_id
+from app.outbox import Outbox
 
 #: Maximum length of a text; a longer text is cut.
 MAX_AUDITED_TEXT: Final = 300
 
 
-class WritesAudit(Protocol):
-    """The part of the store for the log. May raise OutboxUnavailable."""
-
-    async def write_audit(self, entry: AuditEntry) -> None:
-        """Commit an entry of the audit log."""
-
-
 class Audit:
     """Writes the log, with the time from the clock."""
 
-    def __init__(self, store: WritesAudit, clock: Callable[[], float]) -> None:
+    def __init__(self, store: Outbox, clock: Callable[[], float]) -> None:
         self._store = store
         #: Unix seconds; the recorded actions use this clock, too.
         self.clock = clock

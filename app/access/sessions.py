@@ -12,31 +12,19 @@ import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import Final
 
 from app.access.users import User, Users
 from app.core.pages import Session
+from app.outbox import Outbox
 
 SESSION_S: Final = 12 * 3600
-
-
-class KeepsSessions(Protocol):
-    """The part of the store for sessions. Every method may raise OutboxUnavailable."""
-
-    async def open_session(self, session: Session) -> None:
-        """Commit a login."""
-
-    async def session(self, digest: str, *, now: float) -> Session | None:
-        """Return the session of a cookie, by its digest; `None` if it is unknown or expired."""
-
-    async def end_session(self, digest: str) -> None:
-        """Commit the end of a session."""
 
 
 class Sessions:
     """Opens, finds and ends sessions. Times are arguments."""
 
-    def __init__(self, store: KeepsSessions) -> None:
+    def __init__(self, store: Outbox) -> None:
         self._store = store
 
     async def open(self, user: User, *, now: float) -> str:

@@ -49,7 +49,6 @@ from app.config.settings import (
     without_follow_ups,
 )
 from app.config.validators import currencies
-from app.core.consent import ConsentBook
 from app.core.coordination import Coordination
 from app.core.events import DEFAULT_SOURCE, CounterRow, Event
 from app.core.log import log_error, log_reports, log_secrets_kept
@@ -73,7 +72,7 @@ from app.insights.reports.hourly_reading import HourlyReading
 from app.insights.tracing import SIGNALS, exports
 from app.mapping import check_content_id
 from app.operations.forget import ForgetActs, Forgetting
-from app.outbox import Outbox
+from app.outbox import ConsentBook, Outbox
 from app.outbox import check_settings as check_outbox_settings
 from app.outbox.sealed_events import Sealer
 from app.pipeline.consent import Consents
@@ -286,7 +285,12 @@ def event_router(
         content_id_of=_content_ids(settings, sources),
         traits_of=traits_of,
         waits=OrderWaits(
-            settings, accounts=found, sources=names, traits_of=traits_of, shared=shared, is_asked=is_asked
+            settings,
+            accounts={each.ad_account_id: each.sources for each in found},
+            sources=names,
+            traits_of=traits_of,
+            shared=shared,
+            is_asked=is_asked,
         ),
         public_order_limits=settings.public_order_limits,
     )

@@ -234,7 +234,7 @@ class _Player:
             router.consents = assemble.consents(self._settings, router.reader, self._clock)
         router.waits = OrderWaits(
             self._settings,
-            accounts=destinations(self._settings),
+            accounts={each.ad_account_id: each.sources for each in destinations(self._settings)},
             sources=lambda: traits,
             traits_of=router.traits_of,
             shared=outbox,

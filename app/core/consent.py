@@ -1,11 +1,9 @@
 """Consent: answers of people about tracking, and the deliveries that an opt-out covers. Ids are stored as digests."""
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
-from math import inf
-from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import orjson
 from msgspec import Struct
@@ -295,52 +293,3 @@ def bits_about(keys: Iterable[str | None], known: Mapping[str, int]) -> int:
         if key is not None and key in known:
             found |= known[key]
     return found
-
-
-class KeepsConsents(Protocol):
-    """The part of the outbox that stores answers. Every method may raise OutboxUnavailable."""
-
-    async def consents(self, keys: Collection[str]) -> list[Answer]: ...
-
-    async def consent_keys(self, after: str) -> tuple[list[tuple[str, int]], str]: ...
-
-
-class ConsentBook:
-    """Ids with an answer, so that few events need a query of the store. Each process has an instance."""
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        """Use `monotonic` to decide when to read the store again."""
-        self._monotonic = monotonic
-        #: By id with an answer: the kinds of its opt-outs, as bits; 0 if there is no opt-out.
-        self.kept: dict[str, int] = {}
-        #: A live view of these ids.
-        self.ids: AbstractSet[str | None] = self.kept.keys()
-        self._after = "0"
-        self._read_at = -inf
-
-    async def look(self, store: KeepsConsents, *, max_age_s: float = 0) -> None:
-        """Read answers that other processes stored, unless the last read is less than `max_age_s` ago.
-
-        Raises OutboxUnavailable.
-        """
-        now = self._monotonic()
-        if now - self._read_at >= max_age_s:
-            kept, self._after = await store.consent_keys(self._after)
-            self.kept.update(kept)
-            self._read_at = now
-
-    def note(self, answers: Iterable[Answer], *, is_lifting: bool) -> None:
-        """Add answers that this process stored.
-
-        If `is_lifting`, the next request reads the cancelled opt-outs from the store.
-        """
-        for each in answers:
-            self.kept[each.key] = self.kept.get(each.key, 0) | (bits_of(each) & ~YES)
-        if is_lifting:
-            self._read_at = -inf
-
-    def known(self, subjects: Iterable[Subject]) -> set[str]:
-        """Return the keys of some deliveries that have an answer."""
-        if not self.kept:
-            return set()
-        return {key for subject in subjects for key in subject.keys if key in self.kept}

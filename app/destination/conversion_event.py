@@ -235,16 +235,7 @@ def _app_name(event: dict[str, Any]) -> bool:
     return "app_name" in event or "app_name" in event.get("app_info", {})
 
 
-_by_default = ReportConversionEvent(ConversionSettings.model_construct())
-#: All fields of the action that are sent, with their readers under the default rules.
-FIELD_READERS = _by_default.readers
-
-
-def report_conversion_event(
-    fields: dict[str, Any] | Resolvable,
-    now: float | None,
-    complete: Complete | None = None,
-    platform: str | None = None,
-) -> tuple[dict[str, Any], list[str]]:
-    """Build a Pinterest event from the fields of the action, under the default rules (see ReportConversionEvent)."""
-    return _by_default(fields, now=now, complete=complete, platform=platform)
+#: Builds Pinterest events under the default rules.
+report_conversion_event = ReportConversionEvent(ConversionSettings.model_construct())
+#: Every field of the action that is sent, by its reader under the default rules.
+FIELD_READERS = report_conversion_event.readers

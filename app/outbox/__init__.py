@@ -11,6 +11,7 @@ from app.errors import SettingsError
 from app.outbox.counts import NO_COUNTRY, WITH_TAX, enqueue_counters, warning_label
 from app.outbox.hold_clock import steady_clock
 from app.outbox.pairing import NOT_CONFIRMED
+from app.outbox.people import ConsentBook
 from app.outbox.search import SEARCH_FILTERS, order_spellings, read_filters
 from app.outbox.store import Outbox
 from app.outbox.transfer import Salvaged, Store
@@ -20,6 +21,7 @@ __all__ = [
     "NO_COUNTRY",
     "SEARCH_FILTERS",
     "WITH_TAX",
+    "ConsentBook",
     "Outbox",
     "Salvaged",
     "Store",

@@ -1,13 +1,16 @@
 """How what is remembered of people travels to the engines and back, and how much of it at most."""
 
-from collections.abc import Collection, Iterable, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from math import inf
 from typing import Any, Final, NamedTuple
 
 import orjson
 from msgspec.structs import astuple
 
 from app.config.settings import MemorySettings
-from app.core.consent import Answer, Subject, after, is_newer, key_of, order_key
+from app.core.consent import YES, Answer, Subject, after, bits_of, is_newer, key_of, order_key
 from app.core.deliveries import Match, OrderSide, read_side
 from app.core.people import Ownership, PeopleChanges
 from app.core.values.times import HOUR_S
@@ -277,6 +280,13 @@ class KeepsPeople(UsesStore):
         """Return whose some deliveries are, by their ids; a merged order is of several messages."""
         return _subjects_of(await store.rows("subjects_of", ids=list(map(int, deliveries))))
 
+    @abstractmethod
+    async def consent_keys(self, after: str) -> tuple[list[tuple[str, int]], str]:
+        """Return about which ids anything else was answered since a moment of the store, and the moment of now.
+
+        Each with its nos as `ConsentBook.kept` has them. "0" begins with the first.
+        """
+
     @reads
     async def consents(self, store: Statements, keys: Collection[str]) -> list[Answer]:
         """Return what people answered about some ids, by their keys."""
@@ -293,3 +303,44 @@ def _listed(stored: Any) -> list[str]:
     """Return a list that an engine may have as JSON."""
     listed: list[str] = orjson.loads(stored) if isinstance(stored, str) else stored
     return listed
+
+
+class ConsentBook:
+    """Ids with an answer, so that few events need a query of the store. Each process has an instance."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        """Use `monotonic` to decide when to read the store again."""
+        self._monotonic = monotonic
+        #: By id with an answer: the kinds of its opt-outs, as bits; 0 if there is no opt-out.
+        self.kept: dict[str, int] = {}
+        #: A live view of these ids.
+        self.ids: AbstractSet[str | None] = self.kept.keys()
+        self._after = "0"
+        self._read_at = -inf
+
+    async def look(self, store: KeepsPeople, *, max_age_s: float = 0) -> None:
+        """Read answers that other processes stored, unless the last read is less than `max_age_s` ago.
+
+        Raises OutboxUnavailable.
+        """
+        now = self._monotonic()
+        if now - self._read_at >= max_age_s:
+            kept, self._after = await store.consent_keys(self._after)
+            self.kept.update(kept)
+            self._read_at = now
+
+    def note(self, answers: Iterable[Answer], *, is_lifting: bool) -> None:
+        """Add answers that this process stored.
+
+        If `is_lifting`, the next request reads the cancelled opt-outs from the store.
+        """
+        for each in answers:
+            self.kept[each.key] = self.kept.get(each.key, 0) | (bits_of(each) & ~YES)
+        if is_lifting:
+            self._read_at = -inf
+
+    def known(self, subjects: Iterable[Subject]) -> set[str]:
+        """Return the keys of some deliveries that have an answer."""
+        if not self.kept:
+            return set()
+        return {key for subject in subjects for key in subject.keys if key in self.kept}

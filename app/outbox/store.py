@@ -128,13 +128,6 @@ class Outbox(Ledger, KeepsPeople, KeepsShared):
         """
 
     @abstractmethod
-    async def consent_keys(self, after: str) -> tuple[list[tuple[str, int]], str]:
-        """Return about which ids anything else was answered since a moment of the store, and the moment of now.
-
-        Each with its nos as `ConsentBook.kept` has them. "0" begins with the first.
-        """
-
-    @abstractmethod
     async def write_consents(self, answers: Sequence[Answer]) -> list[Lifted]:
         """Commit answers in their order; each yes lifts what it lifts (`app.core.consent`), which is returned."""
 

@@ -16,7 +16,6 @@ from app.core.consent import (
     YES,
     Answer,
     Answers,
-    ConsentBook,
     Kind,
     Lifted,
     Subject,
@@ -40,7 +39,7 @@ from app.core.people import Ownership
 from app.core.receipts import PresetResult
 from app.core.values.times import DAY_S, HOUR_S
 from app.identity import IdentityEvent, Memory
-from app.outbox import Outbox
+from app.outbox import ConsentBook, Outbox
 from app.pipeline.enrichment import finished_by_defaults, of_permitted
 from app.pipeline.identity_events import IdentityEventReader
 from app.pipeline.receipts import Answered, IntakeBatch

@@ -1,7 +1,7 @@
 """How identity memory completes deliveries, and what one event gave to it."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from msgspec.structs import replace
 
@@ -87,18 +87,12 @@ class RecordingMemory:
 #: Returns why a finished event is withheld (None: it is not) and warnings, given the event as received and as finished.
 WhyFiltered: TypeAlias = Callable[[Event, Event], tuple[str | None, tuple[str, ...]]]
 
+#: Maps an event for a preset again; `Complete` adds to `user_data` before the event is judged.
+MapsAgain: TypeAlias = Callable[[Preset, Complete], PresetResult]
 #: Groups that may make an event valid which has no identifier of its own.
 _IDENTIFIERS: Final = frozenset({"em", "device"})
 #: Of an event that no preset finished.
 _UNNAMED: Final = "custom"
-
-
-class MapsAgain(Protocol):
-    """Maps an event for a preset once more."""
-
-    def __call__(self, preset: Preset, *, complete: Complete) -> PresetResult:
-        """Return the line of the preset, with `user_data` completed before it is judged."""
-        ...
 
 
 class Enrichment:
@@ -214,7 +208,7 @@ def _made_valid(preset: Preset, line: PresetResult, known: PersonHistory, map_ag
     def complete(user_data: dict[str, Any]) -> None:
         filled.update(known.fill(user_data, preset.remembered))
 
-    again = map_again(preset, complete=complete)
+    again = map_again(preset, complete)
     if again.event is None:
         return line if again.outcome is Outcome.INVALID else again
     return line if carries_opt_out(again.event) else replace(again, memory=filled)

@@ -18,7 +18,7 @@ from app.core.events import DEFAULT_SOURCE, Event, EventKey, Outcome
 from app.core.fields import USER_FIELDS
 from app.core.receipts import EventReceipt, PresetResult, Receipt
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S, hold_text
-from app.destination import hashed_fields
+from app.destination import ReportConversionEvent, hashed_fields
 from app.destination.user_data import FROM_BLOCKS
 from app.errors import EventInvalid, EventRefused, MappingError
 from app.identity import GROUPS
@@ -28,7 +28,7 @@ from app.pipeline.intake_batch import RequestMemory, draft
 from app.pipeline.nearest_preset import Nearest, nearest_preset
 from app.pipeline.receipts import IntakeBatch, receipt_of_refusal
 from app.pipeline.received_names import given_name
-from app.pipeline.router import Action, AdAccount, BuildProfile, Router, WhyOff
+from app.pipeline.router import AdAccount, BuildProfile, Router, WhyOff
 from app.sandbox import judge
 from app.source import Intake
 from app.trigger import ABSENT, Finding
@@ -194,7 +194,13 @@ _NOT_SENT = {"person_blocks", f"user_data.{FROM_BLOCKS}"}
 
 
 def field_reports(
-    preset: Preset, event: Event, built: Event | None, action: Action, rules: ConversionSettings, *, now: float
+    preset: Preset,
+    event: Event,
+    built: Event | None,
+    action: ReportConversionEvent,
+    rules: ConversionSettings,
+    *,
+    now: float,
 ) -> Iterator[FieldReport]:
     """Yield what became of each field of a preset; nothing where its mapping has no result for the event.
 
@@ -290,7 +296,7 @@ def _report(path: str, paths: tuple[str, ...], value: Any, form: str, built: Eve
     )
 
 
-def _explained(preset: Preset, event: Event, action: Action, *, now: float) -> Sequence[Explanation]:
+def _explained(preset: Preset, event: Event, action: ReportConversionEvent, *, now: float) -> Sequence[Explanation]:
     """Return what each field was made of that the action read, and what it looked at of one that it refused."""
     recorded = preset.mapping.recorded(event)
     try:

@@ -6,7 +6,7 @@ from dataclasses import replace as change
 from decimal import Decimal
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Protocol, TypeAlias
+from typing import TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,9 +18,8 @@ from app.core.deliveries import NewDelivery
 from app.core.events import DEFAULT_SOURCE, Event, Outcome
 from app.core.receipts import PresetResult
 from app.core.trust import TOO_DEAR, SourceTraits
-from app.core.values.candidates import Resolvable
 from app.core.values.hidden_emails import MAX_ID_BYTES, is_long, unpersonal_id
-from app.destination import Complete, report_conversion_event
+from app.destination import Complete, ReportConversionEvent, report_conversion_event
 from app.destination.custom_data import read_order_id
 from app.errors import EventInvalid, MappingError
 from app.identity import NOTHING_KNOWN, Memory, PersonHistory
@@ -33,23 +32,6 @@ from app.pipeline.receipts import CANCELLED_IN_TIME, REFUNDED_IN_PART
 from app.pipeline.twins import leave_out_staff
 from app.pipeline.waiting import OrderWaits
 from app.source import app_platform, read_refund
-
-
-class Action(Protocol):
-    """Builds the Pinterest event from the fields of the action, or raises EventInvalid."""
-
-    def __call__(
-        self,
-        fields: dict[str, Any] | Resolvable,
-        now: float | None,
-        complete: Complete | None = None,
-        platform: str | None = None,
-    ) -> tuple[dict[str, Any], list[str]]:
-        """Return the event and warnings, given the fields or who finds them.
-
-        `now` (Unix seconds) judges its age, `complete` adds to `user_data`, `platform` is sent in place of `web`.
-        """
-        ...
 
 
 def _none_filtered(_: Event, __: Event) -> tuple[str | None, tuple[str, ...]]:
@@ -67,7 +49,7 @@ class BuildProfile:
     """How an event is built. Ad accounts with the same settings share one, so that it is built once for all of them."""
 
     #: Builds the finished event.
-    action: Action = report_conversion_event
+    action: ReportConversionEvent = report_conversion_event
     #: What `action` was made of.
     rules: ConversionSettings = _RULES
     why_filtered: WhyFiltered = _none_filtered
@@ -382,9 +364,7 @@ class Router:
             lines.append(line)
         return lines
 
-    def _map(
-        self, preset: Preset, account: AdAccount, event: Event, now: float, complete: Complete | None = None
-    ) -> PresetResult:
+    def _map(self, preset: Preset, complete: Complete, *, account: AdAccount, event: Event, now: float) -> PresetResult:
         return self._off(preset, account, event) or self._make(preset, account, event, now, complete)
 
     def _off(self, preset: Preset, account: AdAccount, event: Event) -> PresetResult | None:

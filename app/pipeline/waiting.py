@@ -6,9 +6,9 @@ the shop's, at the latest    until 55 minutes after its event time: Pinterest wa
 never                        what its shop says has no page, and where the other side has sent no order for 30 days
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from math import inf
-from typing import Final, Protocol
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -31,16 +31,6 @@ _LOOK_S: Final = MINUTE_S
 _LATEST_S: Final = 55 * MINUTE_S
 
 
-class _Account(Protocol):
-    """An ad account, as far as it decides who feeds it."""
-
-    @property
-    def ad_account_id(self) -> str: ...
-
-    @property
-    def sources(self) -> frozenset[str] | None: ...
-
-
 class OrderWaits:
     """Decides for each order whether it waits; knows which sides there are, and when each sent an order last."""
 
@@ -48,18 +38,20 @@ class OrderWaits:
         self,
         rules: OutboxSettings,
         *,
-        accounts: Iterable[_Account],
+        accounts: Mapping[str, frozenset[str] | None],
         sources: Callable[[], Iterable[str]],
         traits_of: Callable[[str], SourceTraits],
         shared: SharedValues | None = None,
         is_asked: bool = False,
     ) -> None:
-        """Take the ad accounts, and the sources as they are now. Without `shared` every side counts as heard of.
+        """Take the sources of each ad account (`None`: all), and the sources as they are now.
+
+        Without `shared` every side counts as heard of.
 
         `is_asked`: it only tells what would wait; no order that it sees came.
         """
         self._rules = rules
-        self._accounts = tuple(accounts)
+        self._accounts = accounts
         self._sources = sources
         self._traits_of = traits_of
         self._shared = shared
@@ -80,11 +72,11 @@ class OrderWaits:
             return
         self._looked_at = now
         sides = {
-            (account.ad_account_id, traits.shop, traits.is_trusted)
+            (account, traits.shop, traits.is_trusted)
             for name in self._sources()
             for traits in [self._traits_of(name)]
-            for account in self._accounts
-            if account.sources is None or name in account.sources
+            for account, taken in self._accounts.items()
+            if taken is None or name in taken
         }
         self.accounts_of_trusted = frozenset(account for account, _, is_trusted in sides if is_trusted)
         self._paired = frozenset(

@@ -10,7 +10,6 @@ from app.core.consent import (
     NOT_ASKED,
     Answer,
     Answers,
-    ConsentBook,
     Subject,
     about_its_order,
     bits_about,
@@ -21,7 +20,7 @@ from app.core.consent import (
     verdict,
 )
 from app.core.deliveries import Claimed
-from app.outbox import Outbox
+from app.outbox import ConsentBook, Outbox
 
 #: Stands behind the reason of an event that is withheld after an attempt at sending it.
 MAY_HAVE_ARRIVED: Final = "an earlier attempt may have reached Pinterest"

@@ -1,11 +1,12 @@
 """Runs the outbox's retention in small steps, so that delivery is never stalled by it."""
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
-from app.core.shared_values import RETENTION_BEHIND, SharedValues
+from app.core.shared_values import RETENTION_BEHIND
 from app.core.values.times import MINUTE_S
 from app.errors import OutboxUnavailable
+from app.outbox import Outbox
 from app.sender.clocks import Clocks
 from app.sender.shutdown import Shutdown
 
@@ -22,14 +23,10 @@ WHEN_DONE_S: Final = 20.0
 BEHIND_AFTER_S: Final = MINUTE_S
 
 
-class _Retains(SharedValues, Protocol):
-    async def retain(self, *, now: float, limit: int) -> int: ...
-
-
 class Retention:
     """A background task: `run` until `stop`."""
 
-    def __init__(self, outbox: _Retains, *, clocks: Clocks, on_error: Callable[[Exception], None]) -> None:
+    def __init__(self, outbox: Outbox, *, clocks: Clocks, on_error: Callable[[Exception], None]) -> None:
         self._outbox = outbox
         self._clocks = clocks
         self._on_error = on_error

@@ -6,33 +6,27 @@ from hypothesis import strategies as st
 from app.access.audit import MAX_AUDITED_TEXT, Audit, conditions_text
 from app.access.users import Person, UserRole
 from app.core.pages import AuditAction, AuditEntry
+from app.outbox import Outbox
 
 NOW = 1_795_000_000.0
 ADA = Person(name="ada", role=UserRole.OPERATOR, place="192.0.2.7")
 
 
-class Log:
-    def __init__(self) -> None:
-        self.entries: list[AuditEntry] = []
-
-    async def write_audit(self, entry: AuditEntry) -> None:
-        self.entries.append(entry)
-
-
-async def test_a_line_says_who_did_what_from_where_to_which_target_and_how_it_was_before_and_after() -> None:
-    log = Log()
-    await Audit(log, lambda: NOW).note(ADA, AuditAction.SWITCH, target="Lead", before="on", after="off")
-    assert log.entries == [
+async def test_a_line_says_who_did_what_from_where_to_which_target_and_how_it_was_before_and_after(
+    store: Outbox,
+) -> None:
+    await Audit(store, lambda: NOW).note(ADA, AuditAction.SWITCH, target="Lead", before="on", after="off")
+    assert (await store.audit(limit=2)).entries == (
         AuditEntry(
             at=NOW, who="ada", place="192.0.2.7", what=AuditAction.SWITCH, target="Lead", before="on", after="off"
-        )
-    ]
+        ),
+    )
 
 
-async def test_long_texts_are_cut() -> None:
-    log = Log()
-    await Audit(log, lambda: NOW).note(ADA, AuditAction.REDRIVE, target="x" * 10_000)
-    assert log.entries[0].target == "x" * (MAX_AUDITED_TEXT - 1) + "…"
+async def test_long_texts_are_cut(store: Outbox) -> None:
+    await Audit(store, lambda: NOW).note(ADA, AuditAction.REDRIVE, target="x" * 10_000)
+    (entry,) = (await store.audit(limit=2)).entries
+    assert entry.target == "x" * (MAX_AUDITED_TEXT - 1) + "…"
 
 
 def test_conditions_are_written_in_words() -> None:

@@ -8,7 +8,6 @@ import pytest
 from app.core.deliveries import NewDelivery
 from app.core.trust import SourceTraits
 from app.outbox import open_outbox
-from app.pipeline.router import AdAccount
 from app.pipeline.waiting import OrderWaits
 from tests.outbox.build import NOW, new, rules
 from tests.rows import every_row
@@ -21,9 +20,8 @@ DAY_S = 86_400
 def waits(
     sources: dict[str, SourceTraits] = BOTH, *, takes: frozenset[str] | None = None, shared: Any = None, **changes: Any
 ) -> OrderWaits:
-    accounts = [AdAccount(ad_account_id="1", sources=takes)]
     return OrderWaits(
-        rules(**changes), accounts=accounts, sources=lambda: sources, traits_of=sources.__getitem__, shared=shared
+        rules(**changes), accounts={"1": takes}, sources=lambda: sources, traits_of=sources.__getitem__, shared=shared
     )
 
 

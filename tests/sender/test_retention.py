@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -47,7 +48,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Outbox]:
 
 async def run_until_done(rows: Rows, errors: list[Exception]) -> None:
     clocks = Clocks(lambda: NOW + rows.passed_s, lambda: rows.passed_s)
-    retention = Retention(rows, clocks=clocks, on_error=errors.append)
+    retention = Retention(cast("Outbox", rows), clocks=clocks, on_error=errors.append)
     running = asyncio.create_task(retention.run())
 
     async def done() -> bool:

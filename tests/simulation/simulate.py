@@ -17,12 +17,11 @@ from unittest.mock import patch
 
 from app import assemble
 from app.config.settings import DeliverySettings, OutboxSettings
-from app.core.consent import ConsentBook
 from app.core.events import Outcome
 from app.core.pages import Query
 from app.core.receipts import Receipt
 from app.errors import OutboxUnavailable
-from app.outbox import notifier, search
+from app.outbox import ConsentBook, notifier, search
 from app.outbox.ledger import delivery_of
 from app.outbox.sqlite import SqliteOutbox, database
 from app.outbox.sqlite.filters import filtered

@@ -14,10 +14,10 @@ from unittest.mock import patch
 import pytest
 from msgspec.structs import replace
 
-from app.core.consent import ConsentBook
 from app.core.deliveries import Blocked, Claimed, Delivered, Enqueued, Rejected, Retry
 from app.core.events import Outcome
 from app.destination import results
+from app.outbox import ConsentBook
 from app.outbox.sqlite import SqliteOutbox
 from app.sender import batch, settlements
 from app.sender.bisection import BisectionEvidence
