@@ -424,15 +424,6 @@ class Delivery:
     payload: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shared:
-    """A small JSON value shared by all processes, such as a switch or the send rate."""
-
-    value: Any
-    #: Increases with every write. Pass the revision to `put_shared` to write only if no other process has written.
-    revision: int
-
-
 class KnownOrder(Struct, frozen=True, kw_only=True):
     """Data about an order that is not sent, as far as it is readable, for the ledger.
 

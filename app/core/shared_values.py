@@ -12,7 +12,6 @@ from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
-from app.core.deliveries import Shared
 from app.core.pages import FileImported, PinterestView, RowsImported
 from app.core.people import AccessRequest, Erasure
 from app.errors import Fault
@@ -20,26 +19,27 @@ from app.errors import Fault
 _Value = TypeVar("_Value")
 
 
+@dataclass(frozen=True, slots=True)
+class Shared(Generic[_Value]):
+    """A small JSON value shared by all processes, such as a switch or the send rate, or the record made of it."""
+
+    value: _Value
+    #: Increases with every write. Pass the revision to `put_shared` to write only if no other process has written; 0 if
+    #: the value was never written.
+    revision: int
+
+
 class SharedValues(Protocol):
     """The part of the outbox that shares values. Every method may raise OutboxUnavailable."""
 
-    async def get_shared(self, key: str) -> Shared | None:
+    async def get_shared(self, key: str) -> Shared[Any] | None:
         """Read a shared value; `None` if it was never written."""
 
-    async def put_shared(self, key: str, value: Any, *, revision: int | None = None) -> Shared | None:
+    async def put_shared(self, key: str, value: Any, *, revision: int | None = None) -> Shared[Any] | None:
         """Write a JSON value. Return `None` if `revision` is outdated (0: the value must not exist)."""
 
-    async def list_shared(self, prefix: str) -> Mapping[str, Shared]:
+    async def list_shared(self, prefix: str) -> Mapping[str, Shared[Any]]:
         """Read all shared values with this prefix."""
-
-
-@dataclass(frozen=True, slots=True)
-class Revised(Generic[_Value]):
-    """A shared value as it was read, with its revision."""
-
-    value: _Value | None
-    #: Pass the revision to `write` to write only if no other process has written; 0 if the value was never written.
-    revision: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +57,17 @@ class SharedKey(Generic[_Value]):
         """Return the value, or `None`."""
         return (await self.read_revised(shared)).value
 
-    async def read_revised(self, shared: SharedValues) -> Revised[_Value]:
+    async def read_revised(self, shared: SharedValues) -> Shared[_Value | None]:
         """Return the value with its revision."""
         stored = await shared.get_shared(self.name)
-        return self.revised(stored) if stored else Revised(None, 0)
+        return self.revised(stored) if stored else Shared(None, 0)
 
-    def revised(self, stored: Shared) -> Revised[_Value]:
+    def revised(self, stored: Shared[Any]) -> Shared[_Value | None]:
         """Convert a stored value to its record. JSON null and invalid JSON count as no value."""
         try:
-            return Revised(msgspec.convert(stored.value, self.record), stored.revision)
+            return Shared(msgspec.convert(stored.value, self.record), stored.revision)
         except msgspec.ValidationError:
-            return Revised(None, stored.revision)
+            return Shared(None, stored.revision)
 
     async def write(self, shared: SharedValues, value: _Value | None, *, revision: int | None = None) -> int | None:
         """Write the value (`None` deletes it) and return the new revision.

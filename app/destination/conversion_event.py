@@ -237,5 +237,5 @@ def _app_name(event: dict[str, Any]) -> bool:
 
 #: Builds Pinterest events under the default rules.
 report_conversion_event = ReportConversionEvent(ConversionSettings.model_construct())
-#: Every field of the action that is sent, by its reader under the default rules.
+#: All fields of the action that are sent, with their readers under the default rules.
 FIELD_READERS = report_conversion_event.readers

@@ -1,7 +1,7 @@
 """Convert Pinterest's response to a result for each event of a call.
 
     200, 422           read event by event, in order: Delivered or Rejected
-    400, 413           an unknown event of the call is refused: RefusedWhole
+    400, 413           an unknown event of the call is refused: one Rejected for the whole call
     401, 403, 404      Blocked: the destination is refused, not the event; 404: there is no such ad account
     429, 503           Retry, when Pinterest asks for it
     everything else    Retry; ambiguous if the call may have been processed
@@ -11,7 +11,6 @@ https://github.com/segmentio/action-destinations/pull/2465, https://github.com/w
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from app.core.deliveries import Blocked, CallResult, Delivered, Rejected, Retry
@@ -28,23 +27,12 @@ _OK, _NOT_FOUND = 200, 404
 _DELIVERED = Delivered()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefusedWhole:
-    """The call was refused with all its events, because of some of them or for an unrelated reason."""
+def read_results(answer: Answer | Failure, count: int, *, now: float, redact: Redact) -> list[CallResult] | Rejected:
+    """Return a result for each of the `count` events of a call, in order.
 
-    #: Pinterest's message.
-    reason: str
-    status: int
-
-    def rejected(self) -> Rejected:
-        """Return the result of an event that is proven to be at fault."""
-        return Rejected(reason=self.reason, status=self.status)
-
-
-def read_results(
-    answer: Answer | Failure, count: int, *, now: float, redact: Redact
-) -> list[CallResult] | RefusedWhole:
-    """Return a result for each of the `count` events of a call, in order, or RefusedWhole."""
+    A single Rejected means that the call was refused with all its events, because of some of them or for an unrelated
+    reason.
+    """
     if isinstance(answer, Failure):
         return [_no_answer(answer)] * count
     status, clock_fault = answer.status, answer.clock_fault(now)
@@ -58,7 +46,7 @@ def read_results(
         return results
     reason = _message(answer, redact)
     if status in (400, 413):
-        return RefusedWhole(reason=reason + clock_fault, status=status)
+        return Rejected(reason=reason + clock_fault, status=status)
     if status == _NOT_FOUND:
         reason = f"Pinterest knows no such ad account ({reason}): check PINTEREST_AD_ACCOUNT_ID and PINTEREST_API_URL"
     if status in (401, 403, _NOT_FOUND):

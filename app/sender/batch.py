@@ -3,20 +3,20 @@
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import Final
 
 from app.config.settings import DeliverySettings
-from app.core.deliveries import HELD, Blocked, CallResult, Claimed, Delivered, Rejected, Retry, Settlement, State
+from app.core.deliveries import HELD, Blocked, Claimed, Delivered, Rejected, Retry, Settlement, State
 from app.core.events import CounterRow
 from app.core.shared_values import Trouble
 from app.destination.client import Answer, Failure, PinterestClient
-from app.destination.results import RefusedWhole, read_results
+from app.destination.results import read_results
 from app.errors import OutboxUnavailable
 from app.sender.bisection import BatchPart, Begun, Bisection, BisectionEvidence, BisectionLock
-from app.sender.circuit_breaker import FORBIDDEN, TOO_MANY_REQUESTS, CallSignal, CallsInARow, CircuitBreaker, signal_of
+from app.sender.circuit_breaker import FORBIDDEN, CallSignal, CallsInARow, CircuitBreaker, signal_of
 from app.sender.context import CallReport, Dependencies
 from app.sender.failures import halves
 from app.sender.leases import Leases
@@ -27,49 +27,6 @@ from app.sender.shutdown import Shutdown
 
 #: Of a batch, at most so many events that failed alone are sent again: others wait behind them.
 ALONE_PER_BATCH: Final = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnsweredCall:
-    """A call that was made, with what Pinterest answered."""
-
-    claimed: Sequence[Claimed]
-    at: float
-    duration_s: float
-    #: None where no answer came.
-    status: int | None
-    result: list[CallResult] | RefusedWhole
-
-    @property
-    def failure(self) -> Blocked | Retry | None:
-        """The result of each event if no event was judged and one of them may be the cause; else `None`.
-
-        A call that did not reach Pinterest, an answer that asks for a pause, 401 and 404 have other causes.
-        """
-        if isinstance(self.result, RefusedWhole) or self.has_verdict:
-            return None
-        first = self.result[0]
-        if isinstance(first, Retry):
-            was_sent = first.ambiguous or first.status is not None
-            return first if was_sent and first.retry_after_s is None and first.status != TOO_MANY_REQUESTS else None
-        return first if isinstance(first, Blocked) and first.status == FORBIDDEN else None
-
-    @property
-    def has_verdict(self) -> bool:
-        """Whether Pinterest judged any of the events by itself."""
-        return isinstance(self.result, list) and any(isinstance(each, Delivered | Rejected) for each in self.result)
-
-    def report(self, settlements: Sequence[Settlement], counts: Sequence[CounterRow]) -> CallReport:
-        """Return what is told of the call, given what it settled and what was counted with it."""
-        return CallReport(
-            ad_account_id=self.claimed[0].ad_account_id,
-            at=self.at,
-            duration_s=self.duration_s,
-            status=self.status,
-            claimed=self.claimed,
-            settlements=tuple(settlements),
-            counters=tuple(counts),
-        )
 
 
 class BatchSearch:
@@ -108,18 +65,18 @@ class BatchSearch:
         return self._halving.is_in_doubt
 
     def note(
-        self, part: BatchPart, begun: Begun, answered: AnsweredCall, *, now: float, may_repeat: bool
+        self, part: BatchPart, begun: Begun, answered: CallReport, *, now: float, may_repeat: bool
     ) -> list[Settlement]:
         """Note the answer to a part; return the dead letters that it proves.
 
         `now` is the monotonic clock, `may_repeat` is whether all events of a failed call may be sent again.
         """
-        if isinstance(answered.result, RefusedWhole):
+        if isinstance(answered.result, Rejected):
             self._refusals += 1
             self._evidence.refused(part.events, begun)
             self._halving.refused(part)
             if len(part.events) == 1:
-                self._refused_alone[part.events[0]] = answered.result.rejected()
+                self._refused_alone[part.events[0]] = answered.result
         elif answered.has_verdict:
             self._evidence.accepted(part.events, begun)
             self._halving.accepted(part)
@@ -153,7 +110,7 @@ class BatchSearch:
             return [Settlement(claimed=self.left[events[0]], result=dead, state=State.DEAD)]
         return []
 
-    def is_decided(self, answered: AnsweredCall) -> bool:
+    def is_decided(self, answered: CallReport) -> bool:
         """Return whether the results of a call are not recorded: its set is halved, or its event is a dead letter."""
         return answered.claimed[0].delivery_id in self._decided
 
@@ -165,10 +122,10 @@ class BatchSearch:
         taken, self._halves = self._halves, []
         return taken
 
-    def sign(self, answered: AnsweredCall, *, now: float) -> CallSignal | None:
+    def sign(self, answered: CallReport, *, now: float) -> CallSignal | None:
         """Return what the answer is a sign of; None where Pinterest judged something, or the search goes on."""
-        if isinstance(answered.result, RefusedWhole):
-            return signal_of(answered.result.rejected(), now=now) if self._halving.all_refused else None
+        if isinstance(answered.result, Rejected):
+            return signal_of(answered.result, now=now) if self._halving.all_refused else None
         first = answered.result[0]
         return None if answered.has_verdict or isinstance(first, Delivered) else signal_of(first, now=now)
 
@@ -357,12 +314,12 @@ class BatchSender:
         is_off = self._surroundings.switches().destination_off
         return is_late or is_off or self._leases.are_stale(search.left.values())
 
-    async def _call(self, claimed: Sequence[Claimed]) -> AnsweredCall:
+    async def _call(self, claimed: Sequence[Claimed]) -> CallReport:
         clocks = self._surroundings.clocks
         at, begun_at = clocks.now(), clocks.monotonic()
         call = self._client.send([each.payload for each in claimed])
         answer = await self._shutdown.unless_forced(call) or _CUT_OFF
-        return AnsweredCall(
+        return CallReport(
             claimed=claimed,
             at=at,
             duration_s=clocks.monotonic() - begun_at,
@@ -370,7 +327,7 @@ class BatchSender:
             result=read_results(answer, len(claimed), now=clocks.now(), redact=self._surroundings.redact),
         )
 
-    async def _conclude(self, search: BatchSearch, answered: AnsweredCall, token: str) -> AnsweredCall:
+    async def _conclude(self, search: BatchSearch, answered: CallReport, token: str) -> CallReport:
         """Note for later batches whether Pinterest accepts calls; return the call with the results to record."""
         now = self._surroundings.clocks.now()
         if answered.has_verdict:
@@ -401,17 +358,17 @@ class BatchSender:
             self._surroundings.on_error(exc)
         self.troubles += 1  # after the gate: whoever read this first has asked the gate in vain
 
-    async def _record(self, search: BatchSearch, answered: AnsweredCall, bad: Sequence[Settlement]) -> None:
+    async def _record(self, search: BatchSearch, answered: CallReport, bad: Sequence[Settlement]) -> None:
         """Record what the call settled, and what it proved of events that were refused alone."""
         settlements = list(bad)
-        if not (isinstance(answered.result, RefusedWhole) or search.is_decided(answered)):
+        if not (isinstance(answered.result, Rejected) or search.is_decided(answered)):
             settlements += self._recording.settlements(answered.claimed, answered.result, judged=answered.has_verdict)
         account = answered.claimed[0].ad_account_id
         call = CounterRow(name="calls", label=status_label(answered.status), ad_account_id=account)
         counts = [*counters(settlements), call]
         await self._recording.record(settlements, counts)
         search.settle(settlements)
-        self._surroundings.on_call(answered.report(settlements, counts))
+        self._surroundings.on_call(replace(answered, settlements=settlements, counters=counts))
 
     async def _finish(self, search: BatchSearch) -> None:
         """Make pending again what the search has left: nothing more of the batch is sent now."""

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 
 from app.config.settings import DeliverySettings
 from app.core.deliveries import Blocked, Rejected, Retry
-from app.core.shared_values import TROUBLE, Revised, SharedValues, Trouble, TroubleState
+from app.core.shared_values import TROUBLE, Shared, SharedValues, Trouble, TroubleState
 from app.core.values.times import HOUR_S
 from app.sender.retry import clamped
 
@@ -152,26 +152,13 @@ NOT_MINE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
-    """The gate's answer that any delivery may be sent."""
+class Passage:
+    """What may be sent now: without a trouble any delivery; otherwise one delivery as a probe, after `wait_s`."""
 
+    trouble: Trouble | None = None
+    #: Seconds until the probe, except a probe with another event than the only one that is known to fail.
+    wait_s: float = 0.0
 
-@dataclass(frozen=True, slots=True)
-class HalfOpen:
-    """One delivery may be sent, alone, by whoever takes the probe first."""
-
-    trouble: Trouble
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    """Nothing may be sent for `wait_s` seconds, except a probe if only one other event is known to fail."""
-
-    wait_s: float
-    trouble: Trouble
-
-
-Passage: TypeAlias = Closed | HalfOpen | Open
 
 #: Takes the trouble before and after a change of its state; None where there is none.
 OnChange: TypeAlias = Callable[[Trouble | None, Trouble | None], None]
@@ -199,7 +186,7 @@ class CircuitBreaker:
         self._fingerprint = fingerprint
         self._monotonic = monotonic
         self._on_change = on_change
-        self._seen: Revised[Trouble] = Revised(None, 0)
+        self._seen: Shared[Trouble | None] = Shared(None, 0)
         #: When, by the monotonic clock, the pause of what was seen is over.
         self._over_at = 0.0
 
@@ -208,15 +195,14 @@ class CircuitBreaker:
         asked_at = self._monotonic()  # with `now`: reading may take its time
         seen = await self._key.read_revised(self._shared)
         if seen.value is None:
-            return Closed()
+            return Passage()
         token = self._fingerprint()
         if seen != self._seen:
             self._seen = seen
             self._over_at = asked_at + wait_s(seen.value, self._policy, token=token, now=now)
         left_s = self._over_at - self._monotonic()
-        if left_s > 0 and not (seen.value.state == "blocked" and token != seen.value.token):
-            return Open(left_s, seen.value)
-        return HalfOpen(seen.value)
+        has_new_token = seen.value.state == "blocked" and token != seen.value.token
+        return Passage(seen.value, 0.0 if has_new_token else max(0.0, left_s))
 
     async def take_probe(self, *, now: float) -> bool:
         """Take the probe that `ask` said may be sent; False where another process was faster or all is well again."""

@@ -9,30 +9,12 @@ is drawn from 0 to the time that the event has waited, which doubles that time a
 """
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from app.config.settings import DeliverySettings
-from app.core.deliveries import CallResult, Claimed, Retry
+from app.core.deliveries import CallResult, Claimed, Rejected, Retry
 
 #: Doubling ends here: no pause is longer than 2^60 s, and powers stay small.
 _MAX_DOUBLINGS = 60
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryAt:
-    """The delivery is tried again at that time, Unix seconds."""
-
-    at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GiveUp:
-    """The delivery is not tried again."""
-
-    reason: str
-
-
-RetryDecision: TypeAlias = RetryAt | GiveUp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,24 +31,28 @@ class RetryContext:
     judged: bool = True
 
 
-def decide(claimed: Claimed, retry: Retry, policy: DeliverySettings, moment: RetryContext) -> RetryDecision:
-    """Decide after a call that brought no verdict on this event."""
+def decide(claimed: Claimed, retry: Retry, policy: DeliverySettings, moment: RetryContext) -> float | Rejected:
+    """Decide after a call that brought no verdict on this event.
+
+    Return when the delivery is tried again, in Unix seconds, or a Rejected if it is not.
+    """
     if not may_be_repeated(claimed, retry, policy):
-        return GiveUp(
+        return Rejected(
+            status=retry.status,
             reason="may have arrived, and Pinterest cannot de-duplicate offline events "
-            f"(RETRY_OFFLINE_AMBIGUOUS sends them again): {retry.reason}"
+            f"(RETRY_OFFLINE_AMBIGUOUS sends them again): {retry.reason}",
         )
     judged = moment.judged and retry.uses_attempt
     if judged and claimed.attempt >= policy.limits.retry_max_attempts:
-        return GiveUp(reason=f"given up after {claimed.attempt} attempts: {retry.reason}")
+        return Rejected(reason=f"given up after {claimed.attempt} attempts: {retry.reason}", status=retry.status)
     if moment.age_s >= policy.retry_max_age_s:
-        return GiveUp(reason=given_up_for_age(retry.reason, policy))
+        return Rejected(reason=given_up_for_age(retry.reason, policy), status=retry.status)
     if retry.retry_after_s is not None:
-        return RetryAt(at=moment.now + clamped(retry.retry_after_s, policy))
+        return moment.now + clamped(retry.retry_after_s, policy)
     if judged:
-        return RetryAt(at=moment.now + pause_s(claimed.attempt, policy, chance=moment.chance))
+        return moment.now + pause_s(claimed.attempt, policy, chance=moment.chance)
     longest_s = min(max(moment.age_s, policy.retry_base_s), policy.retry_max_pause_s)
-    return RetryAt(at=moment.now + moment.chance * longest_s)
+    return moment.now + moment.chance * longest_s
 
 
 def may_be_repeated(claimed: Claimed, result: CallResult | None, policy: DeliverySettings) -> bool:

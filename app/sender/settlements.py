@@ -21,7 +21,7 @@ from app.errors import OutboxUnavailable
 from app.outbox import Outbox
 from app.sender.context import Dependencies
 from app.sender.leases import Leases
-from app.sender.retry import GiveUp, RetryAt, RetryContext, clamped, decide, given_up_for_age
+from app.sender.retry import RetryContext, clamped, decide, given_up_for_age
 from app.sender.shutdown import Shutdown
 
 
@@ -48,14 +48,13 @@ def settle(
         case _:  # a Retry that was tried
             moment = moment_of(claimed)
             decision = decide(claimed, result, policy, moment)
-            if isinstance(decision, GiveUp):
-                dead = Rejected(reason=decision.reason, status=result.status)
-                return Settlement(claimed=claimed, result=dead, state=State.DEAD)
+            if isinstance(decision, Rejected):
+                return Settlement(claimed=claimed, result=decision, state=State.DEAD)
             return Settlement(
                 claimed=claimed,
                 result=result,
                 state=State.PENDING,
-                due_at=decision.at,
+                due_at=decision,
                 give_back=not (moment.judged and result.uses_attempt),
             )
 
@@ -67,7 +66,7 @@ def after_loss(claimed: Claimed, policy: DeliverySettings, *, now: float, age_s:
     """
     lost = Retry(reason=LEASE_LOST, ambiguous=True)
     decision = decide(claimed, lost, policy, RetryContext(now=now, age_s=age_s, chance=0, judged=False))
-    return None if isinstance(decision, RetryAt) else _dead(claimed, decision.reason)
+    return _dead(claimed, decision.reason) if isinstance(decision, Rejected) else None
 
 
 def too_old(claimed: Claimed, policy: DeliverySettings, reason: str, *, age_s: float) -> Settlement | None:

@@ -16,7 +16,7 @@ from app.errors import OutboxUnavailable
 from app.outbox.arrivals import ArrivalTerms
 from app.outbox.store import Outbox
 from app.sender.batch import BatchSender
-from app.sender.circuit_breaker import NOT_MINE_S, CircuitBreaker, Closed, HalfOpen, Open
+from app.sender.circuit_breaker import NOT_MINE_S, CircuitBreaker
 from app.sender.clocks import ClockWatch
 from app.sender.context import Dependencies
 from app.sender.leases import Leases
@@ -168,16 +168,16 @@ class Worker:
         await self._clock_watch.look()
         troubles = self._sending.troubles
         passage = await self._gate.ask(now=self._clocks.now())
-        if isinstance(passage, Closed) and self._is_stopped:
+        trouble = passage.trouble
+        if trouble is None and self._is_stopped:
             self._sending.note_recovery()
-        self._is_stopped = not isinstance(passage, Closed)
-        if isinstance(passage, Open):
+        self._is_stopped = trouble is not None
+        if trouble is not None:
             self._passed_at = None
-            if not (passage.trouble.only and await self._probe_other(passage, troubles)):
+            if not passage.wait_s:
+                await self._probe(trouble, troubles)
+            elif not (trouble.only and await self._probe_other(trouble, passage.wait_s, troubles)):
                 await self._shutdown.rest(min(passage.wait_s, REST_S))
-        elif isinstance(passage, HalfOpen):
-            self._passed_at = None
-            await self._probe(passage.trouble, troubles)
         elif batch := await self._claim(
             limit=self._policy.limits.batch_max_events, max_wait_s=self._policy.batch_max_wait_s
         ):
@@ -198,16 +198,16 @@ class Worker:
         else:
             await self._wait_for_more()
 
-    async def _probe_other(self, passage: Open, troubles: int) -> bool:
+    async def _probe_other(self, trouble: Trouble, wait_s: float, troubles: int) -> bool:
         """Send a probe at once if another event is due than the only one that is known to fail.
 
         Return whether there was one.
         """
         batch = await self._claim_probe()
-        if batch and batch[0].delivery_id != passage.trouble.only:
-            await self._send_probe(batch, passage.trouble, troubles)
+        if batch and batch[0].delivery_id != trouble.only:
+            await self._send_probe(batch, trouble, troubles)
             return True
-        await self._sending.put_back(batch, passage.trouble.reason, after_s=min(passage.wait_s, ASIDE_S))
+        await self._sending.put_back(batch, trouble.reason, after_s=min(wait_s, ASIDE_S))
         return False
 
     async def _claim_probe(self) -> list[Claimed]:

@@ -55,9 +55,9 @@ from app.core.shared_values import (
     PinterestDeletion,
     PresetDraft,
     Process,
-    Revised,
     SealedToken,
     SetAside,
+    Shared,
     SharedKey,
     SharedKeys,
     Switch,
@@ -181,9 +181,9 @@ def test_the_table_holds_every_value_and_no_key_stands_twice() -> None:
 
 @pytest.mark.parametrize(("key", "value"), VALUES, ids=lambda each: getattr(each, "name", None))
 async def test_what_is_written_is_read_and_taken_away(outbox: Outbox, key: SharedKey[Any], value: Any) -> None:
-    assert await key.read_revised(outbox) == Revised(None, 0)
+    assert await key.read_revised(outbox) == Shared(None, 0)
     assert await key.write(outbox, value) == 1
-    assert await key.read_revised(outbox) == Revised(value, 1)
+    assert await key.read_revised(outbox) == Shared(value, 1)
     assert await key.write(outbox, None) == 2
     assert await key.read(outbox) is None
 
@@ -191,7 +191,7 @@ async def test_what_is_written_is_read_and_taken_away(outbox: Outbox, key: Share
 @pytest.mark.parametrize("stored", ["nonsense", {}, {"on": "no"}, [], None, 7])
 async def test_what_does_not_read_as_its_record_is_no_value_and_may_be_overwritten(outbox: Outbox, stored: Any) -> None:
     await outbox.put_shared(DESTINATION_SWITCH.name, stored)
-    assert await DESTINATION_SWITCH.read_revised(outbox) == Revised(None, 1)
+    assert await DESTINATION_SWITCH.read_revised(outbox) == Shared(None, 1)
     assert await DESTINATION_SWITCH.write(outbox, Switch(on=False), revision=1) == 2
 
 

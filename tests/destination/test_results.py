@@ -6,7 +6,7 @@ import pytest
 
 from app.core.deliveries import Blocked, CallResult, Delivered, Rejected, Retry
 from app.destination.client import Answer, Failure
-from app.destination.results import MAX_MESSAGE_CHARACTERS, RefusedWhole, read_results
+from app.destination.results import MAX_MESSAGE_CHARACTERS, read_results
 from tests.rows import every_row
 
 NOW = 1_790_000_000.0  # Mon, 21 Sep 2026 14:13:20 GMT
@@ -22,7 +22,7 @@ def redact(text: str) -> str:
     return text.replace("jane@example.com", "[redacted]")
 
 
-def read(answer: Answer | Failure, count: int = 3) -> list[CallResult] | RefusedWhole:
+def read(answer: Answer | Failure, count: int = 3) -> list[CallResult] | Rejected:
     return read_results(answer, count, now=NOW, redact=redact)
 
 
@@ -66,7 +66,7 @@ def test_a_dead_letter_names_the_difference_to_the_clock_of_pinterest(date: str 
     body = message("not all") | {"details": summary(FAILED, OK)}
     assert read(answer(422, body, date=date), 2) == [rejected, Delivered(status=422)]
     whole = read(answer(400, message("Bad time"), date=date))
-    assert whole == RefusedWhole(reason=f"Bad time{told}", status=400)
+    assert whole == Rejected(reason=f"Bad time{told}", status=400)
 
 
 def test_422_is_read_event_by_event_in_order() -> None:
@@ -143,9 +143,7 @@ def test_a_call_that_is_refused_whole_names_nobody(status: int, count: int) -> N
     """Not even the only one: Pinterest may refuse everything for a while."""
     refused = read(answer(status, message("Invalid request")), count)
 
-    assert refused == RefusedWhole(reason="Invalid request", status=status)
-    assert isinstance(refused, RefusedWhole)
-    assert refused.rejected() == Rejected(reason="Invalid request", status=status)
+    assert refused == Rejected(reason="Invalid request", status=status)
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -231,7 +229,7 @@ def test_retry_after_is_seconds_or_a_date(status: int, header: str | None, secon
     ids=["personal", "long", "number", "empty", "HTML"],
 )
 def test_pinterests_words_are_kept_without_personal_data_and_bounded(body: Any, reason: str) -> None:
-    assert read(answer(400, body), 1) == RefusedWhole(reason=reason, status=400)
+    assert read(answer(400, body), 1) == Rejected(reason=reason, status=400)
 
 
 def test_words_about_single_events_are_redacted_too() -> None:

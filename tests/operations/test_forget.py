@@ -9,10 +9,11 @@ import pytest
 from app import assemble
 from app.access.audit import Audit
 from app.access.users import Person, UserRole
-from app.core.deliveries import Shared, State
+from app.core.deliveries import State
 from app.core.events import Outcome
 from app.core.pages import Query
 from app.core.people import NamedPerson
+from app.core.shared_values import Shared
 from app.errors import EventRefused, OutboxUnavailable
 from app.identity import IdKeys
 from app.operations import forget

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.core.deliveries import Shared
-from app.core.shared_values import FEED, IMPORTED, NEEDED, OPEN_ALERTS, PROCESSES
+from app.core.shared_values import FEED, IMPORTED, NEEDED, OPEN_ALERTS, PROCESSES, Shared
 from app.errors import OutboxUnavailable
 from app.outbox import open_outbox
 from tests.outbox.build import NOW, At, new, rules

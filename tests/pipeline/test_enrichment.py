@@ -253,7 +253,10 @@ def test_the_delivery_of_each_ad_account_is_completed_by_itself() -> None:
 
 #: Where memory is: nothing of it is called for an event while it is off.
 #: Whose an event is, is read and kept all the same: people ask for it.
-OF_MEMORY = re.compile(r"app/(identity/(?!id_keys)|pipeline/enrichment\.py|outbox/(\w+/)?people\.py (?!owner_text))")
+#: `look` and `known` are of the `ConsentBook`, which is on without memory.
+OF_MEMORY = re.compile(
+    r"app/(identity/(?!id_keys)|pipeline/enrichment\.py|outbox/(\w+/)?people\.py (?!owner_text|look|known))"
+)
 
 
 @pytest.mark.slow

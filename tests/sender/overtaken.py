@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.core.deliveries import Shared
+from app.core.shared_values import Shared
 from app.outbox import Outbox
 
 
@@ -13,12 +13,12 @@ class Overtaken:
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
 
-    async def get_shared(self, key: str) -> Shared | None:
+    async def get_shared(self, key: str) -> Shared[Any] | None:
         return await self._outbox.get_shared(key)
 
-    async def put_shared(self, key: str, value: Any, *, revision: int | None = None) -> Shared | None:
+    async def put_shared(self, key: str, value: Any, *, revision: int | None = None) -> Shared[Any] | None:
         await self._outbox.put_shared(key, value)
         return await self._outbox.put_shared(key, value, revision=revision)
 
-    async def list_shared(self, prefix: str) -> Mapping[str, Shared]:
+    async def list_shared(self, prefix: str) -> Mapping[str, Shared[Any]]:
         return await self._outbox.list_shared(prefix)

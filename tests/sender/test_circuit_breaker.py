@@ -7,7 +7,7 @@ import pytest
 
 from app.core.shared_values import TROUBLE, SharedValues, Trouble
 from app.outbox import Outbox
-from app.sender.circuit_breaker import CallSignal, CircuitBreaker, Closed, HalfOpen, Open
+from app.sender.circuit_breaker import CallSignal, CircuitBreaker
 from tests.sender.claims import a_policy
 from tests.sender.overtaken import Overtaken
 
@@ -49,13 +49,9 @@ class Process:
     async def ask(self) -> float | str:
         """Return for how long it is closed, or that it is open or a probe may be sent."""
         passage = await self.gate.ask(now=self.now)
-        match passage:
-            case Open():
-                return passage.wait_s
-            case HalfOpen():
-                return "probe"
-            case Closed():
-                return "open"
+        if passage.trouble is None:
+            return "open"
+        return passage.wait_s or "probe"
 
     async def take(self) -> bool:
         return await self.gate.take_probe(now=self.now)

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.deliveries import Retry
-from app.sender.retry import GiveUp, RetryAt, decide, pause_s
+from app.core.deliveries import Rejected, Retry
+from app.sender.retry import decide, pause_s
 from tests.rows import every_row
 from tests.sender.claims import NOW, a_claim, a_moment, a_policy
 
@@ -46,7 +46,7 @@ def test_what_pinterest_asks_for_takes_the_place_of_chance_within_bounds(
 ) -> None:
     retry = Retry(reason="slow down", status=429, retry_after_s=retry_after_s)
 
-    assert decide(a_claim(attempt=3), retry, a_policy(), a_moment(chance=0.5)) == RetryAt(at=due_at)
+    assert decide(a_claim(attempt=3), retry, a_policy(), a_moment(chance=0.5)) == due_at
 
 
 @every_row(
@@ -64,7 +64,7 @@ def test_what_pinterest_asks_for_takes_the_place_of_chance_within_bounds(
 def test_attempts_and_age_have_limits(attempt: int, age_s: float, reason: str | None) -> None:
     decision = decide(a_claim(attempt=attempt), Retry(reason="broke"), a_policy(), a_moment(age_s=age_s))
 
-    assert decision == (GiveUp(reason=reason) if reason else RetryAt(at=NOW))
+    assert decision == (Rejected(reason=reason) if reason else NOW)
 
 
 @every_row(
@@ -87,8 +87,8 @@ def test_an_offline_event_that_may_have_arrived_is_sent_again_only_where_the_set
         a_moment(),
     )
 
-    assert isinstance(decision, GiveUp) == dead
-    if isinstance(decision, GiveUp):
+    assert isinstance(decision, Rejected) == dead
+    if isinstance(decision, Rejected):
         assert decision.reason.endswith("RETRY_OFFLINE_AMBIGUOUS sends them again): no answer in time")
 
 
@@ -109,7 +109,7 @@ def test_what_pinterest_did_not_judge_is_tried_again_by_the_time_it_has_waited(
     moment = a_moment(age_s=age_s, chance=chance, judged=False)
 
     for attempt in (1, 20, 1_000):
-        assert decide(a_claim(attempt=attempt), Retry(reason="broke"), a_policy(), moment) == RetryAt(at=NOW + pause)
+        assert decide(a_claim(attempt=attempt), Retry(reason="broke"), a_policy(), moment) == NOW + pause
 
 
 def test_what_pinterest_did_not_judge_is_given_up_by_age_alone() -> None:
@@ -117,7 +117,7 @@ def test_what_pinterest_did_not_judge_is_given_up_by_age_alone() -> None:
 
     decision = decide(a_claim(attempt=1_000), Retry(reason="broke"), a_policy(), moment)
 
-    assert decision == GiveUp(reason="given up after 72 hours: broke")
+    assert decision == Rejected(reason="given up after 72 hours: broke")
 
 
 @given(failures=st.lists(st.floats(0, 1, exclude_max=True), max_size=500))
@@ -126,10 +126,10 @@ def test_no_outage_within_the_age_kills_what_pinterest_did_not_judge(failures: l
     for chance in failures:
         moment = a_moment(now=NOW + age_s, age_s=age_s, chance=chance, judged=False)
         decision = decide(a_claim(), Retry(reason="broke"), a_policy(), moment)
-        if isinstance(decision, GiveUp):
+        if isinstance(decision, Rejected):
             assert age_s >= 72 * HOUR
             return
-        age_s = max(age_s, decision.at - NOW) + 30  # and the call itself
+        age_s = max(age_s, decision - NOW) + 30  # and the call itself
 
 
 @given(attempt=st.integers(1, 10**6), chance=st.floats(0, 1, exclude_max=True))

@@ -21,7 +21,7 @@ from app.outbox import ConsentBook
 from app.outbox.sqlite import SqliteOutbox
 from app.sender import batch, settlements
 from app.sender.bisection import BisectionEvidence
-from app.sender.circuit_breaker import CallSignal, CallsInARow, CircuitBreaker, Closed
+from app.sender.circuit_breaker import CallSignal, CallsInARow, CircuitBreaker, Passage
 from app.sender.clocks import Clocks, ClockWatch
 from app.sender.consent import ConsentCheck
 from app.sender.failures import Failures
@@ -67,8 +67,8 @@ def _silence_is_success(*arguments: Any, **options: Any) -> Any:
     return found
 
 
-async def _always_open(self: CircuitBreaker, *, now: float) -> Closed:
-    return Closed()
+async def _always_open(self: CircuitBreaker, *, now: float) -> Passage:
+    return Passage()
 
 
 async def _nothing_is_rescheduled(self: ClockWatch, *, pending_by: float) -> None:

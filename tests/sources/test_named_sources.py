@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.catalog.sources import RunningSources
-from app.core.deliveries import Shared
 from app.core.receipts import Receipt
+from app.core.shared_values import Shared
 from app.errors import EventRefused, OutboxUnavailable
 from app.source import Intake
 from tests.assembled import pipeline
@@ -83,7 +83,7 @@ class Keeps:
     async def people(self, keys: Any, *, browsers: Any = ()) -> Any:
         raise AssertionError(keys)
 
-    async def get_shared(self, _: str) -> Shared:
+    async def get_shared(self, _: str) -> Shared[Any]:
         return Shared(value="a secret of the store", revision=1)
 
     async def consent_keys(self, after: str) -> tuple[list[tuple[str, int]], str]:

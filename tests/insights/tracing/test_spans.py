@@ -36,13 +36,12 @@ def report(*carried: Claimed, result: CallResult | None = None, status: int | No
     """A call of half a second; `result` None is one that was refused whole."""
     settled = [Settlement(claimed=each, result=result, state=State.DELIVERED) for each in carried if result]
     return CallReport(
-        ad_account_id="42",
         at=AT,
         duration_s=0.5,
         status=status,
         claimed=carried,
-        settlements=tuple(settled),
-        counters=(),
+        result=[result] * len(carried) if result else Rejected(reason="refused", status=400),
+        settlements=settled,
     )
 
 
