@@ -117,7 +117,7 @@ pinterest-schema: $(DEV_READY) ## write the facts of Pinterest's schema anew, fr
 	$(BIN)/python -m tests.sandbox.reduce_schema "$(FROM)"
 
 .PHONY: odd-events
-odd-events: $(DEV_READY) ## write docs/odd-events.md anew, from the table of its events
+odd-events: $(DEV_READY) ## write tests/presets/odd_events.md anew, from the table of its events
 	$(BIN)/python -m tests.presets.odd_events
 
 .PHONY: screenshots

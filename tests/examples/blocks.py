@@ -36,7 +36,6 @@ _ELSEWHERE = (
     ("getting-started", "sh", "curl", "test_readme.py"),
     ("getting-started", "sh", "pipx", "packaging/test_new_user.py"),
     ("mapping", "yaml mapping|json .*|fault", "", "mapping/test_docs.py"),
-    ("odd-events", "json", "", "presets/test_odd_events.py"),
     ("privacy", "yaml preset", "", "catalog/test_opt_outs.py"),
     ("releasing", "sh", "v0.2.0|VERSION=0.2.0", "packaging/test_release.py"),
     ("runbooks", "sh", "", "examples/test_runbooks.py"),

@@ -1,4 +1,4 @@
-"""Write docs/odd-events.md and odd_events_warnings.json from the cases of odd_events.yaml.
+"""Write odd_events.md and odd_events_warnings.json from the cases of odd_events.yaml.
 
     python -m tests.presets.odd_events
 
@@ -31,7 +31,7 @@ from tests.outbox.new_store import new_store
 from tests.process import ROOT
 from tests.source import door
 
-PAGE = ROOT / "docs/odd-events.md"
+PAGE = Path(__file__).parent / "odd_events.md"
 #: The complete warnings of each case; the page names their fields only.
 WARNINGS = Path(__file__).parent / "odd_events_warnings.json"
 TABLE: Any = parse_yaml((Path(__file__).parent / "odd_events.yaml").read_text(encoding="utf-8"))
@@ -72,7 +72,7 @@ async def written() -> dict[Path, str]:
                 warnings.setdefault(f"{rule['number']}", {})[case["what"]] = list(line.warnings)
             text.append(f"**{rule['number']}. {rule['rule']}**\n")
             text.append("\n".join(["| case | changes | result |", "|---|---|---|", *rows]) + "\n")
-    text.append(_SHAPES + ", ".join(f"[{file.stem}](../{file.relative_to(ROOT)})" for file in SHAPES) + ".")
+    text.append(_SHAPES + ", ".join(f"[{file.stem}]({file.relative_to(PAGE.parent)})" for file in SHAPES) + ".")
     recorded = orjson.dumps(warnings, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
     return {PAGE: "\n".join(text) + "\n", WARNINGS: recorded}
 

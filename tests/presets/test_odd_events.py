@@ -1,4 +1,4 @@
-"""docs/odd-events.md is generated from its table, and the table names existing tests for every rule."""
+"""odd_events.md is generated from its table, and the table names existing tests for every rule."""
 
 import re
 from typing import Any
