@@ -28,7 +28,6 @@ from app.source import Intake
 from app.source.event_files import read_event_file
 from tests import assembled
 from tests.outbox.new_store import new_store
-from tests.process import ROOT
 from tests.source import door
 
 PAGE = Path(__file__).parent / "odd_events.md"
