@@ -1,1 +1,1 @@
-"""The request's half of the flow: what becomes of received events, and how that is told."""
+"""The request's half of the flow: process received events and create their receipts."""

@@ -1,7 +1,7 @@
-"""Small requests that arrive in one turn of the event loop are accepted together, as if one had brought all events.
+"""Batch small requests of a turn of the event loop, as if a single request had contained all events.
 
-A thousand senders of one event each then cost little more than one sender of a thousand: one call of the outbox, one
-commit, counts that are summed before they are counted.
+A thousand senders of single events then cost little more than a sender of a thousand: a single call of the outbox, a
+single commit, and summed counts.
 """
 
 import asyncio
@@ -19,33 +19,35 @@ from app.errors import EventRefused
 from app.pipeline.receipts import receipt_of
 from app.source import AcceptsIntake, Intake
 
-#: A request of more events goes alone; and so many go together, so that they commit while the next are mapped.
+#: A request with more events is not batched; and this is the maximum batch size, so that a batch commits while the next
+#: is mapped.
 MAX_BATCH = 64
-#: While so many are under way, what arrives is gathered until it is a full group: it would only wait for their commits.
+#: While this number of batches is active, further requests are collected up to a full batch, because they would only
+#: wait for the commits.
 MAX_BATCHES_IN_FLIGHT = 2
-#: So many are worth a commit of their own while another one is under way.
+#: The minimum size of a batch while another batch is active.
 MIN_BATCH = MAX_BATCH // 2
 
 
 class _Waiting(Struct, frozen=True, kw_only=True, eq=False):
-    """A request whose events are not under way yet."""
+    """A request that has not started yet."""
 
     intake: Intake
     events: Sequence[Event | EventRefused]
     receipt: asyncio.Future[Receipt]
 
 
-#: Of one group all are alike in these.
+#: The requests of a batch are equal in these.
 _SENDER = attrgetter("intake.source", "intake.is_trusted", "intake.is_relayed")
 
 
 class RequestBatcher:
-    """An `AcceptsIntake` that gathers small requests, and hands those of one source to another one in one call."""
+    """An `AcceptsIntake` that collects small requests, and passes those of the same source on in a single call."""
 
     def __init__(self, accepts: AcceptsIntake) -> None:
         self._accepts = accepts
         self._waiting: list[_Waiting] = []
-        #: How many events they bring; a request of none counts as one.
+        #: The number of waiting events; a request without events counts as 1.
         self._size = 0
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -64,7 +66,7 @@ class RequestBatcher:
         return await receipt
 
     def _send_off(self) -> None:
-        """Begin with what waits, in groups; the last of them may wait for more."""
+        """Start waiting requests in batches; the last batch may wait for more."""
         if self._size < self._least():
             return
         *full, last = _groups(self._waiting)
@@ -76,7 +78,7 @@ class RequestBatcher:
             self._begin(last)
 
     def _least(self) -> int:
-        """Return from which size on a group may begin now."""
+        """Return the minimum size of a batch that may start now."""
         if not self._under_way:
             return 1
         return MIN_BATCH if len(self._under_way) < MAX_BATCHES_IN_FLIGHT else MAX_BATCH
@@ -90,10 +92,10 @@ class RequestBatcher:
         self._under_way.discard(task)
         self._send_off()
         for each in group:
-            each.receipt.cancel()  # where the task was cancelled, nobody has answered
+            each.receipt.cancel()  # if the task was cancelled, there is no result
 
     async def _accept_together(self, group: Sequence[_Waiting]) -> None:
-        """Set the receipt, or the error, of every request of a group."""
+        """Set the receipt, or the error, of every request of a batch."""
         try:
             together = chain.from_iterable(each.events for each in group)
             receipt = await self._accepts.accept(replace(group[0].intake, events=together, whole=len(group) > 1))
@@ -103,12 +105,12 @@ class RequestBatcher:
         except Exception as exc:  # noqa: BLE001 - it is handed to whoever asked
             if len(group) == 1:
                 _answer(group[0], exc)
-            else:  # one of them may be the cause, and the others must not suffer from it
+            else:  # a single request may be the cause, and the others must not fail with it
                 await asyncio.gather(*[self._accept_together([each]) for each in group])
 
 
 def _groups(waiting: Iterable[_Waiting]) -> Iterator[list[_Waiting]]:
-    """Divide the requests of a turn into groups of one source each, which keep their order."""
+    """Split the requests of a turn into batches of a single source, in order."""
     group: list[_Waiting] = []
     count = 0
     for each in sorted(waiting, key=_SENDER):
@@ -122,7 +124,7 @@ def _groups(waiting: Iterable[_Waiting]) -> Iterator[list[_Waiting]]:
 
 
 def _answer(waiting: _Waiting, answer: Receipt | Exception) -> None:
-    if waiting.receipt.done():  # who asked has gone
+    if waiting.receipt.done():  # the client has disconnected
         return
     if isinstance(answer, Exception):
         waiting.receipt.set_exception(answer)

@@ -1,4 +1,4 @@
-"""How a no that a person said reaches later events, whichever source sends them: asked before they are enqueued."""
+"""Apply opt-outs to later events from any source, before they are enqueued."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -47,39 +47,39 @@ from app.pipeline.twins import order_side, order_token, sent_address
 from app.pipeline.waiting import time_left_s
 from app.source import Intake
 
-#: Members of an event's device by which it may say yes or no.
+#: Members of an event's device with a permission.
 _OF_DEVICE: Final = frozenset({"adTrackingEnabled", "attTrackingStatus", "trackingStatus"})
-#: How old what other processes noted may be when events are enqueued: it is asked again when they are claimed.
+#: The maximum age of other processes' answers when events are enqueued: a claim checks them again.
 _LOOK_EVERY_S: Final = 1.0
-#: About so many new ids a public key may answer in an hour, for each process.
+#: The approximate limit of new ids that a public key may add answers for in an hour, for each process.
 MAX_ADDED: Final = 50_000
-#: A yes that only repeats what is known is written once in so long a time.
+#: An opt-in that only repeats a known one is written at most once in this period.
 _RENEWED_AFTER_S: Final = DAY_S
 
-#: What `order_side` asks of a finished event, for one that nothing was made of.
+#: The members that `order_side` reads from a finished event, for an event without one.
 _UNBUILT: Final[dict[str, Any]] = {"event_id": "", "action_source": "web"}
 
 
 class Consents:
-    """Notes what the events of a request answer, and keeps what may not be sent from being enqueued."""
+    """Collects the answers in a request's events, and removes withheld deliveries before they are enqueued."""
 
     def __init__(
         self, settings: ConsentSettings, reader: IdentityEventReader, book: ConsentBook, *, order_wait_s: float = 0
     ) -> None:
-        """Take what reads answers, and for how long a shop's order waits for the browser's word."""
+        """Use the reader of answers, and the time that a shop order waits for the browser's answer."""
         self._settings = settings
         self._order_wait_s = order_wait_s
         self._reader = reader
         self._book = book
         self._nos = nos_that_count(settings.suppress)
-        #: Whether what a device permits counts for anything but its own events.
+        #: Whether the permission of a device affects other events than its own.
         self._keeps_device = settings.suppress == "withhold" or settings.consent_required
-        #: How much each public key has added in an hour.
+        #: The number of answers that each public key has added in an hour.
         self._hour = 0
         self._added: Counter[str] = Counter()
 
     async def look(self, store: Outbox, *, max_age_s: float = _LOOK_EVERY_S) -> None:
-        """Learn what other processes noted, unless that was done so recently. Raises OutboxUnavailable."""
+        """Read answers that other processes stored, unless the last read is recent. Raises OutboxUnavailable."""
         await self._book.look(store, max_age_s=max_age_s)
 
     def may_count(
@@ -92,9 +92,9 @@ class Consents:
         *,
         owner: Ownership | None,
     ) -> bool:
-        """Return whether an event may answer what counts: a no that is kept, or a yes of somebody who said no.
+        """Return whether an event may have a relevant answer: an opt-out to store, or an opt-in after an opt-out.
 
-        `owner` is None where nothing of the event is kept.
+        `owner` is `None` if no data of the event is stored.
         """
         is_asked = self._settings.consent_required
         if not is_asked and (self._book.kept or drafts.refusing):
@@ -122,7 +122,7 @@ class Consents:
         places: range,
         memory: Memory | None,
     ) -> None:
-        """Note what an event answers; `places` are those of its deliveries among those of `drafts`."""
+        """Collect the answers in an event; `places` are the positions of its deliveries in `drafts`."""
         known = identity_event or self._read(event, presets, lines, catalog, drafts.intake)
         is_no, keys = known.is_no, _keys_of(known)
         kind: Kind = self._reader.kind_of_no(event, catalog) if is_no else "category"
@@ -144,13 +144,13 @@ class Consents:
             drafts.refusing.update(name for no in said for name in (no.key, no.said_by, no.user) if name)
 
     def _is_known(self, keys: Sequence[str | None], drafts: IntakeBatch) -> bool:
-        """Return whether anything is known about one of some ids, or said by events before in the same request."""
+        """Return whether any of some ids has an answer, stored or from earlier events of the same request."""
         return not (self._book.ids.isdisjoint(keys) and drafts.refusing.isdisjoint(keys))
 
     def _read(
         self, event: Event, presets: Sequence[Preset], lines: Sequence[PresetResult], catalog: Catalog, intake: Intake
     ) -> IdentityEvent:
-        """Return an event that may answer as memory sees it."""
+        """Return an event with a possible answer in the form of memory."""
         reader, now, is_trusted = self._reader, intake.now, intake.is_trusted
         is_no = reader.plain_no(event) is not None
         built = finished_by_defaults(presets, lines) if is_no else of_permitted(presets, lines)
@@ -160,10 +160,10 @@ class Consents:
         return reader.of_finished(event, built, ids, now=now, is_trusted=is_trusted, is_withheld=False, is_no=is_no)
 
     def _subjects(self, drafts: IntakeBatch, local: dict[str, int]) -> dict[int, Subject]:
-        """Return whose deliveries are, by their places: of those whose answers have to be read and judged.
+        """Return the subjects of the deliveries whose answers must be read and judged, by position.
 
-        `local` is what the same request says of ids. Where a yes is required it is of all deliveries. A delivery for
-        which only opt-outs hold says so afterwards.
+        `local` has the answers in the same request. If an opt-in is required, all deliveries are included. A delivery
+        to which only opt-out flags apply is marked directly.
         """
         kept, is_required = self._book.kept, self._settings.consent_required
         found: dict[int, Subject] = {}
@@ -187,14 +187,14 @@ class Consents:
         return found
 
     def _is_judged(self, delivery: NewDelivery, kept: int, said: int) -> bool:
-        """Return whether the opt-outs about a delivery must be read one by one: the event does not have all of them.
+        """Return whether the opt-outs of a delivery must be judged individually: the event does not have all of them.
 
-        `kept` are those in the store, and `said` those in the same request, whose order counts.
+        `kept` are the stored ones, and `said` those in the same request, whose order matters.
         """
         nos = kept | said
         if nos & self._nos != OPT_OUT or self._settings.suppress == "withhold":
             return nos & self._nos != 0
-        if nos & PUBLIC and delivery.is_trusted:  # it may not hold, and may be handed on
+        if nos & PUBLIC and delivery.is_trusted:  # it may not apply, and may be extended
             return True
         return not is_opted_out(delivery.payload) and (said & YES != 0 or kept & OPT_OUT == 0)
 
@@ -205,7 +205,7 @@ class Consents:
         totals: tuple[str, ...] = ()
         if event is not None:
             token = key_of(delivery.token if delivery.side else order_token(event))
-            if order in local or order in self._book.kept:  # else nobody asks for them, and there may be dozens
+            if order in local or order in self._book.kept:  # otherwise none exists for them, and there may be dozens
                 totals = _side_of(event, delivery).totals
         side = delivery.side or OrderSide()
         return Subject(
@@ -218,12 +218,12 @@ class Consents:
             totals=totals,
             facts=side.facts,
             at=side.at,
-            # a strong page order may wait, so opt-outs of weak ones are judged when the shop order is claimed
+            # A strong page order may wait, so opt-outs of weak ones are judged when the shop order is claimed.
             ignores_weak=delivery.side is not None,
         )
 
     async def ask(self, drafts: IntakeBatch, store: Outbox) -> tuple[IntakeBatch, list[Answer]]:
-        """Return the drafts without what may not be sent, and the answers that are to be written.
+        """Return the drafts without withheld deliveries, and the answers to write.
 
         Raises OutboxUnavailable.
         """
@@ -242,7 +242,7 @@ class Consents:
         by_place = {(each.key, each.said_by, each.is_trusted): each for each in stored}
         wanted = [each for each in local if self._is_new(each, by_place.get((each.key, each.said_by, each.is_trusted)))]
         answers = Answers(stored)
-        # a yes counts for the deliveries of its own event, a no for later ones: its own say so themselves
+        # An opt-in applies to the deliveries of its own event, an opt-out to later ones: its own have it themselves.
         said_at = [(each.end if each.is_no else each.first, each.said) for each in reversed(told)]
         agreed = {place for each in told if not each.is_no for place in range(each.first, each.end)}
         reasons: dict[int, str] = {}
@@ -264,7 +264,7 @@ class Consents:
         *,
         has_said_yes: bool,
     ) -> list[Answer]:
-        """Note why a delivery is withheld, or send it with `opt_out`; return what is to be written of it."""
+        """Record why a delivery is withheld, or mark it with `opt_out`; return the answers to write."""
         nos = objections(answers, subject)
         what, no = verdict(nos, self._settings.suppress)
         if what == "withhold" and no is not None:
@@ -288,7 +288,7 @@ class Consents:
         return answers.add([replace(no, key=subject.user, for_trusted=True) for no in browsers])
 
     def _waits(self, place: int, drafts: IntakeBatch) -> bool:
-        """Let a shop's order wait for the browser's word, where there is time: it is asked again when it is claimed."""
+        """Make a shop order wait for the browser's answer, if there is time: the claim checks the answers again."""
         delivery, event = drafts.deliveries[place], drafts.whose[place][0]
         if event is None or not delivery.is_trusted or drafts.intake.is_replayed:
             return False
@@ -299,7 +299,10 @@ class Consents:
         return wait_s > 0
 
     def _within_bounds(self, answers: list[Answer], drafts: IntakeBatch, public_key: str) -> list[Answer]:
-        """Return those answers that a public key may add in this hour; an alert names a key that wants more."""
+        """Return the answers that a public key may still add in this hour.
+
+        An alert reports a key that exceeds the limit.
+        """
         hour = int(drafts.intake.now // HOUR_S)
         if hour != self._hour:
             self._hour, self._added = hour, Counter()
@@ -314,7 +317,7 @@ class Consents:
         return kept
 
     def _is_new(self, answer: Answer, known: Answer | None) -> bool:
-        """Return whether an answer is to be written: every no, and a yes that lifts something or is asked for."""
+        """Return whether to write an answer: every opt-out, and an opt-in that cancels an opt-out or is required."""
         if answer.is_no or not answer.key:
             return answer.is_no
         if known is not None and not known.is_no and answer.at - known.at < _RENEWED_AFTER_S:
@@ -322,12 +325,12 @@ class Consents:
         return self._settings.consent_required or answer.key in self._book.kept
 
     def written(self, answers: Sequence[Answer], lifted: Sequence[Lifted]) -> None:
-        """Know answers that were written, and that they lifted nos."""
+        """Add written answers, and the opt-outs that they cancelled."""
         self._book.note(answers, is_lifting=bool(lifted))
 
 
 def _answer_of(identity_event: IdentityEvent, kind: Kind, source: str) -> Answer:
-    """Return what an event answers, about nothing yet."""
+    """Return the answer in an event, without an id yet."""
     user, browser = key_of(identity_event.user), key_of(identity_event.anonymous)
     return Answer(
         key="",
@@ -348,7 +351,7 @@ def _answers(
     order_ids: Sequence[str],
     user_data: Mapping[str, Any],
 ) -> list[Answer]:
-    """Return an answer about each key, which says whether it holds for trusted events, and about the event's order."""
+    """Return an answer for each key (the value: it covers trusted events), and for the event's order."""
     found = [replace(answer, key=key, for_trusted=for_trusted) for key, for_trusted in keys.items()]
     token = None if of_order is None else order_token(of_order)
     if of_order is not None and (token or order_ids):
@@ -356,18 +359,18 @@ def _answers(
         total = order_total(order_side(of_order, built, message_id="", is_trusted=False))
         about = [*([key_of(token)] if token else []), *map(order_key, order_ids)]
         found += [replace(answer, key=key, total=total) for key in about]
-    return found or ([] if answer.is_no else [answer])  # of nobody: it counts for its own event
+    return found or ([] if answer.is_no else [answer])  # without ids: the answer applies to its own event
 
 
 def _keys_of(identity_event: IdentityEvent) -> list[str]:
-    """Return the keys under which an answer is kept: of user, browser and contacts."""
+    """Return the keys for storing an answer: of user, browser and contacts."""
     found = identity_event.found
     contacts = (digest for name in CONTACTS for digest in found.get(name, ()))
     return [key_of(each) for each in (identity_event.user, identity_event.anonymous, *contacts) if each]
 
 
 def _side_of(event: Event, delivery: NewDelivery) -> OrderSide:
-    """Return what the event of a checkout says of its order."""
+    """Return the order side of a checkout event."""
     if delivery.side is not None:
         return delivery.side
     money = {"order_id": delivery.order_id, "currency": delivery.currency}
@@ -376,7 +379,7 @@ def _side_of(event: Event, delivery: NewDelivery) -> OrderSide:
 
 
 def _linked(browser: str | None, memory: Memory) -> dict[str, bool]:
-    """Return the other ids to which memory applies the opt-out of a browser; the value tells if trusted events obey."""
+    """Return the other ids to which memory applies the opt-out of a browser; the value: it covers trusted events."""
     own = memory.suppression(browser) if browser else None
     found: dict[str, bool] = {}
     for other in own.also if own else ():
@@ -388,7 +391,7 @@ def _linked(browser: str | None, memory: Memory) -> dict[str, bool]:
 
 
 def may_answer(event: Event, *, by_device: bool = True) -> bool:
-    """Return whether an event has a member by which its person may say yes or no, also by its device if asked."""
+    """Return whether an event has a member with a possible answer, including its device if `by_device`."""
     context = event.get("context")
     traits = context.get("traits") if type(context) is dict else None
     for place in (event.get("properties"), event.get("traits"), context, traits):

@@ -1,4 +1,4 @@
-"""What the line of an event asks of the outbox: a delivery that is to be enqueued, or one that is to be withdrawn."""
+"""Convert the results of an event to requests for the outbox: a delivery to enqueue, or a withdrawal."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -29,9 +29,9 @@ from app.source import checkout_id_of
 async def withdrawn(
     outbox: Outbox, withdrawals: Sequence[Withdrawal], *, now: float
 ) -> tuple[list[CounterRow], set[tuple[str, str, str]]]:
-    """Withdraw; return how many deliveries that were, and which cancellations found nothing that waits.
+    """Withdraw orders; return the number of withdrawn deliveries, and the cancellations without a waiting delivery.
 
-    Counted by preset, ad account and source of the cancellation; those that came too late are named by their message,
+    Counts are by preset, ad account and source of the cancellation; late cancellations are identified by message,
     preset and ad account. Raises OutboxUnavailable.
     """
     counts: Counter[tuple[str, str, str]] = Counter()
@@ -45,7 +45,9 @@ async def withdrawn(
 async def withdrawn_before(
     outbox: Outbox, deliveries: Sequence[NewDelivery], cancellable: Collection[str], *, now: float
 ) -> tuple[list[CounterRow], set[int]]:
-    """Withdraw orders that were cancelled before they came; return the counts, and the places of these deliveries.
+    """Withdraw orders that were cancelled before they arrived.
+
+    Return the counts, and the positions of these deliveries.
 
     `cancellable` are the presets whose orders can be cancelled. Raises OutboxUnavailable.
     """
@@ -68,7 +70,7 @@ def _withdrawn_counters(counts: Counter[tuple[str, str, str]]) -> list[CounterRo
 def drafted_withdrawal(
     message_id: str, line: PresetResult, *, source: str, is_trusted: bool = False, shop: str = ""
 ) -> Withdrawal:
-    """Return what a line that cancels an order withdraws."""
+    """Return the withdrawal of a result that cancels an order."""
     amount, currency = line.refunds or (None, None)
     return Withdrawal(
         ad_account_id=line.ad_account_id,
@@ -93,7 +95,7 @@ def drafted_delivery(
     leaves_room: bool = False,
     shop_of: Callable[[str], str] = lambda _: "",
 ) -> NewDelivery:
-    """Return the delivery that the line of an event, which carries the finished one, gives.
+    """Return the delivery of a result with a finished event.
 
     `shop_of` returns the shop of a source.
     """
@@ -127,14 +129,15 @@ def drafted_delivery(
     )
 
 
-#: Properties one of which an event without a preset must have to be noted: other names may be anything there.
+#: Properties with an order id; without any of them an event without a preset has no ledger entry, because other names
+#: are ambiguous.
 _ORDER_IDS: Final = frozenset({"order_id", "orderId", "transaction_id", "order_number"})
 
 _NO_ORDER: Final = KnownOrder(event_name=None, order_id=None, amount=None, currency=None)
 
 
 def dropped_event_of(line: PresetResult, *, message_id: str, name: str, source: str, is_trusted: bool) -> DroppedEvent:
-    """Return what the ledger keeps of a line that makes no delivery, with the order that it is about."""
+    """Return the ledger entry of a result without a delivery, with its order."""
     order = line.order or _NO_ORDER
     return DroppedEvent(
         message_id=message_id,
@@ -156,10 +159,10 @@ def dropped_event_of(line: PresetResult, *, message_id: str, name: str, source: 
 def unsent_order(
     event: Mapping[str, Any], catalog: Catalog, rules: ConversionSettings, *, preset: str | None = None
 ) -> KnownOrder | None:
-    """Return what an event tells of an order, read as if it were sent; None where it is about none.
+    """Return the order in an event, read as if the event were sent; `None` without an order.
 
-    It is the order of this preset, or of the first that takes the event as a `checkout`; where none does, that which
-    the event names by a property for ids of orders.
+    The order is read by this preset, or by the first preset that sends the event as a `checkout`; without one, from a
+    property for order ids.
     """
     given: Event = dict(event)
     presets, name = catalog.matching(given), None
@@ -183,9 +186,9 @@ def unsent_order(
 def with_orders(
     lines: Iterable[PresetResult], event: Event, catalog: Catalog, rules: Callable[[PresetResult], ConversionSettings]
 ) -> list[PresetResult]:
-    """Return the lines of an event, those by which nothing is sent with what it tells of an order.
+    """Return the results of an event, with the order added to those that are not sent.
 
-    `rules` returns those of a line's ad account.
+    `rules` returns the rules of a result's ad account.
     """
     return [
         line

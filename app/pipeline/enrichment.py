@@ -1,4 +1,4 @@
-"""How identity memory completes deliveries, and what one event gave to it."""
+"""Complete deliveries from identity memory, and report the changes of memory by an event."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeAlias
@@ -29,14 +29,14 @@ from app.pipeline.identity_events import IdentityEventReader, Ids, users_and_bro
 
 
 class RecordingMemory:
-    """Passes all on to another Memory, and notes what is changed in it."""
+    """Passes all calls on to another Memory, and records its changes."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
         self.is_full = memory.is_full
         self.erased = memory.erased
         self._erased_before = len(memory.erased)
-        #: As it was before, of the ids that were changed.
+        #: The previous data of changed ids.
         self._before: dict[str, Remembered] = {}
         self._unmarked: set[str] = set()
 
@@ -63,7 +63,7 @@ class RecordingMemory:
         return self._memory.has_suppressions
 
     def given(self) -> MemoryChange:
-        """Return what was changed: what moved from one id to another, or went with its link, is no such change."""
+        """Return the changes; data that moved from id to id, or disappeared with its link, is not included."""
         after = {key: self._memory.person(key) or NOBODY for key in self._before}
         known = [fact for before in self._before.values() for fact in before.facts.values()]
         said = {group for person in after.values() for group, fact in person.facts.items() if fact not in known}
@@ -84,19 +84,19 @@ class RecordingMemory:
         )
 
 
-#: Returns why a finished event is withheld (None: it is not) and warnings, given the event as received and as finished.
+#: Returns why a finished event is withheld (`None`: it is not) and warnings, from the received and the finished event.
 WhyFiltered: TypeAlias = Callable[[Event, Event], tuple[str | None, tuple[str, ...]]]
 
 #: Maps an event for a preset again; `Complete` adds to `user_data` before the event is judged.
 MapsAgain: TypeAlias = Callable[[Preset, Complete], PresetResult]
-#: Groups that may make an event valid which has no identifier of its own.
+#: Groups that can make an event without identifiers valid.
 _IDENTIFIERS: Final = frozenset({"em", "device"})
-#: Of an event that no preset finished.
+#: The event name if no preset finished the event.
 _UNNAMED: Final = "custom"
 
 
 class Enrichment:
-    """What identity memory does with one event after the other, under one set of rules."""
+    """Applies identity memory to events, under a set of rules."""
 
     def __init__(self, read: IdentityEventReader, rules: MemorySettings, why_filtered: WhyFiltered) -> None:
         self._read = read
@@ -104,15 +104,15 @@ class Enrichment:
         self._why_filtered = why_filtered
 
     def new_memory(self, public_key: str | None = None) -> LoadedMemory:
-        """Return the memory of one call, into which what it asks for is loaded; `public_key` is whose call it is."""
+        """Return the memory of a call, which loads data on demand; `public_key` is the key of the call."""
         return LoadedMemory(self._rules, public_key=public_key)
 
     async def load(
         self, memory: LoadedMemory, events: Iterable[Event | EventRefused], outbox: Outbox, *, now: float
     ) -> list[Ids]:
-        """Load what is remembered of some events' people, before memory meets them.
+        """Load the data of some events' people before they are resolved.
 
-        Returns the ids of each event that could be read, as memory keeps them. Raises OutboxUnavailable.
+        Returns the ids of each readable event, in the form of memory. Raises OutboxUnavailable.
         """
         ids = [self._read.ids_of(event) for event in events if not isinstance(event, EventRefused)]
         users, browsers = users_and_browsers(ids)
@@ -133,11 +133,13 @@ class Enrichment:
         is_known: bool,
         ids: Ids | None = None,
     ) -> tuple[PersonHistory, IdentityEvent]:
-        """Tell memory what an event says; return what memory has for its deliveries, and the event as memory sees it.
+        """Store the data of an event in memory.
 
-        `presets` are those that match the event. `lines` are those of the event alone: one for each ad account that
-        takes one of them, or one that says why there is none. `ids` are the event's, where they are read already.
-        `is_trusted` says that its author is known by a secret, `is_known` that its sender is.
+        Return the data for its deliveries, and the event in the form of memory.
+
+        `presets` are those that match the event. `lines` are the results without memory: one for each preset and ad
+        account, or one with the reason why there is none. `ids` are the event's, if they were already read.
+        `is_trusted`: the author is authenticated by a secret, `is_known`: the sender is.
         """
         if built := of_permitted(presets, lines):
             is_withheld = len(lines) > 1 and any(line.outcome is Outcome.WITHHELD for line in lines)
@@ -165,7 +167,7 @@ class Enrichment:
         identity_event: IdentityEvent,
         page: str,
     ) -> bool:
-        """Return whether an event of which there is no finished one is a test, a crawler's, or no purchase."""
+        """Return whether an event without a finished event is a test, from a crawler, or not a purchase."""
         if any(line.event for line in lines):
             return False
         names = {preset.mapping.literal("event_name") for preset in presets} or {_UNNAMED}
@@ -174,7 +176,7 @@ class Enrichment:
 
 
 def of_permitted(presets: Sequence[Preset], lines: Sequence[PresetResult]) -> Event | None:
-    """Return a finished event that holds the person as the defaults find it; None where any line says no."""
+    """Return a finished event with the person as the defaults find it; `None` if any result has an opt-out."""
     for line in lines:
         if line.event and carries_opt_out(line.event):
             return None
@@ -182,7 +184,7 @@ def of_permitted(presets: Sequence[Preset], lines: Sequence[PresetResult]) -> Ev
 
 
 def finished_by_defaults(presets: Sequence[Preset], lines: Sequence[PresetResult]) -> Event | None:
-    """Return the first finished event that holds the person as the defaults find it; None where there is none."""
+    """Return the first finished event with the person as the defaults find it, or `None`."""
     for line in lines:
         if line.event and any(preset.finds_person and preset.name == line.preset for preset in presets):
             return line.event
@@ -192,7 +194,7 @@ def finished_by_defaults(presets: Sequence[Preset], lines: Sequence[PresetResult
 def completed_from_memory(
     preset: Preset, line: PresetResult, known: PersonHistory, map_again: MapsAgain
 ) -> PresetResult:
-    """Return the line of a preset with what memory has for it."""
+    """Return the result of a preset, completed from memory."""
     if line.event is not None:
         filled = known.fill(line.event["user_data"], preset.remembered)
         return replace(line, memory=filled) if filled else line
@@ -202,7 +204,7 @@ def completed_from_memory(
 
 
 def _made_valid(preset: Preset, line: PresetResult, known: PersonHistory, map_again: MapsAgain) -> PresetResult:
-    """Return the line of an event that is valid with the identifiers of memory; the same line where it is not."""
+    """Return the result of an event that becomes valid with identifiers from memory; otherwise the same result."""
     filled: dict[str, Recalled] = {}
 
     def complete(user_data: dict[str, Any]) -> None:

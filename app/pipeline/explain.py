@@ -1,4 +1,4 @@
-"""What would become of an event, and why: one explanation for the tester, `preview`, message and receipt."""
+"""Explain the result of an event: the common explanation for the tester, `preview`, messages and receipts."""
 
 import asyncio
 import dataclasses
@@ -33,7 +33,7 @@ from app.sandbox import judge
 from app.source import Intake
 from app.trigger import ABSENT, Finding
 
-#: How an event, or its delivery for one preset, leaves the way to the outbox, as the end of a sentence.
+#: Texts for the outcomes of an event, or of its delivery for a preset, as the end of a sentence.
 IN_WORDS: Mapping[Outcome, str] = {
     Outcome.REFUSED: "not a Segment event",
     Outcome.UNMATCHED: "did not match",
@@ -46,7 +46,7 @@ IN_WORDS: Mapping[Outcome, str] = {
 }
 
 
-#: What there is to say first where all lines leave so; their reasons say the rest.
+#: The first sentence if all results have this outcome; their reasons follow.
 _ALIKE: Mapping[Outcome, str] = {
     Outcome.WITHHELD: "Withheld.",
     Outcome.MATCHED: "A cancellation.",
@@ -56,81 +56,81 @@ _ALIKE: Mapping[Outcome, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConditionReport:
-    """One condition of a trigger and what the event holds there."""
+    """A condition of a trigger, with the event's value."""
 
-    #: As written in the trigger.
+    #: The condition as written in the trigger.
     text: str
     held: bool
-    #: It is a reason why the trigger does not hold; below a `not` that may be a condition that held.
+    #: A reason why the trigger is false; inside a `not` this may be a true condition.
     blamed: bool
-    #: The value found, as JSON; None where the event has none.
+    #: The value as JSON; `None` without a value.
     found: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldReport:
-    """What became of one field of the mapping."""
+    """The result of a field of the mapping."""
 
-    #: `user_data/email`.
+    #: The field as `user_data/email`.
     field: str
-    #: Where the value was looked for, e.g. `context.traits.email`; empty for a fixed value.
+    #: The searched paths, such as `context.traits.email`; empty for a constant.
     paths: tuple[str, ...]
-    #: What was found, as JSON; None where nothing was.
+    #: The value as JSON; `None` without a value.
     value: str | None
-    #: The form it has before hashing, as text; "" where it is sent as it is.
+    #: The normalised text before hashing; "" if the value is sent unchanged.
     normalised: str
-    #: What Pinterest gets, as JSON (a digest where hashed); None where it is not sent.
+    #: The sent value as JSON (a digest for hashed fields); `None` if it is not sent.
     sent: str | None
-    #: Where nothing was found: the path of the event that is most like those looked for; "" where none is.
+    #: Without a value: the path of the event most similar to the searched paths, or "".
     nearest: str = ""
 
     @property
     def is_missing(self) -> bool:
-        """Whether the preset finds nothing for it where it looks."""
+        """Return whether the preset finds no value for the field."""
         return self.value is None and self.sent is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresetReport:
-    """What one preset makes of the event for one ad account."""
+    """The result of the event with a preset of an ad account."""
 
     preset: str
-    #: The name of the destination; "" where the settings name the only one, or the trigger does not hold.
+    #: The destination's name; "" if the settings configure a single ad account, or the trigger is false.
     destination: str = ""
-    #: False where its file takes the preset out.
+    #: False if its file switches the preset off.
     enabled: bool
-    #: Its trigger holds, whether or not anything is sent.
+    #: Whether its trigger is true, even if no event is sent.
     matched: bool
     conditions: tuple[ConditionReport, ...]
     outcome: Outcome
-    #: Why there is no new delivery; "" where there is one.
+    #: Why there is no new delivery; "" if there is one.
     reason: str = ""
-    #: When the earlier delivery that this one repeats was enqueued or redriven; None where it repeats none.
+    #: When the earlier delivery of a duplicate was enqueued or redriven; `None` if it is no duplicate.
     seen_at: float | None = None
-    #: Why the delivery would be kept for now instead of being sent; "" where nothing is switched off.
+    #: Why the delivery would be stored without being sent; "" if sending is on.
     kept: str = ""
-    #: Empty where it did not match, or where the mapping cannot be resolved.
+    #: Empty if the trigger is false, or the mapping fails.
     fields: tuple[FieldReport, ...] = ()
     warnings: tuple[str, ...] = ()
-    #: The finished Pinterest event as JSON; None where there is none.
+    #: The finished Pinterest event as JSON, or `None`.
     payload: bytes | None = None
-    #: What Pinterest's schema says against it, one sentence each; empty where it agrees.
+    #: Violations of Pinterest's schema, a sentence each.
     schema_problems: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
-        """The preset, and where ad accounts have names the destination, as people read them."""
+        """Return the preset, with the destination if ad accounts have names."""
         return preset_title(self.preset, self.destination)
 
 
 def preset_title(preset: str | None, destination: str) -> str:
-    """Return a preset with the destination that it sends to, where that has a name."""
+    """Return a preset with the name of its destination, if any."""
     return f"{preset} ({destination})" if destination else preset or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headline:
-    """The first thing to say of an event, for people."""
+    """The summary of an event's result, for people."""
 
     level: Literal["good", "warn", "bad"]
     title: str
@@ -139,20 +139,20 @@ class Headline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventReport:
-    """What would become of one event."""
+    """The result of an event."""
 
-    #: Exactly what its sender would be told. Lines with a finished event have it.
+    #: Exactly the sender's receipt, with finished events added to its results.
     receipt: EventReceipt
-    #: One a preset, switched-off ones too, in the catalog's order; empty where the event was refused.
+    #: A report for each preset, including disabled ones, in the catalog's order; empty for a refused event.
     presets: tuple[PresetReport, ...] = ()
-    #: For how long an order would wait for its other side at most; 0: it would not.
+    #: The maximum time that an order would wait for its counterpart; 0: no wait.
     wait_s: float = 0
-    #: Where no preset takes the event: the preset that is nearest to its name. None elsewhere.
+    #: The nearest preset if no preset matches the event; otherwise `None`.
     nearest: Nearest | None = None
 
     @property
     def headline(self) -> Headline:
-        """The whole of it in one or two sentences."""
+        """Return the summary in one or two sentences."""
         lines = self.receipt.deliveries
         sent = [preset_title(line.preset, line.destination) for line in lines if line.outcome is Outcome.ENQUEUED]
         if sent:
@@ -180,7 +180,7 @@ class EventReport:
 
     @property
     def _nearest_told(self) -> str:
-        """Which preset is nearest, and what keeps it from the event; "" where none is, or where it would take it."""
+        """Return the nearest preset with the conditions that the event fails; "" if there is none, or it matches."""
         preset = next((each for each in self.presets if self.nearest and each.preset == self.nearest.preset), None)
         if preset is None or self.nearest is None or (preset.matched and preset.enabled):
             return ""
@@ -189,7 +189,7 @@ class EventReport:
 
 
 _WIRE_NAMES = {f"user_data.{field.name}": f"user_data.{field.wire}" for field in USER_FIELDS}
-#: Of the action, but not Pinterest's: what they say stands with the fields of `user_data` that are made of it.
+#: Fields of the action that are not sent: the fields of `user_data` that they become are reported instead.
 _NOT_SENT = {"person_blocks", f"user_data.{FROM_BLOCKS}"}
 
 
@@ -202,10 +202,10 @@ def field_reports(
     *,
     now: float,
 ) -> Iterator[FieldReport]:
-    """Yield what became of each field of a preset; nothing where its mapping has no result for the event.
+    """Yield a report for each field of a preset; none if its mapping has no result for the event.
 
-    Of the fields that find nothing those are told that the preset maps itself: of the defaults, most find nothing.
-    `built` is the finished event, None where there is none: then nothing is said to be sent.
+    Fields without a value are only reported if the preset maps them itself, because most defaults have no value.
+    `built` is the finished event; with `None` no field counts as sent.
     """
     try:
         resolved = preset.mapping.resolve(event) or {}
@@ -227,7 +227,7 @@ def field_reports(
 
 
 def _missing_fields(preset: Preset, event: Event, mapped: Mapping[str, Explanation]) -> Iterator[FieldReport]:
-    """Yield the fields that a preset maps itself and that find nothing, those of the items of its lists too."""
+    """Yield the fields that a preset maps itself and that have no value, including those of list items."""
     lacking: list[tuple[str, tuple[str, ...]]] = []
     for path in preset.own_fields:
         if path not in mapped:
@@ -236,19 +236,19 @@ def _missing_fields(preset: Preset, event: Event, mapped: Mapping[str, Explanati
             parts = preset.mapping.places_of_items(path).items()
             lacking += [(f"{path}.{name}", its) for name, its in parts if not _in_items(mapped[path].value, name)]
     for path, places in lacking:
-        if places:  # what is fixed is looked for nowhere
+        if places:  # a constant has no place
             field, nearest = path.replace(".", "/"), nearest_path(places, event)
             yield FieldReport(field=field, paths=places, value=None, normalised="", sent=None, nearest=nearest)
 
 
 def _is_of_nothing(row: Explanation) -> bool:
-    """Return whether a field was made without anything of the event, and says nothing: a template of empty places."""
-    is_made = all(read.path == "$" for read in row.reads)  # of the whole event, whatever is in it
+    """Return whether a field has no data from the event and is empty, such as a template of empty places."""
+    is_made = all(read.path == "$" for read in row.reads)  # of the whole event, regardless of its content
     return is_made and (row.value in ({}, []) or (type(row.value) is str and not row.value.strip()))
 
 
 def _in_items(items: Any, name: str) -> bool:
-    """Return whether any item of a list has a member, by its dotted name; True where there are no items to ask."""
+    """Return whether any item of a list has a member, by its dotted name; True without items."""
     found: list[Any] = [item for item in items if type(item) is dict] if type(items) is list else []
     if not found:
         return True
@@ -258,7 +258,7 @@ def _in_items(items: Any, name: str) -> bool:
 
 
 def event_without_memory(line: PresetResult) -> Event | None:
-    """Return the finished event of a line without what came from memory; None where there is none."""
+    """Return the finished event of a result without data from memory, or `None`."""
     if line.event is None or line.memory is None:
         return line.event
     filled = {name for group in line.memory for name in GROUPS[group]}
@@ -267,7 +267,7 @@ def event_without_memory(line: PresetResult) -> Event | None:
 
 
 def memory_reports(line: PresetResult) -> Iterator[FieldReport]:
-    """Yield what came from memory, as fields: how old it was, and by which type of event it was observed."""
+    """Yield the data from memory as fields, with its age and the type of event that provided it."""
     for group, recalled in (line.memory or {}).items():
         place = f"memory: {_age(recalled.age_s)} old, by {recalled.by}"
         for name in GROUPS[group]:
@@ -278,7 +278,7 @@ def memory_reports(line: PresetResult) -> Iterator[FieldReport]:
 
 
 def _age(seconds: float) -> str:
-    """Return an age in the largest unit that it has two of."""
+    """Return an age in the largest unit of which there are at least two."""
     for unit, name in ((DAY_S, "days"), (HOUR_S, "hours"), (MINUTE_S, "minutes")):
         if seconds >= 2 * unit:
             return f"{seconds / unit:.0f} {name}"
@@ -297,7 +297,7 @@ def _report(path: str, paths: tuple[str, ...], value: Any, form: str, built: Eve
 
 
 def _explained(preset: Preset, event: Event, action: ReportConversionEvent, *, now: float) -> Sequence[Explanation]:
-    """Return what each field was made of that the action read, and what it looked at of one that it refused."""
+    """Return the origin of each field that the action read, and the rejected candidate of a rejected event."""
     recorded = preset.mapping.recorded(event)
     try:
         built, _ = action(recorded.given(), now=now)
@@ -308,14 +308,14 @@ def _explained(preset: Preset, event: Event, action: ReportConversionEvent, *, n
 
 
 def _sent(built: Mapping[str, Any], path: str) -> Any:
-    """Return what stands in the finished event for a field of the mapping; None where nothing does."""
+    """Return the value of the finished event for a field of the mapping, or `None`."""
     value: Any = built
     for key in wire_path(path).split("."):
         value = value.get(key) if isinstance(value, dict) else None
     return value
 
 
-#: Of what a condition found.
+#: Maximum length of a condition's value.
 MAX_FOUND_CHARACTERS: Final = 1_000
 
 
@@ -328,29 +328,29 @@ def shown_json(value: Any) -> str:
 
 
 def _excerpt(text: str) -> str:
-    """Return a text, shortened to `MAX_FOUND_CHARACTERS`: each of many conditions may have found the same long one."""
+    """Return a text, cut to `MAX_FOUND_CHARACTERS`, because many conditions may have the same long value."""
     return text if len(text) <= MAX_FOUND_CHARACTERS else f"{text[:MAX_FOUND_CHARACTERS]}…"
 
 
-#: The preset and the destination of a line.
+#: The preset and the destination of a result.
 _Key: TypeAlias = tuple[str | None, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Foreseen:
-    """What would become of the events of a request. By preset and destination only where it is one event."""
+    """The preview of a request's events. By preset and destination only for a single event."""
 
     receipt: Receipt
-    #: The finished events, also of those that a no or an earlier delivery keeps from being sent.
+    #: The finished events, including those withheld by an opt-out or dropped as duplicates.
     finished: Mapping[_Key, Any]
     #: The earlier deliveries that would be repeated, or merged into.
     seen: Mapping[_Key, Seen | None]
-    #: For how long an order would wait for its other side at most.
+    #: The maximum time that an order would wait for its counterpart.
     wait_s: float
 
 
 class Explainer:
-    """Tells what would become of events. Without an outbox every event is taken as new."""
+    """Previews the results of events. Without an outbox every event counts as new."""
 
     def __init__(
         self,
@@ -360,12 +360,12 @@ class Explainer:
         why_kept: WhyOff | None = None,
         secret: Callable[[], Awaitable[bytes]] | None = None,
     ) -> None:
-        """Take the way that events go, and who remembers what was sent.
+        """Use a router, and the outbox with earlier deliveries.
 
-        `secret` returns the secret by which ids are keyed, for settings that name none. `why_kept` returns why the
-        deliveries of a preset to an ad account are kept instead of being sent, None where they are sent.
+        `secret` returns the key of ids, for settings without one. `why_kept` returns why the deliveries of a preset to
+        an ad account are stored without being sent, or `None`.
         """
-        #: The way that events go.
+        #: The router of events.
         self.router = router
         self._outbox = outbox
         self._why_kept = why_kept or (lambda *_: None)
@@ -374,7 +374,7 @@ class Explainer:
     async def explain(
         self, event: Event | EventRefused, catalog: Catalog, *, now: float, source: str = DEFAULT_SOURCE
     ) -> EventReport:
-        """Return what would become of an event of this source, read as its door reads it. Raises OutboxUnavailable."""
+        """Return the report about an event of this source, read as its endpoint reads it. Raises OutboxUnavailable."""
         if isinstance(event, EventRefused):
             return EventReport(receipt=receipt_of_refusal(event))
         is_trusted = self.router.traits_of(source).is_trusted
@@ -392,14 +392,14 @@ class Explainer:
         )
 
     async def receipt(self, intake: Intake, catalog: Catalog) -> Receipt:
-        """Return the receipt that `Pipeline.accept` would give, without the reasons behind it: for many events.
+        """Return the receipt of `Pipeline.accept` without reports: for many events.
 
         Raises OutboxUnavailable.
         """
         return (await self._foresee(intake, catalog)).receipt
 
     async def _foresee(self, intake: Intake, catalog: Catalog) -> _Foreseen:
-        """Do what `Pipeline.accept` does, but keep nothing. Raises OutboxUnavailable."""
+        """Simulate `Pipeline.accept` without storing anything. Raises OutboxUnavailable."""
         if self.router.reader is not None and self._secret is not None:
             await self.router.reader.id_keys.ask(self._secret)
         if self.router.waits is not None:
@@ -409,7 +409,7 @@ class Explainer:
             await consents.look(self._outbox, max_age_s=0)
         some, drafts = list(intake.events), IntakeBatch(intake)
         memory = await self._memory(some, intake)
-        # others are answered meanwhile: an event of 200 kB takes longer than a step of the event loop may
+        # Other requests continue meanwhile: an event of 200 kB takes longer than a step of the event loop may.
         await asyncio.to_thread(deque, draft(self.router, some, catalog, drafts, memory), 0)
         asked = drafts
         if consents is not None and self._outbox is not None:
@@ -431,7 +431,7 @@ class Explainer:
         )
 
     async def _memory(self, events: Sequence[Event | EventRefused], intake: Intake) -> RequestMemory:
-        """Return what is remembered for these events; nothing that they change in it is kept."""
+        """Return the memory for these events; their changes are discarded."""
         memory = RequestMemory(
             self.router.enrichment,
             events,
@@ -457,7 +457,7 @@ class Explainer:
         now: float,
         source: str,
     ) -> Iterator[PresetReport]:
-        """Yield a report for each line of a preset, and for each preset that has none."""
+        """Yield a report for each result of a preset, and for each preset without a result."""
         for preset in catalog.presets:
             finding = preset.trigger.explain(event)
             own = [line for line in lines if line.preset == preset.name]
@@ -512,7 +512,7 @@ def _fields(
 
 
 def wire_path(field: str) -> str:
-    """Return where a field of a mapping (`user_data.email`) stands in the finished event: `user_data.em`."""
+    """Return the path in the finished event for a field of a mapping (`user_data.email`): `user_data.em`."""
     dotted = field.replace("/", ".")
     return _WIRE_NAMES.get(dotted, dotted)
 
@@ -520,7 +520,7 @@ def wire_path(field: str) -> str:
 def places_in_words(
     preset: Preset, event: Event | EventRefused, line: PresetResult, making: BuildProfile, path: str, *, now: float
 ) -> str:
-    """Return behind a value of the finished event where it was looked for; "" where that is not known."""
+    """Return the searched paths of a value in the finished event, as a text to append; "" if unknown."""
     if isinstance(event, EventRefused):
         return ""
     for report in _fields(preset, event, line, making, now):
@@ -553,12 +553,12 @@ def _key(line: PresetResult) -> _Key:
 
 
 def _sent_keys(drafts: IntakeBatch) -> Iterator[_Key]:
-    """Yield the keys of the lines that `deliveries` are of; of several events the later ones count."""
+    """Yield the keys of the results of `deliveries`; of several events the later ones count."""
     return (_key(line) for event in drafts.events for line in event.deliveries if line.outcome is Outcome.ENQUEUED)
 
 
 def _line_of_none(preset: Preset, first: PresetResult, *, matched: bool) -> PresetResult:
-    """Return what there is to say of a preset that has no line in the receipt, whose first line is `first`."""
+    """Return the result of a preset without one in the receipt; `first` is the receipt's first result."""
     if not matched:
         return PresetResult(preset=preset.name, outcome=Outcome.UNMATCHED, reason="the trigger does not hold")
     if not preset.enabled:

@@ -1,4 +1,4 @@
-"""The tests that presets, mappings and sources carry, run by the way that events take."""
+"""Run the tests in presets, mappings and sources through the router of events."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from app.source import NamedSource, events_of_request, read_event_text
 from app.source.responses import RequestRefused
 from app.trigger import ABSENT
 
-#: When an event arrives that tells no time: later than any that tells one.
+#: The time of arrival of an event without a time: later than all other times.
 SOME_TIME: Final = datetime.fromisoformat("2100-01-01T00:00:00Z").timestamp()
 _MATCHERS: Final = frozenset({"absent", "present", "matches", "digest"})
 _JSON: Final = {"content-type": "application/json"}
@@ -36,19 +36,19 @@ _JSON: Final = {"content-type": "application/json"}
 CANNOT_RUN: Final = (SettingsError, CatalogError, RequestRefused, OSError)
 #: The settings of a test, by the names of variables.
 GivenSettings: TypeAlias = Mapping[str, str | bool | int | float]
-#: A source's file, what it says, and what runs of it.
+#: A source's file, its content, and the compiled source.
 SourceToTest: TypeAlias = tuple[str, SourceFile, NamedSource]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileTestResult:
-    """How one test ended."""
+    """The result of a test."""
 
     file: str
-    #: Its place in the file's `tests`, from 0.
+    #: The position in the file's `tests`, from 0.
     number: int
     name: str
-    #: What is not as expected, a sentence each; empty where it passes.
+    #: The differences from the expectation, a sentence each; empty if the test passes.
     differences: tuple[str, ...]
 
     def fault(self) -> Fault:
@@ -59,21 +59,21 @@ class FileTestResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _TestResult:
-    """What became of the events of a test."""
+    """The result of a test's events."""
 
     outcome: Outcome
     reason: str
-    #: The event in which fields are looked up, and how many there are.
+    #: The event whose fields are compared, and the number of events.
     event: Event
     count: int
     warnings: Sequence[str] = ()
-    #: How it is built; what a field came from.
+    #: The action that built the event; and the look-up of a field's origin.
     making: BuildProfile
     places_of: Callable[[str], str] = lambda _: ""
 
 
 class _Line(NamedTuple):
-    """One line of an event's receipt, and when the event arrived."""
+    """A result in an event's receipt, with the event's time of arrival."""
 
     event: Event | EventRefused
     now: float
@@ -81,14 +81,14 @@ class _Line(NamedTuple):
 
 
 class FileTests:
-    """Runs tests. Nothing of the instance counts: not its settings, not its memory, not what it sent before."""
+    """Runs tests, independent of the instance's settings, memory and earlier events."""
 
     def __init__(
         self,
         router_of: Callable[[GivenSettings], Router],
         shipped_source: Callable[[str], tuple[SourceFile, NamedSource]],
     ) -> None:
-        """Take who makes the way of events by the settings of a test, and who reads a shipped source.
+        """Use functions that create a router from the settings of a test, and that read a shipped source.
 
         `router_of` may raise SettingsError, `shipped_source` CatalogError.
         """
@@ -109,20 +109,20 @@ class FileTests:
             yield from _ended(file, spec.tests, partial(self._of_source, file, source))
 
     def run_preset(self, catalog: Catalog, preset: Preset) -> Iterator[FileTestResult]:
-        """Yield the result of each test of one preset of the catalog."""
+        """Yield the result of each test of a preset in the catalog."""
         yield from _ended(preset.file, preset.tests, partial(self._of_preset, catalog, preset))
 
     def _of_preset(self, catalog: Catalog, preset: Preset | None, test: FileTest) -> list[str]:
-        """Return the differences of a test of a preset; `None` is the action's defaults alone."""
+        """Return the differences of a test of a preset; `None`: only the action's defaults."""
         preset = preset or catalog.bare_preset(test.event_name)
         return _with_rows(test, preset, partial(self.differences, catalog, preset))
 
     def only_for_the_command(self, catalog: Catalog, files: Collection[str]) -> Iterator[FileTestResult]:
-        """Yield the faults of these files that stop no publish: events taken twice, and presets that are off.
+        """Yield the faults of these files that do not prevent publishing: events sent twice, and disabled presets.
 
-        An event is taken twice if a second enabled preset takes the example of a preset and neither names the other in
-        `also`. A preset is off by mistake if its test expects `enabled: true`, or if it is shipped on and no test
-        expects `enabled: false`.
+        An event is sent twice if a second enabled preset matches the example of a preset and neither lists the other in
+        `also`. A preset is disabled by mistake if its test expects `enabled: true`, or if it is enabled in the shipped
+        files and no test expects `enabled: false`.
         """
         for preset in catalog.presets:
             if preset.file in files:
@@ -150,7 +150,7 @@ class FileTests:
         return ("", {}) if first is None else (first.line.outcome.value, first.line.event or {})
 
     def digest(self, path: str, text: str) -> str | None:
-        """Return what is sent of a text in a field, by the default settings; `None` if nothing is sent."""
+        """Return the sent form of a text in a field, by the default settings; `None` if the text is not sent."""
         return sent_of_text(path, text, self._router_of({}).account("").making.rules)
 
     def content_id(self, test: FileTest) -> str:
@@ -198,7 +198,7 @@ class FileTests:
         return ended
 
     def events(self, test: FileTest, preset: Preset) -> list[Event | EventRefused]:
-        """Return the events of a preset's test; its example where the test has none. Raises CatalogError, OSError."""
+        """Return the events of a preset's test, by default its example. Raises CatalogError, OSError."""
         if test.example:
             name, _, wanted = test.example.partition("/")
             spec, source = self._shipped_source(name)
@@ -287,21 +287,21 @@ def cases_of(test: FileTest, preset: Preset | None) -> Iterator[tuple[str, FileT
 
 
 def _body(test: FileTest, file: str) -> bytes | None:
-    """Return what the test sends, as JSON or as its file holds it; None where it names nothing."""
+    """Return the body of the test's request, as JSON or from its file; `None` if the test has neither."""
     if test.file:
         return Path(file).parent.joinpath(test.file).read_bytes()
     return None if test.event is None else orjson.dumps(test.event)
 
 
 def _made(test: FileTest, source: NamedSource, file: str) -> list[Event | EventRefused]:
-    """Return what a source makes of the request of its test."""
+    """Return the events that a source creates from the request of its test."""
     body, now = _body(test, file), test.arrives_at or SOME_TIME
     made = events_of_request(source, body or b"", _JSON | test.headers, now=now, query=test.query)
     return [event for _, event in made]
 
 
 def _differences(expected: Expected, outcome: _TestResult, usual: Outcome) -> Iterator[str]:
-    """Yield what is not as expected."""
+    """Yield the differences from the expectation."""
     wanted = expected.outcome or usual.value
     if outcome.outcome != wanted:
         reason = f": {outcome.reason}" if outcome.reason else ""
@@ -318,7 +318,7 @@ def _differences(expected: Expected, outcome: _TestResult, usual: Outcome) -> It
 
 
 def _other_warnings(expected: Sequence[str], actual: Sequence[str]) -> str:
-    """Return which warnings are missing or too many; "" where none is."""
+    """Return the missing and superfluous warnings; "" if there are none."""
     missing = [each for each in expected if not any(each in told for told in actual)]
     others = [told for told in actual if not any(each in told for each in expected)]
     found = [f"missing {each!r}" for each in missing] + [f"not expected {each!r}" for each in others]
@@ -326,7 +326,7 @@ def _other_warnings(expected: Sequence[str], actual: Sequence[str]) -> str:
 
 
 def _at(event: Any, path: str) -> Any:
-    """Return the value at a dotted path; None where there is none."""
+    """Return the value at a dotted path, or `None`."""
     for key in path.split("."):
         if isinstance(event, list):
             event = event[int(key)] if key.isdecimal() and int(key) < len(event) else None
@@ -336,7 +336,7 @@ def _at(event: Any, path: str) -> Any:
 
 
 def _unlike(path: str, expected: Any, actual: Any, making: BuildProfile) -> str:
-    """Return in words why a value is not as expected; "" where it is."""
+    """Return why a value differs from the expectation; "" if it does not."""
     if isinstance(expected, dict) and len(expected) == 1 and expected.keys() <= _MATCHERS:
         ((matcher, given),) = expected.items()
         if matcher == "digest":

@@ -1,4 +1,4 @@
-"""What identity memory is told of an event: keys of its ids, digests of its person, and what that person permits."""
+"""Convert events to the form of identity memory: keys of ids, digests of the person, and the person's permissions."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
@@ -20,14 +20,14 @@ from app.identity import IdentityEvent, IdKeys
 from app.mapping import Mapping as CompiledMapping
 from app.source.event import TIMES
 
-#: Returns whether the person granted or refused the consent that is required, None where the event says neither.
+#: Returns whether the person granted or refused the required consent; `None` if unknown.
 ConsentAnswer: TypeAlias = Callable[[Event], bool | None]
 
-#: How the source of a shop calls what erases all that came from it.
+#: The event of a shop's source that requests the erasure of all its data.
 ALL_OF_SOURCE: Final = "shop/redact"
-#: How it asks what is kept of a customer.
+#: The event that requests access to a customer's data.
 _ACCESS: Final = "customers/data_request"
-#: What the regulations of Segment and RudderStack ask for, which an event of type `delete` may name.
+#: The regulations of Segment and RudderStack, which an event of type `delete` may contain.
 #: https://www.twilio.com/docs/segment/privacy/user-deletion-and-suppression
 #: https://www.rudderstack.com/docs/api/user-suppression-api
 _REGULATIONS: Final[Mapping[str, Wish]] = {
@@ -38,14 +38,14 @@ _REGULATIONS: Final[Mapping[str, Wish]] = {
     "SUPPRESS": "suppress",
     "SUPPRESS_ONLY": "suppress",
 }
-#: What says when an event happened, the best first; and when others received it, which it cannot follow.
+#: Members with the time of an event, in order of preference; and those with a time of receipt, which is an upper bound.
 _TIMES: Final = (*TIMES, "arrivedAt")
 _RECEIVED: Final = "receivedAt"
-#: Of `context.device`: what says whether its person may be tracked.
+#: Members of `context.device` with a permission to track.
 _PERMISSIONS: Final = frozenset({"attTrackingStatus", "trackingStatus", "adTrackingEnabled"})
-#: Members of an event's `properties`, `traits` and `context` by which a person says yes or no.
+#: Members of an event's `properties`, `traits` and `context` with an answer.
 _FLAGS: Final = ("opt_out", "optOut")
-#: How they say that a person was not asked, which is neither a yes nor a no: Apple's number, and Segment's word for it.
+#: Values for a person without an answer: Apple's number, and Segment's word for it.
 #: https://developer.apple.com/documentation/apptrackingtransparency/attrackingmanager/authorizationstatus
 _NOT_DETERMINED: Final = {"attTrackingStatus": (0, "0"), "trackingStatus": ("notDetermined",)}
 
@@ -59,7 +59,7 @@ class Ids(Struct, frozen=True, gc=False):
 
 
 class IdentityEventReader:
-    """Reads events as identity memory sees them: an `IdentityEvent` each."""
+    """Converts events to an `IdentityEvent` each."""
 
     def __init__(self, keys: IdKeys, person: PersonReader, consent: ConsentAnswer) -> None:
         self.id_keys = keys
@@ -77,10 +77,9 @@ class IdentityEventReader:
         is_withheld: bool,
         is_no: bool = False,
     ) -> IdentityEvent:
-        """Return an event as memory sees it, read off a finished event: as `__call__`, and much quicker.
+        """Return an event in the form of memory, read from a finished event: like `__call__`, and much faster.
 
-        `built` was made by the action's defaults as far as the person goes. In it the person says no nowhere, unless
-        `is_no` says that the event does.
+        `built` was created with the action's defaults for the person. It has no opt-out, unless `is_no` is set.
         """
         answer = False if is_no else self._consent(event)
         return IdentityEvent(
@@ -97,9 +96,9 @@ class IdentityEventReader:
         )
 
     def __call__(self, event: Event, catalog: Catalog, *, now: float, is_trusted: bool) -> tuple[IdentityEvent, str]:
-        """Return an event as memory sees it, and its page's address ("" where it names none).
+        """Return an event in the form of memory, and the address of its page ("" without one).
 
-        `now` is the moment of its receipt, Unix seconds; `is_trusted` says that its sender is known by a secret.
+        `now` is the time of receipt, Unix seconds; `is_trusted`: the sender is authenticated by a secret.
         """
         found = _fields(event, catalog)
         fields: Mapping[str, Any] = found or {}
@@ -122,7 +121,7 @@ class IdentityEventReader:
         return identity_event, str(fields.get("event_source_url") or "")
 
     def kind_of_no(self, event: Event, catalog: Catalog) -> Kind:
-        """Return how a person says no in an event that says it."""
+        """Return the kind of opt-out in an event with an opt-out."""
         if self._consent(event) is False:
             return "category"
         if (plain := self.plain_no(event)) is not None:
@@ -130,7 +129,7 @@ class IdentityEventReader:
         return "opt_out" if self._said_without(_PERMISSIONS, event, catalog) is False else "device"
 
     def plain_no(self, event: Event) -> Kind | None:
-        """Return how a person says no where no mapping is asked: a flag is `true`, or the device alone says it."""
+        """Return the kind of opt-out that is visible without a mapping: a flag is `true`, or only the device has it."""
         context = event.get("context")
         traits = context.get("traits") if type(context) is dict else None
         flags = []
@@ -149,9 +148,9 @@ class IdentityEventReader:
         return None
 
     def says_no(self, event: Event, catalog: Catalog) -> bool:
-        """Return whether the event's person says no, as the defaults or a preset that matches find it said.
+        """Return whether the event has an opt-out, according to the defaults or a matching preset.
 
-        What cannot be read is a no.
+        An unreadable value is an opt-out.
         """
         found = [_fields(event, catalog), *(_read(preset.mapping, event) for preset in catalog.matching(event))]
         return self._consent(event) is False or any(
@@ -164,7 +163,7 @@ class IdentityEventReader:
         return users + browsers
 
     def all_keys(self, event: Event, catalog: Catalog, lines: Sequence[PresetResult]) -> tuple[str, ...]:
-        """Return by which keys an event is found that is kept as received: its ids, contacts and orders."""
+        """Return the keys by which a stored event is found: its ids, contacts and orders."""
         said = self._person(_fields(event, catalog) or {}).user_data
         contacts = [digest[:16] for name in CONTACTS for digest in said.get(name, ())]
         orders = [order_key(line.order.order_id) for line in lines if line.order and line.order.order_id]
@@ -182,9 +181,9 @@ class IdentityEventReader:
         )
 
     def named(self, event: Event, catalog: Catalog, source: str) -> NamedPerson:
-        """Return whom an event asks to erase: by its ids, by what it says of its person, by orders that it lists.
+        """Return the person that an event asks to erase: its ids, its personal data, and its listed orders.
 
-        One of a named source that is called ALL_OF_SOURCE means everybody who came by it.
+        An event ALL_OF_SOURCE of a named source means all people of the source.
         """
         found = _fields(event, catalog) or {}
         said = self._person(found).user_data
@@ -204,23 +203,23 @@ class IdentityEventReader:
         )
 
     def _previous(self, event: Event) -> tuple[str, str] | None:
-        """Return both keys that the previous id of an alias may have; None where there is none."""
+        """Return both possible keys of an alias's previous id; `None` without one."""
         given = _id(event.get("previousId"))
         user, anonymous = self.id_keys.user(given), self.id_keys.anonymous(given)
         return (user, anonymous) if user and anonymous else None
 
     def _permission(self, event: Event, fields: Mapping[str, Any], catalog: Catalog) -> bool | None:
-        """Return whether the person says yes or no, by flags of the event or by consent; None: neither."""
+        """Return whether the person opted in or out, by flags of the event or by consent; `None` if unknown."""
         said = self._person.permission(fields)
         unasked = _not_determined(event) if said is False else frozenset()
-        # what an SDK makes of it in `adTrackingEnabled` is no answer of the person's, but another no beside it is
+        # An SDK's derived value in `adTrackingEnabled` is not the person's answer, but another opt-out is.
         if unasked and self._said_without(unasked | {"adTrackingEnabled"}, event, catalog) is not False:
             said = self._said_without(_PERMISSIONS, event, catalog)
         answers = (said, self._consent(event))
         return False if False in answers else True if True in answers else None
 
     def _said_without(self, names: frozenset[str], event: Event, catalog: Catalog) -> bool | None:
-        """Return what the flags of an event say without these of its device."""
+        """Return the answer in an event's flags without these members of its device."""
         device = {name: value for name, value in _device(event).items() if name not in names}
         context = event.get("context")
         left = {**event, "context": {**(context if isinstance(context, dict) else {}), "device": device}}
@@ -228,7 +227,7 @@ class IdentityEventReader:
 
 
 def wish_of(event: Event) -> Wish | None:
-    """Return what an event of type `delete` asks for; None where its regulation is not known."""
+    """Return the request of an event of type `delete`; `None` if its regulation is unknown."""
     if event.get("event") == _ACCESS:
         return "access"
     properties = event.get("properties")
@@ -237,7 +236,10 @@ def wish_of(event: Event) -> Wish | None:
 
 
 def _id(given: Any) -> str | None:
-    """Return an id as `external_id` is read, lest they be of two people; None where nobody is named, or several are."""
+    """Return an id by the rules of `external_id`, so that both identify the same person.
+
+    `None` for no id or several.
+    """
     if type(given) is str:
         return given
     found = list(islice(flattened(given), 2))
@@ -245,7 +247,7 @@ def _id(given: Any) -> str | None:
 
 
 def users_and_browsers(events: Iterable[Ids]) -> tuple[list[str], list[str]]:
-    """Return the keys of the ids of some events: those that may be of users, and those that are of browsers."""
+    """Return the keys of ids that may be of users, and of those that are of browsers, for some events."""
     users: list[str] = []
     browsers: list[str] = []
     for ids in events:
@@ -260,7 +262,7 @@ def users_and_browsers(events: Iterable[Ids]) -> tuple[list[str], list[str]]:
 
 
 def own_time(event: Event, now: float) -> float:
-    """Return when an event happened, Unix seconds: its own time, but not after its receipt, by us or before."""
+    """Return the time of an event, Unix seconds: its own time, at most the time of any receipt."""
     limit = now
     if _RECEIVED in event and (received := unix_seconds(event[_RECEIVED])) is not None and received < now:
         limit = received
@@ -271,12 +273,12 @@ def own_time(event: Event, now: float) -> float:
 
 
 def _fields(event: Event, catalog: Catalog) -> Mapping[str, Any] | None:
-    """Return what the action's defaults find; None where the event cannot be read, and so nothing can be permitted."""
+    """Return the fields by the action's defaults; `None` if the event is unreadable, so that no permission exists."""
     return _read(catalog.person, event)
 
 
 def _read(mapping: CompiledMapping, event: Event) -> Mapping[str, Any] | None:
-    """Return what a mapping finds; None where it cannot read the event."""
+    """Return the fields of a mapping; `None` if it cannot read the event."""
     try:
         return mapping.resolve(event) or {}
     except MappingError:
@@ -284,7 +286,7 @@ def _read(mapping: CompiledMapping, event: Event) -> Mapping[str, Any] | None:
 
 
 def _not_determined(event: Event) -> frozenset[str]:
-    """Return which members of the event's device say that its person was not asked."""
+    """Return the members of the event's device whose value means that the person was not asked."""
     said = ((name, _device(event).get(name), words) for name, words in _NOT_DETERMINED.items())
     return frozenset(name for name, value, words in said if type(value) is not bool and value in words)
 

@@ -1,7 +1,7 @@
-"""Drafts what some events ask of the outbox, and what their senders are told, for all of them together.
+"""Create the deliveries and receipts of some events, for all of them together.
 
-Each step is done for all events before the next one begins, so that the processor has its code at hand: one event after
-the other took a tenth longer; with memory half as long again.
+Each step processes all events before the next step, which keeps code in the processor's cache: event by event took a
+tenth longer, and with memory half as long again.
 """
 
 from collections import deque
@@ -33,23 +33,23 @@ from app.pipeline.received_names import received_name
 from app.pipeline.router import Matched, Router
 from app.source import Intake, is_delete
 
-#: Types of events that speak to memory rather than to presets: what they gave to it is told.
+#: Types of events for memory rather than for presets: their changes of memory are reported.
 _TO_MEMORY = frozenset({"identify", "alias", "group", "screen", "delete"})
 
 
-#: What memory has for an event's deliveries, the event as memory sees it, and what the event gave to memory.
+#: The data in memory for an event, the event in the form of memory, and its changes of memory.
 _Met: TypeAlias = tuple[PersonHistory, IdentityEvent | None, MemoryChange | None]
 _OF_NOBODY: Final[_Met] = (NOTHING_KNOWN, None, None)
-#: For so many events what is remembered is read at once.
+#: The number of events whose people are loaded at once.
 _EVENTS_LOADED: Final = 500
 
 
-#: Returns the finished event of a line.
+#: Returns the finished event of a result.
 _FINISHED: Final = attrgetter("event")
 
 
 def _owner(message_id: str, lines: Sequence[PresetResult], ids: Ids | IdentityEvent, intake: Intake) -> Ownership:
-    """Return whose the deliveries and notes of a message are."""
+    """Return the owner of a message's deliveries and ledger entries."""
     contacts: tuple[str, ...] = ()
     for line in lines:
         if line.event:
@@ -67,7 +67,7 @@ def _owner(message_id: str, lines: Sequence[PresetResult], ids: Ids | IdentityEv
 
 
 class RequestMemory:
-    """What memory knows of the people of some events, and what these events change in it; nothing is kept yet."""
+    """The memory for some events, with their uncommitted changes."""
 
     def __init__(
         self,
@@ -80,12 +80,12 @@ class RequestMemory:
         now: float,
         spans: Spans = NO_SPANS,
     ) -> None:
-        """Take the rules of identity memory and its store; without one of them nothing is remembered.
+        """Use the rules of identity memory and its store; without either there is no memory.
 
-        `public_key` names the key that the events came by; None where they are trusted.
+        `public_key` is the key of the events; `None` for trusted events.
         """
         self._enrichment = enrichment if outbox else None
-        #: `None` if nothing is remembered.
+        #: `None` without memory.
         self.changed = enrichment.new_memory(public_key) if enrichment and outbox else None
         self._now = now
         self._spans = spans
@@ -93,13 +93,13 @@ class RequestMemory:
         self._outbox = outbox
         self._is_trusted = public_key is None
         self._is_known = is_known
-        #: Of the events that are loaded and were not met yet.
+        #: Of loaded events that are not resolved yet.
         self._ids = deque[Ids]()
-        #: How many events are loaded and were not asked for yet.
+        #: The number of loaded events that were not requested yet.
         self._ahead = 0
 
     async def load(self, count: int) -> None:
-        """Load what is remembered of the people of so many further events, if it is not yet; hundreds at once.
+        """Load the people of further events, unless they are loaded; hundreds at once.
 
         Raises OutboxUnavailable.
         """
@@ -120,13 +120,16 @@ class RequestMemory:
         catalog: Catalog,
         now: float,
     ) -> list[_Met]:
-        """Return for each event what `Enrichment.resolve` does, and what it gave to memory where that may be told."""
+        """Return for each event the result of `Enrichment.resolve`, and its changes of memory.
+
+        The changes are `None` if they must not be reported.
+        """
         memory, is_known = self.changed, self._is_known
         if self._enrichment is None or memory is None:
             return [_OF_NOBODY] * len(events)
         met: list[_Met] = []
         for event, its, lines in zip(events, matched, mapped, strict=True):
-            if is_known and event["type"] == "delete":  # erased by what erases everywhere else
+            if is_known and event["type"] == "delete":  # the general erasure handles it
                 self._ids.popleft()
                 met.append(_OF_NOBODY)
                 continue
@@ -153,9 +156,9 @@ def draft(
     drafts: IntakeBatch,
     memory: RequestMemory,
 ) -> Iterator[None]:
-    """Add to `drafts` what events give: receipts, and the deliveries that are to be enqueued, completed by memory.
+    """Add receipts and deliveries of events to `drafts`, completed from memory.
 
-    What memory knows of them is loaded. Yields after each event that is mapped, so that others may get their turn.
+    Loads the required data of memory. Yields after each mapped event, so that other tasks can run.
     """
     read, now, source = _read(events), drafts.intake.now, drafts.intake.source
     matched = [router.matched(event, catalog, source) for event in read]
@@ -181,7 +184,7 @@ def _add(
     drafts: IntakeBatch,
     memory: Memory | None,
 ) -> None:
-    """Add to `drafts` what an event asks of the outbox, whose it is, what it answers, and what its sender is told."""
+    """Add an event to `drafts`: its deliveries, its owner, its answers, and its receipt."""
     intake, (known, identity_event, given) = drafts.intake, met
     lines = router.finished(
         event, matched, mapped, catalog, known=known, now=intake.now, source=intake.source, is_trusted=intake.is_trusted
@@ -206,27 +209,27 @@ def _add(
 
 
 class RequestPiece(NamedTuple):
-    """Some events of a request, which are stored before those behind them are looked at."""
+    """A part of a request's events, which is stored before the following parts are processed."""
 
     events: Iterable[Event | EventRefused]
-    #: The ids of the messages behind them.
+    #: The message ids of the following parts.
     behind: frozenset[str] = frozenset()
-    #: It ends with events that erase somebody.
+    #: The part ends with events that erase a person.
     has_deletes: bool = False
-    #: What erases somebody right behind it: known once its events are read.
+    #: The erasing events directly after the part; known after its events are read.
     deletes: Sequence[Event] = ()
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing in the request erases any of it once it is stored."""
+        """Return whether no event of the request erases data of this part."""
         return not (self.has_deletes or self.deletes)
 
 
 def split_after_deletes(events: Iterable[Event | EventRefused]) -> list[RequestPiece]:
-    """Return the events of a request in pieces of which each ends with what erases somebody, but for the last.
+    """Return the events of a request in parts; each part but the last ends with events that erase a person.
 
-    Whoever is erased loses what was stored of them until then; what comes behind it in the request is stored anew, also
-    where the request is sent once more, and what is erased is what it stored before.
+    An erasure removes data stored so far; later events of the request are stored again. This also holds for a repeated
+    request, which erases the data of its first run.
     """
     pieces: list[list[Event | EventRefused]] = [[]]
     was_delete = False
@@ -246,14 +249,14 @@ def split_after_deletes(events: Iterable[Event | EventRefused]) -> list[RequestP
 
 
 def _read(events: Sequence[Event | EventRefused]) -> list[Event]:
-    """Return the events that could be read, without the refusals."""
+    """Return the readable events, without refusals."""
     return [event for event in events if not isinstance(event, EventRefused)]
 
 
 def _ask(
     router: Router, event: Event, lines: list[PresetResult], catalog: Catalog, drafts: IntakeBatch
 ) -> tuple[str, list[PresetResult]]:
-    """Add to `drafts` what the lines of an event ask of the outbox; return its id as it is kept, and all its lines."""
+    """Add the deliveries of an event to `drafts`; return its stored id, and all its results."""
     if not all(map(_FINISHED, lines)):
         lines = with_orders(lines, event, catalog, lambda line: router.account(line.destination).making.rules)
         if event["type"] == "delete":
@@ -293,14 +296,14 @@ def _ask(
 
 
 def _with_warnings(lines: list[PresetResult], place: int, warnings: tuple[str, ...]) -> list[PresetResult]:
-    """Return lines of which one has the warnings of its delivery."""
+    """Return results with the warnings of a delivery added."""
     if lines[place].warnings is warnings:
         return lines
     return [*lines[:place], replace(lines[place], warnings=warnings), *lines[place + 1 :]]
 
 
 def _kept_id(message_id: str, lines: Sequence[PresetResult]) -> str:
-    """Return a message id as it is kept: most are sent as event id, and have been looked through for that."""
+    """Return a message id as it is stored. Most are sent as event id, and were already checked for that."""
     sent = lines[0].event if lines else None
     return message_id if sent is not None and sent["event_id"] == message_id else unpersonal_id(message_id)
 

@@ -22,7 +22,7 @@ from app.pipeline.file_tests import CANNOT_RUN, FileTests, cases_of
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Case:
-    """One test, or one row of a test."""
+    """A test, or a row of a test."""
 
     #: The file of the preset. `None` for a test of the mapping.
     file: str | None
@@ -44,7 +44,7 @@ class MappingCases:
         presets: Mapping[str, str],
         value: dict[str, Any],
     ) -> None:
-        """Take the catalog with the unchanged mapping, the texts of its presets by file, and the file of the mapping.
+        """Use the catalog with the unchanged mapping, the texts of its presets by file, and the file of the mapping.
 
         The file is compiled again: a changed file shares the objects of `value`, and these are compiled only once.
         """
@@ -53,7 +53,7 @@ class MappingCases:
         assert unchanged is not None  # noqa: S101 - `base` was compiled from this file
         self._base = unchanged
         self._cases = list(self._read(base))
-        #: The case that found the last change: the next change is often beside it.
+        #: The case that detected the last change: the next change is often nearby.
         self._finder: _Case | None = None
         self._before, self._unchanged = cache(_value), cache(partial(_field, unchanged))
 
@@ -97,7 +97,7 @@ class MappingCases:
         return readable if len(readable) == len(events) else None
 
     def _affected(self, changed: Catalog) -> Iterator[_Case]:
-        """Yield the cases whose result can differ, the last finder first."""
+        """Yield the cases whose result can differ, the last successful case first."""
         fields = list(_changed_fields(self._base.compiled_action.defaults, changed.compiled_action.defaults))
         mappings = [(path, self._unchanged(path), _field(changed, path)) for path in fields]
         for case in sorted(self._cases, key=lambda each: each is not self._finder):
@@ -110,7 +110,7 @@ class MappingCases:
                 yield case
 
     def _compiled(self, changed: Catalog, file: str | None, event_name: str) -> Preset:
-        """Return a preset with the changed mapping; the defaults alone if `file` is `None`. Raises CatalogError."""
+        """Return a preset with the changed mapping; only the defaults if `file` is `None`. Raises CatalogError."""
         if file is None:
             return changed.bare_preset(event_name)
         texts = {file: self._presets[file]}
@@ -118,7 +118,7 @@ class MappingCases:
 
 
 def _changed_fields(before: Any, after: Any, path: FieldPath = ()) -> Iterator[FieldPath]:
-    """Yield each field, without fields of its own, that has another mapping."""
+    """Yield each field without sub-fields that has another mapping."""
     if is_plain(before) and is_plain(after):
         for name in {**before, **after}:
             if before.get(name) is not after.get(name):
@@ -128,7 +128,7 @@ def _changed_fields(before: Any, after: Any, path: FieldPath = ()) -> Iterator[F
 
 
 def _field(catalog: Catalog, path: FieldPath) -> CompiledMapping:
-    """Return the mapping of one field by the defaults alone."""
+    """Return the mapping of a field by the defaults alone."""
     *parents, name = path
     members: Any = catalog.compiled_action.defaults
     for parent in parents:
@@ -140,7 +140,7 @@ def _field(catalog: Catalog, path: FieldPath) -> CompiledMapping:
 
 
 def _value(mapping: CompiledMapping, case: _Case, number: int, path: FieldPath) -> Any:
-    """Return what the reader of a field can read from an event of a case, in a form that can be compared."""
+    """Return all readable values of a field for an event of a case, in a comparable form."""
     event = (case.events or ())[number]
     skipped: list[PassedOver] = []
     try:
@@ -155,7 +155,7 @@ def _value(mapping: CompiledMapping, case: _Case, number: int, path: FieldPath) 
 def _comparable(value: Any) -> Any:
     """Return a value in a form whose equality includes types, and the details of computed amounts."""
     if isinstance(value, Computed):
-        # an amount that depends on its context is different each time, so its case runs
+        # An amount that depends on its context is different each time, so its case runs.
         context = object() if value.in_context else None
         return str(value), value.currency, value.dressed, context, value.is_plain, value.reason
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Find the lines of presets, mappings and sources that no test guards: change each line and run the affected tests."""
+"""Find the lines of presets, mappings and sources that no test covers: change each line and run the affected tests."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -19,12 +19,12 @@ from app.pipeline.mapping_cases import MappingCases
 from app.trigger.edits import parts_of
 from app.trigger.syntax import Comparison, places_asked
 
-#: Values that are tried at a place, in this order, until the change makes a difference.
+#: Values that are tried at a place, in this order, until the change has an effect.
 _PROBES: Final = ("probe-1", 12.5, True, False, "ada.miller@example.com", "2026-11-25T10:15:00Z", "DE", "+491701234567")
 
 
 class Mutant(NamedTuple):
-    """One change of a file."""
+    """A change of a file."""
 
     file: str
     line: int
@@ -35,7 +35,7 @@ class Mutant(NamedTuple):
     suggestion: dict[str, Any] | None = None
 
     def __str__(self) -> str:
-        """Return the sentence of a change that no test found."""
+        """Return the sentence about a change that no test detected."""
         return f"{self.file}:{self.line}: {self.sentence} without a failing test"
 
 
@@ -45,15 +45,15 @@ class Mutants:
     def __init__(
         self, tests: FileTests, running: RunningCatalog, draft: Draft, recorded: Sequence[dict[str, Any]] = ()
     ) -> None:
-        """Take the files of `draft`. `recorded` are events without personal data, which suggested tests prefer."""
+        """Use the files of `draft`. `recorded` are events without personal data, which suggested tests prefer."""
         self._tests, self._running, self._draft, self._recorded = tests, running, draft, recorded
         self._base = draft.over(running)
         self._presets = {**running.preset_texts, **draft.presets}
-        #: The name of the test that found the last change.
+        #: The name of the test that detected the last change.
         self._finder = ""
 
     def run(self) -> Iterator[Mutant]:
-        """Yield each change and whether a test found the change. Raises CatalogError if a file is faulty."""
+        """Yield each change and whether a test detected it. Raises CatalogError if a file is faulty."""
         for file, text in self._draft.mappings.items():
             yield from self._run_mapping(file, text)
         for file, text in {**self._draft.presets, **self._draft.sources}.items():
@@ -85,7 +85,7 @@ class Mutants:
         return found is not None
 
     def _finder_first(self, value: dict[str, Any]) -> dict[str, Any]:
-        """Return a file with the test first that found the last change: the next change is often beside it."""
+        """Return a file with the test first that detected the last change: the next change is often nearby."""
         return value | {"tests": sorted(value.get("tests") or (), key=lambda test: test["name"] != self._finder)}
 
     def _results(self, file: str, text: str) -> Iterator[FileTestResult]:
@@ -100,7 +100,7 @@ class Mutants:
                 yield from self._tests.only_for_the_command(self._base.of(others), {file})
 
     def _alone(self, file: str, text: str) -> Catalog:
-        """Return the catalog of one changed preset. Raises CatalogError."""
+        """Return the catalog of a single changed preset. Raises CatalogError."""
         return replace(self._draft, presets={file: text}).alone(self._running)
 
     def _suggestion(self, file: str, changed: Catalog, change: Change) -> dict[str, Any] | None:

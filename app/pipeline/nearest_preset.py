@@ -1,4 +1,4 @@
-"""Which preset takes a kind of event, or nearly does, and why not."""
+"""Find the preset that matches a kind of event, or the nearest one with the difference."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -11,13 +11,13 @@ from app.catalog import Catalog, Preset
 from app.core.events import EventKey
 from app.core.values.event_names import RECORD, named_by
 
-#: Names that are as like as this may be meant for each other.
+#: The minimum similarity of names for a suggestion.
 _LIKE: Final = 0.75
-#: Longer names are compared with no preset: no preset asks for such a name, and a comparison takes quadratic time.
+#: Longer names are not compared: no preset has such a name, and a comparison takes quadratic time.
 MAX_COMPARED_CHARACTERS: Final = 200
-#: What is more like than this means the same.
+#: Names with a higher similarity are considered equal.
 _SURE: Final = 0.95
-#: What others call what Segment names so, as sorted words. Sources: the e-commerce events of GA4, Shopify and Meta.
+#: Names in other systems for Segment's names, as sorted words. Sources: the e-commerce events of GA4, Shopify and Meta.
 _ALSO_CALLED: Final[Mapping[str, tuple[str, ...]]] = {
     "Order Completed": ("purchase", "order placed", "order paid", "transaction", "checkout completed", "order created"),
     "Checkout Started": ("begin checkout", "initiate checkout", "checkout initiated", "start checkout"),
@@ -38,18 +38,18 @@ _NOT_YET: Final = "A preset takes it now, but none took any of these events when
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nearest:
-    """What stands between a kind of event and a preset."""
+    """The nearest preset, and the difference."""
 
-    #: The preset; None where none is near.
+    #: The preset, or `None`.
     preset: str | None
-    #: Whether the preset's trigger names this very event: what it asks beside that may fail.
+    #: Whether the preset's trigger contains this event name: another condition may fail.
     is_named: bool
-    #: Why it does not take the event, as a sentence. Of what a preset takes: "".
+    #: Why it does not match, as a sentence; "" for a matching preset.
     why: str
 
 
 def nearest_preset(key: EventKey, taken_by: Iterable[str], catalog: Catalog) -> Nearest:
-    """Return the preset that has taken events of this kind (`taken_by`), or the nearest one and why it does not."""
+    """Return the preset that has matched such events (`taken_by`), or the nearest one with the difference."""
     presets = {preset.name: preset for preset in catalog.presets}
     taken = next((name for name in taken_by if name in presets), None)
     if taken is not None:
@@ -71,7 +71,7 @@ def nearest_preset(key: EventKey, taken_by: Iterable[str], catalog: Catalog) -> 
 
 
 def _names(preset: Preset, key: EventKey) -> bool:
-    """Return whether a preset's trigger asks for this type, and for this event by its name where it asks for one."""
+    """Return whether a preset's trigger requires this type, and this event name if it requires a name."""
     trigger = preset.trigger
     if trigger.types is not None and key.type not in trigger.types:
         return False
@@ -90,9 +90,9 @@ def _asks_more(key: EventKey, preset: Preset) -> Nearest:
 
 
 def _like(key: EventKey, presets: Iterable[Preset]) -> list[tuple[tuple[bool, float], Preset, str]]:
-    """Return the presets whose event is like this name, each with its rank and what parts them; the highest is nearest.
+    """Return the presets with a similar event name, each with its rank and the difference; the highest is nearest.
 
-    One that is surely meant and runs ranks before all others.
+    An enabled preset with an almost equal name comes first.
     """
     found = []
     for preset in presets:
@@ -106,7 +106,7 @@ def _like(key: EventKey, presets: Iterable[Preset]) -> list[tuple[tuple[bool, fl
 
 
 def _difference(key: EventKey, event: str, preset: Preset) -> tuple[float, str]:
-    """Return how like a name is to the event that a preset asks for, from 0 to 1, and what parts them."""
+    """Return the similarity of a name to the event of a preset, from 0 to 1, and the difference in words."""
     name = key.name
     if name == event:
         types = " or ".join(f"`{each}`" for each in sorted(preset.trigger.types or ()))
@@ -124,7 +124,7 @@ def _difference(key: EventKey, event: str, preset: Preset) -> tuple[float, str]:
 
 
 class _Spelling(NamedTuple):
-    """The words of a name, in the forms in which names are compared."""
+    """The words of a name, in the forms for comparison."""
 
     joined: str
     spaced: str
@@ -140,7 +140,7 @@ def _spelling_of(name: str) -> _Spelling:
 
 
 def _ratio(ours: _Spelling, theirs: _Spelling) -> float:
-    """Return how like two names are, from 0 to 1; 0 if their lengths or letters rule `_LIKE` out."""
+    """Return the similarity of two names, from 0 to 1; 0 if their lengths or letters rule `_LIKE` out."""
     needed = _LIKE * (len(ours.spaced) + len(theirs.spaced)) / 2
     if min(len(ours.spaced), len(theirs.spaced)) < needed or (ours.letters & theirs.letters).total() < needed:
         return 0.0
@@ -148,7 +148,7 @@ def _ratio(ours: _Spelling, theirs: _Spelling) -> float:
 
 
 def words_of(name: str) -> list[str]:
-    """Return the words of a name in lower case, however they are joined.
+    """Return the words of a name in lower case, regardless of their separators.
 
     >>> words_of("orderCompleted"), words_of("ORDER_COMPLETED"), words_of("XMLSent2")
     (['order', 'completed'], ['order', 'completed'], ['xml', 'sent', '2'])
@@ -168,5 +168,5 @@ def words_of(name: str) -> list[str]:
 
 
 def _kind(letter: str) -> int:
-    """Return 1 for a letter, 2 for a digit, 0 for all else, which parts words."""
+    """Return 1 for a letter, 2 for a digit, 0 for separators."""
     return 1 if letter.isalpha() else 2 if letter.isalnum() else 0

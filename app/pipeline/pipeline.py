@@ -1,8 +1,8 @@
-"""The request's half of the flow: match, map, normalise + hash, enqueue. It answers after the commit.
+"""The request's half of the flow: match, map, normalise + hash, enqueue. The response follows the commit.
 
-accept(intake) -> Receipt          what the server does with received events
-preview(event) -> list[Line]       the same up to the outbox; stores nothing
-map_event(raw) -> [(preset, JSON)] the same for one raw event, for programs
+accept(intake) -> Receipt              the server's handling of received events
+preview(event) -> list[Line]           the same up to the outbox; stores nothing
+map_event(raw) -> [(preset, JSON)]     the same for a raw event, for programs
 """
 
 import asyncio
@@ -32,51 +32,51 @@ from app.pipeline.receipts import CANCELLED_BEFORE, IntakeBatch, receipt_of
 from app.pipeline.router import Router
 from app.source import Intake, NamedSource, events_of_request, is_delete, read_raw_event
 
-#: After so many events, or so long, the other requests of this process get their turn.
+#: After this number of events, or this time, other requests of the process continue.
 EVENTS_A_TURN = 100
 _TURN_S = 0.005
-#: Small requests that share a commit bring no more together.
+#: The maximum number of events in small requests that share a commit.
 _FEW_EVENTS = 100
 _Events: TypeAlias = Iterator[Event | EventRefused]
-#: How often it is decided what memory has for the events of one request.
+#: The maximum number of attempts to resolve a request's events with memory.
 _TRIES = 20
 
 
 class ErasesPeople(Protocol):
-    """Erases people whom events name; see `app.operations.forget`."""
+    """Erases people on request of events; see `app.operations.forget`."""
 
     async def secret(self) -> bytes:
-        """Return the secret by which ids are keyed."""
+        """Return the key of ids."""
         ...
 
     async def erase_named(
         self, people: Sequence[tuple[str, NamedPerson]], *, source: str, again: Collection[str], now: float
     ) -> list[int]:
-        """Do what a message asks for each person; return for each under how many ids anything was erased.
+        """Execute the request for each person; return the number of ids with erased data for each.
 
-        Messages of `again` are about to be stored anew. Raises OutboxUnavailable.
+        Messages in `again` are about to be stored again. Raises OutboxUnavailable.
         """
         ...
 
     async def note_lifted(self, lifted: Sequence[Lifted], *, source: str) -> None:
-        """Write into the audit log which nos a yes of a source lifted. Raises OutboxUnavailable."""
+        """Write the opt-outs that a source's opt-in cancelled to the audit log. Raises OutboxUnavailable."""
         ...
 
 
 class _Listening(Protocol):
-    """Listens to one request."""
+    """A listener of a request."""
 
     @property
     def observe(self) -> Callable[[Event | EventRefused], Event | EventRefused]:
-        """Is called with each event as it is read, and returns it."""
+        """Return a function that is called with each event as it is read, and returns the event."""
         ...
 
     async def committed(self, receipt: Receipt) -> None:
-        """Take in what became of the events: they are committed."""
+        """Process the results of the committed events."""
 
 
 class Listener(Protocol):
-    """Observes what is accepted. A fault of it is logged, and costs no event."""
+    """An observer of accepted events. Its errors are logged, and affect no event."""
 
     @property
     def is_on(self) -> bool: ...
@@ -85,11 +85,11 @@ class Listener(Protocol):
 
 
 def _tell_nobody(_: Sequence[CounterRow]) -> None:
-    """Stand for the listener where none is given."""
+    """Do nothing, in place of a callback for counts."""
 
 
 def _before_delete(events: _Events, deletes: list[Event]) -> _Events:
-    """Yield the events before the first that erases somebody, which goes to `deletes`; the others stay."""
+    """Yield the events before the first that erases a person, which is added to `deletes`; the others stay."""
     for event in events:
         if is_delete(event):
             deletes.append(event)
@@ -98,7 +98,7 @@ def _before_delete(events: _Events, deletes: list[Event]) -> _Events:
 
 
 def _superseded(deliveries: Sequence[NewDelivery], answers: Sequence[Enqueued]) -> Iterator[CounterRow]:
-    """Yield what the outbox has counted as withdrawn, since the other side of an order came."""
+    """Yield the counts of deliveries that the counterpart of their order replaced."""
     for delivery, answer in zip(deliveries, answers, strict=True):
         for preset, source in answer.superseded:
             name = Outcome.WITHDRAWN.value
@@ -106,12 +106,12 @@ def _superseded(deliveries: Sequence[NewDelivery], answers: Sequence[Enqueued]) 
 
 
 def _no_source(name: str) -> NamedSource:
-    """Stand for the sources where none are given."""
+    """Raise UnknownName, in place of a look-up of sources."""
     raise UnknownName("source", name, ())
 
 
 class Pipeline:
-    """Turns events into deliveries. The catalog may be replaced while it runs."""
+    """Converts events to deliveries. The catalog may be replaced while it runs."""
 
     def __init__(
         self,
@@ -125,50 +125,50 @@ class Pipeline:
         erasing: ErasesPeople | None = None,
         spans: Spans = NO_SPANS,
     ) -> None:
-        """Map by the catalog; `source` returns a named source by its name, None: there are none to preview.
+        """Use the catalog; `source` returns a named source for previews.
 
-        `erasing` erases whom events name; without it such an event is one like all others.
+        `erasing` executes requests to erase people; without it such an event is like all others.
         """
         self.catalog = catalog
         self._router = router
         self._outbox = outbox
         self._on_count = on_count or _tell_nobody
         self._quarantine = quarantine
-        #: Observe what it accepts.
+        #: Observers of accepted events.
         self.listeners: Sequence[Listener] = ()
         self._source = source or _no_source
         self._erasing = erasing
         self._spans = spans
         self._arrays = asyncio.Lock()
-        #: Held by whoever decides again because memory was changed.
+        #: Held by requests that resolve their events again after a change of memory.
         self._again = asyncio.Lock()
 
     def use(self, catalog: Catalog) -> None:
-        """Map by this catalog from the next event on."""
+        """Use this catalog from the next event on."""
         self.catalog = catalog
 
     def map_event(self, raw: bytes, now: float) -> list[tuple[str, bytes]]:
-        """Return (preset, finished Pinterest JSON) for each preset that takes this raw JSON event.
+        """Return (preset, finished Pinterest JSON) for each preset that matches this raw JSON event.
 
-        Raises EventError where `raw` is not a Segment event. Invalid and withheld deliveries are left out.
+        Raises EventError if `raw` is not a Segment event. Invalid and withheld deliveries are omitted.
         """
         lines = self.preview(read_raw_event(raw, now=now), now=now)
         return [(line.preset or "", orjson.dumps(line.event)) for line in lines if line.event is not None]
 
     def preview(self, event: Event, *, now: float) -> list[PresetResult]:
-        """Return one line for each preset that takes the event, or one that says why there is none.
+        """Return a result for each preset that matches the event, or a single one with the reason why there is none.
 
-        A line that would be enqueued carries the finished event. The outbox is not asked: all is taken as new.
+        A result to enqueue has the finished event. The outbox is not read: every event counts as new.
         """
         return self._router.lines(event, self.catalog, now=now)
 
     def preview_request(
         self, source_name: str, body: bytes, headers: Mapping[str, str], *, now: float, query: str = ""
     ) -> list[list[PresetResult] | EventRefused]:
-        """Return, for each event of a request to a named source, what `preview` returns, or why there is no event.
+        """Return, for each event of a request to a named source, the result of `preview`, or why there is no event.
 
-        `body` is as it was sent, `query` what stands behind the question mark. No proof is asked. Raises CatalogError
-        where there is no such source, RequestRefused where the request as a whole cannot be read.
+        `body` is the body as sent, `query` the query of the address. No proof is required. Raises CatalogError if the
+        source does not exist, RequestRefused if the request as a whole is unreadable.
         """
         previewed = self.previewed(source_name, body, headers, now=now, query=query)
         return [event if isinstance(event, EventRefused) else lines for _, event, lines in previewed]
@@ -176,9 +176,9 @@ class Pipeline:
     def previewed(
         self, source_name: str, body: bytes, headers: Mapping[str, str], *, now: float, query: str = ""
     ) -> Iterator[tuple[Any, Event | EventRefused, list[PresetResult]]]:
-        """Yield what a source makes of each member of a request, as JSON, the event of it, and its lines.
+        """Yield the JSON that a source creates from each member of a request, its event, and the results.
 
-        A refusal has none. Raises what `preview_request` does.
+        A refusal has no results. Raises the errors of `preview_request`.
         """
         source = self._source(source_name)
         for made, event in events_of_request(source, body, headers, now=now, query=query):
@@ -188,9 +188,11 @@ class Pipeline:
             yield made, event, lines
 
     async def accept(self, intake: Intake) -> Receipt:
-        """Commit what the events give, then say what became of each; what could not be read is told in its place.
+        """Commit the deliveries of events, then return the result of each.
 
-        Raises OutboxUnavailable where nothing could be committed.
+        Unreadable events have a result in their place.
+
+        Raises OutboxUnavailable if no event could be committed.
         """
         if self._outbox is None:
             message = "this pipeline has no outbox: it only previews"
@@ -201,7 +203,7 @@ class Pipeline:
         return receipt
 
     async def _accept_observed(self, intake: Intake, outbox: Outbox) -> Receipt:
-        """Do `accept`, and show the events and their receipt to the listeners."""
+        """Accept an intake, and pass the events and their receipt to the listeners."""
         if self._router.waits is not None:
             await self._router.waits.look(intake.now)
         listening = [listener.listen(intake) for listener in self.listeners if listener.is_on]
@@ -226,7 +228,7 @@ class Pipeline:
         receipt = await self._accept_piece(first, intake, outbox)
         if not deletes:
             return receipt
-        intake = replace(intake, whole=False)  # what was committed before is not taken back
+        intake = replace(intake, whole=False)  # earlier commits are not undone
         pieces = split_after_deletes([*deletes, *left])
         events = [*receipt.events]
         for piece in pieces:
@@ -235,9 +237,9 @@ class Pipeline:
         return receipt_of(events)
 
     async def _accept_piece(self, piece: RequestPiece, intake: Intake, outbox: Outbox) -> Receipt:
-        """Commit what the events give with what they change in memory; again where others changed it meanwhile.
+        """Commit deliveries together with the changes of memory, and repeat if another process has changed the memory.
 
-        Whoever tries again waits for the others who do.
+        Repeated attempts run one at a time.
         """
         for attempt in range(_TRIES):
             async with self._again if attempt else nullcontext():
@@ -268,9 +270,9 @@ class Pipeline:
 
     @asynccontextmanager
     async def _writing(self, answers: Sequence[Answer], outbox: Outbox, *, source: str) -> AsyncIterator[None]:
-        """Write what people answer while the block stores their events, so that one commit may do for both.
+        """Write answers while the block stores their events, so that they can share a commit.
 
-        It is known even where the events cannot be kept, and are sent once more.
+        Answers count even if the events cannot be stored, and are sent again.
         """
         writing = asyncio.create_task(self._write_consents(answers, outbox)) if answers else None
         try:
@@ -287,7 +289,7 @@ class Pipeline:
             return await outbox.write_consents(answers)
 
     async def _erased(self, piece: RequestPiece, receipt: Receipt, intake: Intake) -> Receipt:
-        """Erase whom the deletes at the end of a piece name, and say so in their receipts."""
+        """Execute the erasures at the end of a part, and add their results to the receipts."""
         reader, erasing = self._router.reader, self._erasing
         if not piece.has_deletes or reader is None or erasing is None:
             return receipt
@@ -313,7 +315,7 @@ class Pipeline:
                 if intake.whole or not (rest := drafts.without(exc.full)):
                     raise
                 drafts = rest
-        if drafts.withdrawals:  # behind the orders of the same request
+        if drafts.withdrawals:  # after the orders of the same request
             withdrawals, late = await withdrawn(outbox, drafts.withdrawals, now=now)
             counters += withdrawals
             drafts.tell_late(late)
@@ -341,7 +343,7 @@ class Pipeline:
         *,
         is_final: bool,
     ) -> list[Enqueued]:
-        """Store what the events give; each delivery has the trace that the sender continues."""
+        """Store the deliveries; each has the trace that the sender continues."""
         deliveries = drafts.deliveries
         facts = {"messaging.batch.message_count": len(deliveries)}
         with self._spans.span("enqueue", attributes=facts, is_producer=True):
@@ -352,9 +354,9 @@ class Pipeline:
             )
 
     async def _draft_all(self, events: _Events, drafts: IntakeBatch, memory: RequestMemory) -> None:
-        """Draft one array after the other, so that the first commits while the next is mapped.
+        """Process array by array, so that the first commits while the next is mapped.
 
-        A few events wait for no array, and an array's first few for none before it.
+        A few events, or the first events of an array, do not wait for other arrays.
         """
         may_be_more = await self._draft_some(events, drafts, memory)
         while may_be_more and len(drafts.events) <= _FEW_EVENTS:
@@ -367,7 +369,7 @@ class Pipeline:
                     may_be_more = await self._draft_some(events, drafts, memory)
 
     async def _draft_some(self, events: _Events, drafts: IntakeBatch, memory: RequestMemory) -> bool:
-        """Draft the next events, with the deliveries that they give; return whether there may be more."""
+        """Process the next events with their deliveries; return whether there may be more."""
         some: list[Event | EventRefused] = []
         is_over = False
         ends_at = time.perf_counter() + _TURN_S

@@ -1,4 +1,4 @@
-"""Quarantine: events that made no delivery, kept sealed and for a short time."""
+"""Quarantine: events without a delivery, stored encrypted and for a short time."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
@@ -16,21 +16,21 @@ from app.outbox.sealed_events import SealedEvents, Sealer
 from app.pipeline.identity_events import IdentityEventReader
 from app.source import Intake
 
-#: An event and what became of it.
+#: An event with its results.
 QuarantineCandidate: TypeAlias = tuple[Event, Sequence[PresetResult]]
 
-#: Of the bound: after so much that was kept, this process has the oldest erased that are too many.
+#: The share of the limit after which this process deletes the oldest excess events.
 _TRIMMED_AFTER: Final = 1 / 16
 _MAX_NAME: Final = 200
 
 
 class Quarantine:
-    """Seals what may be mended, and keeps it in the store."""
+    """Encrypts events that could be fixed, and stores them."""
 
     def __init__(
         self, sealed_events: SealedEvents, sealer: Sealer, reader: IdentityEventReader, settings: QuarantineSettings
     ) -> None:
-        """Take where events are kept, who encrypts them, and who knows their ids and what their persons say."""
+        """Use the store, the encryption, and the reader of ids and opt-outs."""
         self._sealed_events = sealed_events
         self._sealer = sealer
         self._reader = reader
@@ -38,7 +38,7 @@ class Quarantine:
         self._untrimmed = 0
 
     async def keep(self, candidates: Iterable[QuarantineCandidate], catalog: Catalog, intake: Intake) -> None:
-        """Commit those of an intake's events that may be mended. Raises OutboxUnavailable."""
+        """Commit those of an intake's events that could be fixed. Raises OutboxUnavailable."""
         kept: list[Quarantined] = []
         for event, lines in candidates:
             line = self._mendable(event, lines)
@@ -58,7 +58,7 @@ class Quarantine:
             await self._trim(sum(len(each.sealed) for each in kept))
 
     def _mendable(self, event: Event, lines: Sequence[PresetResult]) -> PresetResult | None:
-        """Return the line that says why the event made no delivery; None where nothing of it is to be kept."""
+        """Return the result with the reason why the event has no delivery; `None` if the event must not be stored."""
         if any(
             line.outcome is Outcome.WITHHELD and not (is_too_dear(line) or line.reason == NOT_CONFIRMED)
             for line in lines
@@ -88,7 +88,7 @@ def quarantined(
     outcome: Outcome,
     reason: str = "",
 ) -> Quarantined:
-    """Return what the store keeps of an event for so many seconds, given the event sealed."""
+    """Return the stored form of an encrypted event, with its lifetime in seconds."""
     return Quarantined(
         at=intake.now,
         ends_at=intake.now + lasts_s,
@@ -104,23 +104,26 @@ def quarantined(
 
 
 def is_quarantine_candidate(event: Event, lines: Sequence[PresetResult]) -> bool:
-    """Return whether a quarantine has to look at an event: a delivery of it was not made."""
+    """Return whether the quarantine must check an event: a delivery is missing."""
     return event["type"] != "delete" and any(
         line.outcome in (Outcome.INVALID, Outcome.UNMATCHED) or is_too_dear(line) for line in lines
     )
 
 
 def is_too_dear(line: PresetResult) -> bool:
-    """Return whether a public order is withheld for its amount: a person decides about it."""
+    """Return whether a public order is withheld because of its amount, for the decision of an operator."""
     return line.outcome is Outcome.WITHHELD and line.reason.startswith(TOO_DEAR)
 
 
 def name_of(event: Event) -> str:
-    """Return the name of a `track`, `page` or `screen`, else the type."""
+    """Return the name of a `track`, `page` or `screen`; otherwise the type."""
     given = event.get("event") if event["type"] == "track" else event.get("name")
     return given if type(given) is str and given else event["type"]
 
 
 def shown_name(event: Event) -> str:
-    """Return the name of an event as it may be kept in clear: without personal data, and of bounded length."""
+    """Return the name of an event in a form that may be stored unencrypted.
+
+    The name has no personal data, and a limited length.
+    """
     return redact(name_of(event)[:_MAX_NAME])

@@ -1,4 +1,4 @@
-"""What the events of one request gave, until the outbox answers: receipts, deliveries, dropped events, counts."""
+"""The results of a request's events before the outbox responds: receipts, deliveries, dropped events, counts."""
 
 import dataclasses
 from collections import Counter, defaultdict
@@ -23,28 +23,27 @@ from app.pipeline.delivery_factory import dropped_event_of
 from app.pipeline.quarantine import QuarantineCandidate
 from app.source import Intake
 
-#: What the ledger keeps a note of; unmatched events that name no order are only counted.
+#: Outcomes with a ledger entry; unmatched events without an order are only counted.
 _NOTED = frozenset({Outcome.REFUSED, Outcome.MATCHED, Outcome.WITHHELD, Outcome.INVALID})
 _COUNTED_BY_REASON = frozenset({Outcome.UNMATCHED, Outcome.WITHHELD, Outcome.INVALID})
 
-#: Why an ad account gets nothing of an event that others take.
+#: Why an ad account does not get an event that others do.
 BACKLOG_FULL = "its backlog is full: send the event again when it no longer is"
 
-#: Why a cancellation makes no delivery: this behind the order, and one of the next two.
+#: Why a cancellation has no delivery: this text follows the order, before one of the next two.
 CANCELLED: Final = "is cancelled"
 CANCELLED_IN_TIME: Final = f"{CANCELLED}: its waiting deliveries are not sent"
 CANCELLED_LATE: Final = f"{CANCELLED} too late: none of its deliveries waits, it was sent before or never came"
-#: Why a refund of a part of an order withdraws nothing.
+#: Why a partial refund withdraws no order.
 REFUNDED_IN_PART: Final = "is refunded in part: nothing of it is withdrawn"
-#: What is told of an order that was cancelled before it came.
+#: The reason of an order that was cancelled before it arrived.
 CANCELLED_BEFORE: Final = "its order was cancelled before: it is withdrawn"
-#: All of a Line but the event and what is known of its person: preset, destination, its ad account, outcome, reason,
-#: warnings.
+#: A result without the event and its person: preset, destination, its ad account, outcome, reason, warnings.
 _Told: TypeAlias = tuple[str | None, str, str, Outcome, str, tuple[str, ...]]
 
 
 class Answered(NamedTuple):
-    """That one event answered to being tracked, with the places of its deliveries."""
+    """The answers in an event, with the positions of its deliveries."""
 
     first: int
     end: int
@@ -54,52 +53,52 @@ class Answered(NamedTuple):
 
 @dataclass(slots=True)
 class _Alike:
-    """What is told of equal lines, and how many there are."""
+    """The result for equal results, and their number."""
 
-    #: One: an event that has no other line is told this very tuple.
+    #: A single result: an event without another result shares this tuple.
     told: tuple[PresetResult]
     count: int = 0
 
 
 @dataclass(slots=True)
 class IntakeBatch:
-    """Collects what events give, one by one. Equal lines are counted together: few of a thousand differ."""
+    """Collects the results of events. Equal results are counted together, because only a few of a thousand differ."""
 
-    #: When they came, where from, and by whom.
+    #: The source and time of the events.
     intake: Intake
-    #: Memory has no room for another suppression, and so remembers nothing.
+    #: Memory has no room for another suppression, and so stores no data.
     memory_is_full: bool = False
-    #: Lines that are to be enqueued say so already.
+    #: Results to enqueue already have that outcome.
     events: list[EventReceipt] = field(default_factory=list)
-    #: One for each of these lines, in the same order: the caller's to add.
+    #: A delivery for each of these results, in the same order; added by the caller.
     deliveries: list[NewDelivery] = field(default_factory=list)
     dropped: list[DroppedEvent] = field(default_factory=list)
-    #: What the ledger keeps of cancellations, once it is known whether they came in time.
+    #: Ledger entries of cancellations, after it is known whether they were in time.
     cancellations: list[DroppedEvent] = field(default_factory=list)
-    #: What is withdrawn once they are committed: the caller's to add.
+    #: Withdrawals after the commit of the deliveries; added by the caller.
     withdrawals: list[Withdrawal] = field(default_factory=list)
-    #: Whose what is kept of them is: the caller's to add.
+    #: Owners of the stored data; added by the caller.
     owners: list[Ownership] = field(default_factory=list)
-    #: Of each of `deliveries`, where a no reaches later events: the event of a checkout, and whose it is.
+    #: For each of `deliveries`, if opt-outs apply to later events: the event of a checkout, and its owner.
     whose: list[tuple[Event | None, Ownership]] = field(default_factory=list)
-    #: What the events answer; and of their nos who said them, and about whom.
+    #: The answers in the events; for opt-outs with their author and ids.
     answered: list[Answered] = field(default_factory=list)
     refusing: set[str | None] = field(default_factory=set)
-    #: Events that made no delivery, for the quarantine; None where there is none.
+    #: Events without a delivery, for the quarantine; `None` without a quarantine.
     candidates: list[QuarantineCandidate] | None = None
-    #: Where in `events` those are to which their sender gave no id.
+    #: Positions in `events` of those without an id from the sender.
     _made: set[int] = field(default_factory=set)
-    #: Under which name each of `events` arrived.
+    #: The received name of each of `events`.
     _names: list[str] = field(default_factory=list)
-    #: Of orders that are not sent, by the places of their event and line: `events` are told to senders, without them.
+    #: Orders that are not sent, by the positions of event and result: `events` are for senders, without them.
     _orders: dict[tuple[int, int], KnownOrder] = field(default_factory=dict)
     _alike: dict[_Told, _Alike] = field(default_factory=dict)
     _noted: set[tuple[str, _Told]] = field(default_factory=set)
-    #: How often memory completed a group, by preset and ad account.
+    #: The number of groups added from memory, by preset and ad account.
     _recalled: Counter[tuple[str, str, str]] = field(default_factory=Counter)
 
     def refuse(self, event: EventRefused, *, name: str = "", order: KnownOrder | None = None) -> None:
-        """Add an event that could not be read, or that its source does not hand on; `order` is what it told of one."""
+        """Add an event that is unreadable or that its source does not forward; `order` is its order, if any."""
         receipt = receipt_of_refusal(event)
         self.add(receipt.message_id, [replace(line, order=order) for line in receipt.deliveries], name=name)
 
@@ -112,9 +111,9 @@ class IntakeBatch:
         is_made: bool = False,
         given: MemoryChange | None = None,
     ) -> None:
-        """Add what an event gives that arrived under a `name`; `is_made` says that its sender gave it no id.
+        """Add the results of an event with its received `name`; `is_made`: the sender gave it no id.
 
-        `given` is what it gave to memory, None where that is not told.
+        `given` are its changes of memory; `None` if they are not reported.
         """
         told: tuple[PresetResult, ...] = ()
         for line in lines:
@@ -148,7 +147,10 @@ class IntakeBatch:
         self._names.append(name)
 
     def _is_kept(self, name: str, told: _Told, line: PresetResult, *, has_id: bool) -> bool:
-        """Return whether a line gets a note; of equal lines without id and order only the first of each name does."""
+        """Return whether a result has a ledger entry.
+
+        Of equal results without id and order only the first of each name has.
+        """
         if line.order is not None and line.order.order_id is not None:
             return True
         if line.outcome not in _NOTED:
@@ -158,15 +160,15 @@ class IntakeBatch:
         return is_first or has_id
 
     def without(self, full: Collection[str]) -> "IntakeBatch | None":
-        """Return these drafts with all that is for ad accounts without room (`full`) withheld.
+        """Return these drafts with all deliveries to ad accounts without room (`full`) withheld.
 
-        None where nothing would be left to keep: whoever sent it can come again.
+        `None` if nothing would be left to store: the sender can repeat the request.
         """
         reasons = {place: BACKLOG_FULL for place, each in enumerate(self.deliveries) if each.ad_account_id in full}
         return self.withheld(reasons) if len(reasons) < len(self.deliveries) else None
 
     def withheld(self, reasons: Mapping[int, str]) -> "IntakeBatch":
-        """Return these drafts with some deliveries withheld, by their places, each for its reason."""
+        """Return these drafts with some deliveries withheld, by position, each with its reason."""
         left = [each for place, each in enumerate(self.deliveries) if place not in reasons]
         rest = IntakeBatch(self.intake, memory_is_full=self.memory_is_full)
         deliveries = iter(enumerate(self.deliveries))
@@ -186,7 +188,7 @@ class IntakeBatch:
         return rest
 
     def tell_late(self, late: Collection[tuple[str, str, str]]) -> None:
-        """Say of cancellations, by message, preset and ad account, that nothing of their orders waited."""
+        """Mark cancellations, by message, preset and ad account, whose orders had no waiting delivery."""
         if late:
             self.events = [
                 replace(
@@ -229,7 +231,7 @@ class IntakeBatch:
         return [_counter(*key, self.intake.source, count) for key, count in counts.items() if count]
 
     def receipt(self, answers: Sequence[Enqueued]) -> Receipt:
-        """Return what became of every event, by the outbox's answers to `deliveries`."""
+        """Return the results of all events, with the outbox's results for `deliveries`."""
         if all(answer.outcome is Outcome.ENQUEUED and not answer.warnings for answer in answers):
             return receipt_of(self.events)
         left = iter(answers)
@@ -248,14 +250,14 @@ class IntakeBatch:
 
 
 def receipt_of_refusal(event: EventRefused) -> EventReceipt:
-    """Return what is told of an event that could not be read, or that its source does not hand on."""
+    """Return the receipt of an event that is unreadable or that its source does not forward."""
     message_id = event.message_id and unpersonal_id(event.message_id)
     line = PresetResult(preset=None, outcome=Outcome(event.outcome), reason=event.reason)
     return EventReceipt(message_id=message_id, deliveries=(line,))
 
 
 def receipt_of(events: Sequence[EventReceipt]) -> Receipt:
-    """Make a receipt, which counts the outcomes of its events."""
+    """Return a receipt with the counts of its events' outcomes."""
     counts: defaultdict[Outcome, int] = defaultdict(int)
     for event in events:
         for line in event.deliveries:
@@ -265,10 +267,9 @@ def receipt_of(events: Sequence[EventReceipt]) -> Receipt:
 
 
 def receipt_of_message(message: Message, names: Mapping[str, str]) -> EventReceipt:
-    """Return what its senders were told of a message id, oldest first: a line for each time that it arrived.
+    """Return the results that the senders of a message id got, oldest first: one for each arrival.
 
-    `names` are those of the destinations, by ad account. Of events that no preset takes only those are known that name
-    an order.
+    `names` are those of the destinations, by ad account. Unmatched events are only known if they have an order.
     """
 
     def told(kept: Delivery | DroppedEvent, outcome: Outcome, reason: str) -> PresetResult:
@@ -284,7 +285,7 @@ def receipt_of_message(message: Message, names: Mapping[str, str]) -> EventRecei
 
 
 def _held_off(line: PresetResult, place: int, delivery: NewDelivery, reasons: Mapping[int, str]) -> PresetResult:
-    """Return the line as it is, or withheld where there is a reason for it."""
+    """Return the result, withheld if there is a reason."""
     if place not in reasons:
         return line
     order = KnownOrder(

@@ -1,4 +1,4 @@
-"""The name under which an event arrived, as it is kept and read: by it deliveries and counts are joined."""
+"""The name of a received event in the form for storage and display, which joins deliveries and counts."""
 
 from functools import lru_cache
 from typing import Final
@@ -12,17 +12,17 @@ from app.outbox.inventory import OTHERS
 
 _NO_EVENT: Final = "(no event)"
 _OTHER_NAMES: Final = "(other names)"
-#: What else begins a title: a `track` with such a name is told with its type.
+#: Other first words of a title: a `track` with such a name is shown with its type.
 _OTHER_TITLES: Final = frozenset({"track", "page", "screen", "identify", "group", "alias", "delete", "record"})
-#: What is longer is read anew each time: a name may be as long as a request.
+#: Longer names are not cached, because a name may be as long as a request.
 _REMEMBERED_LENGTH: Final = 200
 
 
 def kept_name(given: str) -> str:
-    """Return the name of an event or a property as it may be kept.
+    """Return the name of an event or a property in a form that may be stored.
 
-    `[redacted]` stands where an e-mail address, a phone number or a secret of an address stood; what is too long for a
-    name is kept as its SHA-256.
+    `[redacted]` replaces e-mail addresses, phone numbers and secrets of addresses; a text that is too long is replaced
+    with its SHA-256.
 
     >>> kept_name("Order Completed"), kept_name("Mail to jane@shop.example")
     ('Order Completed', 'Mail to [redacted]')
@@ -38,9 +38,9 @@ _remembered = lru_cache(4_096)(_kept_name)
 
 
 def title_of(key: EventKey) -> str:
-    """Return the name of a kind of event as people read it: that of a `track`, else its type with its name.
+    """Return the display name of a kind of event: that of a `track`, otherwise its type with its name.
 
-    Two kinds of one source have never the same.
+    Titles are unique within a source.
 
     >>> title_of(EventKey("default", "track", "Order Completed")), title_of(EventKey("default", "page", "Cart"))
     ('Order Completed', 'page Cart')
@@ -54,14 +54,14 @@ def title_of(key: EventKey) -> str:
 
 
 def received_name(event: Event | EventRefused) -> str:
-    """Return the title of an event as it arrived, which may be kept."""
+    """Return the title of a received event, which may be stored."""
     if isinstance(event, EventRefused):
         return _title(*event.named) if event.named else _NO_EVENT
     return _title(event["type"], given_name(event))
 
 
 def given_name(event: Event) -> str:
-    """Return the name of an event as its sender wrote it; "" where it has none."""
+    """Return the name of an event as its sender wrote it; "" without a name."""
     name = event.get(named_by(event["type"]))
     return name if type(name) is str else ""
 

@@ -1,4 +1,4 @@
-"""A test is made of an event that arrived: with made-up data of the same form in place of what may be personal."""
+"""Create a test from a received event, with invented data of the same form in place of possible personal data."""
 
 import re
 import string
@@ -13,7 +13,7 @@ from app.core.events import Event
 from app.core.values.addresses import is_server_library
 from app.pipeline.explain import EventReport, Explainer, PresetReport, wire_path
 
-#: Texts at these places, and below those of a device, name no person.
+#: Texts at these places, and below those of a device, do not identify a person.
 _KEPT: Final = re.compile(
     r"type|event|name|channel|version|context\.(?:channel|locale|timezone|(?:device|os|app|library|screen|network)\..*)"
     r"|.*\b(?:currency|country|country_code|state|region|gender|category|brand|variant|payment_method|unit)"
@@ -27,12 +27,12 @@ _CODE: Final = re.compile(r"[A-Z]{2,3}")
 _IPV4: Final = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _IPV6: Final = re.compile(r"(?=.*:.*:)[0-9A-Fa-f:.]{3,45}")
 _LINK: Final = re.compile(r"(?P<scheme>\w+://)[^/?#]+(?P<rest>.*)")
-#: The door adds these.
+#: Members that the endpoint adds.
 _OF_ARRIVAL: Final = frozenset({"idIsMade", "arrivedAt", "receivedAt"})
 _DIGEST: Final = re.compile(r"[0-9a-f]{32,64}", re.IGNORECASE)
 #: Words of privacy flags.
 _FLAGS: Final = frozenset({"true", "false", "yes", "no", "y", "n", "0", "1", "granted", "denied"})
-#: Larger numbers may be somebody's.
+#: Larger numbers may be personal data.
 _SMALL: Final = 9_999
 #: The names of parameters stay, their values do not.
 _PARTS: Final = re.compile(r"([?&#;][\w.-]+=|[/?&#;])")
@@ -45,10 +45,10 @@ _BROWSERS: Final = {
 
 
 class MadeUp:
-    """Replaces what may be personal: equal values of an event stay equal."""
+    """Replaces possible personal data: equal values of an event stay equal."""
 
     def __init__(self, catalog: Catalog, rng: Random) -> None:
-        """Take chance, and the catalog: texts that its triggers ask for stay."""
+        """Use a source of randomness, and the catalog: texts in its triggers stay."""
         self._rng = rng
         triggers = (preset.trigger.text for preset in catalog.presets)
         asked = (found for text in triggers for pair in _TEXTS_OF_TRIGGERS.findall(text) for found in pair)
@@ -56,7 +56,7 @@ class MadeUp:
         self._known: dict[str, str] = {}
 
     def __call__(self, value: Any, path: str = "") -> Any:
-        """Return an event, or a value at this dotted path of one, with made-up data."""
+        """Return an event, or a value at this dotted path, with invented data."""
         if isinstance(value, dict):
             return {name: self(inner, f"{path}.{name}" if path else name) for name, inner in value.items()}
         if isinstance(value, list):
@@ -70,7 +70,7 @@ class MadeUp:
         return self._known.setdefault(value, self._text(value))
 
     def _text(self, text: str) -> str:
-        """Return a text of the same form: an address stays one, and so do a date, a link and a browser."""
+        """Return a text of the same form: an address stays an address, and so do a date, a link and a browser."""
         browser = next((known for system, known in _BROWSERS.items() if system in text), None)
         local, sign, _ = text.rpartition("@")
         if browser is not None and text.startswith("Mozilla/"):
@@ -90,13 +90,13 @@ class MadeUp:
             made = f"{link['scheme']}shop.example{rest}"
         elif sign:
             made = f"{self._made(local)}@example.com"
-        else:  # of a phone number the code of the country stays
+        else:  # the country code of a phone number stays
             kept = text[:3] if text.startswith("+") else ""
             made = kept + self._made(text[len(kept) :])
         return made
 
     def _made(self, text: str) -> str:
-        kept = "dj0" if text.startswith("dj0") else ""  # a click id of Pinterest stays one
+        kept = "dj0" if text.startswith("dj0") else ""  # a click id of Pinterest stays a click id
         return kept + "".join(map(self._letter, text[len(kept) :]))
 
     def _letter(self, letter: str) -> str:
@@ -115,9 +115,9 @@ def _is_time(value: int) -> bool:
 async def recorded(
     event: Event, explainer: Explainer, catalog: Catalog, rng: Random, *, now: float, source: str, is_trusted: bool
 ) -> tuple[dict[str, dict[str, Any]], bool]:
-    """Return a test for each preset that takes an event, by the preset's file, of the event with made-up data.
+    """Return a test for each preset that matches an event, by the preset's file, of the event with invented data.
 
-    The second is whether the made-up event goes the same way as the event: same outcomes, same fields.
+    The second value is whether the invented event has the same outcomes and fields as the original.
     """
     made = MadeUp(catalog, rng)(event)
     was, becomes = [
@@ -152,7 +152,7 @@ def _way(report: PresetReport) -> tuple[str, str, list[str]]:
 
 
 def _expected(report: PresetReport) -> dict[str, Any]:
-    """Return what a preset makes of the event as a test expects it."""
+    """Return the result of a preset as the expectation of a test."""
     sent = {
         wire_path(field.field): _value(field.normalised, field.sent)
         for field in report.fields

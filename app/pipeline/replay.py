@@ -1,4 +1,4 @@
-"""Back from the quarantine: what mended presets and mappings now make of the events that are kept there."""
+"""Replay quarantined events with the current presets and mappings."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -18,40 +18,40 @@ from app.pipeline.quarantine import is_too_dear
 from app.pipeline.receipts import BACKLOG_FULL
 from app.source import Intake
 
-#: Returns an event of the source of this name, or EventHeldBack where the source may not send it on now.
+#: Returns an event of the source, or an EventHeldBack if the source must not send it now.
 HeldBack: TypeAlias = Callable[[Event, str], Event | EventRefused]
 _Opened: TypeAlias = tuple[Quarantined, Event | EventRefused]
 
-#: So many events are opened, judged and accepted at once.
+#: The number of events that are decrypted, judged and accepted at once.
 _AT_ONCE: Final = 500
-#: What still makes nothing of an event: it stays where it is, whatever else is made of it.
+#: Outcomes that keep an event in quarantine, regardless of other results.
 _UNMENDED: Final = frozenset({Outcome.INVALID, Outcome.UNMATCHED})
-#: What is done for an event at once, also for one that stays. Done again, it changes nothing.
+#: Outcomes that take effect immediately, also for an event that stays. A repetition has no effect.
 _DONE_AT_ONCE: Final = frozenset({Outcome.ENQUEUED, Outcome.MATCHED})
 
 
 @dataclass(slots=True, kw_only=True)
 class Replay:
-    """What became, or would become, of the events that a filter means."""
+    """The results, or expected results, of replayed events."""
 
-    #: How many there are, and how many of them leave the quarantine: none of their deliveries is still to come.
+    #: The number of events, and of those that leave the quarantine because no delivery is pending.
     events: int = 0
     leaving: int = 0
-    #: Sealed by another key than that of now: they cannot be read, and stay until their time is over.
+    #: Events encrypted with another key: they are unreadable, and stay until they expire.
     unreadable: int = 0
-    #: Of deliveries, by outcome; and by preset, outcome and reason.
+    #: Of deliveries: by outcome; and by preset, outcome and reason.
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     reasons: Counter[tuple[str, Outcome, str]] = field(default_factory=Counter)
 
     def add(self, receipt: EventReceipt) -> None:
-        """Count what becomes of one event."""
+        """Count the results of an event."""
         for line in receipt.deliveries:
             self.outcomes[line.outcome] += 1
             self.reasons[line.preset or "", line.outcome, line.reason] += 1
 
 
 class Replaying:
-    """Judges what is kept by the catalog of now, and accepts it as it was received: same ids, same times."""
+    """Judges stored events with the current catalog, and accepts them as received: same ids, same times."""
 
     def __init__(
         self,
@@ -64,10 +64,10 @@ class Replaying:
         held_back: HeldBack,
         clock: Callable[[], float],
     ) -> None:
-        """Take where events are kept, who opens them, who judges and accepts them, and by which catalog now.
+        """Use the store, the encryption, the explainer, the pipeline, and the current catalog.
 
-        `pipeline` keeps nothing in quarantine itself: what is not mended stays there. `held_back` is asked of each
-        event anew, as its door asked when it came.
+        `pipeline` must not quarantine: failed events stay where they are. `held_back` checks each event again, as its
+        endpoint did at receipt.
         """
         self._sealed_events = sealed_events
         self._sealer = sealer
@@ -78,11 +78,11 @@ class Replaying:
         self._clock = clock
 
     async def groups(self, *, limit: int = 200) -> list[QuarantineGroup]:
-        """Return how many events of each kind are kept, the most first. Raises OutboxUnavailable."""
+        """Return the number of stored events of each kind, the most frequent first. Raises OutboxUnavailable."""
         return await self._sealed_events.groups(now=self._clock(), limit=limit)
 
     async def preview(self, wanted: QuarantineFilter) -> Replay:
-        """Return what would become of the events that a filter means; nothing changes. Raises OutboxUnavailable."""
+        """Return the expected results of the events that match a filter, without changes. Raises OutboxUnavailable."""
         replay, catalog = Replay(), self._catalog()
         async for some in self._batches(wanted, replay):
             for _, _, receipt in await self._judged(some, catalog):
@@ -91,12 +91,12 @@ class Replaying:
         return replay
 
     async def replay(self, wanted: QuarantineFilter) -> Replay:
-        """Accept what makes a delivery now, and erase it here. Raises OutboxUnavailable.
+        """Accept the events that make a delivery now, and delete them here. Raises OutboxUnavailable.
 
-        What still makes none for one of its presets stays, and so does what an ad account has no room for: what the
-        others made of it is a duplicate the next time.
-        Sources, consent, opt-outs and memory's suppressions are asked again: what they withhold now is erased too.
-        Interrupted, it may be begun again: what was accepted and not yet erased is a duplicate then.
+        Events that still fail for any of their presets stay, and so do those for an ad account without room: their
+        other deliveries are duplicates the next time. Sources, consent, opt-outs and suppressions are checked again:
+        events that they withhold now are deleted too. An interrupted replay may be repeated: accepted but not deleted
+        events are then duplicates.
         """
         replay, catalog = Replay(), self._catalog()
         self._pipeline.use(catalog)
@@ -131,7 +131,7 @@ class Replaying:
         return count
 
     async def _batches(self, wanted: QuarantineFilter, replay: Replay) -> AsyncIterator[Sequence[_Opened]]:
-        """Yield the events that a filter means, opened, and count them; what its source holds back now stands so."""
+        """Yield the events that match a filter, decrypted, and count them; held back events are replaced."""
         async for some in self._kept(wanted):
             opened = [(one, self._sealer.open(one.sealed)) for one in some]
             readable = [(one, self._held_back(event, one.source)) for one, event in opened if event is not None]
@@ -148,7 +148,7 @@ class Replaying:
     async def _judged(
         self, some: Sequence[_Opened], catalog: Catalog
     ) -> list[tuple[Quarantined, Event | EventRefused, EventReceipt]]:
-        """Return what would become of each event, judged as one of its source."""
+        """Return the expected result of each event, judged as an event of its source."""
         judged = []
         for (source, is_trusted), group in groupby(some, key=lambda each: (each[0].source, each[0].is_trusted)):
             members = list(group)
@@ -166,11 +166,11 @@ def _leaves(receipt: EventReceipt) -> bool:
 
 
 def _waits(line: PresetResult) -> bool:
-    """Return whether a delivery may still be made another time: by a mended mapping, with more room, or by a person."""
+    """Return whether a delivery may still be made later: by a fixed mapping, with more room, or by an operator."""
     is_full = line.outcome is Outcome.WITHHELD and line.reason == BACKLOG_FULL
     return line.outcome in _UNMENDED or is_full or is_too_dear(line)
 
 
 def _is_to_accept(receipt: EventReceipt) -> bool:
-    """Return whether an event is to be accepted now: what only stays where it is would be noted and counted twice."""
+    """Return whether to accept an event now: an event that stays unchanged would be noted and counted twice."""
     return _leaves(receipt) or any(line.outcome in _DONE_AT_ONCE for line in receipt.deliveries)

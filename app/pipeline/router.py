@@ -1,4 +1,4 @@
-"""The way of one event to the outbox: which presets take it, for which ad accounts, and what each makes of it."""
+"""The path of an event to the outbox: the matching presets, their ad accounts, and the results."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,27 +35,30 @@ from app.source import app_platform, read_refund
 
 
 def _none_filtered(_: Event, __: Event) -> tuple[str | None, tuple[str, ...]]:
-    """Stand for the rule about tests, crawlers and orders where none is given: every event passes."""
+    """Accept every event, in place of the rule about tests, crawlers and orders."""
     return None, ()
 
 
 _RULES = ConversionSettings.model_construct()
-#: Characters of a reason that is kept.
+#: Maximum length of a stored reason.
 _MAX_REASON = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BuildProfile:
-    """How an event is built. Ad accounts with the same settings share one, so that it is built once for all of them."""
+    """The way of building an event.
+
+    Ad accounts with the same settings share it, so that an event is built once for all of them.
+    """
 
     #: Builds the finished event.
     action: ReportConversionEvent = report_conversion_event
-    #: What `action` was made of.
+    #: The rules of `action`.
     rules: ConversionSettings = _RULES
     why_filtered: WhyFiltered = _none_filtered
-    #: What an app sent as `web` is sent as `app_ios` or `app_android`.
+    #: An app's event with `web` is sent as `app_ios` or `app_android`.
     action_source_by_context: bool = False
-    #: Which of their ids products are sent under.
+    #: The product id to send.
     content_id: str = PRODUCT_ID
 
 
@@ -64,33 +67,33 @@ _MAKING = BuildProfile()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdAccount:
-    """One ad account, as the way of events knows it."""
+    """An ad account, as the router uses it."""
 
     ad_account_id: str = ""
-    #: Of its destination; "" where the settings name the only one.
+    #: The destination's name; "" if the settings configure a single ad account.
     name: str = ""
-    #: Whose events it takes; None: of every source.
+    #: The sources whose events it receives; `None`: all.
     sources: frozenset[str] | None = None
-    #: By which presets; None: by every one.
+    #: The presets that send to it; `None`: all.
     presets: frozenset[str] | None = None
     making: BuildProfile = _MAKING
-    #: Its own settings say under which ids products are sent: no source says otherwise.
+    #: Its own settings set the product id, which overrides the sources.
     owns_content_id: bool = False
 
     def takes(self, preset: str, source: str) -> bool:
-        """Return whether it takes what this preset makes of events of this source."""
+        """Return whether it receives events of this source from this preset."""
         return (self.sources is None or source in self.sources) and (self.presets is None or preset in self.presets)
 
 
 def routes(presets: Iterable[Preset], accounts: Sequence[AdAccount], source: str) -> list[tuple[Preset, AdAccount]]:
-    """Return each preset with each ad account that takes it, in the order of the presets."""
+    """Return each preset with each ad account that it sends to, in the order of the presets."""
     return [(preset, account) for preset in presets for account in accounts if account.takes(preset.name, source)]
 
 
 def not_sent(preset: Preset, account: AdAccount, outcome: Outcome, reason: str) -> PresetResult:
-    """Return the line of a preset by which an ad account gets nothing.
+    """Return the result of a preset without a delivery to an ad account.
 
-    The reason is shortened, since it is kept of each event: a few bytes that are sent could have many faults.
+    The reason is shortened, because it is stored for each event: a few bytes could have many faults.
     """
     return PresetResult(
         preset=preset.name,
@@ -102,7 +105,7 @@ def not_sent(preset: Preset, account: AdAccount, outcome: Outcome, reason: str) 
 
 
 def cancellations(event: Event, catalog: Catalog, accounts: Sequence[AdAccount], source: str) -> list[PresetResult]:
-    """Return a line for each preset and ad account whose order the event cancels."""
+    """Return a result for each preset and ad account whose order the event cancels."""
     lines = []
     for preset in catalog.cancellable:
         if preset.withdrawn_by is not None and preset.withdrawn_by.matches(event) and (order := _order(preset, event)):
@@ -124,7 +127,7 @@ def cancellations(event: Event, catalog: Catalog, accounts: Sequence[AdAccount],
 
 
 def _order(preset: Preset, event: Event) -> str | None:
-    """Return the id of the order that an event is about, found as the preset finds it; None where it names none."""
+    """Return the order id of an event, found as the preset finds it; `None` without one."""
     try:
         found = preset.mapping.resolve(event) or {}
     except MappingError:
@@ -134,21 +137,21 @@ def _order(preset: Preset, event: Event) -> str | None:
 
 
 def copy_for_account(account: AdAccount, made: PresetResult) -> PresetResult:
-    """Return the line of another ad account for this one; memory may add to its event without adding to the other's."""
+    """Return the result of another ad account for this one; memory may add to its event independently."""
     event = None if made.event is None else {**made.event, "user_data": {**made.event["user_data"]}}
     return replace(made, destination=account.name, ad_account_id=account.ad_account_id, event=event)
 
 
-#: A message id that is not sent as event id is only kept, to know the event again.
+#: A message id that is not sent as event id is only stored, to recognise the event.
 _LONG_ID = f"messageId: a text of more than {MAX_ID_BYTES} bytes, its SHA-256 is kept"
 
-#: Returns why an event must not be sent, None where it may be: the event's consent and routing.
+#: Returns why an event must not be sent, or `None`: the event's consent and routing.
 WhyWithheld: TypeAlias = Callable[[Event], str | None]
-#: Returns why this preset sends nothing to this ad account now, None where it does: the switches.
+#: Returns why this preset does not send to this ad account now, or `None`: the switches.
 WhyOff: TypeAlias = Callable[[str, str], str | None]
 
 _OF_NO_PRESET = PresetResult(preset=None, outcome=Outcome.UNMATCHED, reason="no preset's trigger holds for this event")
-#: Why a `delete` of anybody erases nothing. An answer of success would be untrue.
+#: Why an untrusted `delete` erases no data. A success response would be false.
 _NOT_ERASED = "nothing was erased: only a sender who is known by a secret may have somebody erased"
 NO_REGULATION = (
     "nothing was erased: `regulationType` is not known. Use DELETE_ONLY, SUPPRESS_WITH_DELETE or SUPPRESS_ONLY"
@@ -159,12 +162,12 @@ _OF_NO_ACCOUNT = PresetResult(
 
 
 def _of_any_source(_: str) -> SourceTraits:
-    """Stand for the traits of sources where none are given."""
+    """Return default traits, in place of a look-up of sources."""
     return SourceTraits()
 
 
 class Matched(Struct, frozen=True, gc=False):
-    """The presets that match an event, its ways to ad accounts, and why it is withheld; None where it is not."""
+    """The presets that match an event, with their ad accounts, and why it is withheld, or `None`."""
 
     presets: Sequence[Preset]
     ways: Sequence[tuple[Preset, AdAccount]]
@@ -172,11 +175,11 @@ class Matched(Struct, frozen=True, gc=False):
 
 
 def _nothing_against(*_: object) -> None:
-    """Stand for a rule where none is given."""
+    """Return `None`, in place of a rule."""
 
 
 class Router:
-    """What is asked of every event on its way, and what is made of it."""
+    """Applies all rules to events and maps them."""
 
     def __init__(  # noqa: PLR0913 - all that the way of events asks
         self,
@@ -192,41 +195,40 @@ class Router:
         public_order_limits: Mapping[str, Decimal] = MappingProxyType({}),
         consents: Consents | None = None,
     ) -> None:
-        """Take the ad accounts, at least one, and the rules. Without `enrichment` there is no memory.
+        """Use at least one ad account, and the rules. Without `enrichment` there is no memory.
 
-        `reader` reads whose events are; None: nothing of that is kept. `content_id_of` returns which ids the products
-        of a source are sent under; None: as the settings say. `traits_of` returns what is known of a source, `waits`
-        decides which orders wait; None: none does.
-        `public_order_limits` say by currency how dear a public order may be. `consents` keeps events of people who said
-        no from being sent; None: only those in which they say it are.
+        `reader` reads owners of events; `None`: no owner is stored. `content_id_of` returns the product id of a source;
+        `None`: as in the settings. `traits_of` returns the traits of a source, `waits` decides which orders wait;
+        `None`: none. `public_order_limits` are maximum amounts of public orders by currency. `consents` applies
+        opt-outs to other events; `None`: opt-outs only apply to their own event.
         """
         self._accounts = tuple(accounts)
         self._content_id_of = content_id_of
-        #: The ad accounts by what a source says.
+        #: The ad accounts by the product id of a source.
         self._accounts_under: dict[str, Sequence[AdAccount]] = {}
         self._withheld = withheld or _nothing_against
         self._why_off = why_off or _nothing_against
         self._public_order_limits = public_order_limits
-        #: Returns what is known of a source, by its name.
+        #: Returns the traits of a source by name.
         self.traits_of = traits_of
         self.waits = waits
         self.consents = consents
-        #: What memory does; None where there is none.
+        #: The completion from memory; `None` without memory.
         self.enrichment = enrichment
-        #: Reads whose events are; None where nothing of that is kept.
+        #: Reads the owners of events; `None` if no owner is stored.
         self.reader = reader
 
     def account(self, name: str, source: str = DEFAULT_SOURCE) -> AdAccount:
-        """Return the ad account of a line's destination for events of a source; without one it is the first."""
+        """Return the ad account of a result's destination for events of a source, by default the first."""
         accounts = self._of_source(source)
         return next((account for account in accounts if account.name == name), accounts[0])
 
     def shop_of(self, source: str) -> str:
-        """Return the shop whose orders a source sends; "" is every shop."""
+        """Return the shop of a source's orders; "" is every shop."""
         return self.traits_of(source).shop
 
     def _of_source(self, source: str) -> Sequence[AdAccount]:
-        """Return the ad accounts with what the source says of product ids."""
+        """Return the ad accounts with the product id of the source."""
         content_id = self._content_id_of(source)
         if content_id is None:
             return self._accounts
@@ -240,7 +242,7 @@ class Router:
     def drafted(
         self, message_id: str, event: Event, line: PresetResult, *, source: str, is_trusted: bool, now: float
     ) -> NewDelivery:
-        """Return the delivery that the line of an event, which carries the finished one, gives."""
+        """Return the delivery of a result with a finished event."""
         delivery = drafted_delivery(
             message_id,
             event,
@@ -271,11 +273,10 @@ class Router:
         is_trusted: bool = True,
         is_known: bool = True,
     ) -> list[PresetResult]:
-        """Return one line for each preset and ad account that take the event, or one that says why there is none.
+        """Return a result for each matching preset and ad account, or a single one with the reason why there is none.
 
-        A line that is to be enqueued carries the finished event, completed by `memory` where there is one, which
-        remembers what the event says. `is_trusted` says that the author is known by a secret, `is_known` that the
-        sender is.
+        A result to enqueue has the finished event, completed from `memory`, if given, which stores the event's data.
+        `is_trusted`: the author is authenticated by a secret, `is_known`: the sender is.
         """
         matched = self.matched(event, catalog, source)
         lines = self.mapped(event, matched, now)
@@ -290,7 +291,7 @@ class Router:
         return self.of_delete(lines, event, is_known=is_known) if event["type"] == "delete" else lines
 
     def matched(self, event: Event, catalog: Catalog, source: str) -> Matched:
-        """Return which presets take the event, and its ways to ad accounts."""
+        """Return the presets that match the event, with their ad accounts."""
         reason = self._withheld(event)
         if reason is not None:
             return Matched([], [], reason)
@@ -298,7 +299,7 @@ class Router:
         return Matched(presets, routes(presets, self._of_source(source), source), None)
 
     def mapped(self, event: Event, matched: Matched, now: float) -> list[PresetResult]:
-        """Return what the event comes to by itself, without memory."""
+        """Return the results of the event itself, without memory."""
         if matched.withheld is not None:
             return [PresetResult(preset=None, outcome=Outcome.WITHHELD, reason=matched.withheld)]
         return self._map_all(matched.ways, event, now) or [_OF_NO_ACCOUNT if matched.presets else _OF_NO_PRESET]
@@ -315,7 +316,7 @@ class Router:
         source: str,
         is_trusted: bool,
     ) -> list[PresetResult]:
-        """Return the lines of an event with what memory has for it, and with the orders that it cancels."""
+        """Return the results of an event completed from memory, and those of the orders that it cancels."""
         ways = matched.ways
         if known.facts and ways:
             lines = [
@@ -329,7 +330,7 @@ class Router:
         return [*cancelled, *(line for line in lines if line.outcome is not Outcome.UNMATCHED)]
 
     def _not_too_dear(self, line: PresetResult) -> PresetResult:
-        """Return the line of a public event, or one that withholds its order, which is dearer than is allowed."""
+        """Return the result of a public event, withheld if its order exceeds the maximum amount."""
         if line.event is None or line.event["event_name"] != "checkout":
             return line
         money = line.event.get("custom_data", {})
@@ -341,14 +342,14 @@ class Router:
         return replace(line, outcome=Outcome.WITHHELD, reason=reason, event=None, warnings=(), hold_s=0, memory=None)
 
     def of_delete(self, results: list[PresetResult], event: Event, *, is_known: bool) -> list[PresetResult]:
-        """Return the results of a `delete`: it is refused where it does nothing, and no preset takes it."""
+        """Return the results of a `delete`: refused if it has no effect and no preset matches it."""
         reason = NO_REGULATION if wish_of(event) is None else None if is_known else _NOT_ERASED
         if reason is None or any(each.event for each in results):
             return results
         return [PresetResult(preset=None, outcome=Outcome.REFUSED, reason=reason)]
 
     def _map_all(self, ways: Sequence[tuple[Preset, AdAccount]], event: Event, now: float) -> list[PresetResult]:
-        """Return a line for each way; what is made alike for several ad accounts is made once."""
+        """Return a result for each preset and ad account; equal results for several ad accounts are computed once."""
         if len(self._accounts) == 1:
             return [
                 self._off(preset, account, event) or self._make(preset, account, event, now) for preset, account in ways
@@ -410,7 +411,7 @@ class Router:
 
 
 def _about_app(event: Event, built: Event) -> list[str]:
-    """Return the warning about a checkout that an app sent as one of the web."""
+    """Return the warning about a checkout that an app sent as `web`."""
     if built["action_source"] != "web" or not (platform := app_platform(event)):
         return []
     return [f"purchase from an app: sent as web; ACTION_SOURCE_BY_CONTEXT=true sends it as {platform}"]

@@ -1,4 +1,4 @@
-"""Samples: a few events of each name, sealed like the quarantine and kept for a day, to try drafts on."""
+"""Samples: a few events of each name, encrypted like the quarantine and stored for a day, to try drafts on."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from app.pipeline.identity_events import IdentityEventReader
 from app.pipeline.quarantine import name_of, quarantined
 from app.source import Intake
 
-#: Of each trust so many names are sampled: strangers can make up names.
+#: Maximum number of sampled names for each level of trust, because strangers can invent names.
 _MAX_NAMES: Final = 250
-#: Longer ones are not kept, as base64.
+#: Larger events, as base64, are not stored.
 _MAX_SEALED: Final = 100_000
 _MAX_NAME: Final = 200
-#: It looks through all samples.
+#: The trim scans all samples.
 _TRIMMED_EVERY_S: Final = 1.0
-#: While a draft runs beside what arrives: how often, and the share of a core that it may take.
+#: During a live run of a draft: the interval, and the maximum share of a core.
 _HURRIED_EVERY_S: Final = 0.1
 _SHARE: Final = 0.01
 _NEVER: Final = frozenset({Outcome.REFUSED, Outcome.WITHHELD})
@@ -29,14 +29,14 @@ _NEVER: Final = frozenset({Outcome.REFUSED, Outcome.WITHHELD})
 
 @dataclass(slots=True)
 class _Pace:
-    """How many events of a name this process has kept, and when the next may be."""
+    """The number of stored events of a name in this process, and the time of the next sample."""
 
     kept: int = 0
     next_at: float = 0.0
 
 
 class Samples:
-    """Keeps events as received, of each name the first, then some each day. It never keeps whose person says no."""
+    """Stores received events: the first of each name, then a few each day. Never those with an opt-out."""
 
     is_on = True
 
@@ -50,7 +50,7 @@ class Samples:
         per_name: int,
         cpu_clock: Callable[[], float],
     ) -> None:
-        """Take where samples are kept, who encrypts them, who knows ids and what persons say, and by which catalog.
+        """Use the store, the encryption, the reader of ids and opt-outs, and the catalog.
 
         `cpu_clock` returns the CPU time of this process in seconds.
         """
@@ -62,15 +62,15 @@ class Samples:
         self._cpu_clock = cpu_clock
         self._paces: dict[bool, dict[str, _Pace]] = {True: {}, False: {}}
         self._trim_at = self._next_hurried_at = self._rests_until = 0.0
-        #: Until then events of any name are kept, some each second: a draft runs beside what arrives.
+        #: Until this time events of all names are stored, some each second, for the live run of a draft.
         self.hurried_until = 0.0
 
     def listen(self, intake: Intake) -> "_Sampling":
-        """Return what keeps some events of a request once they are committed: see `Listener`."""
+        """Return the listener that stores some events of a request after the commit: see `Listener`."""
         return _Sampling(self, intake)
 
     def wants(self, event: Event, *, now: float, is_trusted: bool) -> bool:
-        """Return whether an event is to be kept, and count it."""
+        """Return whether to store an event, and count it."""
         paces, most = self._paces[is_trusted], self._per_name if is_trusted else self._per_name // 2
         name = name_of(event)[:_MAX_NAME]
         pace = paces.get(name)
@@ -87,10 +87,10 @@ class Samples:
         return True
 
     async def keep(self, events: Iterable[tuple[Event, EventReceipt]], intake: Intake) -> None:
-        """Commit those that may be kept. Raises OutboxUnavailable.
+        """Commit the permitted events. Raises OutboxUnavailable.
 
-        A live run rests after it for as long as keeps it below its share. What the process does meanwhile for other
-        requests counts as well, so a busy process samples less.
+        A live run then pauses to stay below its share. CPU time of other requests counts too, so a busy process samples
+        less.
         """
         began = self._cpu_clock()
         try:
@@ -115,7 +115,7 @@ class Samples:
 
 
 class _Sampling:
-    """Notes the events of one request that are wanted."""
+    """Collects the wanted events of a request."""
 
     def __init__(self, samples: Samples, intake: Intake) -> None:
         self._samples = samples
@@ -134,6 +134,6 @@ class _Sampling:
         return event
 
     async def committed(self, receipt: Receipt) -> None:
-        if self._wanted and not self._erases:  # whom a request erases, nobody knows here
+        if self._wanted and not self._erases:  # the people that a request erases are unknown here
             events = [(event, receipt.events[number]) for number, event in self._wanted.items()]
             await self._samples.keep(events, self._intake)

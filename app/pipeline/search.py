@@ -21,9 +21,9 @@ _NAMES: Final = ("preset", "source", "event_name", "name")
 _PARTS: Final = ("reason", "warning")
 #: An order id as people write it: a prefix, and a number.
 _NUMBERED: Final = re.compile(r"#?(?P<prefix>\D*?)(?P<number>\d+)")
-#: The prefixes of so many orders are tried.
+#: The number of newest orders whose prefixes are tried.
 _NEWEST_ORDERS: Final = 50
-#: Filters that name one of a list of things, and what they name.
+#: Filters with a closed list of names, and the kind of each.
 _NAMED: Final = {
     "preset": "preset",
     "ad_account_id": "ad account",
@@ -32,15 +32,15 @@ _NAMED: Final = {
     "name": "event",
     "currency": "currency",
 }
-#: Returns the names that one of these filters may give.
+#: Returns the possible names of a filter.
 KnownNames: TypeAlias = Callable[[str], Awaitable[Collection[str]]]
-#: A longer text is none of them.
+#: A longer text matches none of them.
 MAX_FOUND_BY: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A page of what a query means."""
+    """A page of the results of a query."""
 
     query: Query
     deliveries: Page
@@ -48,22 +48,25 @@ class Found:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is found on this page."""
+        """Return whether this page has no results."""
         return not self.deliveries.deliveries and not self.dropped.events
 
 
 class Finder:
-    """Searches deliveries, and the events that became none, by the same query."""
+    """Searches deliveries, and other events, by the same query."""
 
     def __init__(self, outbox: Outbox, digest: Callable[[str], str | None], known: KnownNames) -> None:
-        """Take the outbox, what returns the digest of a typed person, and the known names."""
+        """Use the outbox, the digest of typed contacts, and the known names."""
         self._outbox = outbox
-        #: Returns the digest of a typed e-mail address or phone number, or of whoever it already is; None for others.
+        #: Returns the digest of a typed e-mail address or phone number, or a digest unchanged; otherwise `None`.
         self.digest = digest
         self._known = known
 
     async def check(self, query: Query) -> None:
-        """Raise UnknownName where a filter names what is neither known nor stored; deliveries of the query's state."""
+        """Raise UnknownName if a filter has a name that is neither known nor stored.
+
+        Only deliveries of the query's state count as stored.
+        """
         for part, kind in _NAMED.items():
             name = getattr(query, part)
             if name and not await self._is_stored(query.state, part, name):
@@ -88,7 +91,7 @@ class Finder:
         dropped_cursor: str | None = None,
         oldest_first: bool = False,
     ) -> Found:
-        """Return a page of the deliveries and one of the dropped events that a query means, each from its cursor on.
+        """Return a page of deliveries and a page of dropped events for a query, each from its cursor on.
 
         If no event has the order id, the other names of the order are searched, then other spellings of the id:
         `#3271`, `3271` and `so-3271` find SO-3271 if a recent order has the prefix `SO-`.
@@ -109,7 +112,7 @@ class Finder:
         return found
 
     async def _with_prefixes(self, order_id: str) -> Iterable[str]:
-        """Return the number in an order id behind each prefix of the newest orders."""
+        """Return the number of an order id with each prefix of the newest orders."""
         typed = _NUMBERED.fullmatch(order_id)
         if typed is None:
             return ()
@@ -130,9 +133,9 @@ class Finder:
         )
 
     async def look_up(self, text: str, *, limit: int, people: bool = True) -> Found | None:
-        """Return what a text leads to, as the first that it is anything of; None where it leads to nothing.
+        """Return the results for a text by its first meaning with results; `None` without results.
 
-        What has an @ and is an e-mail address is looked for by its digest only. Without `people` nobody is looked for.
+        An e-mail address with an @ is only searched by its digest. Without `people` no person is searched.
         """
         text = text.strip()
         if not text or len(text) > MAX_FOUND_BY:
@@ -148,7 +151,7 @@ class Finder:
 
 
 def readings(text: str, digest: str | None) -> Iterator[Query]:
-    """Yield what a text may mean, the plainest first; `digest` is that of a person whom it may name."""
+    """Yield the possible meanings of a text, the most likely first; `digest` is that of a person."""
     for name in _IDS:
         yield Query(**{name: text})  # type: ignore[arg-type] # all three are texts
     if text.isdecimal():
@@ -167,73 +170,73 @@ def readings(text: str, digest: str | None) -> Iterator[Query]:
 
 
 def dropped_json(page: DroppedPage) -> list[dict[str, Any]]:
-    """Return dropped events, each with its time as `at`, ready for JSON."""
+    """Return dropped events, each with its time as `at`, for JSON."""
     return [{"at": at, **asdict(event)} for at, event in page.events]
 
 
-#: So many people are shown who have one address or number.
+#: Maximum number of displayed people with the same address or number.
 MAX_PEOPLE: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownGroup:
-    """One group that is remembered under an id. Its values are digests, which say nothing to people."""
+    """A group in memory under an id. Its values are digests, which are not displayed."""
 
     name: str
-    #: When it was observed last, Unix seconds.
+    #: The last observation, Unix seconds.
     at: float
-    #: The type of event by which.
+    #: The type of the observed event.
     by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownId:
-    """What is remembered under one id."""
+    """The data in memory under an id."""
 
     #: HMAC-SHA-256 of the id, in hex.
     key: str
     groups: tuple[KnownGroup, ...] = ()
-    #: The key of the user that it stands for; None where it stands for none.
+    #: The key of the linked user, or `None`.
     linked_to: str | None = None
-    #: When that was said last, Unix seconds; None likewise.
+    #: The last observation of the link, Unix seconds, or `None`.
     linked_at: float | None = None
-    #: When its person said no, Unix seconds; None where no no holds.
+    #: The time of the opt-out, Unix seconds; `None` without an active opt-out.
     marked_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownPerson:
-    """All ids of one person of which anything is known, that which was asked with first."""
+    """All known ids of a person, the requested one first."""
 
-    #: By which the person is asked for again.
+    #: The key for further requests.
     key: str
     ids: tuple[KnownId, ...]
 
 
 class PeopleSearch:
-    """Looks people up in memory, whatever is too old to be used too: it is there until it is deleted."""
+    """Looks people up in memory, including expired data that is not deleted yet."""
 
     def __init__(self, outbox: Outbox, keys: IdKeys, read: PersonReader) -> None:
-        """Take the store, who makes keys of ids, and who makes digests of what people give."""
+        """Use the store, the computation of keys, and the computation of digests."""
         self._outbox = outbox
         self._keys = keys
         self._read = read
 
     def key_of(self, *, user_id: str = "", anonymous_id: str = "") -> str | None:
-        """Return the key of an id as somebody types it; None where the text is no id, such as a placeholder."""
+        """Return the key of a typed id; `None` if the text is not an id, such as a placeholder."""
         return self._keys.user(user_id) if user_id else self._keys.anonymous(anonymous_id)
 
     async def by_key(self, key: str, *, now: float) -> KnownPerson | None:
-        """Return the person of an id, by its key; None where nothing is known. Raises OutboxUnavailable."""
+        """Return the person of an id key; `None` if unknown. Raises OutboxUnavailable."""
         memory = LoadedMemory(FOR_EVER)
         memory.add([key], await self._outbox.people([key]))
         ids = tuple(_known(memory, ids_of_person(memory, FOR_EVER, key, now=now)))
         return KnownPerson(key=key, ids=ids) if ids else None
 
     async def by_contact(self, text: str, *, now: float) -> list[KnownPerson]:
-        """Return the people of whom this e-mail address or phone number is remembered, MAX_PEOPLE at most.
+        """Return the people with this e-mail address or phone number in memory, MAX_PEOPLE at most.
 
-        All of memory is looked through for its digests, a stretch at a time. Raises OutboxUnavailable.
+        The whole memory is searched for the digests, page by page. Raises OutboxUnavailable.
         """
         contacts = {each.name: text for each in USER_FIELDS if each.identity.identifies}
         said = self._read({"user_data": contacts}).user_data

@@ -1,4 +1,4 @@
-"""A shadow run: what a draft would make of events, beside what runs makes of them. Nothing is stored or sent."""
+"""A shadow run: compare the results of a draft with those of the running catalog. Nothing is stored or sent."""
 
 import asyncio
 import re
@@ -21,13 +21,13 @@ from app.outbox.sealed_events import SealedEvents, Sealer
 from app.pipeline.explain import hashed_input, shown_json
 from app.pipeline.router import Router
 
-#: Of each kind of change so many are shown.
+#: Maximum number of examples for each kind of change.
 _EXAMPLES: Final = 3
 _SHOWN: Final = 120
-#: Of what is kept so many are tried; so many before others have their turn.
+#: Maximum number of tried events; and the number between yields to other tasks.
 _AT_MOST: Final = 5_000
 _AT_ONCE: Final = 50
-#: They are sent as they are, and name a person or a device.
+#: Unhashed fields that identify a person or a device.
 _PERSONAL: Final = frozenset(f"user_data.{name}" for name in UNHASHED)
 #: A catalog and the result of a preset of it; `None` if the preset has no result.
 _Made: TypeAlias = tuple[Catalog, PresetResult | None]
@@ -39,7 +39,7 @@ _Key: TypeAlias = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeExample:
-    """One event of which a field becomes something else."""
+    """An event with a changed field."""
 
     message_id: str
     was: str
@@ -48,18 +48,18 @@ class ChangeExample:
 
 @dataclass(slots=True)
 class Side:
-    """What one of the two catalogs makes of all events."""
+    """The results of a catalog for all events."""
 
-    #: Events that would be sent, by preset, and how many quality components they have together.
+    #: The number of sent events by preset, and the sum of their quality components.
     sent: Counter[str] = field(default_factory=Counter)
     components: Counter[str] = field(default_factory=Counter)
-    #: Of these, how many have a field, by preset and field.
+    #: Of these, the number with a field, by preset and field.
     having: Counter[tuple[str, str]] = field(default_factory=Counter)
-    #: By preset and currency; "" where an event names none.
+    #: By preset and currency; "" without a currency.
     money: dict[tuple[str, str], Decimal] = field(default_factory=dict)
 
     def add(self, preset: str, event: Event, fields: Mapping[str, Any]) -> None:
-        """Count one event that would be sent."""
+        """Count a sent event."""
         self.sent[preset] += 1
         self.components[preset] += len(components(event))
         self.having.update((preset, name) for name in fields)
@@ -70,7 +70,7 @@ class Side:
 
 @dataclass(slots=True)
 class Shadow:
-    """What becomes otherwise of the events that were looked at."""
+    """The changes of the compared events."""
 
     events: int = 0
     before: Side = field(default_factory=Side)
@@ -83,7 +83,7 @@ class Shadow:
 
     @property
     def differs(self) -> bool:
-        """Whether anything becomes otherwise."""
+        """Return whether there is any change."""
         return bool(self.fields or self.outcomes)
 
     def add(
@@ -96,9 +96,9 @@ class Shadow:
         source: str,
         is_trusted: bool,
     ) -> list[_Key]:
-        """Count what becomes of an event by what runs and by the draft, each with an empty memory.
+        """Count the results of an event with the running catalog and with the draft, each with an empty memory.
 
-        Return under which keys of `fields` and `outcomes` it was counted.
+        Return its keys in `fields` and `outcomes`.
         """
         self.events += 1
         keys: list[_Key] = []
@@ -117,7 +117,10 @@ class Shadow:
         return keys
 
     def _compare(self, message_id: str, preset: str, sides: Sequence[_Made], describe: _Describes) -> Iterator[_Key]:
-        """Count what becomes of one delivery, and yield what differs. Fields are compared where both would send it."""
+        """Count the results of a delivery, and yield the differences.
+
+        Fields are compared if both would send the event.
+        """
         outcomes = [Outcome.UNMATCHED if line is None else line.outcome for _, line in sides]
         if outcomes[0] != outcomes[1]:
             self.outcomes[preset, outcomes[0].value, outcomes[1].value] += 1
@@ -146,12 +149,12 @@ class Shadow:
             yield preset, name, kind
 
     def money(self) -> list[tuple[str, str, Decimal, Decimal]]:
-        """Return preset, currency, and the sum before and after, of each that there is."""
+        """Return preset, currency, and the sum before and after, for all existing combinations."""
         keys = sorted({*self.before.money, *self.after.money})
         return [(*key, self.before.money.get(key, Decimal(0)), self.after.money.get(key, Decimal(0))) for key in keys]
 
     def scores(self) -> list[tuple[str, float | None, float | None]]:
-        """Return of each preset how many quality components an event has, before and after; None: none is sent."""
+        """Return the average number of quality components by preset, before and after; `None` if no event is sent."""
         presets = sorted({*self.before.sent, *self.after.sent})
         return [(preset, _average(self.before, preset), _average(self.after, preset)) for preset in presets]
 
@@ -185,7 +188,7 @@ class Shadow:
 
 
 class ShadowRuns:
-    """Tries drafts on what a store keeps as received. Every method may raise OutboxUnavailable."""
+    """Applies drafts to stored events. Every method may raise OutboxUnavailable."""
 
     def __init__(
         self,
@@ -198,22 +201,22 @@ class ShadowRuns:
         has_samples: bool,
         limits: Collection[str] = (),
     ) -> None:
-        """Take where events are kept, who opens them, their way, and what runs. A draft beyond `limits` is refused.
+        """Use the store, the encryption, the router, and the running catalog. A draft that exceeds `limits` is refused.
 
-        Raises SettingsError where a limit cannot be read.
+        Raises SettingsError if a limit is invalid.
         """
         self._sealed_events = sealed_events
         self._sealer = sealer
         self._router = router
         self._running = running
         self._clock = clock
-        #: Else only the quarantine is kept.
+        #: Otherwise only the quarantine stores events.
         self.has_samples = has_samples
         self._limits = limits
         broken_limits(limits, Shadow())
 
     async def run(self, draft: Catalog, *, samples: bool = True) -> Shadow:
-        """Return what a draft changes for the samples, or else for the quarantine: of the oldest some thousand."""
+        """Return the changes of a draft for the samples, or for the quarantine: of the oldest few thousand."""
         shadow = Shadow()
         await self.add(shadow, draft, samples=samples, at_most=_AT_MOST)
         return shadow
@@ -221,9 +224,9 @@ class ShadowRuns:
     async def add(
         self, shadow: Shadow, draft: Catalog, *, samples: bool, after: int = 0, since: float = 0, at_most: int
     ) -> int:
-        """Add what a draft changes for events behind the id `after` that arrived since then; return the last id.
+        """Add the changes of a draft for events after the id `after` and the time `since`; return the last id.
 
-        About so many are tried at most.
+        At most about `at_most` events are tried.
         """
         wanted, last = QuarantineFilter(samples=samples), shadow.events + at_most
         while shadow.events < last and (
@@ -231,7 +234,7 @@ class ShadowRuns:
         ):
             for one in some:
                 event = self._sealer.open(one.sealed) if one.at >= since else None
-                if event is not None:  # another key may have sealed it
+                if event is not None:  # it may be encrypted with another key
                     catalogs = self._running(), draft
                     shadow.add(event, self._router, catalogs, now=one.at, source=one.source, is_trusted=one.is_trusted)
             after = some[-1].id
@@ -239,7 +242,7 @@ class ShadowRuns:
         return after
 
     async def samples(self, *, at_most: int) -> list[tuple[Quarantined, Event]]:
-        """Return the newest samples with their events, the newest first; empty where none are kept."""
+        """Return the newest samples with their events, the newest first; empty if samples are off."""
         newest: list[Quarantined] = []
         wanted, after = QuarantineFilter(samples=True), 0
         while self.has_samples and (
@@ -251,13 +254,13 @@ class ShadowRuns:
         return [(one, event) for one, event in opened if event is not None]
 
     async def demand(self, draft: Catalog) -> None:
-        """Raise PublishingRefused where a draft is beyond a limit."""
+        """Raise PublishingRefused if a draft exceeds a limit."""
         if self.has_samples and self._limits and (broken := broken_limits(self._limits, await self.run(draft))):
             raise PublishingRefused(f"The shadow run is beyond PUBLISH_FAIL_IF: {'; '.join(broken)}.")
 
 
 def _leaves(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield each field of a finished event with its value: a list is one."""
+    """Yield each field of a finished event with its value; a list is a single field."""
     for name, inner in value.items():
         if isinstance(inner, dict):
             yield from _leaves(inner, f"{at}{name}.")
@@ -268,7 +271,7 @@ def _leaves(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
 def _input(
     event: Event, router: Router, catalog: Catalog, line: PresetResult, field: str, *, now: float, source: str
 ) -> str:
-    """Return the place and the form of the text that one of the two catalogs hashed; "" if it hashed none."""
+    """Return the place and the form of the text that a catalog hashed; "" if it hashed none."""
     preset = next(each for each in catalog.presets if each.name == line.preset)
     making = router.account(line.destination, source).making
     return hashed_input(preset, event, line, making, field, now=now)
@@ -295,7 +298,7 @@ _LIMIT: Final = re.compile(
 
 
 def broken_limits(limits: Iterable[str], shadow: Shadow) -> list[str]:
-    """Return in words each limit that a shadow run is beyond. Raises SettingsError where one cannot be read."""
+    """Return a sentence for each limit that a shadow run exceeds. Raises SettingsError for an invalid limit."""
     broken = []
     for limit in limits:
         found = _LIMIT.fullmatch(limit.strip())
@@ -314,7 +317,7 @@ def broken_limits(limits: Iterable[str], shadow: Shadow) -> list[str]:
 
 
 def _fields(kind: str, about: str, shadow: Shadow) -> list[tuple[Decimal, Decimal]]:
-    """Return of how many events a field, or the event itself, changes so, and of how many."""
+    """Return the number of events in which a field, or the event itself, changes this way, and the total."""
     side = shadow.after if kind == "gained" else shadow.before
     if about == "events":
         place = {"lost": 1, "gained": 2}.get(kind)
@@ -329,7 +332,7 @@ def _is(about: str, name: str) -> bool:
 
 
 def _money(currency: str | None, shadow: Shadow) -> list[tuple[Decimal, Decimal]]:
-    """Return by how much the sum of each currency changes, and the sum before."""
+    """Return the change of the sum of each currency, and the sum before."""
     sums: dict[str, tuple[Decimal, Decimal]] = {}
     for _, code, before, after in shadow.money():
         was, becomes = sums.get(code, (Decimal(0), Decimal(0)))

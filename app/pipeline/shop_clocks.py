@@ -7,13 +7,13 @@ from app.core.events import Event
 from app.core.shared_values import SHOP_CLOCKS, SharedValues
 from app.core.values.times import unix_seconds
 
-#: How the warning about an order begins that was created after it arrived.
+#: Prefix of the warning about an order that was created after it arrived.
 CLOCK_AHEAD: Final = "the shop's clock is ahead"
 #: The member of an event that a source maps to the time when the shop created the order.
 CREATED_AT: Final = "order_created_at"
-#: Clocks that differ by less are right: `is_early` allows for more.
+#: Smaller differences of clocks are tolerated: `is_early` allows for more.
 _TOLERANCE_S: Final = 5
-#: So many orders in a row are right before a clock is trusted again.
+#: The number of consecutive correct orders before a clock is trusted again.
 _RIGHT_ORDERS: Final = 20
 
 
@@ -21,7 +21,7 @@ class ShopClocks:
     """Reads the creation times of orders while the clock of their source is right."""
 
     def __init__(self) -> None:
-        #: Sources with a clock ahead: message ids of the right orders since the last wrong one, and the time of that.
+        #: Sources with a clock ahead: message ids of the correct orders since the last wrong one, and the time of that.
         self._right: dict[str, set[str]] = {}
         self._ahead_at: dict[str, float] = {}
         #: Sources that `share` writes.
@@ -30,7 +30,7 @@ class ShopClocks:
     def created_at(self, source: str, event: Event, now: float, *, counts: bool) -> tuple[int | None, tuple[str, ...]]:
         """Return when the shop created the order of an event, `None` if unknown or not trusted, and warnings.
 
-        `counts=False` does not count the order: it did not arrive.
+        `counts=False` does not count the order, because it did not arrive.
         """
         created = unix_seconds(event.get(CREATED_AT))
         if created is None:

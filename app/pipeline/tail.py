@@ -1,6 +1,7 @@
-"""The live tail: the events of these minutes, as received, in the memory of this process and nowhere else.
+"""The live tail: the events of the last minutes, as received, only in the memory of this process.
 
-It is on while an operator wants it, for minutes. It never holds what was refused or withheld, nor whose person says no.
+It is on for some minutes at the request of an operator. It never contains refused or withheld events, nor events with
+an opt-out.
 """
 
 from collections import deque
@@ -22,7 +23,7 @@ from app.pipeline.identity_events import IdentityEventReader
 from app.pipeline.quarantine import shown_name
 from app.source import Intake
 
-#: The longest that it is on, and what is held at most: then the oldest events leave.
+#: The maximum duration, and the maximum content: above it the oldest events are removed.
 MAX_TAIL_S: Final = 900
 MAX_TAILED: Final = 200
 MAX_TAILED_BYTES: Final = 2_000_000
@@ -31,26 +32,26 @@ _HIDDEN: Final = frozenset({Outcome.REFUSED, Outcome.WITHHELD})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TailedEvent:
-    """One event that arrived while the tail was on."""
+    """An event that arrived while the tail was on."""
 
     #: Of this process, from 1.
     number: int
     at: float
     source: str
-    #: Without personal data, as it may be shown in a list.
+    #: Without personal data, for display in a list.
     name: str
-    #: What became of it, one line a preset.
+    #: The results, one for each preset.
     lines: tuple[PresetResult, ...]
     #: The event as received, as JSON. Personal data: it is shown to an operator who opens it.
     text: bytes
 
     def __repr__(self) -> str:
-        """Return a text without the event: a log or a traceback must not show it."""
+        """Return a text without the event: a log or a traceback must not contain it."""
         return f"TailedEvent(number={self.number})"
 
 
 class Tail:
-    """Holds the latest events while it is on."""
+    """Stores the latest events while it is on."""
 
     def __init__(
         self,
@@ -60,59 +61,60 @@ class Tail:
         *,
         on_erased: Callable[[float], Awaitable[None]],
     ) -> None:
-        """Take who knows what persons say, by which catalog, and where it is remembered, None where nothing is.
+        """Use the reader of opt-outs, the catalog, and identity memory, or `None`.
 
-        `on_erased` is told the time at which a sender had somebody erased: the tails of other processes let go, too.
+        `on_erased` is called with the time of an erasure by a sender, so that the tails of other processes are emptied
+        too.
         """
         self.is_on = False
-        #: When it ends, Unix seconds.
+        #: The end, Unix seconds.
         self.until = 0.0
-        #: How many events were not shown since it was switched on.
+        #: The number of hidden events since it was switched on.
         self.hidden = 0
         self._reader = reader
         self._catalog = catalog
         self._memory = memory
         self._on_erased = on_erased
         self._emptied = self._times_cleared = 0
-        #: Trusted events and public ones apart, so that public ones take no place of others.
+        #: Trusted and public events separately, so that public ones never displace trusted ones.
         self._events: dict[bool, deque[TailedEvent]] = {True: deque(), False: deque()}
         self._bytes = {True: 0, False: 0}
         self._number = 0
 
     def follow(self, until: float, *, now: float) -> None:
-        """Be on until then, at most MAX_TAIL_S; with a time that is over, or too far, be off and hold nothing."""
+        """Turn on until then, at most for MAX_TAIL_S; with a past or too distant time, turn off and empty the tail."""
         self.is_on, self.until = now < until <= now + MAX_TAIL_S, until
         if not self.is_on:
             self.hidden = 0
             self.clear()
 
     def obey(self, emptied: int) -> None:
-        """Let go of all events where this number has changed: some process erased somebody."""
+        """Empty the tail if this number has changed, because a process erased a person."""
         if emptied != self._emptied:
             self._emptied = emptied
             self.clear()
 
     def clear(self) -> None:
-        """Let go of all events, and of those that are about to be held."""
+        """Remove all events, including those that are about to be added."""
         self._times_cleared += 1
         for events in self._events.values():
             events.clear()
         self._bytes = {True: 0, False: 0}
 
     def events(self, *, now: float) -> list[TailedEvent]:
-        """Return the events that it holds, the newest first."""
+        """Return the stored events, the newest first."""
         self.follow(self.until, now=now)
         return sorted(chain.from_iterable(self._events.values()), key=attrgetter("number"), reverse=True)
 
     def listen(self, intake: Intake) -> "_Watching":
-        """Return what holds the events of a request once they are committed: see `Listener`."""
+        """Return the listener that adds the events of a request after the commit: see `Listener`."""
         return _Watching(self, intake)
 
     async def take(self, arrived: Iterable[tuple[Event | EventRefused, EventReceipt]], intake: Intake) -> None:
-        """Hold the events of one request that may be shown. Raises OutboxUnavailable: then it holds none of them.
+        """Add the permitted events of a request. Raises OutboxUnavailable; then none are added.
 
-        A `delete` of a known sender has it, and those of all other processes, let go of all that came before: who is
-        linked to whom it does not know.
+        A `delete` of an authenticated sender empties the tails of all processes, because they do not know the links
+        between ids.
         """
         self.follow(self.until, now=intake.now)
         if not self.is_on:
@@ -142,7 +144,7 @@ class Tail:
                 self.hidden += 1
 
     async def _closed(self, keys: set[str]) -> set[str]:
-        """Return the ids among these whose person said no before, or is linked to one who did."""
+        """Return the ids among these with an earlier opt-out, or linked to a user with one."""
         if self._memory is None or not keys:
             return set()
         found = await self._memory.people(sorted(keys))
@@ -175,14 +177,14 @@ class Tail:
         self._let_go(most=most, most_bytes=most_bytes, is_trusted=False)
 
     def _let_go(self, *, most: int, most_bytes: int, is_trusted: bool) -> None:
-        """Let go of the oldest that are too many."""
+        """Remove the oldest events above the limits."""
         events = self._events[is_trusted]
         while len(events) > most or self._bytes[is_trusted] > most_bytes:
             self._bytes[is_trusted] -= len(events.popleft().text)
 
 
 class _Watching:
-    """Notes the events of one request, and has the tail hold them once they are committed."""
+    """Collects the events of a request, and adds them to the tail after the commit."""
 
     def __init__(self, tail: Tail, intake: Intake) -> None:
         self._tail = tail

@@ -1,4 +1,4 @@
-"""What the page and the shop each say of an order, by which `app.outbox.pairing` binds the two."""
+"""Read the data of page orders and shop orders by which `app.outbox.pairing` matches them."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +17,7 @@ from app.core.values.placeholders import is_no_id, unwrap_single
 from app.destination.custom_data import read_order_id
 from app.destination.user_data import missing_identifiers
 
-#: Shopify's name of it, and WooCommerce's `order_key`, which only the buyer's order page shows.
+#: Shopify's name of the token, and WooCommerce's `order_key`, which only the buyer's order page shows.
 _TOKENS: Final = ("checkout_token", "checkoutToken", "order_key", "orderKey")
 #: WooCommerce's order page has the order's key in its address.
 _KEY_OF_PAGE: Final = re.compile(r"[?&]key=(wc_order_\w+)", re.ASCII)
@@ -25,26 +25,25 @@ _EVENT_IDS: Final = ("event_id", "eventID")
 
 _TOTALS: Final = ("total", "total_price", "current_total_price")
 _SUBTOTALS: Final = ("subtotal", "subtotal_price", "current_subtotal_price")
-#: A public side's total is the first of them that can be read.
+#: The total of a public order is the first readable one.
 _AMOUNTS: Final = (*_TOTALS, "revenue", "value", *_SUBTOTALS)
-#: What the page may have added or left out: Segment's name of it, Shopify's, WooCommerce's.
+#: Parts that the page may have added or omitted: the names of Segment, Shopify, WooCommerce.
 _PARTS: Final = (
     ("tax", "total_tax", "current_total_tax"),
     ("shipping", "total_shipping_price", "shipping_total"),
     ("discount", "total_discounts", "discount_total"),
     ("gift_card", "giftCard", "gift_card_total"),
 )
-#: Where a shop has the number of an order, which people know it by, and its id.
+#: The members with the number of an order, its name for people, and with its id.
 _NAMES: Final = ("number", "order_number", "id")
 _CENT: Final = Decimal("0.01")
 _THOUSANDTH: Final = Decimal("0.001")
-#: Larger amounts are no order's.
+#: Larger amounts are not order totals.
 _MAX: Final = Decimal(10) ** 12
 
-#: Where a shop says by which way an order came, if the file of its source maps no `order_channel`: Shopify's name,
-#: WooCommerce's.
+#: The channel of an order if the file of its source maps no `order_channel`: Shopify's name, WooCommerce's.
 _WAYS: Final = ("source_name", "created_via")
-#: Properties of orders that are read whatever a mapping reads: to find the other report of an order, and to judge it.
+#: Properties of orders that are read independent of the mapping: to match page and shop order, and to judge the order.
 READ_PROPERTIES: Final = (
     ORDER_CHANNEL,
     *(*_WAYS, *_TOKENS, *_EVENT_IDS, *_NAMES, *_TOTALS, *_SUBTOTALS, "revenue", "value"),
@@ -54,7 +53,7 @@ _ADDRESS: Final = "ip"
 #: Orders that staff enters or a plugin repeats: their address and browser are not the buyer's.
 _OF_STAFF: Final = WITHOUT_BROWSER | {"pos-rest-api", "shopify_draft_order", "draft_order", "draft", "admin"}
 _OF_BROWSER: Final = tuple(each.wire for each in USER_FIELDS if each.identity.owner.merge == "page_browser")
-#: Orders that no page tells of.
+#: Orders without a page order.
 _WITHOUT_PAGE: Final = _OF_STAFF | {
     "subscription_contract",
     "subscription_contract_checkout_one",
@@ -67,9 +66,9 @@ _WITHOUT_PAGE: Final = _OF_STAFF | {
 def order_side(
     event: Event, built: Event, *, message_id: str, is_trusted: bool, recalled: Iterable[str] = ()
 ) -> OrderSide:
-    """Return what an event says of its order; `built` is the finished `checkout`, `message_id` as it is kept.
+    """Return the order side of an event; `built` is the finished `checkout`, `message_id` the stored id.
 
-    `recalled` are the groups of `user_data` that come from memory: an id that a stranger can guess leads to them.
+    `recalled` are the groups of `user_data` from memory, which a guessed id could retrieve.
     """
     properties = _object(event.get("properties"))
     event_id = built["event_id"]
@@ -95,7 +94,7 @@ def sent_address(event: Event) -> dict[str, str]:
 def buyer_facts(user_data: Mapping[str, Any], recalled: Iterable[str] = ()) -> tuple[str, ...]:
     """Return short digests of e-mail addresses, phone numbers and the IP address (IPv6: its /64 network).
 
-    A digest has 24 bits: 256 IPv4 addresses share one, so that it names no address, and a guess fails.
+    A digest has 24 bits: 256 IPv4 addresses share it, so that it does not identify an address, and a guess fails.
     """
     left_out = {name for group in recalled for name in GROUPS[group]}
     found = [(name, value) for name in CONTACTS if name not in left_out for value in user_data.get(name, ())]
@@ -105,15 +104,15 @@ def buyer_facts(user_data: Mapping[str, Any], recalled: Iterable[str] = ()) -> t
 
 
 def _other_name(properties: Mapping[str, Any], order_id: str | None) -> str | None:
-    """Return the number of an order whose id is sent, or its id where its number is; None where it has one name."""
+    """Return the number of an order whose id is sent, or its id if its number is; `None` if it has a single name."""
     names = (read_order_id(properties.get(name)) for name in _NAMES) if order_id else ()
     return next((name for name in names if name and name.lstrip("#") != str(order_id).lstrip("#")), None)
 
 
 def leave_out_staff(event: Event, built: Event) -> tuple[str | None, tuple[str, ...]]:
-    """Take address and browser of the shop's staff out of a `checkout`, in place.
+    """Remove address and browser of the shop's staff from a `checkout`, in place.
 
-    Returns why it cannot be sent without them, None where it can, and warnings.
+    Returns why it cannot be sent without them, or `None`, and warnings.
     """
     user_data = built["user_data"]
     of_staff = _OF_STAFF & _ways(_object(event.get("properties")))
@@ -144,7 +143,7 @@ def _ways(properties: Mapping[str, Any]) -> set[str]:
 
 
 def order_token(event: Event) -> str | None:
-    """Return the digest of the first token that the event names."""
+    """Return the digest of the first token in the event."""
     properties = _object(event.get("properties"))
     named = (*(properties.get(name) for name in _TOKENS), _object(properties.get("checkout")).get("token"))
     for given in (*map(unwrap_single, named), _key_of_page(event)):
@@ -165,18 +164,18 @@ class _Money(NamedTuple):
 
     @property
     def cent(self) -> Decimal:
-        """To what amounts of its currency are rounded."""
+        """Return the unit to which amounts of the currency are rounded."""
         return _THOUSANDTH if self.currency in WITH_THREE_DECIMALS else _CENT
 
 
 def _one_total(properties: Mapping[str, Any], currency: str | None) -> tuple[str, ...]:
-    """Return the total of a public side; empty without an amount or a currency."""
+    """Return the total of a public order; empty without an amount or a currency."""
     total = next(filter(None, (_money(properties, (name,), currency) for name in _AMOUNTS)), None)
     return _texts(total, [total.number]) if total else ()
 
 
 def _every_total(properties: Mapping[str, Any], currency: str | None) -> tuple[str, ...]:
-    """Return every amount that a trusted side names, sorted: in the shop's money, and as the customer saw it."""
+    """Return all amounts of a trusted order, sorted: in the shop's currency, and in the customer's."""
     found = set(_sums(properties, currency, presentment=False))
     if any("presentment_money" in given for given in properties.values() if type(given) is dict):
         found.update(_sums(properties, currency, presentment=True))
@@ -184,7 +183,7 @@ def _every_total(properties: Mapping[str, Any], currency: str | None) -> tuple[s
 
 
 def _sums(properties: Mapping[str, Any], currency: str | None, *, presentment: bool) -> Iterator[str]:
-    """Return each total and subtotal with each part added once, taken off once, or left."""
+    """Yield each total and subtotal with each part added, subtracted, or unchanged."""
     named = {name: _money(properties, (name,), currency, presentment=presentment) for name in _AMOUNTS}
     given = [_money(properties, names, currency, presentment=presentment) for names in _PARTS]
     parts = [part for part in given if part and part.number]
@@ -194,13 +193,16 @@ def _sums(properties: Mapping[str, Any], currency: str | None, *, presentment: b
         for number, of in parts:
             if of == base.currency:
                 sums |= {total + change for total in sums for change in (number, -number)}
-        # a total of 0 that is computed would bind a page's order over 0
+        # A computed total of 0 would match a page order of 0.
         is_free = base.number == 0 and base in (named[name] for name in _TOTALS)
         yield from _texts(base, (total for total in sums if total > 0 or (is_free and not total)))
 
 
 def _texts(money: _Money, totals: Iterable[Decimal]) -> tuple[str, ...]:
-    """Return totals in one currency as texts, to the cent, or to the thousandth where the currency has it."""
+    """Return totals of a currency as texts, rounded to its unit.
+
+    The unit is the cent, or the thousandth for currencies with three decimals.
+    """
     cent = money.cent
     return tuple([f"{money.currency} {total.quantize(cent, ROUND_HALF_UP)}" for total in totals])
 
@@ -208,7 +210,7 @@ def _texts(money: _Money, totals: Iterable[Decimal]) -> tuple[str, ...]:
 def _money(
     properties: Mapping[str, Any], names: tuple[str, ...], currency: str | None, *, presentment: bool = False
 ) -> _Money | None:
-    """Return the first amount of these names that can be read, beside which Shopify has a `_set` in both moneys."""
+    """Return the first readable amount of these names, or of Shopify's `_set` with both currencies."""
     for name in names:
         for place in (name, f"{name}_set"):
             given = unwrap_single(properties.get(place))

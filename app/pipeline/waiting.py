@@ -1,9 +1,10 @@
-"""Which orders wait for the same order from the other side, the page or the shop, and for how long.
+"""Decide which orders wait for their counterpart, page order or shop order, and for how long.
 
-for its other side waits     an order with an order id or a token, where a page and a shop send to one ad account and
-                             shop, ORDER_WAIT_MINUTES from its arrival
-the shop's, at the latest    until 55 minutes after its event time: Pinterest wants events within an hour
-never                        what its shop says has no page, and where the other side has sent no order for 30 days
+waits for its counterpart    an order with an order id or a token, if a page and a shop send to the same ad account
+                             and shop, for ORDER_WAIT_MINUTES from its arrival
+a shop order, at the latest  until 55 minutes after its event time: Pinterest wants events within an hour
+never                        an order without a page according to its shop, and an order whose counterpart's source
+                             has sent no order for 30 days
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -21,18 +22,18 @@ from app.core.values.times import DAY_S, MINUTE_S, unix_seconds
 from app.pipeline.shop_clocks import ShopClocks
 from app.pipeline.twins import order_side
 
-#: A side that has sent no order for so long is not waited for.
+#: A source without orders for this time is not waited for.
 _SILENT_S: Final = 30 * DAY_S
-#: How often it is written down that a side sends orders.
+#: The interval at which a source's orders are recorded.
 _NOTED_S: Final = DAY_S
-#: How often it is looked which sources there are, and what other processes have heard.
+#: The interval at which the sources, and the records of other processes, are read.
 _LOOK_S: Final = MINUTE_S
-#: Behind an event's time: then there is time left to send it within the hour.
+#: After an event's time: then there is still time to send it within the hour.
 _LATEST_S: Final = 55 * MINUTE_S
 
 
 class OrderWaits:
-    """Decides for each order whether it waits; knows which sides there are, and when each sent an order last."""
+    """Decides for each order whether it waits, from the sources and the time of their last orders."""
 
     def __init__(
         self,
@@ -58,16 +59,16 @@ class OrderWaits:
         self._is_asked = is_asked
         self._looked_at = -inf
         self._clocks = ShopClocks()
-        #: Ad accounts and shops that have both sides.
+        #: Ad accounts and shops with both page and shop orders.
         self._paired: frozenset[tuple[str, str]] = frozenset()
         #: Ad accounts that get events of a trusted source.
         self.accounts_of_trusted: frozenset[str] = frozenset()
-        #: By ad account, shop and whether it is the trusted side: when it sent an order, and when that was written.
+        #: By ad account, shop and trust: the time of the last order, and its recorded time.
         self._heard: dict[tuple[str, str, bool], float] = {}
         self._noted: dict[tuple[str, str, bool], float] = {}
 
     async def look(self, now: float) -> None:
-        """Look which sides there are, and tell the others which were heard. Raises OutboxUnavailable."""
+        """Update the sources, and share their last orders. Raises OutboxUnavailable."""
         if abs(now - self._looked_at) < _LOOK_S:
             return
         self._looked_at = now
@@ -87,7 +88,7 @@ class OrderWaits:
             await self._clocks.share(self._shared)
 
     async def _share(self, sides: set[tuple[str, str, bool]], shared: SharedValues, now: float) -> None:
-        """Exchange what was heard. A side that is new counts as heard of from now on."""
+        """Exchange the times of last orders. A new source counts as active from now on."""
         known = await ORDERS_HEARD.read_all(shared)
         for side in sides:
             written = known.get(_name(side))
@@ -100,7 +101,7 @@ class OrderWaits:
                 await ORDERS_HEARD.of(_name(side)).write(shared, self._heard[side])
 
     def with_side(self, delivery: NewDelivery, event: Event, built: Event, now: float) -> NewDelivery:
-        """Return the delivery of a checkout with what it says of its order, and for how long it waits."""
+        """Return the delivery of a checkout with its order side and its waiting time."""
         account, shop, is_trusted = delivery.ad_account_id, delivery.shop, delivery.is_trusted
         if (account, shop) not in self._paired:
             return delivery
@@ -135,14 +136,15 @@ class OrderWaits:
 def _received_at(event: Event, now: float) -> float:
     """Return when an event was first received: before `now` if it is replayed from the quarantine.
 
-    `arrivedAt` is ours alone; an event without it came from a device, so `receivedAt` is ours (`app.source.event`).
+    `arrivedAt` is set only by Pinrelay; an event without it came from a device, so `receivedAt` is set by Pinrelay
+    (`app.source.event`).
     """
     received = unix_seconds(event.get("arrivedAt", event.get("receivedAt")))
     return now if received is None else min(received, now)
 
 
 def time_left_s(delivery: NewDelivery, wait_s: float, now: float) -> float:
-    """Return for how long a shop's order may wait, so long at most; nothing is left where that is not positive."""
+    """Return the time that a shop order may wait, at most `wait_s`; no time is left if it is not positive."""
     return min(wait_s, delivery.event_time + _LATEST_S - now)
 
 
