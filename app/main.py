@@ -244,7 +244,7 @@ def _beside(settings: Settings, services: Services, role: Role) -> tuple[Backgro
     deletions = assemble.deletion_requests(
         settings, services.destinations, services.outbox, services.sandbox, services.clock
     )
-    return *workers, retention, *alerts, *keepers, *reading, *deletions
+    return *workers, retention, alerts, *keepers, *reading, *deletions
 
 
 def _status(settings: Settings, services: Services, role: Role) -> Status:

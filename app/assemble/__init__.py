@@ -102,11 +102,9 @@ def alerts_to(
     outbox: Outbox,
     accounts: Sequence[AccountView],
     clock: Callable[[], float],
-) -> tuple[Alerts, ...]:
-    """Return the background task that posts alerts to `webhook`; none without a webhook."""
-    if webhook is None:
-        return ()
-    return (Alerts(outbox, webhook, alert_conditions(settings, outbox, accounts, clock)),)
+) -> Alerts:
+    """Return the background task that records incidents, and posts them to `webhook` if there is one."""
+    return Alerts(outbox, webhook, alert_conditions(settings, outbox, accounts, clock))
 
 
 def alert_conditions(

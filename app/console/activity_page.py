@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.console.pages import PageGroup, go, person_of
-from app.core.shared_values import OPEN_ALERTS
+from app.core.shared_values import OPEN_INCIDENTS
 
 ACTIVITY_PAGE_SIZE = 50
 
@@ -19,6 +19,7 @@ class ActivityPages(PageGroup):
         cursor = request.query_params.get("cursor") or None
         target = request.query_params.get("target") or None
         page = await self._services.outbox.audit(limit=ACTIVITY_PAGE_SIZE, cursor=cursor, target=target)
+        incidents = await OPEN_INCIDENTS.read(self._services.outbox) or {}
         of = {"target": target} if target else {}
         older = urlencode({**of, "cursor": page.next_cursor}) if page.next_cursor else ""
         return self._pages.render(
@@ -30,7 +31,7 @@ class ActivityPages(PageGroup):
             cursor=cursor,
             older=older,
             has_alerts=self._services.acts.tests.has_webhook,
-            open_alerts=list((await OPEN_ALERTS.read(self._services.outbox) or {}).values()),
+            open_alerts=[each.text for each in incidents.values() if each.until is None],
             tested=request.query_params.get("tested"),
         )
 

@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 import shlex
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Final
 
 import orjson
@@ -35,11 +34,15 @@ from app.console.services import ConsoleServices
 from app.core.coordination import Switches
 from app.core.events import CounterRow, Event, Outcome
 from app.core.pages import Backlog, Query, Undelivered
+from app.core.shared_values import Incident
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
 from app.destination import COMPONENTS
 from app.errors import OutboxUnavailable
+from app.insights.alerts.by_name import CHANGED
 from app.insights.alerts.overall import Alert
-from app.sender.status import AccountStatus, all_delivery_problems, read_accounts, total_backlog, waits_long
+from app.insights.alerts.watcher import waiting_money
+from app.insights.incidents import read_incidents
+from app.sender.status import AccountStatus, all_delivery_problems, read_accounts, total_backlog
 from app.source.browser import page_snippet
 
 #: "Pinterest's last answers" are those of the last hour.
@@ -72,8 +75,9 @@ _LOOK_S: Final = 60.0
 _FIRST_EVENTS: Final = 5
 _MONTH_S: Final = 30 * DAY_S
 _ARRIVED: Final = (Outcome.ACCEPTED, Outcome.REFUSED, Outcome.MATCHED, Outcome.ENQUEUED)
-#: Waiting deliveries were received within this number of days.
-_WAITS_DAYS: Final = 8
+#: Incidents of so many days are listed, and so many of them at once.
+_INCIDENT_DAYS: Final = 30
+_MOST_INCIDENTS: Final = 6
 
 
 class OverviewPages(PageGroup):
@@ -135,6 +139,8 @@ class OverviewPages(PageGroup):
             "problems": all_delivery_problems(accounts),
             "accounts": accounts,
             "switches": switches,
+            "incidents": await self._incidents(chosen, now),
+            "most_incidents": _MOST_INCIDENTS,
             **await self._needs(summary, period, accounts, over_time["span"], now),
             **_quality_of(summary, services),
         }
@@ -148,6 +154,16 @@ class OverviewPages(PageGroup):
             each
             for each in found
             if chosen.account_id in ("", each.ad_account_id) and chosen.source in ("", each.source)
+        ]
+
+    async def _incidents(self, chosen: PageFilter, now: float) -> list[Incident]:
+        """Return the incidents of the last days without changes of names, narrowed by the filter of the page."""
+        return [
+            each
+            for each in await read_incidents(self._services.outbox, since=now - _INCIDENT_DAYS * DAY_S, now=now)
+            if each.kind != CHANGED
+            and chosen.account_id in ("", each.ad_account_id)
+            and chosen.source in ("", each.source)
         ]
 
     async def _unavailable(self) -> str:
@@ -173,7 +189,7 @@ class OverviewPages(PageGroup):
             now=now,
             live=self._services.live,
             accounts=accounts,
-            waiting_worth=await self._waiting_worth(accounts, now),
+            waiting_worth=await waiting_money(outbox, accounts, now),
             losses=await outbox.dead_letters.losses() if has_dead else (),
             alerts=[*await self._alerts_now(now), *self._overlaps()],
             received=summary.total("received"),
@@ -191,17 +207,6 @@ class OverviewPages(PageGroup):
             if preset.overlapping:
                 text = f"Events are withheld: {preset.overlap_reason}."
                 yield Alert(key=f"presets: {preset.name}", text=text)
-
-    async def _waiting_worth(self, accounts: Sequence[AccountStatus], now: float) -> dict[str, dict[str, Decimal]]:
-        """Return the value of waiting deliveries by ad account and currency; only computed if there is a problem."""
-        worth: defaultdict[str, dict[str, Decimal]] = defaultdict(dict)
-        if any(each.problems or waits_long(each.backlog, now) for each in accounts):
-            today = int(now // DAY_S)
-            for row in await self._services.outbox.revenue(first_day=today - _WAITS_DAYS + 1, last_day=today):
-                if row.became == "waiting" and row.amount:
-                    of_account = worth[row.ad_account_id]
-                    of_account[row.currency] = of_account.get(row.currency, Decimal(0)) + row.amount
-        return worth
 
     async def _alerts_now(self, now: float) -> list[Alert]:
         """Return the alerts of the last check; a new check runs beside the page, and only the first is awaited."""

@@ -225,4 +225,12 @@ def _invalid(facts: HealthFacts) -> Iterator[Need]:
 def _of_alert(alert: Alert) -> Need:
     sentence, _, detail = alert.text.partition(". ")
     label, page = next((act for start, act in _OF_ALERTS.items() if alert.key.startswith(start)), _EVENTS)
-    return Need(level="warn", sentence=f"{sentence.rstrip('.')}.", detail=detail, act=Act(label=label, page=page))
+    return Need(
+        level="warn",
+        sentence=f"{sentence.rstrip('.')}.",
+        detail=detail,
+        since=alert.since,
+        events=alert.events,
+        worth=alert.money,
+        act=Act(label=label, page=page),
+    )

@@ -313,6 +313,40 @@ class SetAside:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """A condition of the alerts, from its begin to its end."""
+
+    id: str
+    #: The key of the alert; equal for incidents of the same condition.
+    key: str
+    #: Such as `blocked`, `silence` or `outbox`.
+    kind: str
+    severity: Literal["critical", "warning"]
+    text: str
+    ad_account_id: str = ""
+    source: str = ""
+    #: Unix seconds; `until` is `None` while the condition holds.
+    since: float
+    until: float | None = None
+    #: The largest number of events that waited, were lost or were missing; `None` if unknown.
+    events: int | None = None
+    #: Their value by currency, as decimal numbers.
+    money: Mapping[str, str] = field(default_factory=dict)
+    #: The last state that the receiver of alerts has got; "" if it has got none.
+    told: Literal["", "firing", "resolved"] = ""
+
+    @property
+    def state(self) -> Literal["firing", "resolved"]:
+        """Return whether the condition holds."""
+        return "firing" if self.until is None else "resolved"
+
+    @property
+    def value(self) -> str:
+        """The money as text, such as `37.50 EUR, 12 USD`."""
+        return ", ".join(f"{amount} {currency}".strip() for currency, amount in self.money.items())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DraftStep:
     """A change of a draft, in words, and the text after the change."""
 
@@ -394,8 +428,11 @@ SAMPLES_HURRIED = SharedKey("samples-hurried", float)
 #: The time of the last erasure, Unix seconds: at each new revision live tails discard their contents. `coordination`,
 #: `pinrelay forget` and `pinrelay import` write, `coordination` reads.
 ERASED_AT = SharedKey("erased-at", float)
-#: Reported alerts that are not cleared: text by condition. `insights.alerts` writes and reads.
-OPEN_ALERTS = SharedKey("alerts", dict[str, str])
+#: By id: the incidents that are open, and those with an end that the receiver of alerts has not got.
+#: `insights.alerts` writes and reads; console, API and command read.
+OPEN_INCIDENTS = SharedKey("incidents", dict[str, Incident])
+#: By id: the incidents that are over, for RETENTION_DAYS (other). Likewise.
+INCIDENTS = SharedKeys("incident/", Incident)
 #: By digest of a file. `pinrelay import` writes and reads; retention deletes abandoned imports.
 IMPORTED = SharedKeys("import/", FileImported)
 #: By digest of an address, a query, a cursor and a source; below it, by number, digests of rows. Written and deleted

@@ -13,6 +13,7 @@ from app import __version__
 from app.access.sessions import MAX_DELAYED
 from app.assemble.ad_accounts import SANDBOX_AD_ACCOUNT_ID
 from app.core.refusals import RefusedRequest
+from app.core.shared_values import INCIDENTS, Incident
 from app.outbox import open_outbox
 from app.web.openapi import EXAMPLES_FILE
 from tests.outbox.build import At, new, rules
@@ -59,6 +60,7 @@ ASKED: Final[list[tuple[str, str, dict[str, Any]]]] = [
     ("get", "/api/v1/inventory", {}),
     ("get", "/api/v1/revenue", {"params": {"days": 1}}),
     ("get", "/api/v1/deliveries/causes", {}),
+    ("get", "/api/v1/incidents", {"params": {"state": "resolved"}}),
     ("get", "/api/v1/quarantine", {}),
     ("get", "/api/v1/quarantine/preview", {"params": {"outcome": "invalid"}}),
     ("post", "/api/v1/quarantine/replay", {"json": {"outcome": "invalid"}}),
@@ -101,6 +103,20 @@ async def answers(folder: Path) -> dict[str, Any]:
         await At(outbox, NOW - 10).kill(claimed, reason="currency is unknown")
     wrong = RefusedRequest("shopify", 401, "bad signature", "SHOPIFY_WEBHOOK_SECRET")
     await outbox.enqueue([], [], [wrong.counter(50)], now=NOW - 60)
+    silence = Incident(
+        id="57d9dbbd489c0615",
+        key="silence: shopify",
+        kind="silence",
+        severity="critical",
+        text="The source shopify is silent: no event for 3.0 hours, 600 expected.",
+        source="shopify",
+        since=NOW - 4 * 3_600,
+        until=NOW - 3_600,
+        events=600,
+        money={"EUR": "1234.5"},
+        told="resolved",
+    )
+    await INCIDENTS.of(silence.id).write(outbox, silence)
     await outbox.close()
     async with client_of(folder, clock=clock, **SETTINGS) as client:
         await _ask(client, "post", "/api/v1/switch", {"json": {"on": False}})

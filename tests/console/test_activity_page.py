@@ -7,10 +7,12 @@ import pytest
 from pydantic import SecretStr
 
 from app.core.deliveries import Rejected, State
-from app.core.shared_values import OPEN_ALERTS
+from app.core.shared_values import OPEN_INCIDENTS
+from app.insights.alerts.overall import Alert
 from app.insights.alerts.watcher import AlertWebhook
+from app.insights.incidents import begin
 from tests.console.test_guard import VIEWERS
-from tests.console.world import PASSWORD, World, new_delivery, open_world
+from tests.console.world import NOW, PASSWORD, World, new_delivery, open_world
 
 
 async def log_in(browser: httpx.AsyncClient, token: str) -> None:
@@ -132,7 +134,8 @@ async def test_a_test_alert_is_sent_told_and_noted(tmp_path: Path, status: int, 
 async def test_open_alerts_are_shown_with_their_links(tmp_path: Path) -> None:
     async with open_world(tmp_path) as world:
         text = "A <b> from shop has ceased. https://relay.example/console/inventory/name?source=shop"
-        await OPEN_ALERTS.write(world.outbox, {"ceased: shop/track/A": text})
+        incident = begin(Alert(key="ceased: shop/track/A", text=text), NOW)
+        await OPEN_INCIDENTS.write(world.outbox, {incident.id: incident})
         page = await world.html("/console/activity")
         assert 'href="https://relay.example/console/inventory/name?source=shop"' in page
         assert "A &lt;b&gt; from shop has ceased." in page

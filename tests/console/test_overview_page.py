@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from app.console.labels import COMPONENT_LABELS, warning_advice
 from app.core.deliveries import Delivered, Rejected, State
 from app.core.events import CounterRow, Outcome
 from app.core.pages import AccountView
-from app.core.shared_values import TROUBLE
+from app.core.shared_values import INCIDENTS, OPEN_INCIDENTS, TROUBLE, Incident
 from app.core.values.times import DAY_S, HOUR_S
 from tests.console.world import ACCOUNT, NOW, World, new_delivery, open_world
 from tests.sender.claims import a_trouble
@@ -345,3 +346,35 @@ async def test_a_preset_that_is_switched_off_is_named_where_its_deliveries_wait(
     page = await world.page("/console")
     assert "<strong>The preset Checkout is switched off.</strong>" in page
     assert "on, <strong>but not Checkout</strong>" in page
+
+
+async def test_incidents_of_a_month_are_listed_with_begin_end_events_and_value(world: World) -> None:
+    day_s = 86_400
+    over = Incident(
+        id="a",
+        key="silence: shop",
+        kind="silence",
+        severity="critical",
+        text="The source shop is silent: no event for 3.0 hours, 600 expected. See the inventory.",
+        source="shop",
+        since=NOW - 7 * day_s,
+        until=NOW - 7 * day_s + 10_800,
+        events=600,
+        money={"EUR": "1234.5"},
+    )
+    await INCIDENTS.of("a").write(world.outbox, over)
+    old = replace(over, id="b", text="Too long ago.", since=NOW - 40 * day_s, until=NOW - 31 * day_s)
+    await INCIDENTS.of("b").write(world.outbox, old)
+    changes = replace(over, id="c", kind="changed", text="A change of a name.", until=None)
+    many = [replace(over, id=f"n{n}", text=f"Number {n}.", until=None, events=None, money={}) for n in range(6)]
+    await OPEN_INCIDENTS.write(world.outbox, {each.id: each for each in (changes, *many)})
+    await world.enqueue(counters=[CounterRow(name="accepted", count=9)])
+    page = (await world.page("/console")).partition('id="part-incidents"')[2].partition("</section>")[0]
+    assert "after 3 hours" in page
+    assert "The source shop is silent: no event for 3.0 hours, 600 expected." in page
+    assert ">600<" in page
+    assert "1,234.50 EUR" in page
+    assert "1 earlier incident" in page
+    assert "Too long ago" not in page
+    assert "A change of a name" not in page
+    assert page.count(">unknown<") == 12

@@ -26,7 +26,8 @@ from app.core.shared_values import (
     FEED_UNKNOWN,
     HOLD_TIME,
     IMPORTED,
-    OPEN_ALERTS,
+    INCIDENTS,
+    OPEN_INCIDENTS,
     ORDERS_HEARD,
     PINTEREST_VIEWS,
     PRESET_DRAFTS,
@@ -52,6 +53,7 @@ from app.core.shared_values import (
     DraftStep,
     FeedState,
     HoldTime,
+    Incident,
     PinterestDeletion,
     PresetDraft,
     Process,
@@ -77,6 +79,20 @@ FILES = sorted((ROOT / "app").rglob("*.py"))
 
 COVERAGE = Coverage(component="order_id", event="checkout", percent=62.5, overlap=None, issues=("few",))
 QUALITY = Quality(platform="WEB", way="TAG", status="FAIR", coverage=(COVERAGE,))
+INCIDENT = Incident(
+    id="0a1b",
+    key="US: blocked",
+    kind="blocked",
+    severity="critical",
+    text="US: Pinterest refuses our calls.",
+    ad_account_id="42",
+    source="shop",
+    since=1.5,
+    until=2.5,
+    events=3,
+    money={"EUR": "9.50"},
+    told="firing",
+)
 UNREAD = Unread(why="Pinterest answers 403", needs_person=True, since=1.5)
 ATTRIBUTED = Attributed(date="2026-11-26", checkouts=1, by_click=1, by_view=0, value="19.99")
 
@@ -143,7 +159,8 @@ VALUES: list[tuple[SharedKey[Any], Any]] = [
     (TAIL, 1_795_000_300.0),
     (SAMPLES_HURRIED, 1_795_000_300.5),
     (ERASED_AT, 1_795_000_300.5),
-    (OPEN_ALERTS, {"dead": "Dead letters grow."}),
+    (OPEN_INCIDENTS, {"0a1b": INCIDENT}),
+    (INCIDENTS.of("0a1b"), INCIDENT),
     (IMPORTED.of("0a1b"), FileImported(done=1_000, at=1.5)),
     (ROWS_IMPORTED.of("0a1b"), RowsImported(cursor="2026-11-26", first=1, end=2, at=1.5)),
     (ROW_DIGESTS.under("0a1b").of("1"), ("0a1b",)),

@@ -5,6 +5,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -16,6 +17,9 @@ from typer.testing import CliRunner, Result
 from app import assemble
 from app.api.operations import PREFIX, path_of
 from app.cli import COMMANDS, all_commands, cli
+from app.core.shared_values import INCIDENTS
+from app.insights.alerts.overall import Alert
+from app.insights.incidents import begin
 from app.operations import GROUPS
 from app.operations.declaration import Operation, Surface, all_operations
 from app.outbox import open_outbox
@@ -95,6 +99,8 @@ async def _fill(url: str) -> None:
     ]
     await pipeline.accept(Intake(events, now=now))
     await outbox.write_audit(audit_entry())
+    incident = begin(Alert(key="blocked", text="Pinterest refuses our calls."), now)
+    await INCIDENTS.of(incident.id).write(outbox, replace(incident, until=now))
     await outbox.close()
 
 

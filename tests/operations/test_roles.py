@@ -46,6 +46,8 @@ OPERATIONS: dict[str, tuple[UserRole, list[Ask]]] = {
     "deliveries list": (V, [ask("GET /api/v1/deliveries"), ask("GET /console/deliveries")]),
     "deliveries show": (V, [ask("GET /api/v1/deliveries/{id}"), ask("GET /console/delivery")]),
     "deliveries causes": (V, [ask("GET /api/v1/deliveries/causes"), ask("GET /console/deliveries")]),
+    "incidents list": (V, [ask("GET /api/v1/incidents"), ask("GET /console")]),
+    "names to go to": (V, [ask("GET /console/find")]),
     "deliveries redrive": (
         O,
         [ask("POST /api/v1/deliveries/redrive", all=True), ask("POST /console/deliveries/redrive", all="true")],

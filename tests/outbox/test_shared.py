@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.core.shared_values import FEED, IMPORTED, NEEDED, OPEN_ALERTS, PROCESSES, Shared
+from app.core.shared_values import FEED, IMPORTED, NEEDED, OPEN_INCIDENTS, PROCESSES, Shared
 from app.errors import OutboxUnavailable
 from app.outbox import open_outbox
 from tests.outbox.build import NOW, At, new, rules
@@ -67,7 +67,7 @@ async def test_a_damaged_value_makes_a_store_refuse_if_receiving_or_sending_need
     at: At, outbox_url: str, value: str
 ) -> None:
     needed = [*NEEDED, *(f"{prefix}it's" for prefix in NEEDED if prefix.endswith("/"))]
-    for key in (*needed, PROCESSES.of("a").name, OPEN_ALERTS.name, FEED.name, IMPORTED.of("a").name):
+    for key in (*needed, PROCESSES.of("a").name, OPEN_INCIDENTS.name, FEED.name, IMPORTED.of("a").name):
         await at.outbox.put_shared(key, 1)
         execute(outbox_url, "UPDATE shared SET value = ? WHERE key = ?", value, key)
         words = f"The shared value {key} in the outbox is damaged"

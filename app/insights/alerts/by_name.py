@@ -97,8 +97,9 @@ class NameReader:
                 self._before.setdefault(key, Counter())[measure, label] += number
 
 
-#: Prefix of an alert's key for a change, which is reported once and never cleared.
-NAMES_CHANGED: Final = ": changed "
+#: The kind of a change of a name, which is sent once and has no end; and the begin of its key.
+CHANGED: Final = "changed"
+NAMES_CHANGED: Final = f": {CHANGED} "
 #: The required deviation of a count, in standard deviations: in a full hour, and in the current hour.
 _FULL_Z, _RUNNING_Z = 4.0, 6.0
 #: The current hour is judged after this part.
@@ -138,11 +139,12 @@ class _Found:
 def by_name(facts: NameFacts, settings: AlertSettings) -> list[Alert]:
     """Return all active conditions of event names."""
     found: defaultdict[str, list[_Found]] = defaultdict(list)
+    silent = _silent_sources(facts, settings)
     for key in sorted(facts.history):
-        for one in _of_name(key, facts, settings):
+        for one in _of_name(key, facts, settings, is_silent=key.source in silent):
             found[one.kind].append(one)
     alerts = [alert for kind, some in found.items() for alert in _told(kind, some, settings)]
-    return [*alerts, *_changes(facts, settings)]
+    return [*silent.values(), *alerts, *_changes(facts, settings)]
 
 
 def _told(kind: str, found: Sequence[_Found], settings: AlertSettings) -> Iterator[Alert]:
@@ -150,20 +152,23 @@ def _told(kind: str, found: Sequence[_Found], settings: AlertSettings) -> Iterat
     first = sorted(found, key=lambda one: (-one.weight, one.key))
     for one in first[:MOST_TOLD]:
         yield Alert(
-            key=f"{kind}: {'/'.join(one.key)}", text=f"{one.text}{one.link or link(settings.base_url, one.key)}"
+            key=f"{kind}: {'/'.join(one.key)}",
+            text=f"{one.text}{one.link or link(settings.base_url, one.key)}",
+            source=one.key.source,
         )
     if others := first[MOST_TOLD:]:
         yield Alert(key=f"{kind}: others", text=f"{len(others)} more event names: {kind}. See the inventory.")
 
 
-def _of_name(key: EventKey, facts: NameFacts, settings: AlertSettings) -> Iterator[_Found]:
+def _of_name(key: EventKey, facts: NameFacts, settings: AlertSettings, *, is_silent: bool) -> Iterator[_Found]:
     history = facts.history[key]
     if (surged := _surged(key, history, facts, settings)) is not None:
         yield surged
     if not key.type:  # it represents others, or input that is not an event
         return
-    if (silent := _ceased(key, history, facts) or _fell(key, history, facts, settings)) is not None:
-        yield silent
+    fewer = None if is_silent else _ceased(key, history, facts) or _fell(key, history, facts, settings)
+    if fewer is not None:
+        yield fewer
     yield from _outcomes(key, facts, settings)
     yield from _lacking(key, facts, settings)
     if (off := _in_no_feed(key, facts, settings)) is not None:
@@ -191,18 +196,57 @@ def deviations_above(count: float, expected: float) -> float:
     return (count - expected) / sqrt(expected + (_STRAY * expected) ** 2) if expected else 0.0
 
 
-def _ceased(key: EventKey, history: Mapping[int, int], facts: NameFacts) -> _Found | None:
-    """Return a condition if no event has arrived for an hour, although many were expected."""
-    last_at = max((at for at, count in history.items() if count), default=facts.running_at)
+def events_by_source(history: Mapping[EventKey, Mapping[int, int]]) -> dict[str, Counter[int]]:
+    """Return how many events of each source arrived in each hour."""
+    found: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    for key, hours in history.items():
+        if key.type:
+            found[key.source].update(hours)
+    return found
+
+
+def expected_events(history: Mapping[int, int], since: float, until: float) -> float | None:
+    """Return how many events usually arrive from `since` to `until`; `None` if too few days are known."""
     expected = 0.0
-    for hour_at in range(last_at + HOUR_S, facts.running_at + HOUR_S, HOUR_S):
+    for hour_at in range(int(since // HOUR_S) * HOUR_S, int(until), HOUR_S):
         if (known := usual(history, hour_at)) is None:
             return None
-        part = 1 if hour_at < facts.running_at else facts.elapsed if facts.elapsed >= _SILENT_PART else 0
-        expected += known[0] * part
-    if expected < _CEASED:
+        expected += known[0] * (min(until, hour_at + HOUR_S) - max(since, hour_at)) / HOUR_S
+    return expected
+
+
+def _silence(history: Mapping[int, int], facts: NameFacts) -> tuple[int, float] | None:
+    """Return when the last hour with events ended and how many events are missing; `None` unless they are enough."""
+    since = max((at for at, count in history.items() if count), default=facts.running_at) + HOUR_S
+    until = facts.now if facts.elapsed >= _SILENT_PART else facts.running_at
+    expected = expected_events(history, since, until)
+    return None if expected is None or expected < _CEASED else (since, expected)
+
+
+def _silent_sources(facts: NameFacts, settings: AlertSettings) -> dict[str, Alert]:
+    """Return an alert for each source that sends nothing although events are expected."""
+    found: dict[str, Alert] = {}
+    for source, history in sorted(events_by_source(facts.history).items()):
+        if silence := _silence(history, facts):
+            since, expected = silence
+            hours = (facts.now - since) / HOUR_S
+            found[source] = Alert(
+                key=f"silence: {source}",
+                text=f"The source {source} is silent: no event for {hours:.1f} hours, {expected:.0f} expected."
+                + _address(settings.base_url, "inventory", {"from": source}),
+                source=source,
+                since=since,
+                events=round(expected),
+            )
+    return found
+
+
+def _ceased(key: EventKey, history: Mapping[int, int], facts: NameFacts) -> _Found | None:
+    """Return a condition if no event came since an hour, though many are expected."""
+    if (silence := _silence(history, facts)) is None:
         return None
-    hours = (facts.running_at - last_at) / HOUR_S - 1 + facts.elapsed
+    since, expected = silence
+    hours = (facts.now - since) / HOUR_S
     text = f"{_shown(key)} has stopped: none for {hours:.1f} hours, {expected:.0f} expected."
     return _Found("ceased", key, text, expected)
 
@@ -326,11 +370,14 @@ def _changes(facts: NameFacts, settings: AlertSettings) -> list[Alert]:
         Alert(
             key=f"{NAMES_CHANGED}{'/'.join(each.key)} {each.what} {each.label}",
             text=f"{each.text}.{link(settings.base_url, each.key)}",
+            kind=CHANGED,
+            source=each.key.source,
         )
         for each in worth[: 2 * MOST_TOLD]
     ]
     if others := len(worth) - len(alerts):
-        alerts.append(Alert(key=f"{NAMES_CHANGED}others", text=f"{others} more changes. See the inventory."))
+        text = f"{others} more changes. See the inventory."
+        alerts.append(Alert(key=f"{NAMES_CHANGED}others", text=text, kind=CHANGED))
     return alerts
 
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from statistics import median
 
 from app.core.events import DEFAULT_SOURCE, Outcome
@@ -49,6 +50,16 @@ class Alert:
     key: str
     #: The problem and its remedy, for people. No personal data.
     text: str
+    #: The kind of condition; "": the key, up to its first colon.
+    kind: str = ""
+    ad_account_id: str = ""
+    source: str = ""
+    #: When the condition began, Unix seconds; `None`: now.
+    since: float | None = None
+    #: How many events wait, were lost or are missing; `None` if unknown.
+    events: int | None = None
+    #: Their value by currency.
+    money: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +76,8 @@ class Facts:
     memory_full: frozenset[tuple[str, int]] = frozenset()
     #: The number of orders in the last day that were sent from the page and, with another total, from the shop.
     sent_twice: int = 0
+    #: By ad account and currency, the value of the deliveries that wait.
+    waiting_money: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
 
     @property
     def hour_at(self) -> int:
@@ -110,6 +123,8 @@ def refused_requests(refused: Mapping[RefusedRequest, int]) -> list[Alert]:
     return [
         Alert(
             key=f"refused requests: {each.source} {each.status} {each.cause}",
+            source=each.source,
+            events=requests,
             text=f"{requests} requests of {_source_text(each.source)} were refused with {each.status} in the last 24 "
             f"hours: {each.cause}. {f'Check {each.setting}. ' if each.setting else ''}Senders may not repeat them.",
         )
@@ -166,13 +181,22 @@ def unread_reports(views: Mapping[str, PinterestView], now: float) -> list[Alert
 
 def _of_account(account: AccountStatus, facts: Facts) -> list[Alert]:
     """Return the active conditions of an ad account; they contain its name."""
-    name = account.account.name
-    found = [Alert(key=each.state, text=each.text) for each in account.problems]
+    name, which = account.account.name, account.account.ad_account_id
+    found = [Alert(key=each.state, text=each.text, since=each.since) for each in account.problems]
     found += filter(None, (_late(account, facts), _dead(account, facts)))
+    waiting, money = account.backlog.pending + account.backlog.claimed, facts.waiting_money.get(which, {})
     return [
-        replace(each, key=f"{name}: {each.key}", text=f"{name}: {each.text}")
-        if name and each.key not in OF_ALL
-        else each
+        each
+        if each.key in OF_ALL
+        else replace(
+            each,
+            key=f"{name}: {each.key}" if name else each.key,
+            text=f"{name}: {each.text}" if name else each.text,
+            kind=each.key,
+            ad_account_id=which,
+            events=waiting if each.events is None else each.events,
+            money=money if each.events is None else each.money,
+        )
         for each in found
     ]
 
@@ -183,7 +207,8 @@ def _late(account: AccountStatus, facts: Facts) -> Alert | None:
         return None
     hours = (facts.now - oldest_at) / HOUR_S
     off = next((f" {each.sentence}" for each in account.problems if each.state == "preset switched off"), "")
-    return Alert(key="backlog", text=f"Deliveries are late: the oldest has waited {hours:.1f} hours.{off}")
+    text = f"Deliveries are late: the oldest has waited {hours:.1f} hours.{off}"
+    return Alert(key="backlog", text=text, since=oldest_at)
 
 
 def _dead(account: AccountStatus, facts: Facts) -> Alert | None:
@@ -192,7 +217,7 @@ def _dead(account: AccountStatus, facts: Facts) -> Alert | None:
     if not new or not account.backlog.dead:
         return None
     text = f"{new} new dead letters in the last hours. See `pinrelay deliveries causes`."
-    return Alert(key="dead", text=text)
+    return Alert(key="dead", text=text, events=new)
 
 
 def _drop(facts: Facts) -> Alert | None:

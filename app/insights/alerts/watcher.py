@@ -3,22 +3,26 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from typing import Final
+from contextlib import suppress
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, Final
 
 import httpx
 from pydantic import SecretStr
 
 from app.config import Settings
 from app.core.coordination import Switches
+from app.core.deliveries import State
 from app.core.events import Outcome
 from app.core.log import log_error, logger
 from app.core.pages import AccountView
-from app.core.shared_values import FEED, OPEN_ALERTS, PINTEREST_VIEWS, RETENTION_BEHIND
+from app.core.shared_values import FEED, INCIDENTS, OPEN_INCIDENTS, PINTEREST_VIEWS, RETENTION_BEHIND, Incident
 from app.core.values.texts import visible
 from app.core.values.times import DAY_S, HOUR_S
 from app.destination.client import http_client
 from app.errors import OutboxUnavailable
-from app.insights.alerts.by_name import NAMES_CHANGED, NameReader, by_name
+from app.insights.alerts.by_name import NameReader, by_name, events_by_source, expected_events
 from app.insights.alerts.overall import (
     MOST_DAYS,
     Alert,
@@ -30,12 +34,13 @@ from app.insights.alerts.overall import (
     tag_doubles,
     unread_reports,
 )
+from app.insights.incidents import begin, follow, needs_telling
 from app.insights.refused_requests import read_refused
 from app.insights.tag_check import doubles_of
 from app.outbox import Outbox
 from app.outbox.pairing import PAGE_DIFFERS, PAGE_SENT_TOO
 from app.sender.shutdown import MinuteTask
-from app.sender.status import read_accounts
+from app.sender.status import AccountStatus, read_accounts, waits_long
 
 #: The first three characters have the same escapes in Slack, Markdown and HTML. The others have different escapes or
 #: none, so they are replaced with similar characters without a meaning.
@@ -105,6 +110,22 @@ class AlertWebhook:
         await self._client.aclose()
 
 
+#: Deliveries that wait were received in the last days.
+_WAITS_DAYS: Final = 8
+
+
+async def waiting_money(outbox: Outbox, accounts: Sequence[AccountStatus], now: float) -> dict[str, dict[str, Decimal]]:
+    """Return the value of waiting deliveries by ad account and currency; {} if no account has a problem."""
+    found: defaultdict[str, dict[str, Decimal]] = defaultdict(dict)
+    if any(each.problems or waits_long(each.backlog, now) for each in accounts):
+        today = int(now // DAY_S)
+        for row in await outbox.revenue(first_day=today - _WAITS_DAYS + 1, last_day=today):
+            if row.became == "waiting" and row.amount:
+                of_account = found[row.ad_account_id]
+                of_account[row.currency] = of_account.get(row.currency, Decimal(0)) + row.amount
+    return found
+
+
 class Conditions:
     """Evaluates the alert conditions from the counts in the store."""
 
@@ -120,24 +141,59 @@ class Conditions:
         self._outbox = outbox
         self.accounts = accounts
         self._settings = settings
-        self._clock = clock
+        self.clock = clock
         self._names = NameReader(outbox.inventory)
 
     async def holding(self) -> list[Alert]:
         """Return an alert for each active condition. Raises OutboxUnavailable."""
         found = conditions(await self._facts())
         if self._settings.inventory_names:
-            found += by_name(await self._names.read(self._clock()), self._settings)
+            names = await self._names.read(self.clock())
+            found += [await self._with_money(each) for each in by_name(names, self._settings)]
         found += feed_trouble(await FEED.read(self._outbox))
-        found += tag_doubles(await doubles_of(self._outbox, self._clock()))
-        found += refused_requests(await read_refused(self._outbox, now=self._clock()))
-        found += retention_trouble(await RETENTION_BEHIND.read(self._outbox), self._clock())
+        found += tag_doubles(await doubles_of(self._outbox, self.clock()))
+        found += refused_requests(await read_refused(self._outbox, now=self.clock()))
+        found += retention_trouble(await RETENTION_BEHIND.read(self._outbox), self.clock())
         if self._settings.reads_reports:
-            found += unread_reports(await PINTEREST_VIEWS.read_all(self._outbox), self._clock())
+            found += unread_reports(await PINTEREST_VIEWS.read_all(self._outbox), self.clock())
         return found
 
+    async def _with_money(self, alert: Alert) -> Alert:
+        """Return the alert of a silent source with the usual value of the missing events."""
+        if not alert.key.startswith("silence"):
+            return alert
+        return replace(alert, money=await self._usual_money(alert.events or 0, alert.source))
+
+    async def missing(self, since: float, until: float) -> dict[str, Any]:
+        """Return how many events usually arrive in this time, and their usual value. Raises OutboxUnavailable."""
+        facts = await self._names.read(until)
+        every: Counter[int] = Counter()
+        for hours in events_by_source(facts.history).values():
+            every.update(hours)
+        expected = expected_events(every, since, until)
+        if expected is None:
+            return {}
+        money = await self._usual_money(round(expected))
+        return {"events": round(expected), "money": {currency: str(amount) for currency, amount in money.items()}}
+
+    async def _usual_money(self, events: int, source: str = "") -> dict[str, Decimal]:
+        """Return the mean value of so many events by currency, from the revenue of the last seven full days."""
+        today = int(self.clock() // DAY_S)
+        facts = await self._names.read(self.clock())
+        received = sum(
+            count
+            for name, hours in events_by_source(facts.history).items()
+            for at, count in hours.items()
+            if source in ("", name) and today - MOST_DAYS <= at // DAY_S < today
+        )
+        sums: defaultdict[str, Decimal] = defaultdict(Decimal)
+        for row in await self._outbox.revenue(first_day=today - MOST_DAYS, last_day=today - 1):
+            if source in ("", row.source) and row.became == State.DELIVERED:
+                sums[row.currency] += row.amount
+        return {name: round(sum_ * events / received, 2) for name, sum_ in sums.items() if received}
+
     async def _facts(self) -> Facts:
-        now = self._clock()
+        now = self.clock()
         hours: defaultdict[int, Counter[str]] = defaultdict(Counter)
         rejected: Counter[tuple[str, int]] = Counter()
         full: set[tuple[str, int]] = set()
@@ -160,55 +216,94 @@ class Conditions:
             rejected=rejected,
             memory_full=frozenset(full),
             sent_twice=sent_twice,
+            waiting_money=await waiting_money(self._outbox, accounts, now),
         )
 
 
-#: The number of consecutive failed checks before an unreadable outbox is reported.
+#: An unavailable outbox is an incident after so many failed looks in a row.
 OUTBOX_DOWN_LOOKS = 2
+#: The key of the incident.
+OUTBOX: Final = "outbox"
 
 
 class Alerts(MinuteTask):
-    """Checks the conditions every minute. Errors of the outbox or the webhook do not stop it."""
+    """Records incidents every minute, and posts their begin and end. No error of outbox or webhook ends the task."""
 
-    def __init__(self, outbox: Outbox, webhook: AlertWebhook, conditions: Conditions) -> None:
-        """Use the outbox, the webhook, and the conditions."""
+    def __init__(self, outbox: Outbox, webhook: AlertWebhook | None, conditions: Conditions) -> None:
+        """Without a webhook, incidents are only recorded."""
         super().__init__(log_error)
         self._outbox = outbox
         self._webhook = webhook
         self._conditions = conditions
         self._failed_looks = 0
+        #: Since the outbox is unavailable, Unix seconds; 0: it is available.
+        self._down_since = 0.0
+        #: The incident of an unavailable outbox, until its end is recorded.
+        self._down: Incident | None = None
+        self._is_first = True
 
     async def look(self) -> None:
-        """Check the conditions once, and report those that began or cleared."""
-        unavailable: OutboxUnavailable | None = None
-        for work in (self._check, self._tell_changes):
-            try:
-                await work()
-            except OutboxUnavailable as exc:
-                unavailable = unavailable or exc
-        if unavailable:
-            self._failed_looks += 1
-            if self._failed_looks == OUTBOX_DOWN_LOOKS:
-                await self._webhook.post([f"Events are refused with 503. {unavailable}"])
+        """Judge the conditions once; record and post incidents that began or ended."""
+        down = ""
+        try:
+            await self._outbox.check([each.ad_account_id for each in self._conditions.accounts])
+        except OutboxUnavailable as exc:
+            down = str(exc)
+        try:
+            await self._follow(is_down=bool(down))
+        except OutboxUnavailable as exc:
+            down = down or str(exc)
+        if not down:
+            self._failed_looks = 0
             return
-        if self._failed_looks >= OUTBOX_DOWN_LOOKS:
-            await self._webhook.post(["Cleared: the outbox stores events again."])
-        self._failed_looks = 0
+        self._failed_looks += 1
+        if self._failed_looks == 1:
+            self._down_since = self._conditions.clock()
+        await self._note_down(down)
 
-    async def _check(self) -> None:
-        await self._outbox.check([each.ad_account_id for each in self._conditions.accounts])
+    async def _note_down(self, why: str) -> None:
+        """Post that no event is stored, and record it if the outbox can be written."""
+        if self._failed_looks == OUTBOX_DOWN_LOOKS:
+            alert = Alert(key=OUTBOX, text=f"Events are refused with 503. {why}", since=self._down_since)
+            down = begin(alert, self._down_since)
+            is_told = self._webhook is not None and not await self._webhook.post([down.text])
+            self._down = replace(down, told="firing" if is_told else "")
+        if self._down:
+            with suppress(OutboxUnavailable):
+                await INCIDENTS.of(self._down.id).write(self._outbox, self._down)
 
-    async def _tell_changes(self) -> None:
-        holding = {alert.key: alert.text for alert in await self._conditions.holding()}
-        stored = await OPEN_ALERTS.read_revised(self._outbox)
-        told = stored.value or {}
-        lines = [text for key, text in holding.items() if key not in told]
-        over = {key: text for key, text in told.items() if key not in holding}
-        lines += [f"Cleared: {text}" for key, text in over.items() if not key.startswith(NAMES_CHANGED)]
-        if not lines and not over:
+    async def _follow(self, *, is_down: bool) -> None:
+        now = self._conditions.clock()
+        holding = await self._conditions.holding()
+        stored = await OPEN_INCIDENTS.read_revised(self._outbox)
+        before = follow(stored.value or {}, holding, now)
+        if not is_down:
+            before |= await self._ended_outages(now)
+        for each in before.values():
+            if each.until is not None:
+                await INCIDENTS.of(each.id).write(self._outbox, each)
+        untold = [each for each in before.values() if needs_telling(each)] if self._webhook else []
+        after = before | {each.id: replace(each, told=each.state) for each in untold}
+        is_told = {each.id for each in after.values() if not needs_telling(each)} if self._webhook else set(after)
+        kept = {name: each for name, each in after.items() if each.until is None or name not in is_told}
+        revision: int | None = stored.revision
+        if kept != (stored.value or {}):
+            revision = await OPEN_INCIDENTS.write(self._outbox, kept, revision=stored.revision)
+        if revision is None:  # another process has recorded it
             return
-        # An active condition keeps its first text, so that the cleared text equals the reported text.
-        now_open = {key: told.get(key, text) for key, text in holding.items()}
-        revision = await OPEN_ALERTS.write(self._outbox, now_open, revision=stored.revision)
-        if revision and lines and await self._webhook.post(lines):  # revert, so that the next check tries again
-            await OPEN_ALERTS.write(self._outbox, told, revision=revision)
+        if not is_down:
+            self._down, self._is_first = None, False
+        if self._webhook and untold and await self._webhook.post([_line(each) for each in untold]):
+            # The next look tries again.
+            await OPEN_INCIDENTS.write(self._outbox, before, revision=revision)
+
+    async def _ended_outages(self, now: float) -> dict[str, Incident]:
+        """Return the outages of the outbox that are over now: of this process, and of one that ended during it."""
+        ended = [self._down] if self._down else []
+        if self._is_first:
+            ended += [each for each in (await INCIDENTS.read_all(self._outbox)).values() if each.until is None]
+        return {each.id: replace(each, until=now, **await self._conditions.missing(each.since, now)) for each in ended}
+
+
+def _line(incident: Incident) -> str:
+    return incident.text if incident.until is None else f"Cleared: {incident.text}"

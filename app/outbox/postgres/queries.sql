@@ -904,15 +904,17 @@ SELECT key, value, revision FROM shared JOIN unnest(%(prefixes)s::text[]) AS pre
 -- retain_imports --
 -- Forget how far imports came that nobody went on with for as long as the ledger is kept, and rows of what is forgotten.
 -- It was taken away where it is null. Certificates of erasures are forgotten with the audit log, requests of access
--- with the ledger.
+-- and incidents with the ledger.
 DELETE FROM shared WHERE key IN (
   SELECT key FROM shared
-  WHERE (key >= 'import' AND key < 'imporu' OR key >= 'erasure/' AND key < 'erasure0' OR key >= 'access/' AND key < 'access0')
+  WHERE (key >= 'import' AND key < 'imporu' OR key >= 'erasure/' AND key < 'erasure0' OR key >= 'access/' AND key < 'access0'
+      OR key >= 'incident/' AND key < 'incident0')
     AND CASE
     WHEN value = 'null' THEN true
     WHEN key >= 'erasure/' AND key < 'import' THEN (value::jsonb ->> 'at')::float8 <= %(audit_start)s::float8
     WHEN starts_with(key, 'import-digests/') THEN NOT EXISTS (
       SELECT FROM shared AS head WHERE head.key = 'import-rows/' || split_part(shared.key, '/', 2))
+    WHEN starts_with(key, 'incident/') THEN (value::jsonb ->> 'until')::float8 <= %(ledger_start)s::float8
     ELSE (value::jsonb ->> 'at')::float8 <= %(ledger_start)s::float8
   END LIMIT %(limit)s OFFSET %(skip)s FOR UPDATE SKIP LOCKED
 );

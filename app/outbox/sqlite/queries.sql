@@ -498,16 +498,18 @@ WHERE substr(shared.key, 1, length(prefix.value)) = prefix.value ORDER BY shared
 -- retain_imports --
 -- Forget how far imports came that nobody went on with for as long as the ledger is kept, and rows of what is forgotten.
 -- It was taken away where it is null. Certificates of erasures are forgotten with the audit log, requests of access
--- with the ledger.
+-- and incidents with the ledger.
 DELETE FROM shared WHERE key IN (
   SELECT key FROM shared
-  WHERE (key >= 'import' AND key < 'imporu' OR key >= 'erasure/' AND key < 'erasure0' OR key >= 'access/' AND key < 'access0')
+  WHERE (key >= 'import' AND key < 'imporu' OR key >= 'erasure/' AND key < 'erasure0' OR key >= 'access/' AND key < 'access0'
+      OR key >= 'incident/' AND key < 'incident0')
     AND CASE
     WHEN value = 'null' THEN 1
     WHEN key >= 'erasure/' AND key < 'import' THEN value ->> 'at' <= :audit_start
     WHEN key LIKE 'import-digests/%' THEN NOT EXISTS (
       SELECT 1 FROM shared AS head
       WHERE head.key = 'import-rows' || substr(shared.key, 15, instr(substr(shared.key, 16), '/')))
+    WHEN key >= 'incident/' THEN value ->> 'until' <= :ledger_start
     ELSE value ->> 'at' <= :ledger_start
   END LIMIT :limit OFFSET :skip
 );

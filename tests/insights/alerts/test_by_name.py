@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -129,8 +130,8 @@ def test_a_rare_name_that_ceases_is_told_once_chance_is_ruled_out() -> None:
         return 0 if which == LEAD and at >= NOON else rate
 
     told = Days(seed=4).go_on(MONDAY + 9 * DAY_S, fault, looked_from=NOON - DAY_S)
-    assert set(told) == {"ceased: app/track/Generate Lead"}
-    assert told["ceased: app/track/Generate Lead"] - NOON < DAY_S
+    assert set(told) == {"silence: app"}
+    assert told["silence: app"] - NOON < DAY_S
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -170,7 +171,7 @@ def kinds(facts: NameFacts, rules: AlertSettings = RULES) -> list[str]:
         pytest.param(hours(300, 100, running=50), [], id="three times"),
         pytest.param(hours(100, 100, running=301), ["surged"], id="the hour that runs has surged"),
         pytest.param(hours(60, 1, running=1), [], id="a rare name needs many to surge"),
-        pytest.param(hours(0, 100), ["ceased"], id="nothing"),
+        pytest.param(hours(0, 100), ["silence"], id="nothing"),
         pytest.param(hours(0, 7), [], id="nothing, where little was to come"),
         pytest.param(hours(40, 100, 100, 100, 40, 100, 100, 40, running=50), [], id="like a week ago"),
         pytest.param(hours(301, 100, key=NO_EVENT), ["surged"], id="what is no event"),
@@ -244,7 +245,11 @@ def test_a_text_says_what_where_how_much_and_leads_to_the_page() -> None:
     )
     (fallen,) = by_name(hours(30, 100, running=15), RULES)
     assert fallen.text == "Order Completed from shop has fallen: 30 in the last full hour, usually 100."
-    (ceased,) = by_name(hours(0, 100), RULES)
+    (silent,) = by_name(hours(0, 100), RULES)
+    assert silent.text == "The source shop is silent: no event for 23.5 hours, 150 expected."
+    assert (silent.source, silent.events, silent.since) == ("shop", 150, NOON - 23 * HOUR_S)
+    others = hours(100, 100, running=50, key=VIEW).history
+    (ceased,) = by_name(replace(given := hours(0, 100), history={**given.history, **others}), RULES)
     assert ceased.text == "Order Completed from shop has stopped: none for 23.5 hours, 150 expected."
 
 
@@ -253,6 +258,7 @@ def test_of_many_names_those_that_matter_most_are_told_and_the_others_counted() 
     for n in range(1, 9):
         (one,) = hours(0, 100 * n).history.values()
         history[EventKey("shop", "track", f"name {n}")] = one
+    history |= hours(100, 100, running=50).history
     alerts = by_name(NameFacts(now=NOON + HOUR_S / 2, history=history), RULES)
     assert [alert.key for alert in alerts] == [
         *(f"ceased: shop/track/name {n}" for n in range(8, 8 - MOST_TOLD, -1)),

@@ -19,7 +19,7 @@ from app.core.shared_values import (
     CLOCK_JUMPS,
     DESTINATION_SWITCH,
     FEED,
-    OPEN_ALERTS,
+    OPEN_INCIDENTS,
     RETENTION_BEHIND,
     TROUBLE,
     ClockJump,
@@ -30,8 +30,9 @@ from app.core.shared_values import (
     Trouble,
 )
 from app.errors import OutboxUnavailable
-from app.insights.alerts.overall import Facts, conditions
+from app.insights.alerts.overall import Alert, Facts, conditions
 from app.insights.alerts.watcher import Alerts, AlertWebhook, Conditions
+from app.insights.incidents import begin
 from app.outbox import Outbox, open_outbox
 from app.sender.status import (
     AccountStatus,
@@ -238,6 +239,12 @@ def alerts(
     return Alerts(outbox, webhook, judging)
 
 
+async def keep_open(outbox: Outbox, alert: Alert) -> None:
+    """Record an incident that was posted an hour ago."""
+    incident = replace(begin(alert, NOW - HOUR_S), told="firing")
+    await OPEN_INCIDENTS.write(outbox, {incident.id: incident})
+
+
 async def test_it_is_told_once_when_it_begins_and_once_when_it_clears(outbox: Outbox, receiver: Receiver) -> None:
     task = alerts(outbox, receiver.url)
     await task.look()
@@ -350,20 +357,22 @@ async def test_of_an_inventory_that_was_switched_off_nobody_is_told_that_its_nam
     await alerts(outbox, receiver.url, settings=assembled.settings(inventory_names=0)).look()
     assert receiver.texts == []
     await alerts(outbox, receiver.url, settings=assembled.settings()).look()
-    assert "Order Completed from shop has stopped" in receiver.texts[0]
+    assert "The source shop is silent" in receiver.texts[0]
 
 
 async def test_a_change_of_a_name_is_told_once_and_never_that_it_clears(outbox: Outbox, receiver: Receiver) -> None:
-    await OPEN_ALERTS.write(outbox, {": changed shop/track/Lead new name ": "Lead from shop is new."})
+    await keep_open(
+        outbox, Alert(key=": changed shop/track/Lead new name ", text="Lead from shop is new.", kind="changed")
+    )
     await alerts(outbox, receiver.url).look()
     assert receiver.texts == []
-    assert await OPEN_ALERTS.read(outbox) == {}
+    assert await OPEN_INCIDENTS.read(outbox) == {}
 
 
 async def test_what_clears_is_told_of_an_ad_account_whose_name_begins_like_a_change(
     outbox: Outbox, receiver: Receiver
 ) -> None:
-    await OPEN_ALERTS.write(outbox, {"changed: blocked": "changed: Pinterest refuses our calls."})
+    await keep_open(outbox, Alert(key="changed: blocked", text="changed: Pinterest refuses our calls.", kind="blocked"))
     await alerts(outbox, receiver.url).look()
     assert receiver.texts == ["Pinrelay: Cleared: changed: Pinterest refuses our calls."]
 
@@ -431,8 +440,23 @@ async def test_an_unreadable_outbox_is_told_at_the_second_look_and_once_when_it_
         await task.look()
     assert receiver.texts == [
         "Pinrelay: Events are refused with 503. The outbox cannot be used now. The log has the reason.",
-        "Pinrelay: Cleared: the outbox stores events again.",
+        "Pinrelay: Cleared: Events are refused with 503. The outbox cannot be used now. The log has the reason.",
     ]
+
+
+async def test_the_end_of_an_outage_whose_end_the_webhook_did_not_take_is_told_again(
+    outbox: Outbox, receiver: Receiver
+) -> None:
+    disk, ended = Disk(outbox), "Pinrelay: Cleared: Events are refused with 503."
+    task = alerts(disk, receiver.url)
+    receiver.status = 500
+    for readable in (False, False, True):
+        disk.readable = readable
+        await task.look()
+    receiver.status = 200
+    await task.look()
+    await task.look()
+    assert [text.startswith(ended) for text in receiver.texts] == [False, True, True]
 
 
 async def test_it_runs_until_it_is_stopped(outbox: Outbox, receiver: Receiver) -> None:
