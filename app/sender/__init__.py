@@ -1,1 +1,1 @@
-"""The background's half of the flow: claim, batch, send, record; and the steps of retention beside it."""
+"""Send stored deliveries: claim, batch, send, record; and run retention."""

@@ -1,4 +1,4 @@
-"""One batch on its way: what is left of it, and what a call that was refused whole means for its events."""
+"""The state of one batch: its events without a result, and the consequences of a call that was refused whole."""
 
 import asyncio
 from collections import deque
@@ -25,49 +25,49 @@ from app.sender.retry import may_be_repeated
 from app.sender.settlements import Recording, counters, status_label, too_old
 from app.sender.shutdown import Shutdown
 
-#: Of a batch, at most so many events that failed alone are sent again: others wait behind them.
+#: The number of events per batch that are sent again alone; other events would wait for more.
 ALONE_PER_BATCH: Final = 20
 
 
 class BatchSearch:
-    """Knows which part of a batch to send next, and what is still to be settled of it."""
+    """Choose the next part of a batch to send, and track the events without a settlement."""
 
     def __init__(
         self, batch: Sequence[Claimed], evidence: BisectionEvidence, *, is_probe: bool = False, troubles: int = 0
     ) -> None:
-        """Take a batch, and why it is sent: as a probe, which is one delivery alone, or as usual.
+        """Search a batch. A probe is a batch of one delivery.
 
-        `troubles` is what `BatchSender.troubles` was before the gate was asked: nothing is sent after a later one.
+        `troubles` is `BatchSender.troubles` before the gate was asked: after a later trouble, nothing is sent.
         """
         self._evidence = evidence
         self.is_probe = is_probe
         self.troubles = troubles
-        #: What is not settled, by delivery id.
+        #: The deliveries without a settlement, by delivery id.
         self.left = {claimed.delivery_id: claimed for claimed in batch}
         self._halving = Bisection(list(self.left), evidence)
-        #: Pinterest's words, by the delivery ids of the events that were refused with no other in their call.
+        #: The messages of Pinterest, by the delivery ids of the events that were refused alone.
         self._refused_alone: dict[str, Rejected] = {}
         self._refusals = 0
-        #: Sets of events to be sent in calls of their own: the halves of those that failed.
+        #: Sets of events to send in separate calls: the halves of failed sets.
         self._halves: list[Sequence[Claimed]] = []
-        #: The first events of failed calls whose results are not recorded: halved, or a dead letter.
+        #: The first events of failed calls without recorded results: the set is halved, or the event is a dead letter.
         self._decided: set[str] = set()
-        #: Turns True where nothing more of the batch may be sent now.
+        #: Whether the rest of the batch must wait.
         self.is_stopped = False
 
     def next(self) -> BatchPart | None:
-        """Return what to send now; None where nothing is."""
+        """Return the next part to send; `None` if there is none now."""
         return None if self.is_stopped else self._halving.next()
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether something was refused and nothing accepted yet."""
+        """Whether events were refused and none was accepted yet."""
         return self._halving.is_in_doubt
 
     def note(
         self, part: BatchPart, begun: Begun, answered: CallReport, *, now: float, may_repeat: bool
     ) -> list[Settlement]:
-        """Note the answer to a part; return the dead letters that it proves.
+        """Note the response to a part; return the dead letters that it proves.
 
         `now` is the monotonic clock, `may_repeat` is whether all events of a failed call may be sent again.
         """
@@ -95,7 +95,7 @@ class BatchSearch:
     ) -> list[Settlement]:
         """Halve a suspected set; return an event that is proven to be the cause as a dead letter.
 
-        A set that is answered 403 is halved at once: whether the account is blocked shows in calls with other events.
+        After a 403 the set is halved at once: calls with other events show whether the account is blocked.
         """
         failures = self._evidence.failures
         if len(events) > 1:
@@ -115,7 +115,7 @@ class BatchSearch:
         return answered.claimed[0].delivery_id in self._decided
 
     def take_halves(self) -> list[Sequence[Claimed]]:
-        """Return the sets to be sent in calls of their own, which leave this search."""
+        """Return the sets to send in separate calls, and remove them from this search."""
         for half in self._halves:
             for claimed in half:
                 self.left.pop(claimed.delivery_id)
@@ -123,7 +123,7 @@ class BatchSearch:
         return taken
 
     def sign(self, answered: CallReport, *, now: float) -> CallSignal | None:
-        """Return what the answer is a sign of; None where Pinterest judged something, or the search goes on."""
+        """Return the signal of a response; `None` if Pinterest judged an event, or the search continues."""
         if isinstance(answered.result, Rejected):
             return signal_of(answered.result, now=now) if self._halving.all_refused else None
         first = answered.result[0]
@@ -131,11 +131,11 @@ class BatchSearch:
 
     @property
     def calls_in_a_row(self) -> int:
-        """How many calls count where the last judged nothing: all that were refused, where there was nothing else."""
+        """The number of calls that a call without a verdict counts for: all refused calls if there were no others."""
         return self._refusals if self._halving.all_refused else 1
 
     def untrusted(self) -> list[tuple[Claimed, Retry]]:
-        """Return the events that were refused alone, and are not proven bad, with what is to be said of them."""
+        """Return the events that were refused alone without proof against them, with the reason to record."""
         return [
             (self.left[event], Retry(reason=words.reason, status=words.status))
             for event, words in self._refused_alone.items()
@@ -144,13 +144,13 @@ class BatchSearch:
 
     @property
     def why_left(self) -> str:
-        """Why what is left was not settled."""
+        """The reason why the rest was not settled."""
         if self._halving.all_refused and self._refused_alone:
             return f"Pinterest refused all that was sent: {next(iter(self._refused_alone.values())).reason}"
         return "not sent yet"
 
     def settle(self, settlements: Sequence[Settlement]) -> None:
-        """Note that these are settled, or wait for another time."""
+        """Remove settled and delayed deliveries from the search."""
         for settlement in settlements:
             self.left.pop(settlement.claimed.delivery_id, None)
 
@@ -159,7 +159,7 @@ _CUT_OFF = Failure(reason="shut down while waiting for Pinterest's answer", ambi
 
 
 class BatchSender:
-    """Sends batches of one ad account, several at a time."""
+    """Send batches of one ad account, several at a time."""
 
     def __init__(
         self,
@@ -184,15 +184,15 @@ class BatchSender:
         self._evidence = BisectionEvidence()
         self._doubt = BisectionLock()
         self._row = CallsInARow()
-        #: How often calls to come have become pointless.
+        #: The number of times that later calls became pointless.
         self.troubles = 0
 
     async def deliver(self, batch: Sequence[Claimed], *, is_probe: bool = False, troubles: int) -> None:
-        """Bring every delivery of the batch to a Settlement, or leave it to the end of its lease where this raises."""
+        """Settle every delivery of the batch; after an error, leave the deliveries to the end of their leases."""
         try:
             recording = self._recording
             batch = await recording.without_what_may_have_arrived(batch)
-            off = self._surroundings.switches().presets_off  # since the claim: that leaves out what is off
+            off = self._surroundings.switches().presets_off  # again after the claim, which skips disabled presets
             await recording.give_back([claimed for claimed in batch if claimed.preset in off], HELD)
             left = [claimed for claimed in batch if claimed.preset not in off]
             await self._send_sets(left, is_probe=is_probe, troubles=troubles)
@@ -200,10 +200,10 @@ class BatchSender:
             self._leases.release(batch)
 
     async def _send_sets(self, batch: Sequence[Claimed], *, is_probe: bool, troubles: int) -> None:
-        """Send what failed before apart from the rest, and the halves of suspected sets one after the other.
+        """Send events that failed before apart from the rest, and the halves of suspected sets in turn.
 
-        A call with one half follows the call with the other, so an event among good ones never fails three calls in a
-        row, which would be an outage.
+        The call with one half follows the call with the other half. So an event among good events never fails three
+        calls in a row, which would count as an outage.
         """
         by_id = {claimed.delivery_id: claimed for claimed in batch}
         sets: deque[Sequence[Claimed]] = deque(
@@ -225,7 +225,10 @@ class BatchSender:
             await self._finish(search)
 
     async def give_up(self, batch: Sequence[Claimed], trouble: Trouble) -> bool:
-        """Settle what has waited too long, and give back the rest; True where nothing is given back."""
+        """Settle deliveries that waited too long, and return the rest to the queue.
+
+        Return whether the rest was empty.
+        """
         recording = self._recording
         try:
             batch = await recording.without_what_may_have_arrived(batch)
@@ -239,15 +242,15 @@ class BatchSender:
         return not young
 
     def has_failed(self, claimed: Claimed) -> bool:
-        """Return whether the latest call with this delivery failed, in this process."""
+        """Return whether the latest call with the delivery failed in this process."""
         return self._evidence.failures.has_failed(claimed.delivery_id)
 
     def note_recovery(self) -> None:
-        """Note that another process made a call that was accepted."""
+        """Note that a call of another process was accepted."""
         self._evidence.accepted((), self._evidence.begin())
 
     async def put_back(self, batch: Sequence[Claimed], reason: str, *, after_s: float = 0) -> None:
-        """Let a batch wait that is not sent after all, for at least `after_s` seconds."""
+        """Return an unsent batch to the queue for at least `after_s` seconds."""
         try:
             await self._recording.give_back(
                 await self._recording.without_what_may_have_arrived(batch), reason, after_s=after_s
@@ -256,7 +259,7 @@ class BatchSender:
             self._leases.release(batch)
 
     async def _send_all(self, search: BatchSearch) -> None:
-        """Send what can be sent now, part by part, and parts side by side where that is possible."""
+        """Send all parts that can be sent now, in parallel if possible."""
         sends: set[asyncio.Task[None]] = set()
         try:
             while True:
@@ -273,7 +276,7 @@ class BatchSender:
             await asyncio.gather(*sends, return_exceptions=True)
 
     async def _send(self, search: BatchSearch, part: BatchPart) -> None:
-        """Send one part, record what it settles and draw the conclusions for the destination."""
+        """Send one part, record its results and update the state of the destination."""
         if not await self._take_call(search):
             search.is_stopped = True
             return
@@ -285,7 +288,7 @@ class BatchSender:
             now = self._surroundings.clocks.monotonic()
             bad = search.note(part, begun, answered, now=now, may_repeat=may_repeat)
             self._doubt.update(search, is_in_doubt=search.is_in_doubt)
-            answered = await self._conclude(search, answered, token)  # before the call is free for a batch that waits
+            answered = await self._conclude(search, answered, token)  # before the call is free for the next batch
         finally:
             self._calls.release()
         await self._record(search, answered, bad)
@@ -293,7 +296,7 @@ class BatchSender:
             await self._gate.open()
 
     async def _take_call(self, search: BatchSearch) -> bool:
-        """Wait for a free call that this batch may make now; False where it must wait for another time."""
+        """Wait for a free call; return `False` if the batch must wait for another time."""
         is_pointless = partial(self._is_pointless, search)
         while not search.is_stopped:
             await self._shutdown.unless_requested(self._doubt.over_for(search))
@@ -306,9 +309,9 @@ class BatchSender:
         return False
 
     def _is_pointless(self, search: BatchSearch) -> bool:
-        """Return whether the batch must wait: Pinterest takes nothing since, it is switched off, or leases are stale.
+        """Return whether the batch must wait: after new trouble, for a disabled destination or for stale leases.
 
-        A probe that the gate let through is sent: no process sends another until the longest call is over.
+        A probe that passed the gate is sent: no other process probes before the end of the longest call.
         """
         is_late = not search.is_probe and self.troubles > search.troubles
         is_off = self._surroundings.switches().destination_off
@@ -340,7 +343,7 @@ class BatchSender:
             if search.is_probe or await self._is_trouble(sign, answered.claimed):
                 await self._stop_sending(sign, token, now, is_probe=search.is_probe)
                 return answered
-        if isinstance(failure := answered.failure, Blocked):  # the account is not: the events are sent again
+        if isinstance(failure := answered.failure, Blocked):  # the account is not blocked: the events are sent again
             retry = Retry(reason=failure.reason, status=failure.status)
             return replace(answered, result=[retry] * len(events))
         return answered
@@ -356,10 +359,10 @@ class BatchSender:
             await self._gate.worsen(sign, token=token, now=now, probe=is_probe)
         except OutboxUnavailable as exc:
             self._surroundings.on_error(exc)
-        self.troubles += 1  # after the gate: whoever read this first has asked the gate in vain
+        self.troubles += 1  # after the update of the gate: a batch with an older count asked the gate too early
 
     async def _record(self, search: BatchSearch, answered: CallReport, bad: Sequence[Settlement]) -> None:
-        """Record what the call settled, and what it proved of events that were refused alone."""
+        """Record the results of the call, and the dead letters that it proved."""
         settlements = list(bad)
         if not (isinstance(answered.result, Rejected) or search.is_decided(answered)):
             settlements += self._recording.settlements(answered.claimed, answered.result, judged=answered.has_verdict)
@@ -371,7 +374,7 @@ class BatchSender:
         self._surroundings.on_call(replace(answered, settlements=settlements, counters=counts))
 
     async def _finish(self, search: BatchSearch) -> None:
-        """Make pending again what the search has left: nothing more of the batch is sent now."""
+        """Return the rest of the search to the queue: nothing more of the batch is sent now."""
         recording = self._recording
         untrusted = search.untrusted()
         claimed, results = [each for each, _ in untrusted], [retry for _, retry in untrusted]

@@ -1,11 +1,11 @@
-"""Finding the refused events in a call that was refused whole, when nobody says which they are.
+"""Find the bad events of a call that was refused whole, without details.
 
-At first it is not known whether events are refused or everything is. So one call is made after the other: the left half
-of what was refused, and of that the left half, down to one event; then, from the smallest to the largest, the other
-halves, until one is accepted. Where none is, all were refused in at most 2 log2 n + 1 calls, and nothing is judged.
+At first the cause is unknown: bad events, or an outage. So calls are made in sequence: the left half of the refused
+part, then the left half of that half, down to one event; then the other halves, from the smallest to the largest, until
+one is accepted. If none is accepted, all calls were refused, at most 2 log2 n + 1 of them, and nothing is judged.
 
-Once something was accepted, calls are made side by side: what was refused is halved, and what is not known yet is sent
-in groups as large as the share of refused events so far makes good to try.
+After the first accepted call, calls run in parallel: refused parts are halved, and untested events are sent in groups.
+The share of refused events so far determines the size of a group.
 """
 
 import asyncio
@@ -15,16 +15,16 @@ from dataclasses import dataclass, field
 
 from app.sender.failures import Failures
 
-#: Of so many events something is remembered; beyond, all is forgotten: what is bad is then found out again.
+#: The number of remembered events. Beyond, all evidence is dropped, and bad events are found again.
 MAX_REMEMBERED = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
-    """When a call was begun. Moments are counted, not measured: no clock can disturb their order."""
+    """The beginning of a call. Moments are counted, so that no clock can disturb their order."""
 
     moment: int
-    #: The latest beginning among the calls that had been accepted by then; -1 where none had.
+    #: The latest beginning among the calls that were accepted before; -1 if there were none.
     accepted: int
 
 
@@ -32,48 +32,48 @@ class Begun:
 class _Refused:
     """A call that was refused whole."""
 
-    #: When the refusal came.
+    #: The moment of the refusal.
     moment: int
-    #: Its events that were not accepted since.
+    #: The events of the call that were not accepted later.
     left: set[str]
 
 
 @dataclass(slots=True, kw_only=True)
 class _Suspect:
-    """An event that was in a refused call."""
+    """An event of a refused call."""
 
     calls: list[_Refused] = field(default_factory=list)
-    #: Of its latest call that was refused with no other in it: `Begun.accepted`; None where there was none.
+    #: `Begun.accepted` of the latest refused call with this event alone; `None` if there is none.
     alone: int | None = None
 
 
 class BisectionEvidence:
-    """What the calls of one process to one ad account have shown about events, by their delivery ids.
+    """Evidence from the calls of one process to one ad account, by delivery ids.
 
-    Pinterest names no event when it refuses a call whole, and a run of refusals may be an outage. So an event that was
-    refused alone is held to be bad only where no single run of refusals can explain it:
+    Pinterest names no event when a call is refused whole, and a run of refusals may be an outage. So an event that was
+    refused alone is bad only if no single run of refusals explains the evidence:
 
-    - a call with the event in it was refused; then another was made and accepted; then the event was refused alone;
-    - and every other event of that first call was accepted by then or later (alone, it has no others).
+    - a call with the event was refused; then a later call was accepted; then the event was refused alone;
+    - every other event of the first call was accepted later. A call with one event has no other events.
 
-    Say the event is good. Then the first refusal has no cause among its members and the last has none in the event, so
-    both belong to a run, and a run has no acceptance in the midst.
+    Proof: suppose that the event is good. Then neither refusal has a cause among its events, so both belong to one run.
+    But a run contains no accepted call.
     """
 
     def __init__(self) -> None:
         self._moment = 0
         self._accepted = -1
         self._suspects: dict[str, _Suspect] = {}
-        #: Calls whose answer judged no event.
+        #: Evidence from calls without a verdict on any event.
         self.failures = Failures()
 
     def begin(self) -> Begun:
-        """Note that a call is begun, and return what to tell of it with its answer."""
+        """Note the beginning of a call; return it, to be passed with the response."""
         self._moment += 1
         return Begun(moment=self._moment, accepted=self._accepted)
 
     def accepted(self, events: Sequence[str], begun: Begun) -> None:
-        """Note that Pinterest took a call and judged its events one by one."""
+        """Note that Pinterest accepted a call and judged its events one by one."""
         self._moment += 1
         self._accepted = max(self._accepted, begun.moment)
         self.failures.accepted(events, moment=self._moment)
@@ -95,24 +95,24 @@ class BisectionEvidence:
                 suspect.alone = begun.accepted
 
     def failed(self, events: Sequence[str], begun: Begun, *, now: float) -> None:
-        """Note that a call had an answer that judges no event, at `now` by the monotonic clock."""
+        """Note a response without a verdict on any event, at `now` by the monotonic clock."""
         self._moment += 1
         self.failures.failed(events, moment=self._moment, accepted=begun.accepted, now=now)
 
     def close(self, events: Iterable[str]) -> None:
-        """Forget bad events, which are tried no more. They still explain the refused calls that they were in."""
+        """Forget bad events, which are not sent again. They still explain their refused calls."""
         for event in events:
             self._suspects.pop(event, None)
 
     def is_bad(self, event: str) -> bool:
-        """Return whether what was seen proves that Pinterest refuses this event."""
+        """Return whether the evidence proves that Pinterest refuses this event."""
         suspect = self._suspects.get(event)
         if suspect is None or suspect.alone is None:
             return False
         return any(call.moment < suspect.alone and len(call.left) == 1 for call in suspect.calls)
 
     def would_tell(self, event: str) -> bool:
-        """Return whether one more refusal of the event alone would prove that it is bad."""
+        """Return whether one more refusal of the event alone would prove that the event is bad."""
         suspect = self._suspects.get(event)
         return suspect is not None and any(
             call.moment < self._accepted and len(call.left) == 1 for call in suspect.calls
@@ -120,7 +120,7 @@ class BisectionEvidence:
 
 
 class BisectionLock:
-    """At most one batch at a time is searched in doubt; the others wait for what becomes of it."""
+    """A lock: at most one batch is searched in doubt; other batches wait for its result."""
 
     def __init__(self) -> None:
         self._of: object | None = None
@@ -147,24 +147,26 @@ class BisectionLock:
             self._is_over.set()
 
 
-#: So many refused events a group of unknown ones is expected to hold at most. Fewest calls are made between 1 and 1.4,
-#: tried with 2 to 100 refused of 1,000.
+#: The expected number of refused events in a group of untested events. Values between 1 and 1.4 need the fewest calls,
+#: measured with 2 to 100 refused events of 1,000.
 _EXPECTED_REFUSED = 1.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BatchPart:
-    """What one call carries, by delivery ids."""
+    """The events of one call, by delivery ids."""
 
     events: tuple[str, ...]
-    #: The right half of a refused part whose left half this is: where this is accepted, the refused event is there.
+    #: The right half of a refused part, if this is its left half: after an accepted left half, the right half contains
+    #: the refused event.
     rest: tuple[str, ...] = ()
 
 
 class Bisection:
-    """The search through one batch: take a part from `next`, send it, and tell what became of it, until none is left.
+    """The search through one batch.
 
-    `evidence` must have been told of each answer first.
+    Take a part from `next`, send the part and report its result, until there are no more parts. Update `evidence` with
+    each response first.
     """
 
     def __init__(self, events: Sequence[str], evidence: BisectionEvidence) -> None:
@@ -172,26 +174,28 @@ class Bisection:
         self._ready: deque[BatchPart] = deque([BatchPart(tuple(events))] if events else [])
         #: Whether nothing was accepted yet.
         self._in_doubt = True
-        #: While in doubt: the right halves above the one that is tried, the smallest last; and whether those are tried.
+        #: While in doubt: the right halves above the current part, the smallest last; and whether the search has
+        #: reached these.
         self._above: list[tuple[str, ...]] = []
         self._climbs = False
-        #: Refused parts that are halved once something is accepted.
+        #: Refused parts to halve after the first accepted call.
         self._refused: list[tuple[str, ...]] = []
         self._unknown: tuple[str, ...] = ()
-        #: Refused alone, and not proven bad.
+        #: Events that were refused alone, without proof.
         self._suspects: list[str] = []
-        #: Events that were accepted; events that were refused alone; refused parts with no such event found yet.
+        #: The numbers of accepted events, of events that were refused alone, and of refused parts without a found
+        #: cause.
         self._accepted_count, self._alone_count, self._open_count = 0, 0, 0
-        #: Turns True where everything was refused, down to one event and in all other halves.
+        #: Whether all calls were refused, down to one event and in all other halves.
         self.all_refused = False
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether something was refused and nothing accepted: it may be everything, so nothing else should be sent."""
+        """Whether events were refused and none was accepted: an outage is possible, so nothing else should be sent."""
         return self._in_doubt and bool(self._above or self._refused or self._suspects)
 
     def next(self) -> BatchPart | None:
-        """Return what to send now; None where nothing is to be sent before another part is told of, or at the end."""
+        """Return the next part; `None` at the end, or if the result of another part must come first."""
         if self._ready:
             return self._ready.popleft()
         if self._in_doubt:
@@ -201,7 +205,7 @@ class Bisection:
         return next((self._again(event) for event in self._suspects if self._evidence.would_tell(event)), None)
 
     def accepted(self, part: BatchPart) -> None:
-        """Note that Pinterest took the part and judged its events one by one."""
+        """Note that Pinterest accepted the part and judged its events one by one."""
         self._accepted_count += len(part.events)
         if self._in_doubt:
             self._end_doubt(part)
@@ -222,21 +226,21 @@ class Bisection:
             self._halve(part.events)
 
     def unanswered(self, part: BatchPart) -> None:
-        """Note that Pinterest judged nothing of the part, which leaves the search."""
+        """Remove a part from the search after a response without a verdict."""
         if not self._in_doubt:
             self._leave_unknown(part)
         elif self._above:
             self._ready.append(BatchPart(self._above.pop()))
 
     def take_bad(self) -> list[str]:
-        """Return the events that are proven bad since this was last asked."""
+        """Return the events that were proven bad since the last call."""
         bad = [event for event in self._suspects if self._evidence.is_bad(event)]
         self._suspects = [event for event in self._suspects if event not in bad]
         self._evidence.close(bad)
         return bad
 
     def _search_on(self, part: BatchPart) -> None:
-        """Make the next part ready: half of this one down to one event, then the halves above, the smallest first."""
+        """Add the next part: a half of this part, down to one event; then the halves above, the smallest first."""
         if len(part.events) > 1 and not self._climbs:
             middle = len(part.events) // 2
             self._above.append(part.events[middle:])
@@ -252,7 +256,7 @@ class Bisection:
 
     def _end_doubt(self, accepted: BatchPart) -> None:
         self._in_doubt = False
-        if accepted.rest:  # which is the last above
+        if accepted.rest:  # the last part above
             self._refused.append(self._above.pop())
         self._unknown = tuple(event for half in reversed(self._above) for event in half)
         for refused in self._refused:
@@ -260,7 +264,7 @@ class Bisection:
         self._above, self._refused = [], []
 
     def _halve(self, refused: tuple[str, ...]) -> None:
-        """Look for the refused event in a part that holds one."""
+        """Search for the refused event in a part that contains one."""
         if len(refused) == 1:
             self._ready.append(BatchPart(refused))
             return
@@ -269,16 +273,16 @@ class Bisection:
         self._ready.append(BatchPart(refused[:middle], rest=refused[middle:]))
 
     def _leave_unknown(self, part: BatchPart) -> None:
-        """Let nothing be said of the other half of a part that was not accepted."""
+        """Move the other half of a part that was not accepted to the untested events."""
         if part.rest:
             self._open_count -= 1
             self._unknown = part.rest + self._unknown
 
     def _take_unknown(self) -> tuple[str, ...]:
-        """Take as many events as hold, by what was seen, a refused one about as likely as not."""
+        """Take a group of untested events that contains a refused event with a probability of about one half."""
         each_refused = max(1, self._alone_count + self._open_count)
         size = max(1, int(_EXPECTED_REFUSED * (self._accepted_count + 1) / each_refused))
-        if 2 * len(self._unknown) <= 3 * size:  # rather all than a small rest
+        if 2 * len(self._unknown) <= 3 * size:  # the whole rest, if the rest would be small
             size = len(self._unknown)
         taken, self._unknown = self._unknown[:size], self._unknown[size:]
         return taken

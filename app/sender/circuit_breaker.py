@@ -1,4 +1,4 @@
-"""While Pinterest takes nothing, only probes are sent: one delivery at a time, at rising pauses, by one process."""
+"""The circuit breaker: while Pinterest accepts nothing, one process sends probes at growing intervals."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from app.core.shared_values import TROUBLE, Shared, SharedValues, Trouble, Troub
 from app.core.values.times import HOUR_S
 from app.sender.retry import clamped
 
-#: A refused token is seldom mended by waiting.
+#: Waiting seldom repairs a refused token.
 MIN_BLOCKED_PAUSE_S: Final = 60.0
 MAX_BLOCKED_PAUSE_S: Final = HOUR_S
 #: One or two calls in a row without a verdict are chance.
@@ -22,23 +22,23 @@ TOO_MANY_REQUESTS: Final = 429
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallSignal:
-    """What a call that judged no event says of Pinterest."""
+    """The signal of a call without a verdict about the state of Pinterest."""
 
     state: TroubleState
-    #: Pinterest's words, or what kept its answer from coming.
+    #: The message of Pinterest, or the reason for the missing response.
     reason: str
-    #: The HTTP status; None where no answer came.
+    #: The HTTP status; `None` without a response.
     status: int | None
-    #: When it was seen first.
+    #: The time of the first signal.
     since: float
     #: The pause that Pinterest asked for, in seconds; 0 if it asked for none.
     retry_after_s: float = 0
-    #: The only event that is known to get this answer, by its delivery id; "" if others get it too.
+    #: The delivery id of the only event with this response; "" if other events have the response too.
     only: str = ""
 
 
 def signal_of(result: Blocked | Retry | Rejected, *, now: float) -> CallSignal:
-    """Return what the result of a call is a sign of. Rejected stands for an event that was refused with its call."""
+    """Return the signal of a result. `Rejected` is the result of an event that was refused with its call."""
     match result:
         case Blocked():
             return CallSignal(state="blocked", reason=result.reason, status=result.status, since=now)
@@ -56,20 +56,23 @@ def signal_of(result: Blocked | Retry | Rejected, *, now: float) -> CallSignal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallsInARow:
-    """The calls in a row, of one process, that judged no event."""
+    """The consecutive calls of one process without a verdict on any event."""
 
     calls: int = 0
-    #: When the first of them was answered.
+    #: The time of the first response.
     since: float = 0
-    #: The one event of all these calls, by its delivery id; "" if there were others.
+    #: The only event of all these calls, by its delivery id; "" if there were others.
     event: str = ""
-    #: The events of the latest call that was answered 401, 403 or 404.
+    #: The events of the latest call with the status 401, 403 or 404.
     blocked: frozenset[str] = frozenset()
-    #: Two such calls had no event in common.
+    #: Whether two such calls had no event in common.
     others_blocked: bool = False
 
     def longer(self, sign: CallSignal, events: Sequence[str], *, calls: int = 1) -> "CallsInARow":
-        """Return the row with `calls` more; `sign` is what the first of them showed, `events` were in the latest."""
+        """Return the row with `calls` more.
+
+        `sign` is the signal of the first, `events` are the events of the latest.
+        """
         is_blocked = sign.state == "blocked"
         is_only = len(events) == 1 and (not self.calls or self.event == events[0])
         return CallsInARow(
@@ -82,10 +85,10 @@ class CallsInARow:
         )
 
     def is_trouble(self, sign: CallSignal, *, has_others: bool = False) -> bool:
-        """Return whether the row, of which `sign` is the latest, is no chance any more.
+        """Return whether the row, of which `sign` is the latest signal, exceeds chance.
 
-        `has_others`: the latest call was answered 403, and events wait that were not in it. The answer may be that of a
-        firewall to one event, until calls with other events get the same answer.
+        `has_others`: the status of the latest call was 403, and other events wait. A firewall may refuse one event with
+        this status, so calls with other events must confirm it.
         """
         if sign.state == "blocked":
             is_repeated = self.event != "" and self.calls > 1
@@ -96,10 +99,10 @@ class CallsInARow:
 def worsened(
     before: Trouble | None, sign: CallSignal, policy: DeliverySettings, *, token: str, now: float, probe: bool
 ) -> Trouble:
-    """Return the trouble after one more sign of it; `before` where it says nothing new.
+    """Return the trouble after one more signal; `before` if the signal adds nothing.
 
-    Calls that were under way when the trouble began say nothing new, unless they tell that the token is refused or ask
-    for a longer pause. A probe that got no verdict doubles the pause.
+    Calls that were under way at the beginning of the trouble add nothing, unless the token is refused or a longer pause
+    is requested. A probe without a verdict doubles the pause.
     """
     wanted_s = clamped(sign.retry_after_s, policy)
     goes_on = before is not None and (before.state == "blocked") == (sign.state == "blocked")
@@ -125,16 +128,16 @@ def worsened(
 def _next_pause_s(was_s: float | None, sign: CallSignal, policy: DeliverySettings, *, probe: bool) -> float:
     is_blocked = sign.state == "blocked"
     if sign.status == FORBIDDEN and not (sign.only or probe):
-        return policy.retry_base_s  # each call may contain an event that a firewall refuses: a probe soon shows it
+        return policy.retry_base_s  # a firewall may refuse an event of each call: a probe soon shows this
     first_s = MIN_BLOCKED_PAUSE_S if is_blocked else policy.retry_base_s
     return min(max(2 * (was_s or 0), first_s), MAX_BLOCKED_PAUSE_S if is_blocked else policy.retry_max_pause_s)
 
 
 def wait_s(trouble: Trouble, policy: DeliverySettings, *, token: str, now: float) -> float:
-    """Return how many seconds no probe may be sent; 0 where one may.
+    """Return the seconds until the next probe; 0 if a probe is allowed now.
 
-    One may when the pause is over, or, while the token is refused, as soon as there is another. No wait is longer than
-    a probe and the pause after it: where the next one seems to be further away, the clock was set back.
+    A probe is allowed after the pause, or with a new token after a refused token. The maximum is the duration of a
+    probe and its pause: a longer time means that the clock was set back.
     """
     if trouble.state == "blocked" and token != trouble.token:
         return 0.0
@@ -142,32 +145,35 @@ def wait_s(trouble: Trouble, policy: DeliverySettings, *, token: str, now: float
 
 
 def probing(trouble: Trouble, policy: DeliverySettings, *, token: str, now: float) -> Trouble:
-    """Return the trouble while a probe is under way: no other is sent before its answer and the next pause are over."""
+    """Return the trouble during a probe: the next probe waits for the response and the pause after it."""
     pause_s = MIN_BLOCKED_PAUSE_S if trouble.state == "blocked" and token != trouble.token else trouble.pause_s
     return replace(trouble, token=token, pause_s=pause_s, next_probe_at=now + policy.limits.send_timeout_s + pause_s)
 
 
-#: Where another process took the probe.
+#: The pause after another process took the probe.
 NOT_MINE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What may be sent now: without a trouble any delivery; otherwise one delivery as a probe, after `wait_s`."""
+    """The deliveries that may be sent: any delivery without trouble.
+
+    Otherwise one delivery as a probe, after `wait_s`.
+    """
 
     trouble: Trouble | None = None
-    #: Seconds until the probe, except a probe with another event than the only one that is known to fail.
+    #: Seconds until the probe. A probe with another event than the only failing one need not wait.
     wait_s: float = 0.0
 
 
-#: Takes the trouble before and after a change of its state; None where there is none.
+#: Called with the trouble before and after a change of state; `None` is no trouble.
 OnChange: TypeAlias = Callable[[Trouble | None, Trouble | None], None]
 
 
 class CircuitBreaker:
-    """Says what may be sent, and takes note of how Pinterest fares.
+    """Decide whether calls may be sent, and track the state of Pinterest.
 
-    A pause that was read once runs by the monotonic clock, whatever becomes of the clock that other processes go by.
+    After a pause is read, the pause runs by the monotonic clock, independent of the shared clock.
     """
 
     def __init__(
@@ -187,12 +193,12 @@ class CircuitBreaker:
         self._monotonic = monotonic
         self._on_change = on_change
         self._seen: Shared[Trouble | None] = Shared(None, 0)
-        #: When, by the monotonic clock, the pause of what was seen is over.
+        #: The end of the current pause, by the monotonic clock.
         self._over_at = 0.0
 
     async def ask(self, *, now: float) -> Passage:
-        """Return what may be sent now."""
-        asked_at = self._monotonic()  # with `now`: reading may take its time
+        """Return the passage at this time."""
+        asked_at = self._monotonic()  # at the time of `now`: the read may be slow
         seen = await self._key.read_revised(self._shared)
         if seen.value is None:
             return Passage()
@@ -205,16 +211,19 @@ class CircuitBreaker:
         return Passage(seen.value, 0.0 if has_new_token else max(0.0, left_s))
 
     async def take_probe(self, *, now: float) -> bool:
-        """Take the probe that `ask` said may be sent; False where another process was faster or all is well again."""
+        """Take the probe that `ask` allowed.
+
+        Return `False` if another process took the probe or the trouble is over.
+        """
         if self._seen.value is None:
             return False
         after = probing(self._seen.value, self._policy, token=self._fingerprint(), now=now)
         return await self._key.write(self._shared, after, revision=self._seen.revision) is not None
 
     async def worsen(self, sign: CallSignal, *, token: str, now: float, probe: bool) -> None:
-        """Note a sign of trouble. Where another process writes at once, its note is as good.
+        """Note a signal of trouble. A concurrent signal of another process has the same effect.
 
-        `token` is the fingerprint of the one that the call was made with.
+        `token` is the fingerprint of the token of the call.
         """
         seen = await self._key.read_revised(self._shared)
         after = worsened(seen.value, sign, self._policy, token=token, now=now, probe=probe)
@@ -224,7 +233,7 @@ class CircuitBreaker:
             self._on_change(seen.value, after)
 
     async def open(self) -> None:
-        """Note that a probe got a verdict."""
+        """Note that a probe had a verdict."""
         seen = await self._key.read_revised(self._shared)
         if seen.value is not None and await self._key.write(self._shared, None, revision=seen.revision):
             self._on_change(seen.value, None)

@@ -1,7 +1,7 @@
-"""Two clocks: one that says what time it is and may be set, and one that only goes on.
+"""The two clocks of a process: the wall clock, which may be set, and the monotonic clock.
 
-What happens between processes and across restarts is told by the first. So what it is set by is noticed, and told from
-time that has passed: nothing is given up for hours that never were.
+Processes and restarts share the wall clock. Jumps of the wall clock are detected and excluded from ages, so that no
+delivery is given up for hours that never passed.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -13,38 +13,38 @@ from app.core.shared_values import CLOCK_JUMPS, ClockJump, ClockJumps
 from app.outbox import Outbox
 from app.sender.leases import Leases
 
-#: Smaller steps are time services at work.
+#: Time services make smaller steps.
 NOTICED_S: Final = 2.0
-#: Around a jump smaller steps make it unsure which of two times was before it.
+#: Around a jump, smaller steps leave the order of two times uncertain.
 _UNSURE_S: Final = 60.0
-#: Of so many jumps it is known how they changed ages.
+#: The number of jumps that ages account for.
 _KEPT: Final = 20
 
 
 def age_s(since: float, now: float, jumps: Sequence[ClockJump]) -> float:
-    """Return the seconds that passed between two times of a clock that made these jumps, in their order.
+    """Return the seconds that passed between two times of a clock with these jumps, in order.
 
-    Where the clock was set back, the same time came more than once. Then the age is the least that can be true, and not
-    below 0: rather something waits for longer than it is given up early.
+    After the clock was set back, a time is ambiguous. The age is then the smallest possible one, and at least 0: a
+    delivery may wait longer, but is not given up early.
     """
     if not jumps:
         return max(0.0, now - since)
     last = jumps[-1].after
-    # smaller steps are not noticed, so what has just begun may seem to begin a little later than now
+    # smaller steps are not detected, so a recent beginning may appear to be slightly in the future
     ages = [now - since] if last - _UNSURE_S <= since <= now + _UNSURE_S else []
     skipped_s = 0.0
     for place in range(len(jumps) - 1, -1, -1):
         jump = jumps[place]
         skipped_s += jump.after - jump.before
         began = jumps[place - 1].after if place else -inf
-        if began - _UNSURE_S <= since <= jump.before + _UNSURE_S:  # it may have been before this jump
+        if began - _UNSURE_S <= since <= jump.before + _UNSURE_S:  # possibly before this jump
             ages.append(now - since - skipped_s)
-    # a time that never was here is another machine's
+    # a time that never existed here comes from another machine
     return max(0.0, min(ages, default=now - max(since, last)))
 
 
 def add_jump(jumps: Iterable[ClockJump], jump: ClockJump) -> tuple[ClockJump, ...]:
-    """Return the jumps with one more; the same ones where another process noticed it already."""
+    """Return the jumps with one more; the same jumps if another process detected it before."""
     known = tuple(jumps)
     if any(abs(each.before - jump.before) < NOTICED_S and abs(each.after - jump.after) < NOTICED_S for each in known):
         return known
@@ -52,19 +52,19 @@ def add_jump(jumps: Iterable[ClockJump], jump: ClockJump) -> tuple[ClockJump, ..
 
 
 class Clocks:
-    """The clocks of one process, and the jumps of the first."""
+    """The clocks of one process, and the jumps of the wall clock."""
 
     def __init__(self, wall: Callable[[], float], monotonic: Callable[[], float]) -> None:
         self._wall = wall
         self.monotonic = monotonic
         self._ahead_s = wall() - monotonic()
-        #: By this process, and not heeded yet.
+        #: Jumps that this process detected and has not handled yet.
         self._noticed: list[ClockJump] = []
-        #: All that are known.
+        #: All known jumps.
         self.jumps: tuple[ClockJump, ...] = ()
 
     def now(self) -> float:
-        """Return Unix seconds, and notice where the clock was set since the last look."""
+        """Return Unix seconds, and detect jumps since the last call."""
         now, steady = self._wall(), self.monotonic()
         expected = steady + self._ahead_s
         if abs(now - expected) > NOTICED_S:
@@ -78,7 +78,7 @@ class Clocks:
         return age_s(since, self.now(), self.jumps)
 
     def noticed(self) -> list[ClockJump]:
-        """Return the jumps that this process noticed and has not heeded yet."""
+        """Return the jumps that this process detected and has not handled yet."""
         self.now()
         return list(self._noticed)
 
@@ -87,26 +87,26 @@ class Clocks:
         return bool(self._noticed)
 
     def heeded(self, jump: ClockJump) -> None:
-        """Note that this process has done what a jump asks for."""
+        """Note that this process has handled a jump."""
         self._noticed.remove(jump)
 
     def learn(self, jumps: Iterable[ClockJump]) -> None:
-        """Take up what all processes know, before what this one has not told yet."""
+        """Add the jumps that all processes know before the unreported jumps of this process."""
         known = tuple(jumps)
         for jump in self.jumps:
             known = add_jump(known, jump)
         self.jumps = known
 
 
-#: So many deliveries are rescheduled in one step.
+#: The number of deliveries that one step reschedules.
 RESCHEDULE_ROWS = 10_000
-#: A process that begins just after a jump is told of it by those that lived before, within so long. Later ones it
-#: notices itself; to take up what others saw of them would count them twice.
+#: A process that begins just after a jump learns of the jump from older processes within this time. A process detects
+#: later jumps by itself: jumps of others would count twice.
 LEARN_FOR_S = 10.0
 
 
 class ClockWatch:
-    """Notices that the clock was set, and sees to what follows; asked before every claim."""
+    """Detect jumps of the clock and handle their consequences; called before every claim."""
 
     def __init__(
         self,
@@ -127,11 +127,11 @@ class ClockWatch:
         self._has_begun = False
         #: By the monotonic clock.
         self._learns_until = 0.0
-        #: By the monotonic clock: results computed before a step back may be recorded until then.
+        #: By the monotonic clock: until then, results from before a step back may be recorded.
         self._reschedules_until = 0.0
 
     async def look(self) -> None:
-        """Take up what became of the clock since the last look. Raises OutboxUnavailable."""
+        """Handle the changes of the clock since the last call. Raises OutboxUnavailable."""
         if not self._has_begun:
             await self._begin()
         elif self._clocks.monotonic() < self._learns_until:
@@ -147,7 +147,7 @@ class ClockWatch:
             await self._reschedule(pending_by=self._clocks.now() + self._policy.retry_max_pause_s)
 
     async def _begin(self) -> None:
-        """Learn of jumps before this process; what lies further ahead than any pause is of a wrong clock."""
+        """Learn of jumps before this process; times further ahead than any pause come from a wrong clock."""
         await self._outbox.hold_clock.keep()
         if jump := self._outbox.hold_clock.jump_before:
             await self._tell(jump)
@@ -161,7 +161,7 @@ class ClockWatch:
         self._clocks.learn(known.jumps if known else ())
 
     async def _tell(self, jump: ClockJump) -> None:
-        """Add the jump to those that all processes know; whoever is first says it aloud."""
+        """Add the jump to the shared jumps; the first process logs the jump."""
         while True:
             known = await CLOCK_JUMPS.read_revised(self._outbox)
             before = known.value.jumps if known.value else ()

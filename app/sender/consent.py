@@ -1,4 +1,4 @@
-"""A no that a person said keeps what waits from being sent: asked once more when deliveries are claimed."""
+"""Check consent again at the time of the claim: an opt-out stops deliveries that wait."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -22,12 +22,12 @@ from app.core.consent import (
 from app.core.deliveries import Claimed
 from app.outbox import ConsentBook, Outbox
 
-#: Stands behind the reason of an event that is withheld after an attempt at sending it.
+#: Added to the reason of an event that is withheld after an attempt.
 MAY_HAVE_ARRIVED: Final = "an earlier attempt may have reached Pinterest"
 
 
 class ConsentCheck:
-    """Asks for what is claimed whether its person said no since it was enqueued, or yes where that is required."""
+    """Check claimed deliveries for opt-outs since their enqueueing, or for the required opt-ins."""
 
     def __init__(self, store: Outbox, book: ConsentBook, settings: ConsentSettings) -> None:
         self._store = store
@@ -36,7 +36,7 @@ class ConsentCheck:
         self._nos = nos_that_count(settings.suppress)
 
     async def passed(self, claimed: Sequence[Claimed], *, now: float) -> list[Claimed]:
-        """Return what may be sent, with `opt_out` where a no asks for it, and withdraw the rest.
+        """Return the deliveries that may be sent, with `opt_out` if an opt-out requires it; withdraw the rest.
 
         Raises OutboxUnavailable.
         """
@@ -79,7 +79,7 @@ class ConsentCheck:
         return f"{reason}; {MAY_HAVE_ARRIVED}" if was_tried else reason
 
     def _judge(self, claimed: Claimed, subjects: Sequence[Subject], answers: Answers) -> tuple[str, str]:
-        """Return what becomes of a delivery, and why."""
+        """Return the action for a delivery, and its reason."""
         nos = [no for subject in subjects for no in objections(answers, subject)]
         what, no = verdict(nos, self._settings.suppress)
         if what == "send" and self._settings.consent_required and _waited(claimed, subjects):
@@ -89,13 +89,13 @@ class ConsentCheck:
 
 
 def consent_check(store: Outbox, settings: ConsentSettings, monotonic: Callable[[], float]) -> ConsentCheck | None:
-    """Return what asks once more before something is sent; None where no answer counts for other events."""
+    """Return the check before a send; `None` if consent never applies to other events."""
     return ConsentCheck(store, ConsentBook(monotonic), settings) if settings.keeps_answers else None
 
 
 def _waited(claimed: Claimed, subjects: Sequence[Subject]) -> bool:
-    """Return whether a shop's order may have been enqueued before its person said yes; others said it before.
+    """Return whether the order of a shop may have been enqueued before the opt-in; other events have one before.
 
-    Of what nobody can say a word about, its own event said it.
+    If nobody can be identified, the event contained the opt-in.
     """
     return claimed.event_name == "checkout" and any(each.is_trusted and each.keys for each in subjects)

@@ -1,4 +1,4 @@
-"""What sending reads and tells, and the report of a call."""
+"""The dependencies of sending, and the report of a call."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,19 +15,18 @@ from app.sender.consent import ConsentCheck
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallReport:
-    """A call to Pinterest, its answer, and what was recorded with it: for logs and metrics too."""
+    """A call to Pinterest, its response, and the recorded results: also for logs and metrics."""
 
     claimed: Sequence[Claimed]
     at: float
     duration_s: float
-    #: None where no answer came.
+    #: `None` without a response.
     status: int | None
     #: The result of each event; a single Rejected if the call was refused with all its events.
     result: list[CallResult] | Rejected
-    #: What was recorded with it. Of a call that was refused whole, what becomes of its deliveries is found out by other
-    #: calls, and may be recorded with them.
+    #: The recorded settlements. Other calls find the results of a call that was refused whole, and may record these.
     settlements: Sequence[Settlement] = ()
-    #: The counts that were recorded in the outbox with it.
+    #: The counts that were recorded in the outbox with the call.
     counters: Sequence[CounterRow] = ()
 
     @property
@@ -42,7 +41,7 @@ class CallReport:
     def failure(self) -> Blocked | Retry | None:
         """The result of each event if no event was judged and one of them may be the cause; else `None`.
 
-        A call that did not reach Pinterest, an answer that asks for a pause, 401 and 404 have other causes.
+        A call that did not reach Pinterest, a requested pause, 401 and 404 have other causes.
         """
         if isinstance(self.result, Rejected) or self.has_verdict:
             return None
@@ -54,25 +53,25 @@ class CallReport:
 
     @property
     def has_verdict(self) -> bool:
-        """Whether Pinterest judged any of the events by itself."""
+        """Whether Pinterest judged any of the events individually."""
         return isinstance(self.result, list) and any(isinstance(each, Delivered | Rejected) for each in self.result)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependencies:
-    """What sending needs of the rest: clocks, chance and switches, and whom it tells what happens."""
+    """The dependencies of sending: clocks, randomness, switches and callbacks."""
 
     clocks: Clocks
     rng: Random
-    #: Asks whether people said no since; None: that is not asked.
+    #: The check for opt-outs; `None` disables the check.
     consents: ConsentCheck | None = None
-    #: Returns what is switched off now.
+    #: Return the current switches.
     switches: Callable[[], Switches]
-    #: Takes personal data out of Pinterest's words before they are stored.
+    #: Remove personal data from the messages of Pinterest before they are stored.
     redact: Callable[[str], str]
     on_call: Callable[[CallReport], None]
     on_settled_unsent: Callable[[Sequence[Settlement], Sequence[CounterRow]], None]
     on_trouble: OnChange
-    #: The clock of the machine was set, and this process is the first to say so.
+    #: Called for a jump of the clock that this process is the first to report.
     on_jump: Callable[[ClockJump], None]
     on_error: Callable[[Exception], None]

@@ -1,8 +1,8 @@
 """Find the events that make calls fail.
 
-A failed call has an answer that judges no event: 500, a closed connection, 422 without details, 403. The cause is an
-outage, or one event of the call. An outage makes every call fail, so an event is suspected only if its calls fail while
-calls with other events are accepted. A suspected set is halved until the event is alone.
+A failed call has a response without a verdict on any event: 500, a closed connection, 422 without details, 403. The
+cause is an outage, or one event of the call. An outage makes every call fail, so an event is suspected only if its
+calls fail while calls with other events are accepted. A suspected set is halved until the event is alone.
 
 The evidence of a process is in memory. After a restart, and in each other process, an event must fail again before the
 event is suspected; meanwhile RETRY_MAX_AGE_HOURS limits its retries.
@@ -14,21 +14,21 @@ from typing import Final
 
 from app.core.values.times import HOUR_S
 
-#: A suspected event becomes a dead letter after at least so many failures alone, over at least so many seconds.
+#: The minimum number of failures alone, and their duration in seconds, before a suspected event becomes a dead letter.
 FAILURES_ALONE: Final = 10
 FAILING_FOR_S: Final = HOUR_S
-#: If calls fail at random, the longest accepted probability that an event fails as often as it did.
+#: The maximum probability that random failures explain the failures of an event.
 MAX_CHANCE: Final = 1e-9
-#: Beyond so many failed events all evidence is dropped.
+#: The number of failed events beyond which all evidence is dropped.
 MAX_REMEMBERED: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _FailedCall:
-    #: The number of the answer, in the order of answers.
+    #: The number of the response, in the order of responses.
     moment: int
     events: int
-    #: One of its events is suspected to be the cause.
+    #: Whether one of the events is suspected to be the cause.
     is_suspected: bool
 
 
@@ -40,7 +40,7 @@ class _FailedEvent:
     failures: int = 0
     #: Failures with no other event in the call, each after an accepted call.
     alone: int = 0
-    #: When the first failure alone was counted, by the monotonic clock, and `Failures.calls` at that time.
+    #: The time of the first failure alone, by the monotonic clock, and `Failures.calls` at that time.
     since: float = 0
     calls_before: tuple[int, int] = (0, 0)
 
@@ -51,11 +51,11 @@ class Failures:
     def __init__(self) -> None:
         self._events: dict[str, _FailedEvent] = {}
         self._accepted_at = -1
-        #: The calls that were accepted, and the failures of their events before.
+        #: The numbers of accepted calls, and of earlier failures of their events.
         self._calls = (0, 0)
 
     def accepted(self, events: Iterable[str], *, moment: int) -> None:
-        """Note that a call was accepted: the failures of its events before were no fault of these events."""
+        """Note that a call was accepted: its events did not cause their earlier failures."""
         self._accepted_at = moment
         found = [self._events.pop(event, None) for event in events] if self._events else ()
         failures = max((each.failures for each in found if each), default=0)
@@ -87,20 +87,20 @@ class Failures:
         return event in self._events
 
     def is_suspected(self, events: Sequence[str]) -> bool:
-        """Return whether one of the events is suspected to be the cause of their latest call's failure."""
+        """Return whether one of the events is suspected to be the cause of their latest failed call."""
         failed = self._events.get(events[0])
         return failed is not None and failed.call.is_suspected
 
     def is_alone(self, events: Sequence[str]) -> bool:
-        """Return whether this is one event that failed alone while calls with other events were accepted."""
+        """Return whether this is a single event that failed alone while calls with other events were accepted."""
         failed = self._events.get(events[0])
         return len(events) == 1 and failed is not None and failed.alone > 0
 
     def is_trusted(self, event: str, *, now: float) -> bool:
-        """Return whether the event is the cause of its failures, beyond chance; `now` is the monotonic clock.
+        """Return whether the event causes its failures, beyond chance; `now` is the monotonic clock.
 
-        Chance is the share of failures among calls whose events were accepted in the end. With a share of one half, 30
-        failures alone in a row are expected once in 1e9 events.
+        Chance is the share of failures among calls with finally accepted events. With a share of one half, 30
+        consecutive failures alone are expected once in 1e9 events.
         """
         failed = self._events.get(event)
         if failed is None or failed.alone < FAILURES_ALONE or now - failed.since < FAILING_FOR_S:
@@ -113,9 +113,9 @@ class Failures:
         self._events.pop(event, None)
 
     def sets(self, events: Iterable[str]) -> list[Sequence[str]]:
-        """Return the sets to send in calls of their own: events without a failure, other ones, suspected sets halved.
+        """Return the sets to send in separate calls: events without a failure, other events, suspected sets in halves.
 
-        So a set that failed makes no call with other events fail.
+        So a failed set makes no call with other events fail.
         """
         usual: list[str] = []
         again: list[str] = []
@@ -137,6 +137,6 @@ class Failures:
 
 
 def halves(events: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """Return the first and the second half; the first half of one event is empty."""
+    """Return the first and the second half; for one event, the first half is empty."""
     middle = len(events) // 2
     return events[:middle], events[middle:]

@@ -1,7 +1,7 @@
-"""Keeps claims ours while they are worked on, however long that takes, and says when those of others may be taken.
+"""Renew the leases of claims during the work, and decide when expired leases of others may be taken over.
 
-A lease that ended is the sign of a sender that is gone, unless nobody could renew it: the store was locked or away, or
-the clock was set forward. After such a disturbance every holder has the time of one lease to come forward.
+An expired lease means that its sender is gone, unless renewals were impossible: the store was locked or unavailable, or
+the clock was set forward. After such a disturbance every holder has one lease time to renew.
 """
 
 import asyncio
@@ -10,12 +10,12 @@ from contextlib import contextmanager
 
 from app.core.deliveries import Claimed
 
-#: A lease is renewed so many times before it would end.
+#: The number of renewals per lease.
 _RENEWALS_PER_LEASE = 3
 
 
 class Leases:
-    """The claims of this process that are not recorded yet."""
+    """The claims of this process without recorded results."""
 
     def __init__(
         self,
@@ -32,23 +32,23 @@ class Leases:
         self._monotonic = monotonic
         self._on_error = on_error
         self._held: dict[str, Claimed] = {}
-        #: Claims that were held while the process stood still for a whole lease: others may have sent their events.
+        #: Claims during a stop of the process for a whole lease: another process may have sent their events.
         self._stale: set[str] = set()
         self._awake_at = monotonic()
-        #: A process that has just begun knows of no disturbance; whoever lives renews within a third of a lease.
+        #: A new process knows of no earlier disturbance; every live process renews within a third of a lease.
         self._calm_at = monotonic() + lease_s / 2
 
     def disturbed(self) -> None:
-        """Note that leases may have ended whose holders live."""
+        """Note that the leases of live holders may have expired."""
         self._calm_at = self._monotonic() + self._lease_s
 
     @property
     def may_take_over(self) -> bool:
-        """Whether a lease that has ended is the sign of a sender that is gone."""
+        """Whether an expired lease means that its sender is gone."""
         return self._monotonic() >= self._calm_at
 
     def are_stale(self, claimed: Iterable[Claimed]) -> bool:
-        """Return whether a lease may have ended unnoticed, because the process stood still, and belong to another."""
+        """Return whether a lease may have expired unnoticed, during a stop of the process, and have a new owner."""
         self._note_freeze()
         return bool(self._stale) and any(each.claim in self._stale for each in claimed)
 
@@ -64,15 +64,15 @@ class Leases:
         self._held |= {each.delivery_id: each for each in claimed}
 
     def release(self, claimed: Iterable[Claimed]) -> None:
-        """Renew these no longer: they are recorded, or left to whoever claims them when the lease ends."""
+        """Stop the renewal: the results are recorded, or the next claim follows after the lease."""
         for each in claimed:
             held = self._held.get(each.delivery_id)
-            if held is not None and held.claim == each.claim:  # it may have been claimed anew meanwhile
+            if held is not None and held.claim == each.claim:  # the delivery may have a newer claim
                 del self._held[each.delivery_id]
 
     @contextmanager
     def released_on_error(self, claimed: Sequence[Claimed]) -> Iterator[None]:
-        """Release these where the work within fails: nobody would send what is renewed without end."""
+        """Release the leases if the work fails: an endless renewal would block the deliveries."""
         try:
             yield
         except BaseException:
@@ -80,7 +80,7 @@ class Leases:
             raise
 
     async def run(self) -> None:
-        """Renew until cancelled, also where nothing is claimed. Errors are reported and survived."""
+        """Renew until cancelled, also without claims. Report errors and continue."""
         while True:
             await asyncio.sleep(self._lease_s / _RENEWALS_PER_LEASE)
             self._note_freeze()

@@ -1,4 +1,4 @@
-"""The calls to Pinterest that all processes together may make, and those that one process has in flight."""
+"""The rate limit of calls for all processes together, and the calls in flight of one process."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,26 +8,26 @@ from app.core.shared_values import RATE, Bucket, SharedValues
 from app.errors import OutboxUnavailable
 from app.sender.shutdown import Shutdown
 
-#: The bucket holds what may be called within so long.
+#: The duration of calls that the bucket contains.
 BURST_S = 1.0
-#: A clock that ran ahead is believed up to here; beyond, the bucket starts anew and empty.
+#: The accepted error of a clock ahead; beyond, the bucket is reset and empty.
 _MAX_CLOCK_ERROR_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """How many calls a process may make now, and the bucket without them."""
+    """The number of calls that a process may make now, and the bucket without these calls."""
 
     bucket: Bucket
     calls: int
-    #: Until the next call can be granted; 0 where some were.
+    #: Seconds until the next call can be granted; 0 if calls were granted.
     wait_s: float
 
 
 def take(bucket: Bucket | None, wanted: int, *, max_calls_per_minute: int, now: float) -> Grant:
-    """Take up to `wanted` calls. None is a bucket that was never used: a full one.
+    """Take up to `wanted` calls. `None` is an unused, full bucket.
 
-    Within any minute at most `max_calls_per_minute` are granted: a full bucket and what flows in during the minute.
+    At most `max_calls_per_minute` are granted within any minute: the full bucket and the inflow of the minute.
     """
     capacity = max(1.0, max_calls_per_minute * BURST_S / 60)
     per_second = max(max_calls_per_minute - capacity, max_calls_per_minute / 2) / 60
@@ -39,7 +39,7 @@ def take(bucket: Bucket | None, wanted: int, *, max_calls_per_minute: int, now: 
 
 
 def _current(bucket: Bucket, now: float) -> Bucket:
-    """Forget a time that lies too far ahead: the clock was set back."""
+    """Reset a time that is too far ahead: the clock was set back."""
     return Bucket(calls=0, at=now) if _is_far_ahead(bucket, now) else bucket
 
 
@@ -47,15 +47,16 @@ def _is_far_ahead(bucket: Bucket | None, now: float) -> bool:
     return bucket is not None and bucket.at - now > _MAX_CLOCK_ERROR_S
 
 
-#: A process takes up to so many calls at once, to write the shared value less often, and uses them within so long.
+#: The number of calls that a process reserves at once, and the time to use them; this reduces writes of the shared
+#: value.
 _RESERVED_CALLS = 8
 _RESERVED_S = 1.0
-#: After somebody else wrote first.
+#: The pause after a concurrent write.
 _CONTENTION_S = 0.02
 
 
 class Limiter:
-    """Grants calls to one ad account, out of a bucket in the outbox."""
+    """Grant calls to one ad account from a shared bucket in the outbox."""
 
     def __init__(self, shared: SharedValues, *, ad_account_id: str, max_calls_per_minute: int) -> None:
         self._shared = shared
@@ -65,7 +66,7 @@ class Limiter:
         self._reserved_until = 0.0
 
     async def take(self, *, now: float) -> float:
-        """Return 0 where one call may be made now, else how many seconds to wait before asking again."""
+        """Return 0 if a call is allowed now, else the seconds to wait before the next request."""
         if self._reserved > 0 and now < self._reserved_until:
             self._reserved -= 1
             return 0.0
@@ -75,18 +76,18 @@ class Limiter:
             return grant.wait_s
         if await self._bucket.write(self._shared, grant.bucket, revision=stored.revision) is None:
             return _CONTENTION_S
-        if not grant.calls:  # the clock was set back: the bucket that was written anew fills from now on
+        if not grant.calls:  # the clock was set back: the new bucket fills from now on
             return grant.wait_s
         self._reserved, self._reserved_until = grant.calls - 1, now + _RESERVED_S
         return 0.0
 
 
-#: Before the outbox is asked again.
+#: Seconds before the outbox is asked again.
 ASK_AGAIN_S = 1.0
 
 
 class Calls:
-    """Hands out calls: each is taken before it is made, and released as soon as its answer is in."""
+    """Grant calls: take one before each call, and release the call after the response."""
 
     def __init__(
         self,
@@ -106,8 +107,8 @@ class Calls:
     async def take(self, *, is_pointless: Callable[[], bool]) -> bool:
         """Wait for a free call and for the rate limit, and take the call.
 
-        False, and nothing taken, where the end is requested meanwhile or the call has become pointless. An outbox that
-        is unavailable is reported and asked again: what waits for its call is not lost, and must not look so.
+        Return `False` without a call if the shutdown is requested or the call becomes pointless. An unavailable outbox
+        is reported and asked again, so that no waiting delivery is lost.
         """
         if not await self._shutdown.unless_requested(self._free.acquire()):
             return False
@@ -132,5 +133,5 @@ class Calls:
         return False
 
     def release(self) -> None:
-        """Hand a call back that was taken: its answer is in."""
+        """Release a call after its response."""
         self._free.release()

@@ -1,4 +1,4 @@
-"""Runs the outbox's retention in small steps, so that delivery is never stalled by it."""
+"""Run the retention of the outbox in small steps, so that retention never delays delivery."""
 
 from collections.abc import Callable
 from typing import Final
@@ -10,16 +10,16 @@ from app.outbox import Outbox
 from app.sender.clocks import Clocks
 from app.sender.shutdown import Shutdown
 
-#: Rows of a first step. While steps use up their rows in less than half of STEP_S, the next one may touch twice as
-#: many, and half as many after one that took longer than STEP_S.
+#: The rows of the first step. If a step uses all rows in less than half of STEP_S, the next step has twice as many
+#: rows; after more than STEP_S, half as many.
 STEP_ROWS: Final = 500
 MOST_STEP_ROWS: Final = 8_000
 STEP_S: Final = 0.05
-#: The pause after a step that left nothing undone of what it found, and after one that found nothing. After one that
-#: used up its rows: as long as it took, so that at most half of the time is spent on retention.
+#: The pause after a complete step, and after a step without any rows. After a step that used all rows, the pause is as
+#: long as the step, so that retention uses at most half of the time.
 BETWEEN_STEPS_S: Final = 0.05
 WHEN_DONE_S: Final = 20.0
-#: After so long without a step that left rows over, everybody is told.
+#: The time without a complete step before a warning.
 BEHIND_AFTER_S: Final = MINUTE_S
 
 
@@ -32,13 +32,13 @@ class Retention:
         self._on_error = on_error
         self._shutdown = Shutdown()
         self._rows = STEP_ROWS
-        #: When, by the monotonic clock, a step left rows over last.
+        #: The time of the latest complete step, by the monotonic clock.
         self._caught_up_at = clocks.monotonic()
-        #: Whether it is told that this is long ago; None: perhaps by a process before this one.
+        #: Whether the delay is reported; `None`: possibly by an earlier process.
         self._is_told: bool | None = None
 
     async def run(self) -> None:
-        """Take steps until `stop`. An outbox that is unavailable is reported and asked again later."""
+        """Run steps until `stop`. An unavailable outbox is reported and asked again later."""
         while not self._shutdown.requested:
             await self._shutdown.rest(await self._step())
 
@@ -47,7 +47,7 @@ class Retention:
         self._shutdown.request()
 
     async def _step(self) -> float:
-        """Take one step and say how long to pause."""
+        """Run one step; return the pause in seconds."""
         rows, begun_at = self._rows, self._clocks.monotonic()
         try:
             touched = await self._outbox.retain(now=self._clocks.now(), limit=rows)
@@ -66,7 +66,7 @@ class Retention:
         return min(took_s, BETWEEN_STEPS_S)
 
     async def _tell(self, *, is_full: bool, at: float) -> None:
-        """Tell all processes where it is behind for long, and when it no longer is."""
+        """Report a long delay to all processes, and its end."""
         if not is_full:
             self._caught_up_at = at
             if self._is_told is not False and await RETENTION_BEHIND.read(self._outbox):

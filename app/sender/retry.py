@@ -1,11 +1,11 @@
-"""When a delivery is tried again, or why it is not.
+"""The time of the next attempt, or the reason for none.
 
-Exponential back-off with full jitter: the pause after the n-th call that brought no verdict on this event is drawn
-evenly from 0 to min(retry_max_pause_s, retry_base_s * 2^(n-1)).
+Exponential backoff with full jitter: the pause after the n-th call without a verdict on this event is uniformly random
+between 0 and min(retry_max_pause_s, retry_base_s * 2^(n-1)).
 https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 
-A call that judged none of its events says nothing of any of them and uses up no attempt. Time decides then: the pause
-is drawn from 0 to the time that the event has waited, which doubles that time at most, and age ends it.
+A call without a verdict on any event uses no attempt. Then the age of the delivery decides: the pause is random between
+0 and the age, which at most doubles the age, until the age limit.
 """
 
 from dataclasses import dataclass
@@ -13,28 +13,28 @@ from dataclasses import dataclass
 from app.config.settings import DeliverySettings
 from app.core.deliveries import CallResult, Claimed, Rejected, Retry
 
-#: Doubling ends here: no pause is longer than 2^60 s, and powers stay small.
+#: The maximum of doublings: pauses are at most 2^60 s, and powers stay small.
 _MAX_DOUBLINGS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryContext:
-    """What a decision depends on beside the delivery and its result."""
+    """Inputs of a decision beside the delivery and its result."""
 
     #: Unix seconds.
     now: float
     #: Seconds that passed since the delivery was enqueued.
     age_s: float
-    #: Drawn from [0, 1); one for a whole call keeps its events together.
+    #: A random number in [0, 1); the same number for all events of a call.
     chance: float
     #: Whether the call judged any event.
     judged: bool = True
 
 
 def decide(claimed: Claimed, retry: Retry, policy: DeliverySettings, moment: RetryContext) -> float | Rejected:
-    """Decide after a call that brought no verdict on this event.
+    """Decide after a call without a verdict on this event.
 
-    Return when the delivery is tried again, in Unix seconds, or a Rejected if it is not.
+    Return the time of the next attempt in Unix seconds, or a Rejected for no further attempt.
     """
     if not may_be_repeated(claimed, retry, policy):
         return Rejected(
@@ -62,7 +62,7 @@ def may_be_repeated(claimed: Claimed, result: CallResult | None, policy: Deliver
 
 
 def given_up_for_age(reason: str, policy: DeliverySettings) -> str:
-    """Return what is said of a delivery that waited too long; `reason` is why it did."""
+    """Return the text for a delivery that waited too long; `reason` is the cause of the wait."""
     return f"given up after {policy.retry_max_age_s / 3600:g} hours: {reason}"
 
 
@@ -73,5 +73,5 @@ def pause_s(attempt: int, policy: DeliverySettings, *, chance: float) -> float:
 
 
 def clamped(retry_after_s: float, policy: DeliverySettings) -> float:
-    """Return the pause that Pinterest asked for, within the bounds of the policy."""
+    """Return the pause that Pinterest requested, within the limits of the policy."""
     return min(max(retry_after_s, 0.0), policy.retry_max_pause_s)

@@ -1,4 +1,4 @@
-"""From what became of a send to what is recorded of it."""
+"""Convert the results of a send to records."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -28,10 +28,10 @@ from app.sender.shutdown import Shutdown
 def settle(
     claimed: Claimed, result: CallResult, policy: DeliverySettings, moment_of: Callable[[Claimed], RetryContext]
 ) -> Settlement:
-    """Decide the next state. A Retry that is not worth another attempt becomes a Rejected that says why.
+    """Decide the next state. A Retry without a further attempt becomes a Rejected with the reason.
 
-    `moment_of` returns what the decision depends on beside these; it is asked only of what waits for another time.
-    The attempt is given back where nothing was tried or no event was judged.
+    `moment_of` returns the other inputs of the decision, and is called only for retries. Without a try or a verdict, no
+    attempt is counted.
     """
     match result:
         case Delivered():
@@ -45,7 +45,7 @@ def settle(
         case Retry(tried=False):
             due_at = moment_of(claimed).now + clamped(result.retry_after_s or 0, policy)
             return Settlement(claimed=claimed, result=result, state=State.PENDING, due_at=due_at, give_back=True)
-        case _:  # a Retry that was tried
+        case _:  # a Retry after a try
             moment = moment_of(claimed)
             decision = decide(claimed, result, policy, moment)
             if isinstance(decision, Rejected):
@@ -60,9 +60,9 @@ def settle(
 
 
 def after_loss(claimed: Claimed, policy: DeliverySettings, *, now: float, age_s: float) -> Settlement | None:
-    """Decide on a delivery that the sender before may have sent: dead, or None where it is sent again now.
+    """Decide on a delivery that an earlier sender may have sent: dead, or `None` to send now.
 
-    What was lost is judged as any other call that had no answer.
+    A lost lease counts as a call without a response.
     """
     lost = Retry(reason=LEASE_LOST, ambiguous=True)
     decision = decide(claimed, lost, policy, RetryContext(now=now, age_s=age_s, chance=0, judged=False))
@@ -70,7 +70,7 @@ def after_loss(claimed: Claimed, policy: DeliverySettings, *, now: float, age_s:
 
 
 def too_old(claimed: Claimed, policy: DeliverySettings, reason: str, *, age_s: float) -> Settlement | None:
-    """Return the settlement of a delivery that waited too long, for a `reason`; None where it may wait on."""
+    """Return the settlement of a delivery that waited too long for `reason`; `None` if the delivery may wait longer."""
     return _dead(claimed, given_up_for_age(reason, policy)) if age_s >= policy.retry_max_age_s else None
 
 
@@ -79,9 +79,9 @@ def _dead(claimed: Claimed, reason: str) -> Settlement:
 
 
 def counters(settlements: Iterable[Settlement]) -> list[CounterRow]:
-    """Return the counts of outcomes by preset, ad account and status, and of Pinterest's warnings by their text.
+    """Return the counts of outcomes by preset, ad account and status, and of warnings by their text.
 
-    What was not tried is no outcome.
+    An untried delivery has no outcome.
     """
     alike = Counter((each.result, each.claimed.preset, each.claimed.ad_account_id) for each in settlements)
     counts: Counter[tuple[str, str, str, str]] = Counter()
@@ -97,16 +97,16 @@ def counters(settlements: Iterable[Settlement]) -> list[CounterRow]:
 
 
 def status_label(status: int | None) -> str:
-    """Return what an answer is called in counts: its status, or that none came."""
+    """Return the label of a response in counts: its status, or `failure` without a response."""
     return "failure" if status is None else str(status)
 
 
-#: Before the outbox is asked again to record, and before what was not sent may be claimed again.
+#: The pause before another attempt to record, and before unsent deliveries may be claimed again.
 RECORD_AGAIN_S = 1.0
 
 
 class Recording:
-    """Decides on deliveries by their results, settles them in the outbox and lets go of their claims."""
+    """Decide on deliveries by their results, settle them in the outbox and release their claims."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class Recording:
         self._on_error = on_error
 
     async def record(self, settlements: Sequence[Settlement], counts: Sequence[CounterRow]) -> None:
-        """Record. Raises OutboxUnavailable only where the end is forced before the outbox could commit."""
+        """Record. Raises OutboxUnavailable only after a forced shutdown before the commit."""
         while True:
             try:
                 await self._outbox.settle(settlements, counts, now=self._surroundings.clocks.now())
@@ -140,20 +140,20 @@ class Recording:
                 return
 
     async def settle_unsent(self, settlements: Sequence[Settlement]) -> None:
-        """Record and tell what is settled without a call of its own."""
+        """Record and report settlements without a call."""
         if settlements:
             counts = counters(settlements)
             await self.record(settlements, counts)
             self._surroundings.on_settled_unsent(settlements, counts)
 
     async def give_back(self, claimed: Sequence[Claimed], reason: str, *, after_s: float = RECORD_AGAIN_S) -> None:
-        """Make deliveries pending again for which no call was made, so that it does not count as an attempt."""
+        """Return deliveries without a call to the queue, without counting an attempt."""
         if claimed:
             untried = Retry(reason=reason, tried=False, retry_after_s=after_s)
             await self.record(self.settlements(claimed, [untried] * len(claimed), judged=False), [])
 
     async def without_what_may_have_arrived(self, batch: Sequence[Claimed]) -> Sequence[Claimed]:
-        """Settle what the sender before may have sent and must not be sent again; return the rest."""
+        """Settle deliveries that an earlier sender may have sent and that must not be sent again; return the rest."""
         now = self._surroundings.clocks.now()
         lost = (each for each in batch if each.lease_was_lost)
         judged = (after_loss(each, self._policy, now=now, age_s=self.age_s(each)) for each in lost)
@@ -164,9 +164,9 @@ class Recording:
     def settlements(
         self, claimed: Sequence[Claimed], results: Sequence[CallResult], *, judged: bool
     ) -> list[Settlement]:
-        """Decide on deliveries by what became of them; `judged` is whether the call judged any event."""
+        """Decide on deliveries by their results; `judged` is whether the call judged any event."""
         now = self._surroundings.clocks.now()
-        chance = self._surroundings.rng.random()  # one for all, so that what failed together is sent together again
+        chance = self._surroundings.rng.random()  # one for all: events that failed together are retried together
 
         def moment_of(each: Claimed) -> RetryContext:
             return RetryContext(now=now, age_s=self.age_s(each), chance=chance, judged=judged)
@@ -175,7 +175,10 @@ class Recording:
         return [settle(each, result, self._policy, moment_of) for each, result in pairs]
 
     async def has_others(self, claimed: Claimed) -> bool:
-        """Return whether other deliveries of the ad account wait. If the outbox is unavailable, report it: none do."""
+        """Return whether other deliveries of the ad account wait.
+
+        An unavailable outbox is reported: the result is `False`.
+        """
         try:
             backlog = await self._outbox.backlog(claimed.ad_account_id, now=self._surroundings.clocks.now())
         except OutboxUnavailable as exc:

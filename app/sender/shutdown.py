@@ -1,4 +1,4 @@
-"""How background work is asked to end, and made to."""
+"""The shutdown of background work: requested, then forced."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -9,14 +9,14 @@ from typing import Any, Final, TypeVar
 from app.errors import OutboxUnavailable
 
 _Result = TypeVar("_Result")
-#: How often a MinuteTask looks.
+#: The interval of a MinuteTask.
 LOOK_S: Final = 60.0
-#: How often a WritingTask writes: what is lost with a process that is killed.
+#: The interval of a WritingTask: a killed process loses the data of at most this time.
 WRITTEN_EVERY_S: Final = 10.0
 
 
 class Shutdown:
-    """First requested (finish what is begun), then forced (leave it)."""
+    """The state of the shutdown. A request lets current work finish; a forced shutdown abandons current work."""
 
     def __init__(self) -> None:
         self._requested = asyncio.Event()
@@ -24,29 +24,29 @@ class Shutdown:
 
     @property
     def requested(self) -> bool:
-        """Whether the end was requested, so that nothing new may begin."""
+        """Whether the shutdown was requested, so that nothing new may begin."""
         return self._requested.is_set()
 
     @property
     def forced(self) -> bool:
-        """Whether nothing more may be waited for."""
+        """Whether waiting is over."""
         return self._forced.is_set()
 
     def request(self) -> None:
-        """Let nothing new begin from now on."""
+        """Request the shutdown: nothing new begins."""
         self._requested.set()
 
     def force(self) -> None:
-        """Let nothing more be waited for from now on."""
+        """Force the shutdown: nothing is waited for."""
         self._requested.set()
         self._forced.set()
 
     async def rest(self, seconds: float) -> None:
-        """Sleep for so many seconds, or until the end is requested."""
+        """Sleep for this number of seconds, or until the shutdown is requested."""
         await _within(seconds, self._requested)
 
     async def rest_while_finishing(self, seconds: float) -> None:
-        """Sleep for so many seconds, or until the end is forced."""
+        """Sleep for this number of seconds, or until the shutdown is forced."""
         await _within(seconds, self._forced)
 
     async def unless_requested(self, work: Coroutine[Any, Any, _Result]) -> _Result | None:
@@ -57,18 +57,18 @@ class Shutdown:
 
 
 class MinuteTask(ABC):
-    """A background task that looks every minute: `run` until `stop`."""
+    """A background task that runs every minute: `run` until `stop`."""
 
     def __init__(
         self, on_error: Callable[[Exception], None], close: Callable[[], Awaitable[None]] | None = None
     ) -> None:
-        """Take what is told of an outbox that is away, and what is awaited at the end."""
+        """Set the callback for an unavailable outbox, and the coroutine to await at the end."""
         self._on_error = on_error
         self._close = close
         self._shutdown = Shutdown()
 
     async def run(self) -> None:
-        """Look until `stop`. An outbox that is away is asked again later."""
+        """Call `look` until `stop`. An unavailable outbox is asked again later."""
         while not self._shutdown.requested:
             await self._try_look()
             await self._shutdown.rest(LOOK_S)
@@ -82,23 +82,23 @@ class MinuteTask(ABC):
             self._on_error(exc)
 
     def stop(self) -> None:
-        """End `run` after the look under way."""
+        """End `run` after the current call of `look`."""
         self._shutdown.request()
 
     @abstractmethod
     async def look(self) -> object:
-        """Do what is due."""
+        """Do the work of this minute."""
 
 
 class WritingTask(MinuteTask):
-    """A background task that writes every few seconds what a process has counted, and once more at the end."""
+    """A background task that writes the counts of a process every few seconds, and at the end."""
 
     async def run(self) -> None:
-        """Write until `stop`, and then once more. An outbox that is away is asked again later."""
+        """Write until `stop`, then a last time. An unavailable outbox is asked again later."""
         is_last = False
         while not is_last:
             await self._shutdown.rest(WRITTEN_EVERY_S)
-            is_last = self._shutdown.requested  # asked before: what comes during a write is of the next
+            is_last = self._shutdown.requested  # before the write: counts during a write belong to the next one
             await self._try_look()
 
 

@@ -1,4 +1,4 @@
-"""The status of delivery, in words and by ad account, and when the backlog will be full."""
+"""The status of delivery by ad account, in words, and the time until the backlog is full."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -24,11 +24,11 @@ from app.core.values.texts import count_of
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
 from app.outbox import Outbox
 
-#: The rate is that of so long.
+#: The period of the rate.
 RATE_S: Final = HOUR_S
-#: What has waited for less is on its way, and asks for no rate.
+#: Deliveries that waited for less are under way, and need no rate.
 ON_ITS_WAY_S: Final = 60.0
-#: What a delivery that waits takes of the disk beside its payload: rows, keys, indexes (docs/scaling.md).
+#: The disk size of a waiting delivery beside its payload: rows, keys, indexes (docs/scaling.md).
 ROW_BYTES: Final = 800
 
 _WAYS: Final[Mapping[str, int]] = {
@@ -37,20 +37,21 @@ _WAYS: Final[Mapping[str, int]] = {
     Outcome.REJECTED: -1,
     Outcome.WITHDRAWN: -1,
 }
-#: The names of all counts that tell of a rate.
+#: The names of all counts for a rate.
 RATE_NAMES: Final = frozenset(map(str, _WAYS))
 
 
 def waits_long(backlog: Backlog, now: float) -> bool:
-    """Return whether something has waited for so long that the backlog may be growing."""
+    """Return whether a delivery has waited so long that the backlog may be growing."""
     return backlog.oldest_at is not None and now - backlog.oldest_at > ON_ITS_WAY_S
 
 
 def full_in_s(backlogs: Mapping[str, Backlog], counters: Iterable[CounterRow]) -> dict[str, float]:
-    """Return in how many seconds each ad account's backlog is full; those that do not grow are left out.
+    """Return the seconds until the backlog of each ad account is full, without backlogs that do not grow.
 
-    `counters` are the counts of the last `RATE_S`: what was enqueued less what was settled is the growth, at the mean
-    size of what waits. The disk is everyone's, so all growth together fills it; limits are each ad account's own.
+    `counters` are the counts of the last `RATE_S`: the growth is the number of enqueued minus settled deliveries, at
+    the mean size of waiting ones. All ad accounts share the disk, so their total growth fills the disk; limits apply
+    per ad account.
     """
     grown: Counter[str] = Counter()
     for counter in counters:
@@ -76,7 +77,7 @@ def _mean_bytes(backlog: Backlog) -> float:
     return backlog.size_bytes / max(1, backlog.pending + backlog.claimed)
 
 
-#: A step of the clock that is worth telling, and for how long it is told.
+#: The minimum step of the clock to report, and the duration of the report.
 TOLD_JUMP_S: Final = 2.0
 TOLD_FOR_S: Final = HOUR_S
 
@@ -85,7 +86,7 @@ ProblemState: TypeAlias = (
     | Literal["full", "set aside", "filling", "switched off", "preset switched off", "rows refused", "clock"]
 )
 
-#: Every state but `sending`, the most pressing first.
+#: Every state except `sending`, the most urgent first.
 PROBLEM_STATES: Final[tuple[ProblemState, ...]] = (
     "full",
     "blocked",
@@ -99,7 +100,7 @@ PROBLEM_STATES: Final[tuple[ProblemState, ...]] = (
     "rows refused",
     "clock",
 )
-#: What is told of all ad accounts at once.
+#: States of all ad accounts together.
 OF_ALL: Final[frozenset[ProblemState]] = frozenset({"preset switched off", "rows refused", "clock"})
 
 _SENTENCES: Final[dict[TroubleState, str]] = {
@@ -129,7 +130,7 @@ _NO_ROOM: Final = (
 _LOST: Final = "Matching events are withheld: they are counted and will not be sent later."
 
 
-#: Of what the store refuses so many names are shown.
+#: The number of refused names to show.
 _NAMED_ROWS: Final = 5
 _TRIED_AGAIN: Final = (
     "The reason is the message of the database. Remove its cause, such as a constraint, a trigger, or a damaged or "
@@ -139,27 +140,27 @@ _TRIED_AGAIN: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryProblem:
-    """One thing that keeps delivery from being well."""
+    """A problem of delivery."""
 
     state: ProblemState
-    #: Unix seconds; None where it is not known.
+    #: Unix seconds; `None` if unknown.
     since: float | None = None
-    #: The HTTP status; None where no answer came or none is meant.
+    #: The HTTP status; `None` without a response or a status.
     status: int | None = None
-    #: The message of Pinterest; "" if its answer had none.
+    #: The message of Pinterest; "" if the response had none.
     words: str = ""
-    #: What is the matter, with Pinterest's words.
+    #: The problem, with the message of Pinterest.
     sentence: str
-    #: With which answer, since when; "" where neither is known.
+    #: The response and the beginning of the problem; "" if both are unknown.
     detail: str = ""
-    #: What becomes of events, and what to do.
+    #: The consequence for events, and the remedy.
     remedy: str
-    #: When one event is tried next, in Unix seconds; None where none is.
+    #: The time of the next attempt with one event, in Unix seconds; `None` if there is none.
     next_try_at: float | None = None
 
     @property
     def text(self) -> str:
-        """The problem in one line: whose it is, what is the matter, and what to do."""
+        """The problem in one line: the problem, its details and the remedy."""
         return " ".join(part for part in (self.sentence, self.detail, self.remedy) if part)
 
 
@@ -174,10 +175,11 @@ def delivery_problems(
     jumps: Iterable[ClockJump] = (),
     now: float,
 ) -> list[DeliveryProblem]:
-    """Return everything that keeps delivery from being well, the most pressing first; [] where it is.
+    """Return all problems of delivery, the most urgent first; [] if there are none.
 
-    `full` is which limit of the backlog is reached, `full_in_s` when one will be (None: not told), `presets_off` which
-    presets send nothing, `keeps` whether events are kept while the destination, or their preset, is switched off.
+    `full` is the reached limit of the backlog, `full_in_s` the time until it is reached (`None`: not shown),
+    `presets_off` the disabled presets, `keeps` whether events are stored while the destination, or their preset, is
+    disabled.
     """
     found = [DeliveryProblem(state="full", sentence=f"The backlog is full: {full}.", remedy=_NO_ROOM)] if full else []
     found += [_troubled(trouble)] if trouble else []
@@ -208,7 +210,7 @@ def _troubled(trouble: Trouble) -> DeliveryProblem:
 
 
 def problems_of_refused_rows(aside: Mapping[str, SetAside]) -> list[DeliveryProblem]:
-    """Return what is to be told of what the store refuses to change, by name; [] where that is nothing."""
+    """Return the problems of rows that the store refuses to change, by name; [] if there are none."""
     deliveries = {name: each for name, each in aside.items() if each.ad_account_id}
     others = {name: each for name, each in aside.items() if not each.ad_account_id}
     found = []
@@ -287,7 +289,7 @@ def _jumped(jump: ClockJump) -> DeliveryProblem:
 
 
 def time_text(at: float) -> str:
-    """Return Unix seconds as people read them."""
+    """Return Unix seconds as text."""
     try:
         return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
     except (ValueError, OverflowError, OSError):
@@ -295,7 +297,7 @@ def time_text(at: float) -> str:
 
 
 def _span(seconds: float) -> str:
-    """Return a length of time in its largest unit."""
+    """Return a duration in its largest unit."""
     for unit, unit_s in (("day", DAY_S), ("hour", HOUR_S), ("minute", MINUTE_S)):
         if seconds >= unit_s:
             return f"{seconds / unit_s:.3g} {unit}{'' if round(seconds / unit_s, 2) == 1 else 's'}"
@@ -304,21 +306,21 @@ def _span(seconds: float) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountStatus:
-    """How delivery stands for one ad account."""
+    """The status of delivery for one ad account."""
 
     account: AccountView
     backlog: Backlog
-    #: Everything that keeps delivery from being well, the most pressing first.
+    #: All problems of delivery, the most urgent first.
     problems: Sequence[DeliveryProblem]
 
     @property
     def state(self) -> str:
-        """The most pressing state; `sending` where all is well."""
+        """The most urgent state; `sending` without problems."""
         return self.problems[0].state if self.problems else "sending"
 
     @property
     def named(self) -> list[DeliveryProblem]:
-        """The problems, each saying which ad account it is about where the account has a name."""
+        """The problems, each with the name of the ad account if the account has a name."""
         if not self.account.name:
             return list(self.problems)
         name = self.account.name
@@ -336,10 +338,10 @@ async def read_accounts(
     switches: Switches,
     now: float,
 ) -> list[AccountStatus]:
-    """Return how delivery stands for each ad account, by what all processes know. Raises OutboxUnavailable.
+    """Return the status of each ad account, from the state that all processes share. Raises OutboxUnavailable.
 
-    A backlog that is full within ALERT_LIMITS (full_hours) is a problem, and so are presets that are switched off where
-    something waits for long.
+    Problems include a backlog that is full within ALERT_LIMITS (full_hours), and disabled presets with deliveries that
+    wait for long.
     """
     troubles, clock = await TROUBLE.read_all(outbox), await CLOCK_JUMPS.read(outbox)
     aside = await SET_ASIDE.read_all(outbox)
@@ -388,7 +390,7 @@ async def _read_backlogs(
 
 
 def all_delivery_problems(found: Iterable[AccountStatus]) -> list[DeliveryProblem]:
-    """Return everything that keeps delivery from being well anywhere, the most pressing first, what is of all once."""
+    """Return all problems of all ad accounts, the most urgent first; common problems appear once."""
     every = dict.fromkeys(each for problem in found for each in problem.named)
     return sorted(every, key=_how_pressing)
 
@@ -398,7 +400,7 @@ def _how_pressing(problem: DeliveryProblem) -> int:
 
 
 def total_backlog(found: Iterable[AccountStatus]) -> Backlog:
-    """Return how much waits for all ad accounts together."""
+    """Return the total of the backlogs of all ad accounts."""
     backlogs = [each.backlog for each in found]
     return Backlog(
         pending=sum(each.pending for each in backlogs),
@@ -412,7 +414,7 @@ def total_backlog(found: Iterable[AccountStatus]) -> Backlog:
 
 
 def log_trouble(destination: str, before: Trouble | None, after: Trouble | None) -> None:
-    """Log a change of the trouble with Pinterest; None is none. `destination` is "" where there is only one."""
+    """Log a change of the trouble with Pinterest; `None` is no trouble. `destination` is "" if there is only one."""
     which = {"destination": destination} if destination else {}
     if after is None:
         since = before.since if before else 0
@@ -432,6 +434,6 @@ def log_trouble(destination: str, before: Trouble | None, after: Trouble | None)
 
 
 def log_jump(jump: ClockJump) -> None:
-    """Log that the clock of this machine was set."""
+    """Log a jump of the clock of this machine."""
     for problem in delivery_problems(None, switched_off=False, jumps=[jump], now=jump.after):
         logger().warning("clock jumped", by_s=jump.after - jump.before, to=jump.after, remedy=problem.remedy)

@@ -1,7 +1,7 @@
-"""Background: claim -> batch -> send -> record, and nothing else.
+"""The background loop: claim, batch, send, record.
 
-What becomes of each delivery is decided in `destination.results` and `settlements`; here and in `batch` it is done.
-A claim is a lease: whatever goes wrong, the lease ends and the delivery is claimed again.
+`destination.results` and `settlements` decide on each delivery; this module and `batch` apply the decision. A claim is
+a lease: after any error the lease expires and the delivery is claimed again.
 """
 
 import asyncio
@@ -24,26 +24,27 @@ from app.sender.rate_limit import Calls, Limiter
 from app.sender.settlements import Recording
 from app.sender.shutdown import Shutdown
 
-#: How long the worker rests where it may not send, or where something broke, before it looks again.
+#: The pause of the worker if nothing may be sent, or after an error.
 REST_S = 1.0
-#: Between two claims that found too little for a batch, so that every small commit does not cause one.
+#: The pause between two claims without a full batch, so that small commits do not each cause a claim.
 CLAIM_PACE_S = 0.05
-#: For each call in flight a second batch is claimed ahead or being recorded, so that no call waits for the outbox.
+#: The number of batches per call in flight: one is claimed ahead or recorded, so that no call waits for the outbox.
 BATCHES_PER_CALL = 2
-#: What arrives in one call is claimed while it is stored if it may fill so much of a batch; smaller calls share one.
+#: The share of a batch that one request must fill to be claimed at the time of its storage; smaller requests share a
+#: batch.
 ARRIVAL_SHARE = 0.5
-#: So many claims that found a batch, one after the other, show a backlog: what arrives waits behind it.
+#: The number of consecutive claims with a batch that indicate a backlog: new events then wait for older ones.
 BACKLOG_BATCHES = 2
-#: How long the only event that is known to fail stays out of the queue while other events are looked for.
+#: Seconds that the only failing event waits outside the queue while other events are tried.
 ASIDE_S = 5.0
-#: So many deliveries that failed before are passed over to find a probe.
+#: The number of failed deliveries that are skipped to find a probe.
 MAX_PASSED_OVER = 20
-#: Of `shutdown_timeout_s`: then calls under way are cut off, and the rest of the time is for recording that.
+#: The share of `shutdown_timeout_s` after which calls are aborted; the rest of the time is for recording this.
 FINISH_SHARE = 0.8
 
 
 class Worker:
-    """Sends the deliveries of one ad account: `run` until `stop`."""
+    """Send the deliveries of one ad account: `run` until `stop`."""
 
     def __init__(
         self,
@@ -78,11 +79,11 @@ class Worker:
         self._clock_watch = self._watch_the_clock()
         self._sending = self._batch_sender(client)
         self._sends: set[asyncio.Task[bool]] = set()
-        #: `BatchSender.troubles` when the gate last let a batch through; None where it was closed since, or not asked.
+        #: `BatchSender.troubles` when the gate last allowed a batch; `None` if the gate was closed later, or not asked.
         self._passed_at: int | None = None
-        #: Whether the gate was not closed when it was asked last.
+        #: Whether the gate was not closed at the last request.
         self._is_stopped = False
-        #: How many claims have found a batch since one found nothing.
+        #: The number of consecutive claims with a batch.
         self._batches_in_a_row = 0
         self._probe_under_way: asyncio.Task[bool] | None = None
 
@@ -124,7 +125,7 @@ class Worker:
         )
 
     async def run(self) -> None:
-        """Send until `stop`; then finish, or give back, what is claimed, within `shutdown_timeout_s`."""
+        """Send until `stop`; then finish or return the claimed deliveries within `shutdown_timeout_s`."""
         heartbeat = asyncio.create_task(self._leases.run())
         self._outbox.offer_arrivals(self._ad_account_id, self._arrival_terms)
         try:
@@ -141,21 +142,21 @@ class Worker:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def send_due(self) -> None:
-        """Send what is due now, until nothing is: for who tells the time himself, and does not `run`."""
+        """Send all deliveries that are due, for callers without `run` that control the time."""
         while batch := await self._claim(limit=self._policy.limits.batch_max_events, max_wait_s=0):
             await self._sending.deliver(batch, troubles=self._sending.troubles)
 
     def stop(self) -> None:
-        """Claim nothing more and let `run` end."""
+        """Stop claiming and let `run` end."""
         self._shutdown.request()
 
     @property
     def _is_busy(self) -> bool:
-        """Whether as many batches are under way as may be."""
+        """Whether the maximum number of batches is under way."""
         return len(self._sends) >= BATCHES_PER_CALL * self._policy.max_calls_in_flight
 
     async def _step(self) -> None:
-        """Claim one batch and begin to send it, or wait until that may be possible."""
+        """Claim one batch and begin to send it, or wait until this may be possible."""
         if self._is_busy:
             await asyncio.wait(self._sends, timeout=REST_S, return_when=asyncio.FIRST_COMPLETED)
             return
@@ -188,7 +189,7 @@ class Worker:
             await self._wait_for_more()
 
     async def _probe(self, trouble: Trouble, troubles: int) -> None:
-        """Send one delivery, alone, unless one is under way elsewhere; give up what has waited too long."""
+        """Send one delivery alone unless another probe is under way; give up deliveries that waited too long."""
         if trouble.state != "blocked" and self._clocks.age_s(trouble.since) >= self._policy.retry_max_age_s:
             while batch := await self._claim(limit=self._policy.limits.batch_max_events, max_wait_s=0):
                 if not await self._sending.give_up(batch, trouble):
@@ -199,10 +200,7 @@ class Worker:
             await self._wait_for_more()
 
     async def _probe_other(self, trouble: Trouble, wait_s: float, troubles: int) -> bool:
-        """Send a probe at once if another event is due than the only one that is known to fail.
-
-        Return whether there was one.
-        """
+        """Send a probe at once if another event than the only failing one is due; return whether a probe was sent."""
         batch = await self._claim_probe()
         if batch and batch[0].delivery_id != trouble.only:
             await self._send_probe(batch, trouble, troubles)
@@ -211,7 +209,7 @@ class Worker:
         return False
 
     async def _claim_probe(self) -> list[Claimed]:
-        """Claim one delivery that is due, preferably one whose latest call did not fail."""
+        """Claim one due delivery, preferably one without a failed latest call."""
         failed: list[Claimed] = []
         with self._leases.released_on_error(failed):
             while (
@@ -235,7 +233,7 @@ class Worker:
             await self._shutdown.rest(NOT_MINE_S)
 
     async def _claim(self, *, limit: int, max_wait_s: float) -> list[Claimed]:
-        """Claim up to so many deliveries; [] where no batch is full or old enough."""
+        """Claim up to `limit` deliveries; [] if no batch is full or old enough."""
         now, begun_at = self._clocks.now(), self._clocks.monotonic()
         batch = await self._outbox.claim(
             self._ad_account_id,
@@ -250,7 +248,7 @@ class Worker:
         return await self._held(batch, now, begun_at)
 
     def _arrival_terms(self, count: int) -> ArrivalTerms | None:
-        """Take what fills a batch of what arrives, and begin to send it, if nothing keeps it from being sent now."""
+        """Return the terms to claim a full batch at arrival and send it at once; `None` if it must wait."""
         policy, switches = self._policy, self._surroundings.switches()
         if (
             count < ARRIVAL_SHARE * policy.limits.batch_max_events
@@ -278,10 +276,10 @@ class Worker:
             await self._sending.deliver(batch, troubles=troubles)
 
     async def _held(self, batch: list[Claimed], now: float, begun_at: float) -> list[Claimed]:
-        """Keep what was claimed, and return what may be sent; what people who said no keep from that is withdrawn."""
+        """Hold the leases of claimed deliveries; withdraw deliveries after opt-outs and return the rest."""
         self._leases.hold(batch)
         if self._clocks.monotonic() - begun_at > self._policy.lease_s / 3:
-            self._leases.disturbed()  # whoever else waited for the store so long could not renew
+            self._leases.disturbed()  # other processes that waited as long for the store could not renew
         consents = self._surroundings.consents
         if consents is None:
             return batch
@@ -299,13 +297,13 @@ class Worker:
         return send
 
     def _note(self, error: Exception) -> None:
-        """Report an error that is survived; while the outbox is away, nobody can renew."""
+        """Report an error and continue; while the outbox is unavailable, nobody can renew leases."""
         if isinstance(error, OutboxUnavailable):
             self._leases.disturbed()
         self._surroundings.on_error(error)
 
     async def _wait_for_more(self) -> None:
-        """Wait until something is due, or what is due has waited long enough to be sent as a small batch."""
+        """Wait until a delivery is due, or due deliveries have waited long enough for a small batch."""
         max_wait_s = min(self._policy.batch_max_wait_s, REST_S)
         await self._shutdown.rest(min(CLAIM_PACE_S, max_wait_s))
         await self._shutdown.unless_requested(self._outbox.wait(self._ad_account_id, max_wait_s or REST_S))
@@ -319,7 +317,7 @@ class Worker:
         return True
 
     async def _drain(self) -> None:
-        """Let calls under way finish, then cut them off and let that be recorded."""
+        """Let current calls finish, then abort them and let this be recorded."""
         limit_s = self._policy.shutdown_timeout_s
         if self._sends:
             await asyncio.wait(self._sends, timeout=limit_s * FINISH_SHARE)
