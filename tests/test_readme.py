@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from tests.config.settings_table import setting_rows
+from tests.config.settings_table import linked, setting_rows
 from tests.process import PLAIN, ROOT, Server
 from tests.waiting import until
 
@@ -75,4 +75,4 @@ def test_its_preset_is_the_shipped_one() -> None:
 def test_its_settings_are_some_of_the_codes() -> None:
     shown = re.findall(r"^\| (`[A-Z_]+`) \| ([^|]*) \| (.*) \|$", README, flags=re.MULTILINE)
     assert 10 <= len(shown) <= 20
-    assert set(shown) <= {(name, default, meaning) for name, _, default, meaning in setting_rows()}
+    assert set(shown) <= {(name, default, linked(meaning, "docs/")) for name, _, default, meaning in setting_rows()}

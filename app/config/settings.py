@@ -136,7 +136,8 @@ class BotFilterSettings(RoomSettings):
     """Settings about withholding events of tests and crawlers."""
 
     withhold: WithheldKinds = Field(
-        ("test_events", "crawlers"), description="events that are withheld if Pinterest is live; `none`: no such event"
+        ("test_events", "crawlers"),
+        description="events that are withheld if Pinterest is live, see sources.md; `none`: neither",
     )
 
 
@@ -145,17 +146,25 @@ class AccountEventSettings(BotFilterSettings):
 
     default_country: Country | None = Field(None, description="country for phone numbers without a country code")
     default_currency: Currency | None = Field(None, description="currency for events without one")
-    shop_money: Literal["shop", "presentment"] = Field("shop", description="which of Shopify's two amounts is sent")
-    content_id: ContentId = Field("product_id", description="id of products: `variant_id`, `sku`, or a Liquid template")
+    shop_money: Literal["shop", "presentment"] = Field(
+        "shop", description="sent amount of Shopify's `shop_money` and `presentment_money` (shown to the customer)"
+    )
+    content_id: ContentId = Field(
+        "product_id", description="product id: `product_id`, `variant_id`, `sku`, or a Liquid template"
+    )
     external_id_keep_case: bool = Field(
-        default=False, description="keep the case of `external_id`, for shops that send `_pin_unauth`"
+        default=False,
+        description="keep the case of `external_id`, for shops that send `_pin_unauth`; changes the hashes",
     )
     action_source_by_context: bool = Field(
         default=False, description="send events of apps as `app_ios` or `app_android`"
     )
-    partner_name: str | None = Field(None, pattern="^ss-[a-z0-9-]+$", description="sent as `partner_name`")
-    gpc: Literal["opt_out", "ldp", "ignore"] = Field("opt_out", description="effect of Global Privacy Control")
-    ldp_states: UsStates = Field((), description="US states whose events always get LDP, e.g. CA,CO")
+    partner_name: str | None = Field(None, pattern="^ss-[a-z0-9-]+$", description="value of `partner_name`")
+    gpc: Literal["opt_out", "ldp", "ignore"] = Field(
+        "opt_out",
+        description="effect of Global Privacy Control: opt-out, Limited Data Processing (LDP), or none; see privacy.md",
+    )
+    ldp_states: UsStates = Field((), description="US states whose events always get LDP, such as CA,CO; see privacy.md")
 
     @property
     def presentment_money(self) -> bool:
@@ -177,25 +186,34 @@ class ConversionSettings(AccountEventSettings, EventAgeSettings):
     """Settings about building Pinterest events."""
 
     # Sent data
-    custom_event_names: Texts = Field((), max_length=15, description="names of advertiser-defined events")
-    redacted_parameters: Texts = Field(REDACTED_PARAMETERS, description="URL parameters whose values are never sent")
+    custom_event_names: Texts = Field(
+        (), max_length=15, description="names of advertiser-defined events, which Pinterest must know too"
+    )
+    redacted_parameters: Texts = Field(
+        REDACTED_PARAMETERS,
+        description="URL parameters whose values are removed, in any case; replaces the default list",
+    )
 
 
 class ConsentSettings(RoomSettings):
     """The consent that is required before an event is sent."""
 
-    consent_categories: Texts = Field((), description="Segment consent categories that must all be granted")
-    rudder_consent_ids: Texts = Field((), description="RudderStack consent ids of this destination")
+    consent_categories: Texts = Field(
+        (), description="Segment consent categories that must all be granted, see sources.md"
+    )
+    rudder_consent_ids: Texts = Field((), description="RudderStack consent ids of this destination, see sources.md")
     consent_required: bool = Field(
-        default=False, description="withhold events of people who said neither yes nor no, in the event or before"
+        default=False,
+        description="withhold events of people without an answer, in the event or earlier; see privacy.md",
     )
     suppress: Literal["per_event", "withhold", "fill"] = Field(
         "per_event",
-        description="what a person's no does to later events of any source; `fill`: it ends memory only",
+        description="effect of a person's opt-out on later events: `per_event` as its own opt-out, `withhold`, or "
+        "`fill`: send, but do not complete from memory; see privacy.md",
     )
     integration_names: TextsOrNone = Field(
         ("Pinterest Conversions API", "Actions Pinterest Conversions API", "PINTEREST_TAG"),
-        description="names of this destination in the event's `integrations`; `none`: send whatever they say",
+        description="names of this destination in the event's `integrations`; `none`: ignore `integrations`",
     )
 
     @property
@@ -206,13 +224,24 @@ class ConsentSettings(RoomSettings):
 class AccountSettings(AccountEventSettings):
     """Settings of an ad account, which a file of DESTINATIONS_DIR may override: the sent data, and the rate."""
 
-    batch_max_wait_s: Seconds = Field(1, ge=0, description="how long a batch waits to fill")
-    max_calls_in_flight: int = Field(4, ge=1, le=64, description="parallel calls of one process")
-    max_calls_per_minute: int = Field(4_500, ge=1, le=5_000, description="calls of all processes together")
-    retry_max_age_hours: Hours = Field(72, gt=0, description="age at which a delivery is dead")
+    batch_max_wait_s: Seconds = Field(1, ge=0, description="longest wait until a batch is full")
+    max_calls_in_flight: int = Field(4, ge=1, le=64, description="parallel calls to Pinterest of a process")
+    max_calls_per_minute: int = Field(
+        4_500,
+        ge=1,
+        le=5_000,
+        description="calls to Pinterest of all processes; Pinterest allows 5,000 for each ad account",
+    )
+    retry_max_age_hours: Hours = Field(
+        72, gt=0, description="age at which a delivery becomes a dead letter, see reliability.md"
+    )
     retry_base_s: Seconds = Field(1, gt=0, description="longest first pause between attempts; it doubles")
-    retry_max_pause_s: Seconds = Field(600, gt=0, description="longest pause between attempts, also for Retry-After")
-    retry_offline_ambiguous: bool = Field(default=False, description="resend `offline` events that may have arrived")
+    retry_max_pause_s: Seconds = Field(
+        600, gt=0, description="longest pause between attempts and between probes, also for Retry-After"
+    )
+    retry_offline_ambiguous: bool = Field(
+        default=False, description="send `offline` events again that may have arrived, see cookbook.md"
+    )
 
 
 class DeliverySettings(AccountSettings):
@@ -234,16 +263,21 @@ class InventorySettings(RoomSettings):
     """Settings about the names of received events."""
 
     inventory_names: int = Field(
-        500, ge=0, le=10_000, description="event names kept apart; the rest is counted as one; 0: no inventory"
+        500,
+        ge=0,
+        le=10_000,
+        description="event names that are counted separately, see inventory.md; others share a count; 0: off",
     )
-    feed_url: FeedAddresses = Field((), description="product feeds, read daily to look up products of events")
+    feed_url: FeedAddresses = Field(
+        (), description="product feeds, read daily to find the products of events; see catalogue.md"
+    )
 
 
 class AlertSettings(InventorySettings):
     """The address of alerts, and the thresholds for event names."""
 
     alert_webhook_url: SecretWebAddress | None = Field(None, description="Slack-compatible address for alerts")
-    public_url: WebAddress | None = Field(None, description="address of Pinrelay for people; alerts link to it")
+    public_url: WebAddress | None = Field(None, description="address of the console, for links in alerts")
     alert_limits: Annotated[AlertLimits, NoDecode] = Field(
         AlertLimits(),
         description="`full_hours`: the backlog will be full within this time (0: no alert). For each name of event and "
@@ -264,19 +298,21 @@ class AlertSettings(InventorySettings):
 class QuarantineSettings(RoomSettings):
     """Settings about encrypted copies of events without a delivery."""
 
-    quarantine_hours: Hours = Field(0, ge=0, description="how long invalid events are kept, encrypted; 0: not at all")
-    quarantine_key: SecretStr | None = Field(
-        None, min_length=32, description="encrypts quarantined events, see quarantine.md"
+    quarantine_hours: Hours = Field(
+        0, ge=0, description="how long invalid events are stored, encrypted, see quarantine.md; 0: off"
     )
-    quarantine_names: Texts = Field((), description="names of unmatched events to keep as well")
+    quarantine_key: SecretStr | None = Field(
+        None, min_length=32, description="key of the quarantine and of samples, see quarantine.md"
+    )
+    quarantine_names: Texts = Field((), description="names of unmatched events that are quarantined too")
     quarantine_max_bytes: Bytes = Field(
-        500_000_000, ge=1, description="limit of all quarantined events; the oldest go first"
+        500_000_000, ge=1, description="size of the quarantine; the oldest events are deleted first"
     )
     samples_per_name: int = Field(
-        0, ge=0, le=100, description="events of each name kept for a day, encrypted, to try drafts on; 0: none"
+        0, ge=0, le=100, description="events of each name that are stored for a day, encrypted, to try drafts; 0: none"
     )
     publish_fail_if: Texts = Field(
-        (), description="changes to samples that refuse publishing, such as `lost click_id > 1%,money EUR > 2%`"
+        (), description="changes of samples that prevent publishing, such as `lost click_id > 1%,money EUR > 2%`"
     )
 
     @property
@@ -290,17 +326,22 @@ class MemorySettings(QuarantineSettings):
     The quarantine's key may find them too.
     """
 
-    remember_days: Days = Field(0, ge=0, description="how long facts about a person complete later events; 0: off")
+    remember_days: Days = Field(
+        0, ge=0, description="how long data of a person completes later events, see memory.md; 0: off"
+    )
     retention_days: Annotated[RetentionDays, NoDecode] = Field(
         RetentionDays(),
-        description="how long data is kept: `delivered` events, `other` outcomes and ids of orders, `audit` log, "
+        description="how long data is stored: `delivered` events, `other` outcomes and ids of orders, `audit` log, "
         "`payload` of delivered events (without IP and user agent), `click` ids in memory, and how long events without "
         "`userId` belong to the last user (`session`)",
     )
-    remember_max_people: Count = Field(1_000_000, ge=1, description="ids in memory; those unseen longest go first")
+    remember_max_people: Count = Field(
+        1_000_000, ge=1, description="ids in memory; the ids without events for longest are deleted first"
+    )
     remember_users_from: Literal["everyone", "authenticated"] | None = Field(
         None,
-        description="whose `userId` memory accepts; default: `authenticated` if a source is trusted, else `everyone`",
+        description="senders whose `userId` memory accepts; default: `authenticated` if a source is trusted, otherwise "
+        "`everyone`",
     )
     remember_secret: SecretStr | None = Field(
         None, min_length=32, description="key of the ids in memory, see memory.md"
@@ -339,34 +380,43 @@ class OutboxSettings(MemorySettings, EventAgeSettings):
 
     outbox_url: str = Field(
         "sqlite:///data/pinrelay.db",
-        description="`sqlite:///FILE` or `postgresql://HOST/DATABASE`",
+        description="`sqlite:///FILE` or `postgresql://HOST/DATABASE`, see outbox.md",
         repr=False,  # a password may be in it
     )
     outbox_max_backlog_bytes: Bytes | None = Field(
-        None, ge=1, description="most bytes of unsent payloads of an ad account, beyond: 503; default: by the disk"
+        None,
+        ge=1,
+        description="limit of the unsent payloads of an ad account, then 503; default: the free disk space, or 10 GB "
+        "with PostgreSQL or several ad accounts",
     )
     dedup_window_hours: Hours | None = Field(
-        None, gt=0, description="how long an event is recognised as duplicate; default: MAX_EVENT_AGE_DAYS (168 hours)"
+        None,
+        gt=0,
+        description="how long an event id is recognised as a duplicate; default: MAX_EVENT_AGE_DAYS (168 hours)",
     )
     order_scope: Literal["account", "source", "none"] = Field(
         "account",
-        description="send one `checkout` for each order id of the ad account, from any preset; or of each source; "
-        "`none`: compare event ids only",
+        description="send a single `checkout` for each order id of the ad account, or of each source; `none`: compare "
+        "event ids only; see outbox.md",
     )
     order_wait_minutes: float = Field(
         10,
         ge=0,
         le=50,
-        description="how long an order waits for the same order from the page or the shop; 0: not at all",
+        description="how long an order waits for the report of the page or of the shop, see twins.md; 0: off",
     )
     unconfirmed_orders: Literal["send", "withhold"] = Field(
-        "send", description="send, or keep in the quarantine, an order of the page that the shop does not confirm"
+        "send",
+        description="page orders that the shop does not confirm: send, or withhold in the quarantine; see twins.md",
     )
     tag_event_id: Literal["event_id", "message_id"] = Field(
         "event_id",
-        description="event id that the page passes to its tag: the `event_id` of the event, or its `messageId`",
+        description="event id that the page passes to its tag: the `event_id` of the event, or its `messageId`; see "
+        "twins.md",
     )
-    destinations_dir: FolderPaths = Field((), description="folders of ad accounts, one YAML file each, in the same way")
+    destinations_dir: FolderPaths = Field(
+        (), description="folders of ad accounts, see destinations.md; a later folder replaces files of the same name"
+    )
 
     @property
     def max_backlog_bytes(self) -> int | None:
@@ -418,12 +468,12 @@ class ReportsSettings(RoomSettings):
     """The token for reading Pinterest's reports; without a token none are read."""
 
     pinterest_ads_token: Token | None = Field(
-        None, description="token with `ads:read`, for Pinterest's own figures; with `ads:write` also for deletions"
+        None,
+        description="token with `ads:read` for Pinterest's figures, and `ads:write` for deletions; see revenue.md",
     )
     pinterest_app: AppCredentials | None = Field(
         None,
-        description="instead of that token: `id:secret:refresh_token` of an app whose token renews itself; needs "
-        "PINTEREST_REPORTS_KEY",
+        description="instead of PINTEREST_ADS_TOKEN: `id:secret:refresh_token` of an app; needs PINTEREST_REPORTS_KEY",
     )
     pinterest_reports_key: SecretStr | None = Field(
         None, min_length=32, description="encrypts the renewed token of PINTEREST_APP in the store"
@@ -442,8 +492,8 @@ class ServingSettings(RoomSettings):
     port: int = Field(8080, ge=0, le=65535, description="port to listen on")
     published_on_loopback: OnLoopback = Field(
         default=False,
-        description="the port is published on loopback only, so the container's gateway counts as this machine; "
-        "or the address of the port",
+        description="the port is published on loopback only, so the container's gateway counts as this machine; or the "
+        "address of the port; see deploying.md",
     )
     trusted_proxies: Networks = Field((), description="proxies whose X-Forwarded-For is trusted: addresses or networks")
 
@@ -456,14 +506,17 @@ class AccessSettings(ServingSettings):
     """The users of the console."""
 
     console_password: SecretStr | None = Field(None, description="password of `/console`; default: loopback only")
-    console_users: Secrets = Field((), description="`name:role:token` of each person; role `operator` or `viewer`")
+    console_users: Secrets = Field(
+        (), description="`name:role:token` of each person; role `operator` or `viewer`; see operating.md"
+    )
     console_user_header: str | None = Field(
-        None, description="header with the user's name, from a trusted proxy that authenticates"
+        None,
+        description="header with the user's name from an authenticating proxy in TRUSTED_PROXIES, see operating.md",
     )
     console_role_header: str | None = Field(
         None,
-        description="header with the role, from the same proxy, or `Name: group`: a header with groups, and that of "
-        "operators; default: `viewer`",
+        description="header with the role from the proxy of CONSOLE_USER_HEADER, or `Name: group`: a header with "
+        "groups, and the group of operators; default: `viewer`",
     )
 
     @property
@@ -474,8 +527,10 @@ class AccessSettings(ServingSettings):
 class SourceSettings(RoomSettings):
     """The sources with a file, in addition to `default`, which other settings describe."""
 
-    sources: Texts = Field((), description="names of the sources that are on: shipped ones, or those of SOURCES_DIR")
-    sources_dir: FolderPaths = Field((), description="folders of sources; without SOURCES all of them are on")
+    sources: Texts = Field(
+        (), description="names of active sources: shipped sources, or those in SOURCES_DIR; see named-sources.md"
+    )
+    sources_dir: FolderPaths = Field((), description="folders of sources; without SOURCES all of them are active")
 
     @property
     def source_folders(self) -> tuple[Path, ...]:
@@ -498,21 +553,23 @@ class SenderSettings(SourceSettings, ServingSettings):
     write_keys: Secrets = Field((), description="`name:key` of each SDK source; remove one to revoke it")
     trusted_senders: Texts = Field(
         (),
-        description="senders that no page and no app can use: names of write keys, and `webhook` for `/webhook`; their "
-        "events are trusted",
+        description="senders that no page and no app can use: names of write keys, and `webhook` for `/webhook`; see "
+        "trust.md",
     )
     write_key_limits: Texts = Field(
-        (), description="`name:events:bytes` a minute for a write key, `name@address:...` for each address; beyond: 429"
+        (),
+        description="`name:events:bytes` a minute for a write key, `name@address:...` for each address, then 429; see "
+        "sources.md",
     )
     max_public_order_value: AmountsByCurrency = Field(
-        (), description="`USD:1000`: dearer public orders are withheld; off by default, see trust.md"
+        (), description="`USD:1000`: public orders with a larger amount are withheld; see trust.md"
     )
 
     # Limits of requests
     max_decompressed_bytes: Bytes = Field(
-        8_000_000, ge=1, description="size of one request, both as sent and decompressed"
+        8_000_000, ge=1, description="size of a request, both as sent and decompressed"
     )
-    max_events_per_request: Count = Field(4_000, ge=1, description="events in one webhook request")
+    max_events_per_request: Count = Field(4_000, ge=1, description="events in a request to `/webhook`")
     sdk_origins: Texts = Field(
         (), description="origins of pages whose SDKs may send, or `*`; default: any with a write key, otherwise none"
     )
@@ -587,30 +644,38 @@ class Settings(
     pinterest_api_url: WebAddress = Field("https://api.pinterest.com/v5", description="address of Pinterest's API")
 
     # Server
-    public_hosts: Texts = Field((), description="hosts that SDKs may send to; the first is the default")
+    public_hosts: Texts = Field((), description="hosts that SDKs may send to; the first is the default; see sources.md")
     epik_cookie_domain: str | None = Field(
         None,
         pattern=r"^[\w-]+(\.[\w-]+)+$",
-        description="the shop's domain, on which `/v1/epik` renews the cookie `_epik`",
+        description="domain of the shop, where `/v1/epik` renews the cookie `_epik`; see browser-helper.md",
     )
-    tag_check: bool = Field(default=False, description="take reports of `/pinrelay.js` on calls of Pinterest's tag")
-    log_format: Literal["auto", "json", "text"] = Field("auto", description="auto: text on a terminal, otherwise json")
+    tag_check: bool = Field(
+        default=False,
+        description="accept reports of `/pinrelay.js` about calls of Pinterest's tag, see browser-helper.md",
+    )
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="`auto`: text on a terminal, otherwise json"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level that is logged")
     log_successes: SampleRate = Field(
-        "all", description="requests and deliveries without a fault that are logged: `all`, `none` or one in N as `1/N`"
+        "all",
+        description="requests and deliveries without a fault that are logged: `all`, `none`, or every Nth as `1/N`",
     )
 
     # Files
     presets_dir: FolderPaths = Field(
         (Path("presets"),),
         validate_default=True,
-        description="folders of presets; a later one replaces files of the same name",
+        description="folders of presets; a later folder replaces files of the same name",
     )
     mappings_dir: FolderPaths = Field(
-        (Path("mappings"),), validate_default=True, description="folders of mappings, in the same way"
+        (Path("mappings"),),
+        validate_default=True,
+        description="folders of mappings; a later folder replaces files of the same name",
     )
     geoip_db: Path | None = Field(
-        None, description="MaxMind file of addresses: LDP_STATES asks it about events that name no state"
+        None, description="MaxMind file that gives LDP_STATES the state of events without a state"
     )
     # Routing
     events_while_off: Literal["delay", "withhold"] = Field(
