@@ -284,6 +284,8 @@ class Mark:
     kind: Literal["act", "outage"]
     #: In words.
     said: str
+    #: The target of the audit entry; "" of an outage.
+    target: str = ""
     #: The start and the width, in the chart's own units.
     x: float
     width: float
@@ -300,7 +302,7 @@ def marks(
     step_s = starts[1] - starts[0]
     end = starts[-1] + step_s
     acts = [
-        _mark(each.at, "act", f"{each.who} {each.what} {' '.join(filter(None, (each.target, each.after)))}", starts, 0)
+        _mark(each.at, "act", f"{each.who} {each.what} {each.target} {each.after}", starts, 0, each.target)
         for each in entries
         if each.what.changes_sending and starts[0] <= each.at < end
     ]
@@ -313,6 +315,15 @@ def marks(
     return tuple(sorted([*acts, *outages], key=lambda mark: mark.at))
 
 
-def _mark(at: float, kind: Literal["act", "outage"], said: str, starts: Sequence[int], length_s: int) -> Mark:
+def _mark(
+    at: float, kind: Literal["act", "outage"], said: str, starts: Sequence[int], length_s: int, target: str = ""
+) -> Mark:
     scale = STEP / (starts[1] - starts[0])
-    return Mark(at=at, kind=kind, said=said.strip(), x=round((at - starts[0]) * scale, 1), width=length_s * scale)
+    return Mark(
+        at=at,
+        kind=kind,
+        said=" ".join(said.split()),
+        target=target,
+        x=round((at - starts[0]) * scale, 1),
+        width=length_s * scale,
+    )

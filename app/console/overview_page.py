@@ -6,7 +6,9 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import orjson
 from starlette.requests import Request
@@ -26,15 +28,17 @@ from app.console.counts import (
     narrowed,
     summarise,
 )
-from app.console.filter import PARTS, PERIODS, PageFilter, Period, filter_of
-from app.console.labels import with_fresh_timestamp
+from app.console.filter import PARTS, PERIODS, PageFilter, Period, WholeDays, days_of, filter_of
+from app.console.labels import changed, money, percent, thousands, with_fresh_timestamp
 from app.console.pages import PageGroup, Pages
 from app.console.quality_page import busy_presets, keys_of_presets, overall_score, ranked_advice
 from app.console.services import ConsoleServices
 from app.core.coordination import Switches
+from app.core.deliveries import State
 from app.core.events import CounterRow, Event, Outcome
-from app.core.pages import Backlog, Query, Undelivered
+from app.core.pages import Backlog, Query, Revenue, Undelivered
 from app.core.shared_values import Incident
+from app.core.values.texts import count_of
 from app.core.values.times import DAY_S, HOUR_S, MINUTE_S
 from app.destination import COMPONENTS
 from app.errors import OutboxUnavailable
@@ -42,6 +46,7 @@ from app.insights.alerts.by_name import CHANGED
 from app.insights.alerts.overall import Alert
 from app.insights.alerts.watcher import waiting_money
 from app.insights.incidents import read_incidents
+from app.insights.orders.revenue import CurrencyTotals, OrderTotals, by_currency, first_day_read
 from app.sender.status import AccountStatus, all_delivery_problems, read_accounts, total_backlog
 from app.source.browser import page_snippet
 
@@ -49,6 +54,8 @@ from app.source.browser import page_snippet
 ANSWERS_S = HOUR_S
 #: The default period.
 USUAL = next(period for period in PERIODS if period.name == "day")
+#: The days of the first row if no period is chosen.
+_TODAY: Final = next(period for period in PERIODS if period.name == "today")
 #: Maximum number of displayed presets, those with the most events; a link shows the others. A preset also has a row for
 #: each ad account.
 MOST_ROWS: Final = 9
@@ -78,6 +85,20 @@ _ARRIVED: Final = (Outcome.ACCEPTED, Outcome.REFUSED, Outcome.MATCHED, Outcome.E
 #: Incidents of so many days are listed, and so many of them at once.
 _INCIDENT_DAYS: Final = 30
 _MOST_INCIDENTS: Final = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headline:
+    """A number of the first row."""
+
+    label: str
+    value: str
+    #: The share or the other currencies; "" if there are none.
+    detail: str = ""
+    #: The change against the same number of days before; "" if it cannot be compared.
+    change: str = ""
+    #: Below /console/.
+    page: str
 
 
 class OverviewPages(PageGroup):
@@ -139,6 +160,7 @@ class OverviewPages(PageGroup):
             "problems": all_delivery_problems(accounts),
             "accounts": accounts,
             "switches": switches,
+            **await self._headlines(chosen, now),
             "incidents": await self._incidents(chosen, now),
             "most_incidents": _MOST_INCIDENTS,
             **await self._needs(summary, period, accounts, over_time["span"], now),
@@ -155,6 +177,24 @@ class OverviewPages(PageGroup):
             for each in found
             if chosen.account_id in ("", each.ad_account_id) and chosen.source in ("", each.source)
         ]
+
+    async def _headlines(self, chosen: PageFilter, now: float) -> dict[str, Any]:
+        """Return the numbers of orders of the chosen days, today by default, and when the last event came."""
+        days, outbox = days_of(chosen.period or _TODAY, usual=1, now=now), self._services.outbox
+        first = first_day_read(days.first, days.last)
+        rows = [
+            row
+            for row in await outbox.revenue(first_day=first, last_day=days.last)
+            if chosen.account_id in ("", row.ad_account_id) and chosen.source in ("", row.source)
+        ]
+        query = Query(ad_account_id=chosen.account_id or None, source=chosen.source or None)
+        last = await self._services.finder.find(query, limit=1)
+        times = [*(each.enqueued_at for each in last.deliveries.deliveries), *(at for at, _ in last.dropped.events)]
+        return {
+            "headlines": order_headlines(rows, days, today=int(now // DAY_S)),
+            "headline_words": days.words,
+            "last_event_at": max(times, default=None),
+        }
 
     async def _incidents(self, chosen: PageFilter, now: float) -> list[Incident]:
         """Return the incidents of the last days without changes of names, narrowed by the filter of the page."""
@@ -259,6 +299,58 @@ class OverviewPages(PageGroup):
         headers = "".join(f" -H {shlex.quote(line)}" for line in self._services.settings.sender_headers)
         body = shlex.quote(orjson.dumps(event).decode())
         return f"curl {shlex.quote(address)} -H 'Content-Type: application/json'{headers} \\\n  -d {body}"
+
+
+def order_headlines(rows: Sequence[Revenue], days: WholeDays, *, today: int) -> list[Headline]:
+    """Return the orders received and delivered and the delivered revenue; only completed days are compared."""
+    over = min(days.last, today - 1)
+    whole, compared, before = (
+        by_currency(rows, first_day=begin, last_day=end) if begin <= end else []
+        for begin, end in (
+            (days.first, days.last),
+            (days.first, over),
+            (days.first - days.length, over - days.length),
+        )
+    )
+    span = {"since": days.first * DAY_S, "until": (days.last + 1) * DAY_S}
+    received, delivered = _orders(whole), _orders(whole, State.DELIVERED)
+    worth = whole[0].once.received.amount if whole else Decimal(0)
+    sent = _amount(whole)
+    named = f"{money(sent, whole[0].currency)} {whole[0].currency}".strip() if whole else "0"
+    others = f", and {count_of(len(whole) - 1, 'other currency', 'other currencies')}" if len(whole) > 1 else ""
+    return [
+        Headline(
+            label="Orders received",
+            value=thousands(received),
+            change=changed(_orders(compared), _orders(before)),
+            page=f"deliveries?{urlencode({'is_order': 'yes', **span})}",
+        ),
+        Headline(
+            label="Orders delivered",
+            value=thousands(delivered),
+            detail=f"{percent(delivered, received)} of received" if received else "",
+            change=changed(_orders(compared, State.DELIVERED), _orders(before, State.DELIVERED)),
+            page=f"deliveries?{urlencode({'is_order': 'yes', 'state': State.DELIVERED, **span})}",
+        ),
+        Headline(
+            label="Revenue delivered",
+            value=named,
+            detail=f"{percent(int(sent), int(worth))} of received{others}" if int(worth) else "",
+            change=changed(_amount(compared), _amount(before)),
+            page="revenue",
+        ),
+    ]
+
+
+def _orders(blocks: Sequence[CurrencyTotals], became: str = "") -> int:
+    """Return how many orders there are, or became so, each counted once."""
+    nothing = OrderTotals()
+    return sum((each.once.became.get(became, nothing) if became else each.once.received).orders for each in blocks)
+
+
+def _amount(blocks: Sequence[CurrencyTotals]) -> Decimal:
+    """Return the delivered amount of the currency with the most orders."""
+    return blocks[0].once.became.get(State.DELIVERED, OrderTotals()).amount if blocks else Decimal(0)
 
 
 def _quality_of(summary: Summary, services: ConsoleServices) -> dict[str, Any]:

@@ -1,15 +1,18 @@
 import re
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from app.console.filter import WholeDays
 from app.console.labels import COMPONENT_LABELS, warning_advice
+from app.console.overview_page import order_headlines
 from app.core.deliveries import Delivered, Rejected, State
 from app.core.events import CounterRow, Outcome
-from app.core.pages import AccountView
+from app.core.pages import AccountView, Revenue
 from app.core.shared_values import INCIDENTS, OPEN_INCIDENTS, TROUBLE, Incident
-from app.core.values.times import DAY_S, HOUR_S
+from app.core.values.times import DAY_S, HOUR_S, at_second
 from tests.console.world import ACCOUNT, NOW, World, new_delivery, open_world
 from tests.sender.claims import a_trouble
 
@@ -245,11 +248,20 @@ async def test_what_is_over_is_compared_with_the_same_steps_before(world: World)
         await world.enqueue(counters=[CounterRow(name="enqueued", preset="Checkout", count=taken), *held])
     page = await world.page("/console?period=hour")
     bars = page.split('id="part-flow"')[1].split("</section>")[0]
-    assert re.search(r"to be sent <strong><a [^>]+>7</a></strong> <span class=\"hint\">64 %, \+50 %<", bars)
-    assert (
-        len(re.findall(r"withheld <strong><a [^>]+>4</a></strong> <span class=\"hint\">\d+ %, \u221220 %<", bars)) == 2
+    assert re.search(
+        r"to be sent <strong><a [^>]+>7</a></strong> <span class=\"hint\">share 64 %, change \+50 %<", bars
     )
-    assert re.search(r"delivered <strong><a [^>]+>7</a></strong> <span class=\"hint\">100 %, \+25 %<", bars)
+    assert (
+        len(
+            re.findall(
+                r"withheld <strong><a [^>]+>4</a></strong> <span class=\"hint\">share \d+ %, change \u221220 %<", bars
+            )
+        )
+        == 2
+    )
+    assert re.search(
+        r"delivered <strong><a [^>]+>7</a></strong> <span class=\"hint\">share 100 %, change \+25 %<", bars
+    )
     assert "Against the hour before: to be sent +50 %, delivered +25 %." in page
     assert '<td class="n">14</td></tr>' in page, "4 to be sent, 10 withheld"
     assert "Nothing is compared" in await world.page("/console?period=month")
@@ -378,3 +390,52 @@ async def test_incidents_of_a_month_are_listed_with_begin_end_events_and_value(w
     assert "Too long ago" not in page
     assert "A change of a name" not in page
     assert page.count(">unknown<") == 12
+
+
+async def test_the_first_row_has_orders_revenue_quality_and_the_last_event(world: World) -> None:
+    orders = [
+        new_delivery(f"m-{number}", order_id=f"SO-{number}", amount=amount, currency=currency, is_trusted=True)
+        for number, (amount, currency) in enumerate([("10", "EUR"), ("30", "EUR"), ("5", "USD")])
+    ]
+    await world.enqueue(*orders[:2])
+    await world.settle(Delivered(), State.DELIVERED)
+    await world.enqueue(orders[2], counters=[CounterRow(name="accepted", count=9)])
+    page = (await world.page("/console")).partition('id="part-figures"')[2].partition("</section>")[0]
+    figures = dict(re.findall(r"<dt>([^<]+)</dt><dd>(.*?)</dd>", page))
+    texts = {name: re.sub(r"<[^>]+>", " ", text).split() for name, text in figures.items()}
+    assert texts["Orders received"] == ["3", "today"]
+    assert texts["Orders delivered"] == ["1", "today", "33", "%", "of", "received"]
+    assert texts["Revenue delivered"][:3] == ["10.00", "EUR", "today"]
+    assert texts["Revenue delivered"][3:] == ["25", "%", "of", "received,", "and", "1", "other", "currency"]
+    assert texts["Match quality"][1:3] == ["of", "100"] or texts["Match quality"][0] == "none"
+    assert at_second(NOW) in figures["Last event"]
+    assert "none" not in figures["Last event"]
+
+
+def test_orders_are_compared_with_the_same_number_of_completed_days() -> None:
+    def row(day: int, became: str, orders: int) -> Revenue:
+        return Revenue(
+            day=day,
+            ad_account_id=ACCOUNT,
+            preset="Checkout",
+            source="default",
+            channel="",
+            currency="EUR",
+            became=became,
+            orders=orders,
+            without_amount=0,
+            amount=Decimal(10 * orders),
+            largest=None,
+            largest_id=None,
+        )
+
+    rows = [row(day, State.DELIVERED, 10) for day in (1, 2)] + [row(day, State.DELIVERED, 15) for day in (3, 4)]
+    shown = order_headlines(rows, WholeDays(first=3, last=4, words="in the last 2 days"), today=4)
+    assert [(each.value, each.change) for each in shown] == [
+        ("30", "+50 %"),
+        ("30", "+50 %"),
+        ("300.00 EUR", "+50 %"),
+    ]
+    (today, *_) = order_headlines(rows, WholeDays(first=4, last=4, words="today"), today=4)
+    assert (today.value, today.change) == ("15", "")
+    assert [each.value for each in order_headlines([], WholeDays(first=4, last=4, words="today"), today=4)] == ["0"] * 3
