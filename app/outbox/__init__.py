@@ -1,4 +1,4 @@
-"""The durable store between the request and Pinterest: open it with `open_outbox`, use it as `Outbox`."""
+"""The durable store between requests and Pinterest: open the store with `open_outbox`, use the result as `Outbox`."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -45,18 +45,18 @@ def open_outbox(
     clock: Callable[[], float] | None = None,
     steady: Callable[[], float] | None = None,
 ) -> Outbox:
-    """Open the store that `url` names, creating or migrating it where needed.
+    """Open the store at `url`; create or migrate the store if necessary.
 
         sqlite:///data/pinrelay.db       a file, relative to the working directory
         sqlite:////var/lib/pinrelay.db   a file, absolute
         postgresql://user:password@one,two:5432,three/pinrelay     a PostgreSQL database
 
-    `clock` (Unix seconds) is what the store takes for the time beside the `now` that its methods are given. None takes
-    this machine's clock for SQLite, the server's for PostgreSQL. `steady` is the clock that holds go on by (seconds,
-    which nobody can set): None takes this machine's, but with a `clock` that is given they end by the `now` of calls.
-    An engine is imported only when it is asked for: each needs its own libraries.
-    Raises SettingsError for any other URL and where memory has no secret for its keys, OutboxVersionError for a store
-    of a newer Pinrelay or without identity, OutboxUnavailable where the store cannot be opened.
+    `clock` (Unix seconds) is the clock of the store beside the `now` of its methods; `None` is the clock of this
+    machine for SQLite, of the server for PostgreSQL. `steady` is the clock of holds (seconds, cannot be set): `None` is
+    that of this machine. With a given `clock` and no `steady`, holds end by the `now` of calls. Engines are imported on
+    demand: each needs its own libraries. Raises SettingsError for any other URL, or if the memory has no secret for its
+    keys; OutboxVersionError for a store of a newer Pinrelay or without identity; OutboxUnavailable if the store cannot
+    be opened.
     """
     path = check_settings(url, rules)
     if clock is None:
@@ -71,7 +71,7 @@ def open_outbox(
 
 
 def check_settings(url: str, rules: OutboxSettings) -> Path | None:
-    """Return the file of SQLite that a URL names; None for PostgreSQL. Raises SettingsError as `open_outbox` does."""
+    """Return the SQLite file of a URL; `None` for PostgreSQL. Raises SettingsError as `open_outbox` does."""
     path = _path(url)
     if path is None:
         with _needing_the_extra():
@@ -84,7 +84,7 @@ def check_settings(url: str, rules: OutboxSettings) -> Path | None:
 
 
 def open_store(url: str) -> Store:
-    """Open the store that `url` names as one side of a move, creating or migrating it where needed.
+    """Open the store at `url` as a side of a move; create or migrate the store if necessary.
 
     Raises as `open_outbox` does.
     """
@@ -99,9 +99,9 @@ def open_store(url: str) -> Store:
 
 
 def back_up(url: str, copy: Path) -> int:
-    """Write all that the store of `url` holds at one moment to a new file; return its size in bytes.
+    """Write a consistent copy of the store at `url` to a new file; return its size in bytes.
 
-    Raises OutboxUnavailable where one of the two cannot be used, SettingsError for a store that is no file.
+    Raises OutboxUnavailable if a file cannot be used, SettingsError for a store that is not a file.
     """
     from app.outbox.sqlite import copies  # noqa: PLC0415 - engines are imported on demand
 
@@ -109,10 +109,10 @@ def back_up(url: str, copy: Path) -> int:
 
 
 def restore_backup(url: str, copy: Path) -> Path | None:
-    """Put a backup in the place of the store of `url`; return where the store before lies now, None where none was.
+    """Replace the store at `url` by a backup; return the new path of the previous store, `None` without one.
 
-    Raises OutboxUnavailable where somebody uses the store or the file is no backup, SettingsError for a store that is
-    no file.
+    Raises OutboxUnavailable if the store is in use or the file is not a backup, SettingsError for a store that is not a
+    file.
     """
     from app.outbox.sqlite import copies  # noqa: PLC0415 - engines are imported on demand
 
@@ -120,10 +120,10 @@ def restore_backup(url: str, copy: Path) -> Path | None:
 
 
 async def salvage(damaged: Path, url: str) -> Salvaged:
-    """Bring what can be read of a damaged file of SQLite into the empty store that `url` names.
+    """Copy the readable rows of a damaged SQLite file to the empty store at `url`.
 
-    Returns what arrived and what is lost. Raises as `open_store` does, and OutboxUnavailable where nothing can be read,
-    or the store holds something.
+    Returns the copied rows and the lost ones. Raises as `open_store` does, and OutboxUnavailable if no row can be read
+    or the store is not empty.
     """
     from app.outbox.sqlite.salvage import salvage as read  # noqa: PLC0415 - engines are imported on demand
 
@@ -139,16 +139,16 @@ def _file(url: str) -> Path:
 
 
 def exists(url: str) -> bool:
-    """Return whether the store that `url` names is there without opening it, which would make it.
+    """Return whether the store at `url` exists, without opening the store, which would create it.
 
-    Of a store that is no file only opening it tells, so it is taken to be there.
+    A store that is not a file counts as existing.
     """
     file = url.removeprefix("sqlite:///")
     return file == url or Path(file).exists()
 
 
 def _path(url: str) -> Path | None:
-    """Return the file of SQLite that `url` names; None for one of PostgreSQL. Raises SettingsError for any other."""
+    """Return the SQLite file of a URL; `None` for PostgreSQL. Raises SettingsError for any other URL."""
     scheme, _, rest = url.partition("://")
     if scheme == "sqlite" and rest.startswith("/") and rest != "/":
         return Path(rest[1:])
@@ -160,7 +160,7 @@ def _path(url: str) -> Path | None:
 
 @contextmanager
 def _needing_the_extra() -> Iterator[None]:
-    """Say which extra brings the library that is missing."""
+    """Name the extra for a missing library in the error."""
     try:
         yield
     except ModuleNotFoundError as exc:

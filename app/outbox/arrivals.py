@@ -1,6 +1,6 @@
-"""Deliveries that are claimed while they are stored: what fills a batch goes to its sender as it came.
+"""Claim deliveries while they are stored: a full batch goes to its sender at arrival.
 
-To claim them afterwards an engine would write each row a second time, and read it back.
+A later claim would write each row a second time and read the row again.
 """
 
 import asyncio
@@ -19,40 +19,40 @@ _AD_ACCOUNT_ID: Final = attrgetter("ad_account_id")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArrivalTerms:
-    """What a sender takes of a call that is about to be stored."""
+    """The terms of a sender for the claim of a call that is about to be stored."""
 
-    #: At most so many deliveries, of so many bytes in all.
+    #: The maximum number of deliveries, and of their bytes.
     limit: int
     max_bytes: int
-    #: For how many seconds they are claimed.
+    #: The duration of the claim in seconds.
     lease_s: float
-    #: The presets that are switched off: their deliveries are left out.
+    #: The disabled presets, without a claim of their deliveries.
     without_presets: frozenset[str]
-    #: Gets what was claimed, once that is committed; an empty list if nothing was.
+    #: Set to the claimed deliveries after the commit; an empty list if none were claimed.
     claimed: asyncio.Future[list[Claimed]]
 
 
-#: Returns the terms for a call with so many deliveries of its ad account; None: they wait for `Outbox.claim`.
+#: Returns the terms for a call with this number of deliveries of its ad account; `None`: they wait for `Outbox.claim`.
 Claimer: TypeAlias = Callable[[int], ArrivalTerms | None]
 
 
 @dataclass(slots=True, kw_only=True)
 class ArrivalClaim:
-    """What is claimed of one call for one ad account."""
+    """The claim of one call for one ad account."""
 
     ad_account_id: str
     terms: ArrivalTerms
     token: str
     now: float
-    #: Of the deliveries among those of the call, in order.
+    #: The positions of the deliveries in the call, in order.
     places: list[int] = field(default_factory=list)
     size_bytes: int = 0
 
     def place(self, rows: Rows) -> None:
-        """Place as claimed what is due at once, while it fits.
+        """Mark due deliveries as claimed, as many as fit.
 
-        What Pinterest does not de-duplicate is left to `Outbox.claim`: it could not be sent again where the sender is
-        killed with it.
+        Events that Pinterest does not de-duplicate are left to `Outbox.claim`: after a crash of the sender they could
+        not be sent again.
         """
         terms = self.terms
         claimed: dict[Placement, Placement] = {}
@@ -76,11 +76,14 @@ class ArrivalClaim:
             self.size_bytes = size_bytes
 
     def hand_over(self, deliveries: Sequence[NewDelivery], first_id: int | None) -> None:
-        """Hand the sender what it claimed. `first_id` is the id of the first delivery; without one it gets nothing."""
+        """Pass the claimed deliveries to the sender.
+
+        `first_id` is the id of the first delivery; without an id, the list is empty.
+        """
         claimed: list[Claimed] = []
         if first_id is not None:
             claimed = [self._claimed(deliveries[place], first_id + place) for place in self.places]
-        if not self.terms.claimed.done():  # the sender may have ended meanwhile
+        if not self.terms.claimed.done():  # the sender may have ended
             self.terms.claimed.set_result(claimed)
 
     def _claimed(self, delivery: NewDelivery, delivery_id: int) -> Claimed:
@@ -102,7 +105,7 @@ class ArrivalClaim:
 
 
 def claim_arrivals(rows: Rows, claimers: Mapping[str, Claimer], *, now: float) -> list[ArrivalClaim]:
-    """Place as claimed what senders take of the rows of a call, and return it; `claimers` are by ad account."""
+    """Mark the claims of senders in the rows of a call, and return the claims; `claimers` are by ad account."""
     claims = []
     for ad_account_id, count in Counter(map(_AD_ACCOUNT_ID, rows.deliveries)).items():
         claimer = claimers.get(ad_account_id)

@@ -1,4 +1,4 @@
-"""What the outbox counts of a request: what became of its deliveries, their quality, warnings; and sums of counts."""
+"""Counts of the outbox for a request: results of its deliveries, their quality, warnings; and sums of counts."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,13 +13,13 @@ from app.core.events import MAX_LABEL_CHARACTERS, CounterRow, Outcome
 from app.core.values.times import DAY_S, HOUR_S
 from app.outbox.search import END
 
-#: Counts are kept by the minute for so long, then by the hour.
+#: The time after which counts by minute become counts by hour.
 MINUTES_KEPT_S: Final = 26 * HOUR_S
-#: In the warning of a phone number that is sent as it stands, and by what such warnings are counted.
+#: Part of the warning about a phone number without a country code, and the label of such warnings in counts.
 NO_COUNTRY: Final = "sent without a country code"
-#: The same for an amount of a tag that adds tax and shipping to it.
+#: The same for an amount of a tag that includes tax or shipping.
 WITH_TAX: Final = "includes tax or shipping"
-#: Of a count; the start of its minute or hour comes before, how often it happened behind.
+#: The columns of a count; the start of its minute or hour precedes them, the number follows.
 _COUNTER_COLUMNS = attrgetter("name", "preset", "label", "ad_account_id", "source")
 _OF_ANSWER = attrgetter("outcome", "warnings")
 _OF_DELIVERY = attrgetter("preset", "ad_account_id", "source", "quality")
@@ -28,10 +28,10 @@ _OF_DELIVERY = attrgetter("preset", "ad_account_id", "source", "quality")
 def enqueue_counters(deliveries: Sequence[NewDelivery], answers: Sequence[Enqueued]) -> list[CounterRow]:
     """Return counts by preset, ad account and source.
 
-    Counted are enqueued and duplicate ones, what the answers warn of, and the quality of what was enqueued, by
-    component. A count may be told in several parts.
+    These are enqueued and duplicate deliveries, warnings, and the quality of enqueued deliveries by component. A count
+    may be split into several rows.
     """
-    # of a thousand deliveries few differ in all of these
+    # a thousand deliveries have few different combinations
     alike = Counter(zip(map(_OF_ANSWER, answers), map(_OF_DELIVERY, deliveries), strict=True))
     return [counter for (answer, delivery), count in alike.items() for counter in _counters(*answer, *delivery, count)]
 
@@ -56,9 +56,9 @@ def _counters(
 
 
 def summed(counters: Iterable[tuple[float, CounterRow]], *, span_s: int) -> list[tuple[Any, ...]]:
-    """Sum counts by the minute or hour in which they happened.
+    """Sum counts by minute or hour.
 
-    Returns rows of: its start, name, preset, label, ad account, source, count; of the earliest first.
+    Returns rows of: its start, name, preset, label, ad account, source, count; the earliest first.
     """
     counts: defaultdict[tuple[Any, ...], int] = defaultdict(int)
     for at, counter in counters:
@@ -67,10 +67,10 @@ def summed(counters: Iterable[tuple[float, CounterRow]], *, span_s: int) -> list
 
 
 def warning_label(warning: str) -> str:
-    """Return by what a warning is counted: its first words, a field or a kind; of phones and amounts what is usual.
+    """Return the label of a warning in counts: its first words, a field or a kind; a fixed text for phones and amounts.
 
-    A warning holds its label, so that a search for the one finds the other, and no label of another kind: `user_data:`
-    is no part of what is told of its members.
+    A warning contains its label, so that a search for the label finds the warning, and no label of another kind:
+    warnings about members of `user_data` do not contain `user_data:`.
     """
     if NO_COUNTRY in warning:
         return NO_COUNTRY
@@ -80,29 +80,29 @@ def warning_label(warning: str) -> str:
     return (head if " " in head else head + colon)[:MAX_LABEL_CHARACTERS]
 
 
-# Sums of counts by steps that are over are kept beside the counts. A step is summed when it has been over for a while;
-# where something is counted in it later nevertheless, its sums and all that follow are dropped, and made again. So sums
-# are never more than a copy: nothing is lost with them.
+# Sums of counts by finished steps are stored beside the counts. A step is summed some time after its end. If a later
+# count belongs to a summed step, the sums from this step on are dropped and computed again. So sums are only copies,
+# and can be dropped without loss.
 
-#: The lengths of steps that are summed. Of hours while minutes are kept: what is older is counted by the hour anyhow.
+#: The lengths of summed steps. Sums of hours cover only the time of counts by minute: older counts are by hour.
 SUMMED_S: Final = (HOUR_S, 6 * HOUR_S, DAY_S)
-#: So long after its end a step is summed: what was counted in it is committed by then.
+#: The delay after the end of a step before its sum: its counts are committed by then.
 STEP_SETTLED_S: Final = 300
 
-#: By length of step: when the first summed one begins, and when the last one ends. Unix seconds.
+#: By length of step: the start of the first summed step and the end of the last. Unix seconds.
 SummedSpans: TypeAlias = Mapping[int, tuple[int, int]]
 
 
 def summed_spans(rows: Any) -> SummedSpans:
-    """Read the rows of an engine's query `summed_spans`; what is not summed has none."""
+    """Read the rows of an engine's query `summed_spans`; lengths without sums are omitted."""
     return {span_s: (first, last + span_s) for span_s, first, last in rows if first is not None}
 
 
 def sum_parameters(since: float, step_s: int, spans: SummedSpans, until: float | None = None) -> dict[str, int]:
-    """Return the parameters of an engine's query `counters`: which stretches of time are read from which sums.
+    """Return the parameters of an engine's query `counters`: the periods and the sums to read for them.
 
-    From `sums_from` to below `sums_until` the sums of `span_s` answer, from there to below `later_from` those of hours.
-    Before and behind it, until below `end`, counts are added up as they are.
+    From `sums_from` to below `sums_until` the sums of `span_s` are used, then to below `later_from` those of hours.
+    Before and after, until below `end`, single counts are added.
     """
     span_s = step_s or HOUR_S
     if span_s not in SUMMED_S:
@@ -121,22 +121,22 @@ def sum_parameters(since: float, step_s: int, spans: SummedSpans, until: float |
 
 
 def sum_step_parameters(start: int, end: int, spans: SummedSpans) -> dict[str, int]:
-    """Return the parameters of an engine's statement `sum_step`, which sums all that was counted in one step."""
+    """Return the parameters of an engine's statement `sum_step`, which sums the counts of one step."""
     return {"length_s": end - start, "since": start, **sum_parameters(start, 0, spans, until=end)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueStep:
-    """A step that may be summed, if anything was counted in it."""
+    """A step to sum if it has counts."""
 
     span_s: int
-    #: The first moment from which on one may begin.
+    #: The minimum start of the step.
     since: int
-    #: The last one has to be over by then.
+    #: The maximum end of the step.
     until: float
 
     def step_of(self, first_at: int | None) -> tuple[int, int] | None:
-        """Return begin and end of the step of the first count since then; None where there is none, or it goes on."""
+        """Return start and end of the step with the first count; `None` without a count, or for an unfinished step."""
         if first_at is None:
             return None
         start = first_at // self.span_s * self.span_s
@@ -144,7 +144,7 @@ class DueStep:
 
 
 def due_steps(spans: SummedSpans, *, now: float, ledger_start: float) -> list[DueStep]:
-    """Return which steps come next, hours first: those that are longer are made of them."""
+    """Return the next steps, hours first: longer steps are sums of hours."""
     found = []
     for span_s in SUMMED_S:
         kept_from = now - MINUTES_KEPT_S if span_s == HOUR_S else ledger_start

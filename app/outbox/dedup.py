@@ -1,7 +1,7 @@
-"""De-duplication: the keys of a delivery, and whether it repeats an earlier one. Every engine asks it.
+"""De-duplication for every engine: the keys of a delivery, and whether the delivery repeats an earlier one.
 
-A key remembers whether its event was trusted. What is public repeats whatever is remembered; a trusted event repeats
-only a trusted event. Between the public and the trusted events of one order `app/outbox/pairing.py` decides.
+A key stores whether its event was trusted. A public event repeats any remembered event; a trusted event repeats only a
+trusted event. Between the public and the trusted events of one order `app/outbox/pairing.py` decides.
 """
 
 import binascii
@@ -52,41 +52,42 @@ from app.outbox.pairing import (
 from app.outbox.refusals import another_order, seen_before
 from app.outbox.rows import as_json, kept
 
-_DIGEST_BYTES = 15  # 120 bits, which base64 writes as 20 characters without padding
+_DIGEST_BYTES = 15  # 120 bits: 20 characters of base64 without padding
 
 _NUL: Final = rb"\u0000"
 
-#: Kinds of keys, named after what is the same.
+#: Kinds of keys, by the equal value.
 EVENT_ID: Final = "event_id"
 ORDER_ID: Final = "order_id"
 CHECKOUT_ID: Final = "checkout_id"
 TOKEN: Final = "checkout_token"  # noqa: S105 - the name of a kind
-#: By it orders are found by their other name; no order repeats another by it.
+#: A key to find orders by their other name; no order repeats another by this key.
 NUMBER: Final = "number"
-#: Remembered only of a page's message that was merged into another one of a page.
+#: Stored only for a page message that was merged into another page message.
 MESSAGE: Final = "message_id"
-#: How the source `woocommerce` began the event id of an order, and how it does now, as Pinterest's plugin.
+#: The former prefix of order event ids of the source `woocommerce`, and the current prefix, which Pinterest's plugin
+#: uses too.
 _RENAMED: Final = ("woocommerce-order-", "checkout_")
-#: An id that is made of a sender's own number, such as `shopify-order-123`: another sender may have the same.
+#: An id from the sender's own numbering, such as `shopify-order-123`: another sender may have the same id.
 _OWN_NUMBER: Final = re.compile(r"[A-Za-z._-]*[0-9]{1,20}")
 
 
-#: How what is known of an order begins whose person was erased: JSON of when that was.
+#: The beginning of the record of an order of an erased person: JSON with the time of the erasure.
 _ERASED: Final = '{"erased":'
 
 
 def erased_text(now: float) -> str:
-    """Return what is kept beside a key from now on whose person is erased."""
+    """Return the record to store with a key after the erasure of its person."""
     return f"{_ERASED}{now}}}"
 
 
 def is_erased(known: str) -> bool:
-    """Return whether what is kept beside a key says that its person was erased."""
+    """Return whether the record of a key contains an erasure."""
     return known.startswith(_ERASED)
 
 
 def erased_at(known: str) -> float:
-    """Return when, in Unix seconds."""
+    """Return the time of the erasure in Unix seconds."""
     return float(orjson.loads(known)["erased"])
 
 
@@ -97,17 +98,17 @@ Known: TypeAlias = NewDelivery | StoredDelivery
 
 
 class Key(Struct, frozen=True, gc=False):
-    """One thing that must not be sent twice while it is remembered."""
+    """A key that must not be sent twice while it is remembered."""
 
-    #: What was the same, for the reason.
+    #: The equal value, for the reason.
     kind: str
     digest: str
-    #: Made of the id of the event, not of what it names.
+    #: Whether the key comes from the event id, not from a property of the event.
     is_of_event: bool = False
 
 
 def keys_of(known: Known, rules: OutboxSettings) -> tuple[Key, ...]:
-    """Return the key of the event; where orders are compared, those of the order and the checkout that it names."""
+    """Return the key of the event; if orders are compared, also the keys of its order and checkout."""
     events = _keys_of_event(known)
     if not rules.compares_orders or (known.order_id is None and known.checkout_id is None and known.token is None):
         return events
@@ -116,23 +117,23 @@ def keys_of(known: Known, rules: OutboxSettings) -> tuple[Key, ...]:
 
 
 def message_key(known: NewDelivery) -> Key:
-    """Return the key by which a page's message that is sent again is known after it was merged."""
+    """Return the key that identifies a repeated page message after it was merged."""
     return Key(MESSAGE, _digest("message", known.ad_account_id, known.preset, known.message_id))
 
 
 def every_key_of(known: Known) -> tuple[Key, ...]:
-    """Return every key that a delivery may hold: the rules may have been others when it was enqueued."""
+    """Return every possible key of a delivery: the rules may have changed since it was enqueued."""
     scopes = _every_scope(known.source, known.shop)
     return *_keys_of_event(known), *(key for scope in scopes for key in _keys_of_order(known, scope))
 
 
 def _every_scope(source: str, shop: str) -> list[tuple[str, ...]]:
-    """Return within what an order id may have named one order."""
+    """Return the scopes in which an order id may have identified one order."""
     return [(), (source,), *([("shop", shop)] if shop else ())]
 
 
 def _keys_of_event(known: Known) -> tuple[Key, ...]:
-    """Return the key of the event id, and that of the other id which a shipped source gave the same order."""
+    """Return the key of the event id, and the key of the other id that a shipped source used for the same order."""
     keys = [Key(EVENT_ID, _event_digest(known, known.event_id), is_of_event=True)]
     for mine, other in (_RENAMED, _RENAMED[::-1]) if known.event_name == CHECKOUT else ():
         if known.event_id.startswith(mine):
@@ -142,7 +143,7 @@ def _keys_of_event(known: Known) -> tuple[Key, ...]:
 
 
 def _event_digest(known: Known, event_id: str) -> str:
-    """Return what `_digest` does of the parts "event", ad account, preset, name and id of an event."""
+    """Return the `_digest` of the parts "event", ad account, preset, name and id of an event."""
     digest = _begun(known.ad_account_id, known.preset, known.event_name).copy()
     digest.update(b"%b]" % orjson.dumps(kept(event_id)))
     return binascii.b2a_base64(digest.digest(), newline=False).decode()
@@ -150,38 +151,38 @@ def _event_digest(known: Known, event_id: str) -> str:
 
 @lru_cache(1_024)
 def _begun(*of_events: str) -> hashlib.blake2b:
-    """Return the digest of JSON that is only begun: with what many events have in common."""
+    """Return the digest of the beginning of the JSON: the parts that many events share."""
     text = orjson.dumps(["event", *map(kept, of_events)])
     return hashlib.blake2b(text.removesuffix(b"]") + b",", digest_size=_DIGEST_BYTES)
 
 
 def key_rows(held: Iterable[StoredDelivery]) -> list[tuple[str, int]]:
-    """Return rows of [digest, delivery] of every key that deliveries may hold."""
+    """Return rows of [digest, delivery] of every possible key of these deliveries."""
     return [(key.digest, each.delivery_id) for each in held for key in every_key_of(each)]
 
 
 def order_digests(ad_account_id: str, order_id: str, source: str, shop: str = "") -> list[str]:
-    """Return every key that an order may have: the rules may have been others when it was enqueued."""
+    """Return every possible key of an order: the rules may have changed since it was enqueued."""
     parts = [("checkout", ad_account_id, each) for each in _spellings(order_id)]
     return [_digest(*each, *scope) for each in parts for scope in _every_scope(source, shop)]
 
 
 def cancelled_digests(known: HasOrder, rules: OutboxSettings) -> list[str]:
-    """Return the keys under which it is remembered that an order is cancelled for a preset."""
+    """Return the keys that store the cancellation of an order for a preset."""
     scope = ("shop", known.shop) if known.shop else (known.source,) if rules.orders_by_source else ()
     spellings = _spellings(known.order_id) if known.order_id else ()
     return [_digest("cancelled", known.ad_account_id, known.preset, each, *scope) for each in spellings]
 
 
 def number_digests(number: str) -> list[str]:
-    """Return the keys by which an order is found by its other name."""
+    """Return the keys to find an order by its other name."""
     return [_digest("number", each) for each in _spellings(number)]
 
 
 def _spellings(order_id: str) -> tuple[str, ...]:
-    """Return an order id as it is, and without the sign that shops write before it: `#1001` is 1001.
+    """Return an order id unchanged, and without the prefix `#` of shops: `#1001` is 1001.
 
-    So is `1001.0`, as tables write the numbers of a column in which one is missing.
+    `1001.0` is 1001 too: tables write numbers so in a column with a missing value.
     """
     if order_id[:1] == "#":
         return order_id, order_id[1:].lstrip()
@@ -206,9 +207,9 @@ def _keys_of_order(known: Known, scope: tuple[str, ...]) -> list[Key]:
 
 
 def _digest(*parts: str) -> str:
-    """Return the digest of the parts; they are hashed as JSON, since a separator could stand in any of them.
+    """Return the digest of the parts as JSON, since any part may contain a separator.
 
-    As they are kept, so that a dead delivery lets go of its keys, and a redrive finds them.
+    The parts have their stored form, so that a dead delivery releases its keys and a redrive finds them.
     """
     text = orjson.dumps(parts)
     if _NUL in text:
@@ -218,49 +219,49 @@ def _digest(*parts: str) -> str:
 
 
 def why_erased(keys: Iterable[Key], erased: Mapping[str, tuple[float, bool]], *, is_trusted: bool) -> str:
-    """Return why a delivery is withheld one of whose keys is of somebody who was erased; "" where none is.
+    """Return the reason to withhold a delivery with a key of an erased person; "" without such a key.
 
-    `erased` says when, and whether the event was trusted that had the key.
+    `erased` contains the time of the erasure, and whether the event with the key was trusted.
     """
     found = (erased[key.digest] for key in keys if key.digest in erased)
     at = next((at for at, by_trusted in found if may_change(by_trusted=by_trusted, of_trusted=is_trusted)), None)
     return "" if at is None else f"its person was erased on {time.strftime('%d %B %Y', time.gmtime(at))}"
 
 
-#: Public orders that hold one key, and trusted ones. What comes behind them is sent, but not remembered by it: such an
-#: id names no order. Public ones take no place of a trusted one.
+#: The maximum of public orders per key, and of trusted ones. Later orders are sent, but not remembered by the key: such
+#: an id identifies no order. Public orders never use the places of trusted orders.
 MAX_PLACES = 20
-#: Of the digest of an e-mail address: enough to tell buyers apart, and half as long.
+#: The stored part of the digest of an e-mail address: half of it is enough to distinguish buyers.
 _BUYER_CHARACTERS = 32
 
 
 class Order(NamedTuple):
-    """What is remembered of an order beside its key."""
+    """The stored data of an order beside its key."""
 
-    #: None where the checkout named none.
+    #: `None` if the checkout had no order id.
     order_id: str | None
-    #: The beginnings of the digests of the buyer's e-mail addresses; empty where none is known.
+    #: The prefixes of the digests of the buyer's e-mail addresses; empty if unknown.
     buyer: tuple[str, ...]
-    #: Value and currency as sent; None where none was.
+    #: Value and currency as sent; `None` if missing.
     amount: str | None
     currency: str | None
     side: OrderSide | None = None
 
     @classmethod
     def of(cls, known: Known) -> Self:
-        """Return what is remembered of a delivery."""
+        """Return the data to store for a delivery."""
         buyer = tuple(digest[:_BUYER_CHARACTERS] for digest in known.buyer)
         return cls(known.order_id, buyer, known.amount, known.currency, known.side)
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """Return the order that a stored `text` holds."""
+        """Return the order in a stored `text`."""
         order_id, buyer, amount, currency, *side = orjson.loads(text)
         return cls(order_id, tuple(buyer), amount, currency, read_side(side[0]) if side else None)
 
     @property
     def text(self) -> str:
-        """The order as it is stored beside its key: JSON."""
+        """The stored form of the order: JSON."""
         *known, side = self
         return as_json([*known, side_of(replace(side, own=None) if side.own else side)] if side else known)
 
@@ -270,15 +271,15 @@ class Order(NamedTuple):
 
     @property
     def total(self) -> str:
-        """Value and currency as a person reads them."""
+        """Value and currency as text for people."""
         return " ".join(filter(None, (self.amount, self.currency)))
 
     def has_other_buyer(self, other: "Order") -> bool:
-        """Return whether both buyers are known, and are not one person."""
+        """Return whether both buyers are known, and differ."""
         return bool(self.buyer and other.buyer) and set(self.buyer).isdisjoint(other.buyer)
 
     def has_other_total(self, other: "Order") -> bool:
-        """Return whether both totals are known, and differ; a currency that is missing differs from none."""
+        """Return whether both totals are known, and differ; a missing currency equals any currency."""
         if self.amount is None or other.amount is None:
             return False
         currencies = {self.currency, other.currency} - {None}
@@ -286,32 +287,32 @@ class Order(NamedTuple):
 
 
 class KeyOwner(NamedTuple):
-    """A delivery that holds a key."""
+    """A delivery that owns a key."""
 
     delivery_id: object
-    #: Unix seconds: when it was enqueued or redriven, and when the key is forgotten.
+    #: Unix seconds: the time of enqueueing or redrive, and the expiry of the key.
     since: float
     until: float
-    #: Among the holders of the key, counted from 0.
+    #: The position among the owners of the key, from 0.
     place: int = 0
-    #: None at the key of an event.
+    #: `None` for the key of an event.
     order: Order | None = None
-    #: Its author was known by a secret.
+    #: Whether the sender was authenticated by a secret.
     is_trusted: bool = False
-    #: At the key of an event whose id is made of a sender's own number: the name of its source. None elsewhere.
+    #: For an event id from the sender's own numbering: the name of its source. Else `None`.
     source: str | None = None
 
 
 class TakenKey(NamedTuple):
-    """A key that is to be remembered, and who holds it."""
+    """A key to store, and its owner."""
 
     key: Key
     holder: KeyOwner
-    #: It takes the place of another holder, which gives way.
+    #: The former owner, which the new owner replaces.
     instead_of: KeyOwner | None = None
 
     def row(self, delivery: object) -> list[object]:
-        """Return its row for `delivery`, which takes it: an id, or the place among those that are stored with it."""
+        """Return the row of the key for `delivery`: an id, or the number of a delivery of the same call."""
         digest, holder = self.key.digest, self.holder
         known = holder.order.text if holder.order else holder.source and as_json(holder.source)
         return [digest, delivery, holder.until, holder.place, known, holder.is_trusted]
@@ -319,21 +320,21 @@ class TakenKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DedupResult:
-    """Whether a delivery is new, repeats an earlier one, or is merged into it."""
+    """The result of the check: the delivery is new, repeats an earlier one, or is merged into it."""
 
-    #: Who holds a key of it; None where it is new.
+    #: The owner of an equal key; `None` for a new delivery.
     repeats: KeyOwner | None = None
-    #: Which key was seen before, and what differs; "" where it is new.
+    #: The equal key, and the differences; "" for a new delivery.
     reason: str = ""
-    #: About a new one that is like an earlier order.
+    #: Warnings about a new delivery that resembles an earlier order.
     warnings: tuple[str, ...] = ()
     taken: tuple[TakenKey, ...] = ()
-    #: What is decided with regard to its other side; None where it met none.
+    #: The decision about its counterpart; `None` without one.
     pairing: Pairing | None = None
 
 
 class Deduplicator:
-    """Checks deliveries one after the other; what is new is remembered for those that follow."""
+    """Check deliveries in sequence; new ones count for the deliveries after them."""
 
     def __init__(
         self,
@@ -343,10 +344,9 @@ class Deduplicator:
         rules: OutboxSettings,
         twins: dict[object, StoredDelivery] | None = None,
     ) -> None:
-        """Take who holds a key, by digest; forgotten ones (`until` is over) count for nothing.
+        """Set the owners of keys, by digest; expired owners (`until` has passed) are ignored.
 
-        `twins` are the deliveries that hold keys of orders, by id, as far as they are still stored; None: they are not
-        known, and nothing is merged.
+        `twins` are the stored deliveries with keys of orders, by id; `None`: unknown, and no delivery is merged.
         """
         self._now = now
         self._rules = rules
@@ -355,11 +355,11 @@ class Deduplicator:
 
     @property
     def held(self) -> Mapping[str, Sequence[KeyOwner]]:
-        """Who holds a key now, by digest."""
+        """The current owners of keys, by digest."""
         return self._held
 
     def check(self, known: Known, keys: Sequence[Key], delivery_id: object) -> DedupResult:
-        """Return what a delivery with these keys is; `delivery_id` is its own."""
+        """Return the result for a delivery with these keys; `delivery_id` is the id of the delivery."""
         order = Order.of(known) if len(keys) > 1 else None
         if order is not None and self.twins is not None and isinstance(known, NewDelivery):
             meet = self._meet_page if known.is_trusted else self._meet_shop
@@ -368,7 +368,7 @@ class Deduplicator:
         return self._repeated(known, keys, order) or self._new(known, keys, order, delivery_id)
 
     def _repeated(self, known: Known, keys: Sequence[Key], order: Order | None) -> DedupResult | None:
-        """Return which earlier delivery it repeats; None where it is new."""
+        """Return the earlier delivery that this one repeats; `None` for a new delivery."""
         for key in keys:
             same = self._same(key, known, order) if key.kind != NUMBER else None
             if same is not None:
@@ -433,7 +433,7 @@ class Deduplicator:
         of_id: Sequence[StoredDelivery],
         dropped: tuple[tuple[StoredDelivery, str], ...],
     ) -> DedupResult:
-        """Return that a shop order is merged into a page order, which leaves out an event id that left before."""
+        """Return the merge of a shop order into a page order, without an event id that was sent before."""
         others = [each for each in met if each.twin.has_left and each.match is not None]
         pairing = Pairing(
             into=page.twin,
@@ -457,9 +457,9 @@ class Deduplicator:
         others: Sequence["_PageOrder"],
         pairing: Pairing,
     ) -> DedupResult:
-        """Return that a shop order is stored beside page orders, under another event id if its own left before.
+        """Return that a shop order is stored beside page orders, with a new event id if its id was sent before.
 
-        `others` are the page orders that left and are not `matching`.
+        `others` are the page orders that were sent and are not `matching`.
         """
         joined = {each.twin.delivery_id for each in matching}
         of_id = [twin for twin in self._twins_of(keys[0]) if twin.delivery_id not in joined]
@@ -502,7 +502,7 @@ class Deduplicator:
         return self._claim(known, keys, order, delivery_id, claims)
 
     def _may_join(self, known: NewDelivery, key: Key, shop: StoredDelivery, match: Match) -> bool:
-        """Return whether a page order adds anything to a shop order that has not left."""
+        """Return whether a page order adds data to a shop order that was not sent yet."""
         before = shop.side.match if shop.side else None
         if before is Match.WEAK and match is Match.STRONG:
             return True
@@ -551,10 +551,10 @@ class Deduplicator:
         left: Sequence[StoredDelivery] = (),
         others: Sequence["_PageOrder"] = (),
     ) -> DedupResult:
-        """Return that a delivery is merged: the other takes its keys, and is trusted by those that a shop named.
+        """Return the merge of a delivery: the other delivery gets its keys, and is trusted by the keys from a shop.
 
-        `left` are deliveries that left under its event id: it gives way to one of its own making. `others` are page
-        orders that left and match the shop order.
+        `left` are sent deliveries with the event id of the other delivery, which then gets a new id. `others` are page
+        orders that were sent and match the shop order.
         """
         into = cast("StoredDelivery", pairing.into)
         learned: list[TakenKey | None] = []
@@ -580,7 +580,7 @@ class Deduplicator:
         )
 
     def _prove(self, key: Key, twin: StoredDelivery) -> list[TakenKey]:
-        """Make the key of an order that a public delivery holds as trusted as what was merged into it."""
+        """Make the key of an order of a public delivery trusted, after a merge with a trusted delivery."""
         trusted = []
         for at, each in enumerate(self._held.get(key.digest, ())):
             if each.delivery_id == twin.delivery_id and not each.is_trusted:
@@ -589,7 +589,7 @@ class Deduplicator:
         return trusted
 
     def _is_in(self, key: Key, known: NewDelivery, twin: StoredDelivery) -> bool:
-        """Return whether the same event of a page was merged into a delivery before."""
+        """Return whether the same page event was merged into a delivery before."""
         holders = (each for each in self._holders(key) if each.delivery_id == twin.delivery_id)
         return twin.message_id == known.message_id or any(not each.is_trusted for each in holders)
 
@@ -613,21 +613,21 @@ class Deduplicator:
     # Keys.
 
     def _holders(self, key: Key) -> Sequence[KeyOwner]:
-        """Return who holds a key, but for a shop's order for which a page named the order of another."""
+        """Return the owners of a key, without a shop order that a page mistook for another order."""
         held = self._held.get(key.digest, ())
         if key.kind != ORDER_ID or key.is_of_event or not self.twins:
             return held
         return [each for each in held if each.is_trusted or not self._is_another(each.delivery_id)]
 
     def _is_another(self, delivery_id: object) -> bool:
-        """Return whether it is a shop's order with an id of its own."""
+        """Return whether the delivery is a shop order with an event id of its own."""
         twin = (self.twins or {}).get(delivery_id)
         return twin is not None and twin.is_trusted and twin.order_id is not None
 
     def _same(self, key: Key, known: Known, order: Order | None) -> KeyOwner | None:
-        """Return the holder of a key that is the same, the most alike first; None where none is.
+        """Return the most similar owner of an equal key; `None` without one.
 
-        Where the other sides of orders are known, what is trusted repeats no public one by its key alone.
+        If counterparts of orders are known, a trusted event repeats no public event by its key alone.
         """
         trusted_only = known.is_trusted and self.twins is not None
         same = [
@@ -640,9 +640,9 @@ class Deduplicator:
     def _learned(
         self, known: Known, keys: Sequence[Key], order: Order | None, holder: KeyOwner
     ) -> tuple[TakenKey, ...]:
-        """Take, for what is repeated, the keys that nobody holds and that name its order or its checkout.
+        """Take the free keys of the order or checkout for the repeated delivery.
 
-        A checkout of which the order was not known is one of that order from now on; what it says of its amounts stays.
+        A checkout without a known order belongs to this order from now on; its amounts stay.
         """
         if order is not None:
             order = order._replace(side=holder.order.side if holder.order else OrderSide())
@@ -657,7 +657,7 @@ class Deduplicator:
         return tuple(filter(None, learned))
 
     def _name(self, key: Key, order_id: str, holder: KeyOwner) -> list[TakenKey]:
-        """Name the order of a checkout that `holder` holds without one; return what is to be remembered of it."""
+        """Set the order of a checkout that `holder` owns without one; return the keys to store."""
         named = []
         for at, each in enumerate(self._held[key.digest]):
             if each.delivery_id == holder.delivery_id and each.order and each.order.order_id is None:
@@ -681,10 +681,12 @@ class Deduplicator:
         *,
         evicts: bool = False,
     ) -> TakenKey | None:
-        """Take a key. If all places are taken, the oldest holder gives way with `evicts=True`; otherwise return `None`.
+        """Take a key.
 
-        Holders that are no longer stored give way first. Of the others, those that left give way last, so that their
-        orders are not sent again; before them those with a token.
+        If all places are taken, the oldest owner loses its place with `evicts=True`; otherwise return `None`.
+
+        Owners that are no longer stored lose their places first. Sent ones come last, so that their orders are not sent
+        again; before these come owners with a token.
         """
         holders, is_trusted = self._held.setdefault(key.digest, []), known.is_trusted
         alike, instead_of = [each for each in holders if each.is_trusted == is_trusted], None
@@ -709,12 +711,12 @@ class Deduplicator:
 
 
 def own_event_id(source: str, event_id: str, order_id: str | None) -> str:
-    """Return the id of a shop's order whose own id left with another order: the same at each retry."""
+    """Return the new event id for a shop order with an id that was sent with another order: the same for each retry."""
     return hashlib.sha256(orjson.dumps([source, event_id, order_id])).hexdigest()
 
 
 def own_number_of(known: Known) -> str | None:
-    """Return the source whose own number the id of an event is made of; None where it is no such id."""
+    """Return the source of an event id from the sender's own numbering; `None` for other ids."""
     return known.source if _OWN_NUMBER.fullmatch(known.event_id) else None
 
 
@@ -727,14 +729,14 @@ class _PageOrder(NamedTuple):
 
 
 def _best_matches(met: Sequence[_PageOrder]) -> list[_PageOrder]:
-    """Return the strong matches that wait or left; without any, the weak ones."""
+    """Return the strong matches that wait or were sent; without any, the weak ones."""
     live = [each for each in met if each.twin.is_open or each.twin.has_left]
     strong = [each for each in live if each.match is Match.STRONG]
     return strong or [each for each in live if each.match is Match.WEAK]
 
 
 def _why_dropped(page: _PageOrder, into: _PageOrder | None) -> str:
-    """Return why a page order that waits is not sent."""
+    """Return the reason why a waiting page order is not sent."""
     if page.match is None:
         return SHOP_DIFFERS
     if page.match is Match.EARLY:
@@ -743,7 +745,7 @@ def _why_dropped(page: _PageOrder, into: _PageOrder | None) -> str:
 
 
 def _stored_order(holder: KeyOwner, twin: StoredDelivery) -> Order | None:
-    """Return an order as the delivery has it now, and as its key remembers it after it left."""
+    """Return an order with the current data of the delivery, or as its key stores the order after the send."""
     side = twin.side if twin.is_open else None
     return holder.order._replace(side=side) if holder.order and side else holder.order
 
@@ -751,7 +753,7 @@ def _stored_order(holder: KeyOwner, twin: StoredDelivery) -> Order | None:
 def _match(public: Order | None, trusted: Order | None) -> Match | None:
     if public is None or trusted is None:
         return None
-    if public.side is None or trusted.side is None:  # from when no page and shop were paired
+    if public.side is None or trusted.side is None:  # from before page and shop orders were paired
         return Match.WEAK if (public.amount, public.currency) == (trusted.amount, trusted.currency) else None
     return match_orders(public.side, trusted.side)
 
@@ -767,7 +769,7 @@ def _report_both(
     delivery_id: object,
     event_id: str | None,
 ) -> tuple[tuple[str, ...], tuple[tuple[StoredDelivery, str], ...]]:
-    """Return the warning of a shop order, and those of the page orders that were sent too: its id's and others."""
+    """Return the warning of a shop order, and those of the page orders that were sent too."""
     told = {twin.delivery_id: _PageOrder(None, twin, None) for twin in of_id}
     told |= {each.twin.delivery_id: each for each in others}
     about = f"{SHOP_SENT_TOO}: delivery {delivery_id} with {order.total or 'no total'}; both are sent"
@@ -803,16 +805,16 @@ def _is_repeated(key: Key, earlier: KeyOwner, known: Known, order: Order | None)
 
 
 def _are_other_checkouts(key: Key, earlier: Order | None, order: Order | None) -> bool:
-    """Return whether a checkout says nothing of two events: both name their order, and not the same."""
+    """Return whether a checkout cannot identify two events: both have order ids, and these differ."""
     if key.kind != CHECKOUT_ID or earlier is None or order is None:
         return False
     return None not in (earlier.order_id, order.order_id)
 
 
 def _are_other_orders(key: Key, earlier: Order | None, order: Order | None) -> bool:
-    """Return whether a name that is the id of one order and the number of another says nothing of the two.
+    """Return whether a value that is the id of one order and the number of another cannot identify the two.
 
-    Where both have both names, these decide. Else only the same money, and no other buyer, makes them one.
+    If both have both values, these decide. Otherwise they are equal only with an equal amount and no different buyer.
     """
     if key.kind != ORDER_ID or earlier is None or order is None or None in (earlier.order_id, order.order_id):
         return False
@@ -847,13 +849,13 @@ def _totals(earlier: Order, order: Order) -> str:
     return f"{earlier.total} then, {order.total} now"
 
 
-#: A row of an engine's query `seen`: digest, delivery, since when, until when, place, what is known of the order or the
-#: source of the event, and whether it is trusted.
+#: A row of an engine's query `seen`: digest, delivery, since, until, position, the stored order or the source of the
+#: event, and whether the key is trusted.
 SeenRow: TypeAlias = tuple[str, int, float, float, int, str | None, bool]
 
 
 def key_owner(row: SeenRow) -> KeyOwner:
-    """Read who holds a key, as engines store it."""
+    """Read the owner of a key from an engine's row."""
     _, delivery_id, since, until, place, known, is_trusted = row
     is_order = known is not None and known.startswith("[")
     order = Order.read(known) if known and is_order else None
@@ -862,7 +864,7 @@ def key_owner(row: SeenRow) -> KeyOwner:
 
 
 def order_ids_of(numbers: Iterable[str], rows: Iterable[SeenRow]) -> dict[str, list[str]]:
-    """Return the ids of the orders that have these other names; `rows` tell who holds their keys."""
+    """Return the ids of the orders with these other names; `rows` contain the owners of their keys."""
     held = [(row[0], owner.order.order_id) for row in rows if (owner := key_owner(row)).order]
     found = {}
     for number in numbers:
@@ -872,6 +874,6 @@ def order_ids_of(numbers: Iterable[str], rows: Iterable[SeenRow]) -> dict[str, l
 
 
 def names_of(rows: Iterable[SeenRow]) -> list[str]:
-    """Return the ids and other names of the orders that hold some keys."""
+    """Return the ids and other names of the orders with some keys."""
     orders = [order for row in rows if (order := key_owner(row).order)]
     return sorted({name for order in orders for name in (order.order_id, order.number) if name})

@@ -1,7 +1,7 @@
-"""What a call of `Outbox.enqueue` comes to: which deliveries are new, and the rows that are stored of it.
+"""The result of an `Outbox.enqueue`: the new deliveries, and the rows to store.
 
-Nearly always everything is new. So all is written down as if it were; an engine stores it if it is true, and else has
-each delivery checked for duplicates by itself.
+Usually every delivery is new. So the rows are prepared for this case; an engine stores them if the case holds, and
+otherwise has each delivery checked for duplicates.
 """
 
 import asyncio
@@ -50,10 +50,10 @@ from app.outbox.people import owner_rows
 from app.outbox.refusals import Loads, dropped_duplicate, loads_of, with_room_for_trusted
 from app.outbox.rows import DROPPED_COLUMNS, as_json, warnings_and_memory
 
-#: Of the JSON that is stored as payload: 1 is Pinterest's ConversionEvent as `app.destination` writes it.
+#: The version of the JSON in payloads: 1 is Pinterest's ConversionEvent as `app.destination` writes it.
 PAYLOAD_VERSION: Final = 1
 
-#: After so many deliveries the other tasks of the event loop get their turn.
+#: The number of deliveries after which other tasks of the event loop run.
 _DELIVERIES_A_TURN = 500
 
 _OF_EVENT: Final = attrgetter("name", "source")
@@ -63,24 +63,24 @@ _ALONE: Final = Pairing()
 #: The fields of a new delivery that are stored unchanged.
 _ALIKE: Final = (*DeliveryColumns.__struct_fields__, "payload")
 
-#: digest -> who holds the key
+#: digest -> owners of the key
 Held: TypeAlias = Mapping[str, Sequence[KeyOwner]]
-#: A row of an engine's query `keys_taken`: digest, delivery, when it is forgotten, place, what is known of the order,
-#: and whether it is trusted.
+#: A row of an engine's query `keys_taken`: digest, delivery, expiry, position, the stored order, and whether the key is
+#: trusted.
 KeyRow: TypeAlias = tuple[str, int, float, int, str | None, bool]
 
 
 class Placement(NamedTuple):
-    """When a delivery is due, and what it waits for: most deliveries of a call share one."""
+    """The due time and the hold of a delivery; most deliveries of a call share one."""
 
-    #: When it is enqueued and due, Unix seconds.
+    #: The times of enqueueing and of the first attempt, Unix seconds.
     at: float
     due_at: float
-    #: By `HoldClock`; None: it is not held.
+    #: By `HoldClock`; `None`: not held.
     hold_until: float | None = None
-    #: The token of the sender that claims it while it is stored, until `due_at`; None: it waits.
+    #: The token of the sender that claims the delivery at its storage, until `due_at`; `None`: not claimed.
     claim: str | None = None
-    #: What it says of its order, as JSON; None where it has none.
+    #: The order side as JSON; `None` without one.
     side: str | None = None
     #: See `StoredDelivery.follows`.
     follows: int | None = None
@@ -88,38 +88,38 @@ class Placement(NamedTuple):
 
 @dataclass(slots=True)
 class Rows:
-    """What is to be stored. Deliveries are counted from 0, and get their ids when they are stored."""
+    """The rows to store. Deliveries are numbered from 0, and get their ids when they are stored."""
 
     deliveries: list[NewDelivery] = field(default_factory=list)
-    #: Of each of them: where it is placed, and whose it is (see `owner_rows`; None: it does not tell).
+    #: Of each delivery: its placement, and its person (see `owner_rows`; `None`: not from the delivery).
     placed: list[Placement] = field(default_factory=list)
     owned: list[str | None] = field(default_factory=list)
     #: The columns of a dropped event and its time.
     dropped: list[list[Any]] = field(default_factory=list)
-    #: [digest, place of its delivery, when it is forgotten, its place among the holders, what is known of the order or
-    #: the source of the event, whether it is trusted]
+    #: [digest, number of its delivery, expiry, position among the owners, the stored order or the source of the event,
+    #: whether it is trusted]
     keys: list[Sequence[Any]] = field(default_factory=list)
-    #: The same of deliveries that are stored already, by id, which did not know their order or checkout.
+    #: The same for stored deliveries, by id, without an order or checkout before.
     learned: list[Sequence[Any]] = field(default_factory=list)
-    #: Each with the moment at which it happened.
+    #: Each with its time.
     counters: list[tuple[float, CounterRow]] = field(default_factory=list)
-    #: Whose messages are of which no delivery here tells it: see `owner_rows`.
+    #: The persons of messages without a delivery here: see `owner_rows`.
     owners: list[tuple[str, str, float]] = field(default_factory=list)
     #: Deliveries into which others are merged, in order.
     merges: list[Merge] = field(default_factory=list)
-    #: [delivery, why] of what waited for its other side and is not sent, since that came.
+    #: [delivery, reason] of waiting deliveries that are not sent after the arrival of their counterpart.
     superseded: list[tuple[int, str]] = field(default_factory=list)
-    #: [delivery, its warnings] of what was sent before its other side came.
+    #: [delivery, its warnings] of deliveries that were sent before the arrival of their counterpart.
     told: list[tuple[int, str]] = field(default_factory=list)
-    #: [digest, delivery, place] of keys that are forgotten first: others take their places.
+    #: [digest, delivery, position] of keys that are deleted first, to free their positions.
     evicted: list[tuple[str, object, int]] = field(default_factory=list)
     #: [ad account, delivery, heir]: followers of the delivery follow the heir from now on.
     heirs: list[tuple[str, int, int]] = field(default_factory=list)
-    #: Deliveries of which others wait to hear.
+    #: Deliveries with followers.
     followed: list[int] = field(default_factory=list)
-    #: Deliveries whose events are sealed until their other side comes, which it has.
+    #: Deliveries with encrypted events after the arrival of their counterpart.
     confirmed: list[int] = field(default_factory=list)
-    #: Some of the room is kept for others.
+    #: Whether part of the capacity is reserved for others.
     leaves_room: bool = False
 
     def add_checked(
@@ -131,7 +131,7 @@ class Rows:
         held_from: float,
         follows: int | None = None,
     ) -> None:
-        """Add a delivery with the keys that it takes; it may follow another one."""
+        """Add a delivery with its new keys; the delivery may follow another one."""
         taken = list(taken)
         if gone := [(each.key.digest, each.instead_of) for each in taken if each.instead_of]:
             self.evict([(digest, holder.delivery_id, holder.place) for digest, holder in gone])
@@ -141,14 +141,14 @@ class Rows:
         self.owned.append(None)
 
     def evict(self, gone: Sequence[tuple[str, object, int]]) -> None:
-        """Forget keys of other deliveries, also of those that are not stored yet."""
+        """Delete keys of other deliveries, also of deliveries in this call."""
         places = {(digest, place) for digest, _, place in gone}
         for rows in (self.keys, self.learned):
             rows[:] = [row for row in rows if (row[0], row[3]) not in places]
         self.evicted += gone
 
     def learn(self, taken: Iterable[TakenKey]) -> None:
-        """Add what is learned of deliveries that are stored already, or in this call."""
+        """Add new keys of deliveries that are stored already, or in this call."""
         self.learned += [each.row(each.holder.delivery_id) for each in taken]
 
     def add_dropped(self, event: DroppedEvent, now: float) -> None:
@@ -156,9 +156,9 @@ class Rows:
 
     @property
     def blob(self) -> tuple[bytes, str]:
-        """All payloads as one blob, and as JSON where each begins in it, with its length, in bytes.
+        """All payloads as one blob, and JSON with the start and length of each in bytes.
 
-        In JSON they would be escaped here, and read again by the engine.
+        Payloads in JSON would be escaped here, and parsed again by the engine.
         """
         begin, spans = 0, []
         for each in self.deliveries:
@@ -168,16 +168,16 @@ class Rows:
 
     @property
     def loads(self) -> Loads:
-        """How much waits more, by ad account, once they are stored."""
+        """The additional load by ad account after they are stored."""
         return loads_of((each.ad_account_id, 1, len(each.payload)) for each in self.deliveries)
 
     def asked(self, rules: OutboxSettings, loads: Loads) -> Loads:
-        """Return how much must fit for them to be stored; `loads` are theirs."""
+        """Return the required capacity to store them; `loads` are theirs."""
         return with_room_for_trusted(rules, loads) if self.leaves_room else loads
 
     @property
     def named(self) -> list[list[Any]]:
-        """How many deliveries there are: [name as received, source, day on which they come, count], in order."""
+        """The numbers of deliveries: [name as received, source, day of arrival, count], in order."""
         counts: Counter[tuple[str, str, int]] = Counter()
         alike = Counter(zip(map(_OF_EVENT, self.deliveries), map(_AT, self.placed), strict=True))
         for ((name, source), at), count in alike.items():
@@ -195,12 +195,12 @@ class Rows:
         self.leaves_room |= other.leaves_room
 
 
-#: What is joined as it is; places are counted on.
+#: Fields that are joined unchanged; numbers of deliveries are shifted.
 _JOINED: Final = [each.name for each in fields(Rows) if each.name not in {"keys", "evicted", "leaves_room"}]
 
 
 def _placement(delivery: NewDelivery, now: float, held_from: float, follows: int | None = None) -> Placement:
-    """Return where a delivery is placed, which may follow another one."""
+    """Return the placement of a delivery, which may follow another one."""
     if not follows and delivery.wait_s:
         follows = WAITS
     pause_s = max(delivery.hold_s, LOOK_S if delivery.is_trusted and follows else delivery.wait_s)
@@ -216,27 +216,27 @@ def _placement(delivery: NewDelivery, now: float, held_from: float, follows: int
 
 
 def stored_warnings(delivery: NewDelivery, placed: Placement) -> Sequence[Any]:
-    """Return the warnings of a delivery as they are stored, with what came from memory behind them."""
+    """Return the warnings to store with a delivery, followed by the data from the memory."""
     warnings = warnings_and_memory(delivery) if delivery.memory else delivery.warnings
     return warnings if placed.follows is None or delivery.is_trusted else (NOT_CONFIRMED, *warnings)
 
 
 @dataclass(slots=True, kw_only=True)
 class PreparedEnqueue:
-    """One `Outbox.enqueue` that waits for a commit, with the rows that are stored if every delivery is new."""
+    """One `Outbox.enqueue` that waits for a commit, with the rows to store if every delivery is new."""
 
     deliveries: Sequence[NewDelivery]
     now: float
     rules: OutboxSettings
     dropped: Sequence[DroppedEvent] = ()
     counters: Sequence[CounterRow] = ()
-    #: From when holds count that begin with it, by `HoldClock`.
+    #: The start of its holds, by `HoldClock`.
     held_from: float
-    #: None where not all is new: two deliveries of the call share a key, or the store has found a key of one.
+    #: `None` if a delivery may not be new: two share a key, or the store has found a key.
     all_new: Rows | None = None
-    #: What changes in memory with it, and whose the deliveries are.
+    #: The changes of the memory, and the persons of the deliveries.
     people: PeopleChanges | None = None
-    #: The id of the first delivery after the last attempt stored all as new; None after any other attempt.
+    #: The id of the first delivery if the last attempt stored every delivery as new; else `None`.
     first_id: int | None = None
     _keys: Sequence[tuple[Key, ...]] = ()
 
@@ -246,7 +246,7 @@ class PreparedEnqueue:
 
     @property
     def keys(self) -> Sequence[tuple[Key, ...]]:
-        """The keys of each delivery, made when they are first asked for: where all is new only digests are kept."""
+        """The keys of each delivery, computed on demand: if every delivery is new, digests are enough."""
         if not self._keys:
             self._keys = [keys_of(delivery, self.rules) for delivery in self.deliveries]
         return self._keys
@@ -275,7 +275,7 @@ async def prepare(
     rules: OutboxSettings,
     people: PeopleChanges | None = None,
 ) -> PreparedEnqueue:
-    """Prepare one `Outbox.enqueue`. Raises UnicodeDecodeError where a payload is not UTF-8."""
+    """Prepare one `Outbox.enqueue`. Raises UnicodeDecodeError if a payload is not UTF-8."""
     owners, of_others = _owners(people, now, deliveries, dropped)
     rows = await _all_new(deliveries, now, held_from, rules)
     rows.owners, rows.owned = of_others, [owners.get(each.message_id) for each in deliveries]
@@ -299,13 +299,13 @@ async def prepare(
 
 
 async def _all_new(deliveries: Sequence[NewDelivery], now: float, held_from: float, rules: OutboxSettings) -> Rows:
-    """Return the rows of deliveries whose keys nobody holds. Raises UnicodeDecodeError."""
+    """Return the rows of deliveries with unowned keys. Raises UnicodeDecodeError."""
     rows = Rows(list(deliveries))
     at_once = Placement(at=now, due_at=now)
     event_until, order_until = now + rules.dedup_window_s, now + rules.ledger_s
     for place, delivery in enumerate(deliveries):
         if not delivery.payload.isascii():
-            delivery.payload.decode()  # what is not UTF-8 could never be claimed, so it is told here
+            delivery.payload.decode()  # invalid UTF-8 could never be claimed, so it is refused here
         is_trusted, own = delivery.is_trusted, own_number_of(delivery)
         of_event, *of_order = keys_of(delivery, rules)
         rows.keys.append((of_event.digest, place, event_until, 0, own and as_json(own), is_trusted))
@@ -322,17 +322,17 @@ async def _all_new(deliveries: Sequence[NewDelivery], now: float, held_from: flo
 def _owners(
     people: PeopleChanges | None, now: float, deliveries: Sequence[NewDelivery], dropped: Sequence[DroppedEvent]
 ) -> tuple[dict[str, str], list[tuple[str, str, float]]]:
-    """Return whose deliveries are, by message, and the rows of messages of which no delivery tells it."""
+    """Return the persons of deliveries, by message, and the rows of messages without a delivery here."""
     rows = owner_rows(people, now)
     owners = {message_id: owner for message_id, owner, _ in rows}
-    if len(owners) < len(rows):  # a message that comes twice may be of two people
+    if len(owners) < len(rows):  # a repeated message may belong to two persons
         return {}, rows
     told = {each.message_id for each in deliveries}.difference(event.message_id for event in dropped)
     return owners, [row for row in rows if row[0] not in told]
 
 
 def holders(rows: Iterable[KeyRow]) -> dict[str, list[KeyOwner]]:
-    """Return who holds a key, by digest; since when is not among these rows."""
+    """Return the owners of keys, by digest; these rows do not contain `since`."""
     held: defaultdict[str, list[KeyOwner]] = defaultdict(list)
     for digest, delivery_id, until, place, known, is_trusted in rows:
         if known is None or not is_erased(known):
@@ -341,9 +341,9 @@ def holders(rows: Iterable[KeyRow]) -> dict[str, list[KeyOwner]]:
 
 
 def erased_keys(rows: Iterable[KeyRow], now: float) -> dict[str, tuple[float, bool]]:
-    """Return when the person behind a key was erased, and whether the key is trusted, by digest.
+    """Return the time of erasure of the person of a key, and whether the key is trusted, by digest.
 
-    Keys whose time is over are left out.
+    Expired keys are omitted.
     """
     kept = (
         (digest, known, trusted) for digest, _, until, _, known, trusted in rows if until > now and known is not None
@@ -352,7 +352,7 @@ def erased_keys(rows: Iterable[KeyRow], now: float) -> dict[str, tuple[float, bo
 
 
 def other_sides(calls: Iterable[PreparedEnqueue], held: Held) -> list[int]:
-    """Return the deliveries that an order may have to do with otherwise than by repeating them: most often none."""
+    """Return the deliveries that an order may concern other than as a duplicate: usually none."""
     return sorted(
         {
             holder.delivery_id
@@ -370,12 +370,12 @@ def other_sides(calls: Iterable[PreparedEnqueue], held: Held) -> list[int]:
 
 
 def asked_call(deliveries: Sequence[NewDelivery], *, now: float, rules: OutboxSettings) -> PreparedEnqueue:
-    """Return a call that is not made: it is asked what it would come to."""
+    """Return a call that is only checked, not stored."""
     return PreparedEnqueue(deliveries=deliveries, now=now, rules=rules, held_from=now)
 
 
 def key_rows_of(rows: Iterable[SeenRow]) -> list[KeyRow]:
-    """Return the rows of an engine's query `seen` as those of its query `keys_taken`."""
+    """Return the rows of an engine's query `seen` as rows of its query `keys_taken`."""
     return [(digest, delivery_id, *rest) for digest, delivery_id, _, *rest in rows]  # type: ignore[misc] # a longer row
 
 
@@ -387,10 +387,10 @@ def foreseen(
     *,
     highest_id: int,
 ) -> list[Seen | None]:
-    """Return what each delivery of a call would be told, and of what it repeats or is merged into since when that is.
+    """Return the result that each delivery of a call would have, with the time of its repeated or merged delivery.
 
-    None where it is new and like no other. `rows` tell who holds a key, `twins` are those of `other_sides`; the
-    deliveries would get the ids above `highest_id`.
+    `None` for a new delivery without similar ones. `rows` contain the owners of keys, `twins` are those of
+    `other_sides`; the deliveries would get the ids above `highest_id`.
     """
     taken, now = key_rows_of(rows), call.now
     ids = range(highest_id + 1, highest_id + 1 + len(call.deliveries))
@@ -413,13 +413,13 @@ def foreseen(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deduplicated:
-    """What a call comes to where not all of it is new."""
+    """The result of a call with deliveries that are not new."""
 
     rows: Rows
     answers: list[Enqueued]
-    #: Of each answer the delivery that is repeated, or merged into; None where it is new.
+    #: For each result the delivery that is repeated or merged into; `None` for a new one.
     repeats: list[object | None]
-    #: Who holds a key once the rows are stored.
+    #: The owners of keys after the rows are stored.
     held: Held
 
 
@@ -432,10 +432,10 @@ def without_duplicates(
     *,
     erased: Mapping[str, tuple[float, bool]],
 ) -> Deduplicated:
-    """Check each delivery for duplicates by the keys that are `held`. The new ones will get `ids` in their order.
+    """Check each delivery for duplicates by the keys in `held`. New ones will get `ids`, in order.
 
-    `twins` are those of `other_sides` that are still stored; what the call adds and changes is put there.
-    What has a key whose person was `erased`, by digest, is withheld, and nothing tells whose it is.
+    `twins` are those of `other_sides` that are still stored; additions and changes of the call are put there.
+    Deliveries with a key of an `erased` person, by digest, are withheld without a link to the person.
     """
     rows = Rows(owners=owner_rows(call.people, call.now), leaves_room=call.leaves_room)
     for event in call.dropped:
@@ -523,7 +523,8 @@ def _pair(
         merged = merge(pairing.into, delivery, pairing, held_from=held_from)
         rows.merges.append(merged)
         twins[merged.stored.delivery_id] = merged.stored
-        # to erase whoever sent the one message erases the delivery; both sides are bound, so both are trusted alike
+        # both sides are bound: the erasure of the sender of one message erases the delivery, and both are equally
+        # trusted
         into, trust = pairing.into.message_id, f"{merged.stored.is_trusted:d}"
         rows.owners += [
             (into, owner[:32] + trust + owner[33:], at) for id_, owner, at in rows.owners if id_ == delivery.message_id
@@ -531,7 +532,7 @@ def _pair(
 
 
 def _twin_of(delivery_id: int, delivery: NewDelivery, placed: Placement) -> StoredDelivery:
-    """Return a delivery that is about to be stored as its other side will find it."""
+    """Return a delivery that is about to be stored in the form for its counterpart."""
     return StoredDelivery(
         delivery_id=delivery_id,
         state=State.PENDING,

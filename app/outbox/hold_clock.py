@@ -1,18 +1,18 @@
-"""The time by which holds end: it goes on with a clock that nobody can set, and the store keeps it for all processes.
+"""The clock of holds: it cannot be set, and the store shares it between processes.
 
-A hold that ended by the clock of the machine would end early where that clock is set forward. So the store keeps a time
-of its own. It begins as Unix seconds. Each process counts it on by a steady clock, which goes on while the machine
-sleeps and begins anew when it boots, and writes it down every BEAT_S.
+A hold by the clock of the machine would end early after that clock is set forward. So the store has a clock of its own,
+which begins as Unix seconds. Each process advances the time by a steady clock, which continues while the machine sleeps
+and restarts at boot, and stores the time every BEAT_S.
 
-A process that begins has to know how much time has passed since it was written down:
+A new process must determine the time since the last storage:
 
-    by this boot      what the steady clock says, whatever the clock of the machine was set to
-    by another one    at least nothing, at most what the clock of the store says (this machine's for SQLite, the
-                      server's for PostgreSQL). For UNSURE_S holds end by the least, and new ones begin at the most.
-                      Then either another process has written it again, which is right, or none runs, and the clock of
-                      the store is believed: there, a clock that was set forward looks like time that passed.
+    same boot       the steady clock is right, whatever happened to the clock of the machine
+    another boot    at least 0, at most the difference by the clock of the store (this machine's for SQLite, the
+                    server's for PostgreSQL). For UNSURE_S holds end by the minimum, and new ones begin at the maximum.
+                    Then either another process has stored the right time, or none runs, and the clock of the store is
+                    trusted: there, a clock that was set forward looks like time that passed.
 
-Where processes differ, the one that is ahead is right: the other one slept.
+If processes differ, the later time is right: the other process slept.
 """
 
 import secrets
@@ -26,28 +26,28 @@ from typing import Final
 from app.core.deliveries import NewDelivery
 from app.core.shared_values import HOLD_TIME, ClockJump, HoldTime, SharedValues
 
-#: How often it is written down.
+#: The interval of its storage.
 BEAT_S: Final = 10.0
-#: How often it is looked at while it is not sure how much time has passed, and for how long that may be.
+#: The interval of reads while the elapsed time is uncertain, and the duration of that state.
 _LOOK_S: Final = 1.0
 UNSURE_S: Final = BEAT_S + 5.0
-#: Smaller steps of the clock are time services at work.
+#: Time services make smaller steps.
 _STEP_S: Final = 2.0
-#: By how much a hold is longer, so that it ends nowhere early: processes on several machines differ by less.
+#: The extra length of a hold, so that it ends early nowhere: clocks of machines differ by less.
 _SLACK_S: Final = 1.0
-#: How often holds of an ad account are ended.
+#: The interval in which holds of an ad account are ended.
 _END_S: Final = 1.0
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 def steady_clock() -> float:
-    """Return seconds since this machine booted, those that it slept among them."""
+    """Return seconds since the boot of this machine, including sleep."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 def boot_id() -> str:
-    """Return what tells this boot of this machine from all others; where the system has none, one of this process."""
+    """Return an id of this boot of this machine; an id of this process if the system has none."""
     try:
         return _BOOT_ID.read_text(encoding="utf-8").strip()
     except OSError:
@@ -56,21 +56,21 @@ def boot_id() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedHolds:
-    """Which holds are over."""
+    """The holds that are over."""
 
-    #: Those that end by then.
+    #: Holds that end by this time.
     by: float
-    #: By how much the clock of the store is ahead of that; None where it is as before, so that it need not be told.
+    #: The lead of the clock of the store over `by`; `None` if unchanged, so that it need not be stored.
     ahead_s: float | None = None
-    #: Deliveries that were never tried and have no hold are due by then; later times come from a wrong clock.
-    #: None: deliveries may be due at any time.
+    #: Untried deliveries without a hold are due by this time; later times come from a wrong clock. `None`: any time is
+    #: possible.
     due_by: float | None = None
-    #: Whether the clock of the store was set back since holds of the ad account were last ended.
+    #: Whether the clock of the store was set back since the last end of holds of the ad account.
     is_set_back: bool = False
 
 
 class HoldClock:
-    """The time by which holds end, as this process knows it."""
+    """The clock of holds as this process knows it."""
 
     def __init__(
         self,
@@ -81,39 +81,39 @@ class HoldClock:
         steady: Callable[[], float] | None,
         boot: str | None = None,
     ) -> None:
-        """Take the clock of this machine, and that of the store, which may be the same.
+        """Set the clock of this machine and that of the store, which may be the same.
 
-        Without a steady clock holds end by the `now` of each call: for what has a time of its own, as tests do.
+        Without a steady clock, holds end by the `now` of each call, for callers that control the time, such as tests.
         """
         self._shared = shared
         self._machine = machine
         self._wall = wall
         self._steady = steady
         self._boot = boot or boot_id()
-        #: What it is at least, and at most, less the steady clock; at most -inf: there is no doubt.
+        #: The minimum and the maximum of the time, minus the steady clock; a maximum of -inf means no doubt.
         self._least = -inf
         self._most = -inf
         #: By the steady clock; inf: nothing is known yet.
         self._sure_from = inf
         self._looked_at = -inf
-        #: The clock of this machine less the steady one, at the last look.
+        #: The clock of this machine minus the steady clock, at the last read.
         self._ahead_s = 0.0
-        #: Written by another boot before this process began.
+        #: Stored by another boot before this process began.
         self._before: HoldTime | None = None
-        #: How the clock of this machine was set before this process began; None where it was not, or nothing tells.
+        #: The jump of the clock of this machine before this process began; `None` without a known jump.
         self.jump_before: ClockJump | None = None
-        #: By ad account: when holds were ended, and by how much the clock of the store was ahead of this one then.
+        #: By ad account: the time of the last end of holds, and the lead of the clock of the store at that time.
         self._ended: dict[str, tuple[float, float]] = {}
 
     async def held_from(self, deliveries: Sequence[NewDelivery], now: float) -> float:
-        """Return from when the holds of these deliveries count. Raises OutboxUnavailable."""
+        """Return the start of the holds of these deliveries. Raises OutboxUnavailable."""
         if self._steady is None or not any(each.hold_s or each.wait_s for each in deliveries):
             return now
         await self.keep()
         return max(self._least + _SLACK_S, self._most) + self._steady()
 
     def over(self, ad_account_id: str, now: float) -> EndedHolds | None:
-        """Return which holds of an ad account are over; None where they were ended just now. Await `keep` before."""
+        """Return the finished holds of an ad account; `None` if they were ended just now. Await `keep` before."""
         if self._steady is None:
             return EndedHolds(by=now)
         steady = self._steady()
@@ -132,7 +132,7 @@ class HoldClock:
         )
 
     async def keep(self) -> None:
-        """Look what others know, and write down what it is now, where that is due. Raises OutboxUnavailable."""
+        """Read the shared time, and store the current time if due. Raises OutboxUnavailable."""
         if self._steady is None:
             return
         steady = self._steady()
@@ -163,11 +163,11 @@ class HoldClock:
         if steady < self._sure_from:
             return
         if self._before is not None:
-            # others who ran all the time have told what is right; where nobody did, the clock of the store does
+            # a process that ran all the time has stored the right time; without one, the clock of the store is used
             self._least = self._least if known != self._before else max(self._least, self._most)
             self._before, self._most = None, -inf
         if was_behind:
-            self._most = self._least + BEAT_S  # it may have been written that long ago
+            self._most = self._least + BEAT_S  # the stored time may be this old
         told = HoldTime(at=self._least + steady, machine=machine, wall=wall, steady=steady, boot=self._boot)
         await HOLD_TIME.write(self._shared, told, revision=stored.revision)
 

@@ -1,7 +1,7 @@
-"""The inventory as a store keeps it: counts by hour and by day of each name that events arrive under.
+"""The stored inventory: counts by hour and by day of each event name.
 
-Names are bounded: beyond a number of them the rarest are forgotten, and what became of their events is counted as that
-of the others of their source. So are the properties of a name on one day.
+The number of names is limited: beyond the limit the rarest names are dropped, and their counts are added to the others
+of their source. The properties of a name per day are limited too.
 """
 
 from abc import abstractmethod
@@ -14,37 +14,37 @@ from app.core.values.times import DAY_S, HOUR_S
 from app.outbox.rows import as_json, kept
 from app.outbox.statements import Statements, UsesStore, reads
 
-#: Counts by hour are kept for so long: enough for the same hour of eight days.
+#: The retention of counts by hour: enough for the same hour of eight days.
 HOURS_KEPT_S: Final = 9 * DAY_S
-#: So many properties of a name are kept for one day, and this is how long each may be.
+#: The maximum of properties of a name per day, and their maximum length.
 MAX_PROPERTIES: Final = 64
-#: Stands in the place of names that are too many; no event has it with an empty type.
+#: The placeholder for names beyond the limit; no event has this name with an empty type.
 OTHERS: Final = "*"
 
 
 class NameCount(NamedTuple):
-    """How many deliveries there are of one name that came on one day and stand alike."""
+    """The number of deliveries with one name, day of arrival and state."""
 
-    #: As received: what `Query.name` looks for.
+    #: As received: the value of `Query.name`.
     name: str
     source: str
-    #: Counted from 1970 (UTC).
+    #: In days since 1970 (UTC).
     day: int
-    #: `waiting`, or a `State` that is settled.
+    #: `waiting`, or a settled `State`.
     state: str
     number: int
 
 
 class Inventory(UsesStore):
-    """What arrives, by name, and where its deliveries stand. Every method may raise OutboxUnavailable."""
+    """Events by name, and the states of their deliveries. Every method may raise OutboxUnavailable."""
 
     @abstractmethod
     async def add(self, counts: Sequence[InventoryCount], *, now: float, max_names: int) -> None:
-        """Commit counts of events that arrived about `now`. Of more names than `max_names` the most frequent stay.
+        """Commit counts of events that arrived at about `now`. Beyond `max_names`, the most frequent names stay.
 
-        Names of public events only take no place of others: they have `public_share` of them.
+        Names with only public events are limited to `public_share`, so that they replace no other names.
 
-        Where it fails, some of many counts may have been committed.
+        After an error, some of many counts may be committed.
         """
 
     @reads
@@ -57,10 +57,10 @@ class Inventory(UsesStore):
         counted: Sequence[Measure],
         key: EventKey | None = None,
     ) -> list[tuple[int, InventoryCount]]:
-        """Return (start of the hour or day in Unix seconds, count), the earliest first, of spans that begin since then.
+        """Return (start of the hour or day in Unix seconds, count), the earliest first, for periods since a time.
 
-        `by_hour` asks for hours, which are kept for nine days and know no properties; else days are returned. `key`
-        restricts it to one kind of event.
+        `since` is the minimum start. `by_hour` returns hours, which are stored for nine days without properties;
+        otherwise days are returned. `key` limits the result to one kind of event.
         """
         source, type_, name = map(kept, key) if key else (None, None, None)
         asked = {"source": source, "type": type_, "name": name, "counted": list(counted)}
@@ -71,9 +71,9 @@ class Inventory(UsesStore):
     async def name_counts(
         self, store: Statements, names: Sequence[tuple[str, str]], *, first_day: int, last_day: int
     ) -> list[NameCount]:
-        """Return where the deliveries of some names stand, each (name as received, source), that came on these days.
+        """Return the states of the deliveries of names, each (name as received, source), that arrived on these days.
 
-        They are as many as `Outbox.search` finds, at all times.
+        The numbers always equal those of `Outbox.search`.
         """
         rows = await store.rows("name_counts", rows=as_json(names), first_day=first_day, last_day=last_day)
         return list(map(NameCount._make, rows))
@@ -85,7 +85,7 @@ async def add_to_inventory(store: Statements, rows: Sequence[Sequence[Any]]) -> 
 
 
 async def keep_bounds(store: Statements, now: float, max_names: int) -> None:
-    """Count what is too much of names as that of others, and forget properties that are too many."""
+    """Add the counts of names beyond the limit to the others, and delete properties beyond the limit."""
     ((trusted,),) = await store.rows("trusted_names")
     bounds = {"max_names": max_names, "public_names": public_share(max_names, trusted=trusted)}
     if many := await store.rows("too_many_names", **bounds):
@@ -96,14 +96,14 @@ async def keep_bounds(store: Statements, now: float, max_names: int) -> None:
 
 
 def inventory_rows(counts: Sequence[InventoryCount], now: float) -> list[list[Any]]:
-    """Return the rows that are added for counts: one of the day for each, and one of the hour but for properties."""
+    """Return the rows to add for counts: one of the day for each, and one of the hour except for properties."""
     rows = []
     hour, day = int(now // HOUR_S * HOUR_S), int(now // DAY_S * DAY_S)
     for key, counted, label, number in counts:
         rows.append([DAY_S, counted, day, *key, label, number])
         if counted is not Measure.PROPERTY:
             rows.append([HOUR_S, counted, hour, *key, label, number])
-    # In one order everywhere: two processes then never wait for each other.
+    # The same order in every process prevents deadlocks.
     return sorted(rows)
 
 

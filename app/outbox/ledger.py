@@ -1,4 +1,4 @@
-"""What the ledger shows: deliveries, dropped events, messages, counts; and what people did, and who has logged in."""
+"""The ledger for people: deliveries, dropped events, messages, counts; the audit log, and logins."""
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
@@ -31,29 +31,29 @@ from app.outbox.statements import Statements, UsesStore, reads, writes
 
 #: Amounts are summed in millionths.
 _MILLION: Final = 1_000_000
-#: Orders of one page of `orders_since`.
+#: The number of orders per page of `orders_since`.
 _ORDERS_AT_ONCE: Final = 10_000
-#: Keys are asked for whenever they are forgotten.
+#: Queries of keys regardless of their expiry.
 _WHENEVER: Final = {"now": 0, "window_s": 0, "ledger_s": 0}
 
-#: Of a delivery: its attempts, and its payload while that is kept.
+#: Of a delivery: its attempts, and its payload while stored.
 Kept: TypeAlias = tuple[Iterable[Sequence[Any]], bytes | None]
 
 
 class Ledger(UsesStore):
-    """The part of the `Outbox` that people look at."""
+    """The part of the `Outbox` for people."""
 
     @abstractmethod
     async def _kept(self, store: Any, ids: Sequence[int]) -> Mapping[int, Kept]:
-        """Return what else is kept of some deliveries, by their ids."""
+        """Return the other stored data of some deliveries, by their ids."""
 
     @reads
     async def search(
         self, store: Statements, query: Query, *, limit: int, cursor: str | None = None, oldest_first: bool = False
     ) -> Page:
-        """Return deliveries that the query means, newest first unless asked otherwise, without history.
+        """Return deliveries that match the query, newest first by default, without history.
 
-        A page with `scanned` may hold fewer than `limit` and still lead on.
+        A page with `scanned` may contain fewer than `limit` and still have a next page.
         """
         ((lowest, highest),) = await store.rows("delivery_range")
         if lowest is None or not search.means_deliveries(query):
@@ -72,7 +72,7 @@ class Ledger(UsesStore):
     async def search_dropped(
         self, store: Statements, query: Query, *, limit: int, cursor: str | None = None, oldest_first: bool = False
     ) -> DroppedPage:
-        """Return dropped events that the query means, each with its time, in the order and the pages of `search`."""
+        """Return dropped events that match the query, each with its time, in the order and the pages of `search`."""
         ((lowest, highest),) = await store.rows("dropped_event_range", since=query.since or 0.0)
         if lowest is None or not search.dropped_outcomes(query):
             return DroppedPage(events=())
@@ -84,10 +84,10 @@ class Ledger(UsesStore):
     async def orders(
         self, store: Statements, *, dropped: bool, since: float, after: int | None = None, limit: int
     ) -> OrderPage:
-        """Return deliveries of checkouts received since a moment, the oldest first.
+        """Return deliveries of checkouts received since a time, the oldest first.
 
-        `dropped` asks for dropped events of orders instead. `after` is that of the page before; None begins with the
-        first.
+        `dropped` requests dropped events of orders instead. `after` is that of the previous page; `None` requests the
+        first page.
         """
         if after is None:
             first = 1 if dropped else await _first_since(store, since)
@@ -97,13 +97,13 @@ class Ledger(UsesStore):
 
     @reads
     async def delivery(self, store: Statements, delivery_id: str) -> Delivery | None:
-        """Return one delivery with its history and, while kept, its payload; None where there is none."""
+        """Return one delivery with its history and, while stored, its payload; `None` if it does not exist."""
         found = await self._whole(store, await self._deliveries(store, Query(delivery_id=delivery_id)))
         return found[0] if found else None
 
     @reads
     async def message(self, store: Statements, message_id: str) -> Message:
-        """Return what became of one message id: empty where it is not known."""
+        """Return the results of one message id: empty if unknown."""
         query = Query(message_id=message_id)
         found = await self._merged(store, query) + await self._deliveries(store, query)
         dropped = await self._dropped(store, Query(message_id=message_id))
@@ -123,9 +123,9 @@ class Ledger(UsesStore):
         until: float | None = None,
         names: Collection[str] | None = None,
     ) -> list[tuple[float, CounterRow]]:
-        """Return the counts since then, summed by steps: (start of the step, counter). `step_s` 0 sums all into one.
+        """Return the counts since a time, summed by steps: (start of the step, counter). `step_s` 0 sums all into one.
 
-        `until` is the end of a step from which on nothing is counted, `names` are those that are asked for; None: all.
+        `until` is the end of the last step, `names` are the requested counts; `None`: all.
         """
         asked = {"since": since, "step_s": step_s, "names": None if names is None else sorted(names)}
         async with store.one_moment():
@@ -137,25 +137,25 @@ class Ledger(UsesStore):
     async def undelivered(
         self, store: Statements, *, since: float, until: float, step_s: int, by_source: bool = False
     ) -> list[Undelivered]:
-        """Count the deliveries received from a moment to before another that are not delivered, by step and state."""
+        """Count the deliveries received in a period that are not delivered, by step and state."""
         asked = {"since": since, "until": until, "step_s": step_s, "by_source": by_source}
         return [record_of(Undelivered, row) for row in await store.rows("undelivered", **asked)]
 
     @reads
     async def revenue(self, store: Statements, *, first_day: int, last_day: int) -> list[Revenue]:
-        """Return what the orders of some days are worth, in the order of the days; days are counted from 1970 (UTC).
+        """Return the value of the orders of some days, in the order of the days; days are counted from 1970 (UTC).
 
-        A withdrawn order is one of the day of its cancellation. What an erasure takes away while it waits is gone.
+        A withdrawn order counts on the day of its cancellation. Waiting orders that an erasure deletes do not count.
         """
         rows = await store.rows("revenue", first_day=first_day, last_day=last_day)
         return list(map(_revenue_of, rows))
 
     @reads
     async def seen(self, store: Statements, deliveries: Sequence[NewDelivery], *, now: float) -> list[Seen | None]:
-        """Return, for each delivery in order, the earlier one that it would repeat, or what would warn of it.
+        """Return, for each delivery in order, the earlier one that it would repeat, or the warnings that it would get.
 
-        None where it is new and like no other. Checks as `enqueue` would at `now`, by keys that are remembered, and of
-        the same call the earlier deliveries; stores nothing and takes no key.
+        `None` for a new delivery without similar ones. The check equals that of `enqueue` at `now`, by remembered keys
+        and the earlier deliveries of the call; nothing is stored and no key is taken.
         """
         at = self._by_store(now)
         call = asked_call(deliveries, now=at, rules=self._rules)
@@ -167,7 +167,7 @@ class Ledger(UsesStore):
         return foreseen(call, rows, twins, self._rules, highest_id=highest)
 
     async def orders_since(self, since: float) -> AsyncIterator[list[OrderRow]]:
-        """Yield all orders received since a moment, Unix seconds: first deliveries, then dropped events."""
+        """Yield all orders received since a time, Unix seconds: first deliveries, then dropped events."""
         for dropped in (False, True):
             after: int | None = None
             while True:
@@ -178,16 +178,16 @@ class Ledger(UsesStore):
 
     @reads
     async def order_ids(self, store: Statements, numbers: Sequence[str]) -> dict[str, list[str]]:
-        """Return by other name, the number where `order_id` is the id, the ids of the orders that have it.
+        """Return the ids of orders by their other name, the number if `order_id` is the id.
 
-        As long as their keys are remembered; names that no order has are left out.
+        Only while their keys are remembered; names without an order are omitted.
         """
         digests = [digest for number in numbers for digest in number_digests(number)]
         return order_ids_of(numbers, await store.rows("seen", digests=digests, **_WHENEVER))
 
     @reads
     async def order_names(self, store: Statements, digests: Collection[str]) -> list[str]:
-        """Return the ids and other names of the orders that hold these keys (`order_digests`), while remembered."""
+        """Return the ids and other names of the orders with these keys (`order_digests`), while remembered."""
         return names_of(await store.rows("seen", digests=sorted(digests), **_WHENEVER))
 
     @writes
@@ -199,9 +199,9 @@ class Ledger(UsesStore):
     async def audit(
         self, store: Statements, *, limit: int, cursor: str | None = None, target: str | None = None
     ) -> AuditPage:
-        """Return lines of the audit log, newest first, of one target or of all (None).
+        """Return entries of the audit log, newest first, of one target or of all (`None`).
 
-        A cursor that cannot be read begins at the newest.
+        An invalid cursor starts at the newest.
         """
         rows = await store.rows("audit", before=search.cursor_id(cursor), limit=limit + 1, target=target)
         entries = [record_of(AuditEntry, row[1:], what=AuditAction(row[4])) for row in rows[:limit]]
@@ -209,18 +209,18 @@ class Ledger(UsesStore):
 
     @writes
     async def open_session(self, store: Statements, session: Session) -> None:
-        """Commit that somebody has logged in."""
+        """Commit a login."""
         await store.count("open_session", **asdict(replace(session, ends_at=self._by_store(session.ends_at))))
 
     @reads
     async def session(self, store: Statements, digest: str, *, now: float) -> Session | None:
-        """Return the session of a cookie, by its digest; None where there is none, or its time is over."""
+        """Return the session of a cookie, by its digest; `None` if missing or expired."""
         found = [record_of(Session, row) for row in await store.rows("session", digest=digest)]
         return next((each for each in found if each.ends_at > self._by_store(now)), None)
 
     @writes
     async def end_session(self, store: Statements, digest: str) -> None:
-        """Commit that a session is over. One that is not there is over."""
+        """Commit the end of a session. A missing session is no error."""
         await store.count("end_session", digest=digest)
 
     async def _deliveries(
@@ -234,13 +234,13 @@ class Ledger(UsesStore):
         return [_dropped_of(row) for row in await store.matching("search_dropped", query, limit=limit, **ids.range)]
 
     async def _merged(self, store: Statements, query: Query) -> list[Delivery]:
-        """Look for the deliveries into which events of the query's message were merged."""
+        """Search for the deliveries into which events of the query's message were merged."""
         dropped = await self._dropped(store, Query(message_id=query.message_id, outcome=Outcome.MERGED))
         asked = search.merged_into(query, dropped)
         return [delivery for each in asked for delivery in await self._deliveries(store, each)]
 
     async def _whole(self, store: Statements, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """Return deliveries with their history and, while that is kept, their payload."""
+        """Return deliveries with their history and, while stored, their payload."""
         ids = [int(each.delivery_id) for each in deliveries]
         more = await self._kept(store, ids) if ids else {}
         whole = []
@@ -252,7 +252,7 @@ class Ledger(UsesStore):
 
 
 async def _first_since(store: Statements, since: float | None) -> int | None:
-    """Return the first delivery that was received since then; None where none was."""
+    """Return the first delivery that was received since a time; `None` if there is none."""
     rows = await store.rows("first_delivery_since", since=since)
     return None if not rows or rows[0][0] is None else int(rows[0][0])
 
@@ -273,7 +273,7 @@ def delivery_of(row: Sequence[Any]) -> Delivery:
 
 
 def _dropped_of(row: Sequence[Any]) -> tuple[int, float, DroppedEvent]:
-    """Read a row of an engine's query `search_dropped`: its id, when it was dropped, and the event."""
+    """Read a row of an engine's query `search_dropped`: its id, the time of the drop, and the event."""
     id_, at, *columns = row
     outcome, warnings, is_trusted, was_enqueued = (columns[place] for place in (3, 5, -2, -1))
     event = record_of(
@@ -288,7 +288,7 @@ def _dropped_of(row: Sequence[Any]) -> tuple[int, float, DroppedEvent]:
 
 
 def counter_of(row: Sequence[Any]) -> tuple[float, CounterRow]:
-    """Read a row of an engine's query `counters`: the start of the step, and what was counted in it."""
+    """Read a row of an engine's query `counters`: the start of the step, and its counter."""
     return row[0], record_of(CounterRow, row[1:])
 
 
@@ -305,7 +305,7 @@ def _revenue_of(row: Sequence[Any]) -> Revenue:
 
 
 def _audit_row(entry: AuditEntry) -> dict[str, Any]:
-    """Return the parameters of an engine's statement `write_audit`, without U+0000, which not every engine keeps."""
+    """Return the parameters of an engine's statement `write_audit`, without U+0000, which some engines cannot store."""
     texts = {
         "who": entry.who,
         "place": entry.place,
