@@ -1,4 +1,4 @@
-"""Watching for something to do, as both engines do: word of a write, and time."""
+"""Wait for work, for both engines: notifications of writes, and due times."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -8,43 +8,43 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-#: It is looked again at least this often whether something is due: the clock may be set, and word may not arrive.
+#: The maximum interval between checks for due deliveries: the clock may be set, and notifications may be lost.
 POLL_S: Final = 0.5
 
 
 @dataclass(slots=True)
 class Seen:
-    """What whoever waits for one ad account knows."""
+    """The state of the waiter for one ad account."""
 
-    #: How often a write had been heard of, at the last look; before the first there is always something to do.
+    #: The number of notifications at the last check; before the first check there is always work.
     heard: int = -1
-    #: What was due by then has been looked at: the `now` of the last claim that found nothing.
+    #: The `now` of the last claim without deliveries: deliveries that were due by then are checked.
     looked_at: float = float("-inf")
 
 
 class Notifier(ABC):
-    """Wakes whoever waits. One task a process should wait for an ad account: what it has seen, it is not told again."""
+    """Wake waiting tasks. Only one task per process should wait for an ad account: each change wakes once."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._changed = asyncio.Event()
-        #: How often something was heard of a write.
+        #: The number of notifications.
         self._heard = 0
         self._seen: defaultdict[str, Seen] = defaultdict(Seen)
         self._closed = False
 
     def claimed(self, ad_account_id: str, *, found: bool, now: float) -> None:
-        """Note that a claim was made, with `now` as its time, and whether it found anything."""
+        """Note a claim, with `now` as its time, and whether the claim found deliveries."""
         self._seen[ad_account_id].looked_at = float("-inf") if found else now
 
     def wake(self) -> None:
-        """Wake whoever waits, or waits next, in this process."""
+        """Wake every waiter of this process, now or at its next wait."""
         self._heard += 1
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
     async def wait(self, ad_account_id: str, timeout_s: float) -> None:
-        """Return when something was written since the last wait, or has fallen due since the last claim."""
+        """Return after a write since the last wait, or if a delivery became due after the last claim."""
         seen = self._seen[ad_account_id]
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
@@ -60,4 +60,4 @@ class Notifier(ABC):
 
     @abstractmethod
     async def _look(self, ad_account_id: str, seen: Seen) -> float:
-        """Return in how many seconds something falls due; at most 0 where there may be something to do now."""
+        """Return the seconds until the next due time; at most 0 if work is possible now."""

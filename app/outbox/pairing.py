@@ -1,4 +1,4 @@
-"""The two sides of an order: what is stored of the one, and what becomes of it when the other comes, or does not."""
+"""The two sides of an order: the stored data of one side, and the result when the other arrives, or does not."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,18 +17,18 @@ from app.core.values.times import DAY_S, HOUR_S
 from app.outbox.rows import as_json, memory_told, read_memory, read_warnings
 from app.outbox.statements import Statements, read_deliveries
 
-#: The page's event may be so much earlier that its time is the better one.
+#: The time of the page event is used if it is earlier by at most this time.
 _EARLIER_S: Final = 3600
-#: With it the digest of an IP address begins among the facts of a buyer.
+#: The prefix for the digest of an IP address among the facts of a buyer.
 ADDRESS: Final = "i"
 
 #: Members of `user_data` that describe the buyer; they come from one side.
 _BUYER: Final = tuple(each.wire for each in USER_FIELDS if each.identity.owner.merge == "shop_buyer")
-#: Members of `user_data` that the browser knows best.
+#: Members of `user_data` that are best taken from the browser.
 _BROWSER: Final = tuple(each.wire for each in USER_FIELDS if each.identity.owner.merge == "page_browser")
 #: Lists of `user_data` that are joined.
 _UNION: Final = tuple(each.wire for each in USER_FIELDS if each.identity.owner.merge == "union" and each.reading.hashed)
-#: Groups that an order of the shop takes from the memory of the page's person.
+#: Groups that a shop order takes from the memory of the page's person.
 CROSSING: Final = tuple(memory_groups(BROWSER))
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 #: By group, members of `user_data`.
@@ -40,7 +40,7 @@ _PRODUCTS: Final = tuple(each.name for each in CUSTOM_FIELDS if each.merge == "p
 _ABOUT_PRODUCTS: Final = tuple(each.name for each in CUSTOM_FIELDS if each.merge == "details")
 _PLACE: Final = tuple(each.wire for each in LDP_PLACE)
 _LDP: Final = "LDP"
-#: Warnings that a side without these parts has, which the other side may have.
+#: The prefix of warnings about missing parts, which the counterpart may have.
 _WITHOUT: Final = "checkout without "
 
 
@@ -58,7 +58,7 @@ def match_orders(public: OrderSide, trusted: OrderSide) -> Match | None:
 def has_same_sender(earlier: OrderSide, later: OrderSide) -> bool:
     """Return whether two page orders of one order id have the same IP address and token.
 
-    A missing token differs from none if the IP address is known.
+    With a known IP address, a missing token equals any token.
     """
     addresses = [{fact for fact in side.facts if fact.startswith(ADDRESS)} for side in (earlier, later)]
     if addresses[0] != addresses[1]:
@@ -67,12 +67,12 @@ def has_same_sender(earlier: OrderSide, later: OrderSide) -> bool:
 
 
 def is_same_report(earlier: OrderSide, later: OrderSide) -> bool:
-    """Return whether two page orders of one order id are one: sender and total are equal."""
+    """Return whether two page orders of one order id are equal in sender and total."""
     return bool(earlier.totals) and earlier.totals == later.totals and has_same_sender(earlier, later)
 
 
 class Merged(NamedTuple):
-    """The one event that two sides of an order become, and the columns of its row that follow."""
+    """The merged event of two sides of an order, and the columns of its row."""
 
     payload: bytes
     event_id: str
@@ -81,10 +81,10 @@ class Merged(NamedTuple):
     currency: str | None
     #: Digests of e-mail addresses, as `NewDelivery.buyer`.
     buyer: tuple[str, ...]
-    #: Whether `event_id` was named by its event, as `OrderSide.names_event_id` says.
+    #: Whether `event_id` comes from its event, as for `OrderSide.names_event_id`.
     names_event_id: bool
     warnings: tuple[str, ...]
-    #: What is in it from memory, by group, as it is stored behind the warnings.
+    #: The data from the memory by group, in the stored form.
     memory: dict[str, Any]
 
 
@@ -94,7 +94,7 @@ class SideEvent(NamedTuple):
     payload: bytes
     names_event_id: bool = False
     warnings: Sequence[str] = ()
-    #: What is in it from memory, by group, as it is stored behind the warnings.
+    #: The data from the memory by group, in the stored form.
     memory: Mapping[str, Any] = _NONE
 
     @classmethod
@@ -114,10 +114,10 @@ class SideEvent(NamedTuple):
 def merged(public: SideEvent, trusted: SideEvent, *, crossing: Collection[str] = CROSSING) -> Merged:
     """Merge the finished events of a page and a shop: money and buyer of the shop, browser and event id of the page.
 
-    Of two public ones the newer is taken as public. The id that the page named is the tag's; `names_event_id` is false
-    where another delivery has it that left or is bound.
-    Memory has completed each of them by itself. That is taken out, and completes what both lack: what memory knows of
-    the shop's person, and of the page's the groups that are `crossing`.
+    Of two public events the newer counts as public. The event id of the page is that of the tag; `names_event_id` is
+    false if another delivery that was sent or is bound has this id. The memory has completed each event separately.
+    This data is removed, and then completes members that both events lack: from the memory of the shop's person, and
+    for `crossing` groups from that of the page's person.
     """
     page, shop = orjson.loads(public.payload), orjson.loads(trusted.payload)
     of_shop, of_page = _taken_out(shop["user_data"], trusted.memory), _taken_out(page["user_data"], public.memory)
@@ -143,7 +143,7 @@ def merged(public: SideEvent, trusted: SideEvent, *, crossing: Collection[str] =
 
 
 def with_opt_outs(shop: SideEvent, pages: Sequence[bytes]) -> Merged:
-    """Return a shop's event with the opt-outs of page events, and nothing else of these."""
+    """Return a shop event with the opt-outs of page events, without their other data."""
     event = orjson.loads(shop.payload)
     _keep_every_no(event, [*map(orjson.loads, pages), orjson.loads(shop.payload)])
     warnings, memory = tuple(shop.warnings), dict(shop.memory)
@@ -172,9 +172,9 @@ def _taken_out(user_data: dict[str, Any], memory: Iterable[str]) -> _Recalled:
 
 
 def _fill(user_data: dict[str, Any], recalled: _Recalled, memory: Mapping[str, Any]) -> dict[str, Any]:
-    """Complete a `user_data` by the groups of memory that it has no member of, and return what is told of these.
+    """Complete a `user_data` by the missing groups of the memory; return the data to store about these.
 
-    Somebody else than the person that is remembered gets none of the person's groups.
+    If the event describes another person than the remembered one, no group is added.
     """
     is_other = any(
         name in user_data and set(recalled[name][name]) != set(user_data[name])
@@ -221,7 +221,7 @@ def _take(names: Iterable[str], side: dict[str, Any], members: dict[str, Any]) -
 
 
 def _take_off_prices(custom_data: dict[str, Any]) -> None:
-    """Leave out the page's prices, which are in another currency than the one that is sent."""
+    """Remove the page's prices, which have another currency than the sent one."""
     contents = [{name: each[name] for name in each if name != "item_price"} for each in custom_data.get("contents", ())]
     _take(("contents",), {"contents": kept} if (kept := [each for each in contents if each]) else {}, custom_data)
 
@@ -230,7 +230,7 @@ def _keep_every_no(event: dict[str, Any], sides: Sequence[dict[str, Any]]) -> No
     types = [side.get("custom_data", {}).get("opt_out_type", "") for side in sides]
     if flags := dict.fromkeys(flag for each in types for flag in each.split(",") if flag):
         event.setdefault("custom_data", {})["opt_out_type"] = ",".join(flags)
-    # Pinterest heeds LDP by the state that is sent: where that is not the one that it was said with, it is a plain no
+    # Pinterest applies LDP by the sent state: for another state than that of the event, it is a plain opt-out
     unheeded = (
         _LDP in each.split(",") and any(side["user_data"].get(name) != event["user_data"].get(name) for name in _PLACE)
         for side, each in zip(sides, types, strict=True)
@@ -248,16 +248,17 @@ def _warnings(public: Sequence[str], trusted: Sequence[str], custom_data: dict[s
     )
 
 
-#: Pinterest drops the second of two events with one id within this time, and says nothing of it.
+#: Within this time Pinterest silently drops the second of two events with one id.
 ID_KEPT_S: Final = DAY_S
-#: Stands with an order of a page until the shop confirms it.
+#: The warning of a page order before its confirmation by the shop.
 NOT_CONFIRMED: Final = "not confirmed by the shop"
-#: How the warnings of two orders begin that were both sent, since a page and a shop say different things.
+#: The prefix of the warnings of two orders that were both sent, since page and shop disagree.
 PAGE_DIFFERS: Final = "the page's order differs"
 SHOP_SENT_TOO: Final = "the shop's order differs"
-#: How the warning of a shop order begins if a page order with the same amount was sent too, and is not its own.
+#: The prefix of the warning of a shop order if a page order with the same amount was sent too, and is not its
+#: counterpart.
 PAGE_SENT_TOO: Final = "a page order was sent before the shop order"
-#: Why the claim of a page is not sent.
+#: The reason why the order of a page is not sent.
 SHOP_DIFFERS: Final = "the shop's own order differs"
 SHOP_HAS_ID: Final = "the shop's own order has its event_id"
 ARRIVED_EARLY: Final = "it arrived before the shop created the order"
@@ -266,26 +267,27 @@ SEVERAL_MATCH: Final = "several page orders match the shop's order, and none of 
 GAVE_WAY: Final = "more than 20 events claim the order"
 FIRST_WAS_SENT: Final = "an earlier event of the page for the same order was sent"
 PAGE_WAS_TAKEN: Final = "Pinterest accepted the same order from the page"
-#: How a reason begins that says where an event went.
+#: The prefix of the reason with the delivery that an event was merged into.
 MERGED_INTO: Final = "merged with delivery"
-#: In `follows`: it waits for its other side, behind nobody; it does, and is not sent where that does not come.
+#: Values of `follows`: the delivery waits for its counterpart, after no other; or waits and is withheld without its
+#: counterpart.
 WAITS: Final = 0
 WAITS_TO_BE_WITHHELD: Final = -1
-#: How often it is looked what became of the delivery that another one follows.
+#: The interval of checks of the delivery that another one follows.
 LOOK_S: Final = 15.0
-#: A shop's order that follows a page's is sent so long before Pinterest would find it too old.
+#: The time before the age limit of Pinterest at which a shop order that follows a page order is sent.
 _BEFORE_TOO_OLD_S: Final = 12 * HOUR_S
 
 
 def holds_id(stored: StoredDelivery, now: float) -> bool:
-    """Return whether Pinterest would take another event with the id of this delivery for a copy."""
+    """Return whether Pinterest would treat another event with the id of this delivery as a duplicate."""
     return stored.has_left and (stored.settled_at is None or stored.settled_at > now - ID_KEPT_S)
 
 
 async def read_twins(store: Statements, ids: Sequence[int]) -> dict[object, StoredDelivery]:
     """Read deliveries that may be the counterparts of an order, by id.
 
-    Skip a pending delivery whose payload is missing or damaged: nothing can be merged into that delivery.
+    Skip a pending delivery if its payload is missing or damaged: nothing can be merged into that delivery.
     """
     found = await read_deliveries(store, ids)
     return {each.delivery_id: each for each in found if each.state != State.PENDING or _is_event(each.payload)}
@@ -300,36 +302,36 @@ def _is_event(payload: bytes | None) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairing:
-    """What becomes of an order for which the store has events of either side."""
+    """The decision about an order with stored events of either side."""
 
     into: StoredDelivery | None = None
     #: How the page order matches the shop order; `None` between two page orders.
     match: Match | None = None
-    #: Page orders whose opt-outs a shop order takes, and nothing else.
+    #: Page orders of which a shop order takes only the opt-outs.
     opt_outs: tuple[StoredDelivery, ...] = ()
-    #: It may keep the event id that it names: no other delivery has it.
+    #: Whether the order may use its event id: no other delivery has this id.
     may_name_id: bool = True
-    #: It waits to hear what becomes of this delivery.
+    #: The delivery that the order waits for.
     follows: int | None = None
-    #: It is sent under this id, since its own left with another order.
+    #: The new event id, since its id was sent with another order.
     event_id: str | None = None
-    #: What waits no longer, and why.
+    #: Deliveries that stop waiting, and the reasons.
     dropped: tuple[tuple[StoredDelivery, str], ...] = ()
     #: Of a delivery in `dropped`: the delivery that its followers follow from now on.
     heirs: tuple[tuple[int, int], ...] = ()
-    #: What others are warned of.
+    #: New warnings of other deliveries.
     told: tuple[tuple[StoredDelivery, str], ...] = ()
-    #: Keys that are remembered beside those that follow from its columns.
+    #: Keys to store beside those from its columns.
     learned: tuple[Any, ...] = ()
 
 
 class Merge(NamedTuple):
-    """A delivery after another one was merged into it, and when the delivery is due."""
+    """A delivery after another one was merged into it, and its due time."""
 
     stored: StoredDelivery
-    #: The delivery waits for its counterpart as before.
+    #: Whether the delivery waits for its counterpart as before.
     waits_on: bool
-    #: For how many seconds its preset holds the delivery, counted from `held_from` of `HoldClock`.
+    #: The hold of its preset in seconds, counted from `held_from` of `HoldClock`.
     hold_s: float
     held_from: float
 
@@ -340,7 +342,7 @@ class Merge(NamedTuple):
 
 
 def merge(twin: StoredDelivery, delivery: NewDelivery, pairing: Pairing, *, held_from: float) -> Merge:
-    """Merge a delivery into one that has not left; of two public ones the newer is taken as the page's."""
+    """Merge a delivery into one that was not sent; of two public ones the newer counts as the page's."""
     side, twin_side = delivery.side or OrderSide(), twin.side or OrderSide()
     new = SideEvent(delivery.payload, side.names_event_id, delivery.warnings, memory_told(delivery))
     known = _stored_event(twin, twin_side)
@@ -405,31 +407,31 @@ def with_opt_outs_of(delivery: NewDelivery, pages: Sequence[StoredDelivery]) -> 
 
 
 def without_note(warnings: str) -> tuple[str, ...]:
-    """Return stored warnings without what is said of an order that the shop has not confirmed."""
+    """Return stored warnings without the note about the missing confirmation of the shop."""
     return tuple(each for each in read_warnings(warnings) if each != NOT_CONFIRMED)
 
 
 @dataclass(slots=True)
 class WaitsOver:
-    """What becomes of deliveries that waited."""
+    """The decisions about deliveries that waited."""
 
     sent: list[int] = field(default_factory=list)
-    #: Looked at again, after LOOK_S.
+    #: Checked again after LOOK_S.
     waiting: list[int] = field(default_factory=list)
     #: [delivery, its outcome, the reason] of those that are not sent.
     dropped: list[tuple[int, Outcome, str]] = field(default_factory=list)
-    #: Of these, those whose events may come again: their keys are forgotten.
+    #: Of these, deliveries with repeatable events: their keys are deleted.
     withheld: list[StoredDelivery] = field(default_factory=list)
-    #: By a delivery that is gone without being sent, which of the page's events that followed it is sent in its place.
+    #: By a delivery that was deleted unsent: the page event that is sent in its place, of those that followed it.
     first: dict[int, int] = field(default_factory=dict)
 
 
 def waits_over(
     waiting: Iterable[StoredDelivery], states: Mapping[int, State | None], *, now: float, max_event_age_s: float
 ) -> WaitsOver:
-    """Decide about deliveries that follow others: what Pinterest has accepted is not sent a second time.
+    """Decide about deliveries that follow others: no order is sent after Pinterest accepted it.
 
-    `states` has, for each waiting delivery, the state of the delivery that it follows; `None` if that is gone.
+    `states` has, for each waiting delivery, the state of the delivery that it follows; `None` if that does not exist.
     """
     over = WaitsOver()
     for each in waiting:

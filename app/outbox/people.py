@@ -1,4 +1,4 @@
-"""How what is remembered of people travels to the engines and back, and how much of it at most."""
+"""The form of the memory of people in the engines, and its limits."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -17,68 +17,71 @@ from app.core.values.times import HOUR_S
 from app.outbox.rows import record_of
 from app.outbox.statements import Statements, UsesStore, reads, writes
 
-#: Links are followed so far, one more than the rules do.
+#: The maximum number of links to follow, more than the rules by 1.
 MAX_LOADED_STEPS: Final = 9
-#: So many ids stand for one user; the one that was linked longest ago gives way, and is forgotten.
+#: The maximum of ids per user; beyond, the id with the oldest link is forgotten.
 MAX_LINKED: Final = 50
-#: Of a key so many digits, 64 bits, tell whose a delivery is.
+#: The number of digits of a key, 64 bits, that identify the person of a delivery.
 OWNER_KEY_DIGITS: Final = 16
-#: So many ids are looked through at once for digests.
+#: The number of ids per search for digests.
 IDS_AT_ONCE: Final = 20_000
-#: The reason of a dropped event whose person was erased.
+#: The reason of a dropped event of an erased person.
 DROPPED_ERASED: Final = "its person was erased"
-#: So many deliveries are looked through at once for what is kept of a person.
+#: The number of deliveries per search for data of a person.
 DELIVERIES_AT_ONCE: Final = 5_000
-#: The owners of so many are: millions took a store longer than a task may have a connection.
+#: The number of owners per search: with millions, the query exceeded the time limit of a connection.
 OWNERS_AT_ONCE: Final = 500_000
 
 
-#: Which columns of an answer are true or false, which an engine may have as 1 and 0.
+#: Boolean columns of consent records, which an engine may return as 1 and 0.
 _TRUTHS: Final = {name: Answer.__struct_fields__.index(name) for name in ("is_trusted", "for_trusted", "is_no")}
-#: So few digests are looked for one by one.
+#: The maximum number of digests that are searched separately.
 _FEW: Final = 8
 
 
 class KeptDataPage(NamedTuple):
-    """What is kept of a person in a stretch of deliveries."""
+    """The stored data of a person in a range of deliveries."""
 
-    #: Messages of which a payload, or what tells their buyer, holds one of the digests.
+    #: Messages with one of the digests in a payload or among the data about their buyer.
     messages: list[str]
-    #: How many other deliveries hold personal data of which nobody can tell whose it is.
+    #: The number of other deliveries with personal data of an unknown person.
     nobodys: int
-    #: The last id of the stretch; None where it is the last stretch.
+    #: The last id of the range; `None` for the last range.
     after: int | None
 
 
 class OtherKeptData(NamedTuple):
-    """What is kept of people beside deliveries."""
+    """The stored data of people outside deliveries."""
 
-    #: How many orders tell their buyer, and have no delivery that tells whose they are.
+    #: The number of orders with data about their buyer but without a delivery that identifies the person.
     orders: int
-    #: Whether anything is kept under keyed ids.
+    #: Whether data is stored under keyed ids.
     is_keyed: bool
 
 
-#: In so many hours one public key may fill memory at most; and so much may it add in an hour in any case.
+#: The minimum number of hours in which a public key can fill the memory, and the minimum limit per hour.
 _HOURS_TO_FILL: Final = 20
 _LEAST_ADDED: Final = 1_000
-#: Of one call so many rows are read, and so many more for each id.
+#: The maximum of rows to read per call, and per id in addition.
 _FOUND_OF_CALL: Final = 1_000
 _FOUND_OF_ID: Final = 60
 
 
 def max_found(keys: Sequence[str]) -> int:
-    """Return how many rows are read for some ids at most, so that trees of aliases cannot cost without end."""
+    """Return the maximum number of rows to read for some ids, so that the cost of alias trees is limited."""
     return _FOUND_OF_CALL + _FOUND_OF_ID * len(keys)
 
 
 def changes_to_people(changes: PeopleChanges | None) -> PeopleChanges | None:
-    """Return the changes where a person or a suppression changes; None where they only tell whose deliveries are."""
+    """Return the changes if a person or a suppression changes.
+
+    `None` if they only identify the persons of deliveries.
+    """
     return changes if changes and (changes.people or changes.suppressions) else None
 
 
 def people_rows(changes: PeopleChanges) -> list[list[Any]]:
-    """Return rows of [key, revision that was read, linked to, linked at, seen at, stale at, record]."""
+    """Return rows of [key, revision as read, linked to, linked at, seen at, stale at, record]."""
     return [
         [each.key, each.revision, each.linked_to, each.linked_at, each.seen_at, each.stale_at, each.record]
         for each in changes.people
@@ -86,20 +89,20 @@ def people_rows(changes: PeopleChanges) -> list[list[Any]]:
 
 
 def suppression_rows(changes: PeopleChanges, *, changed_only: bool = False) -> list[list[Any]]:
-    """Return rows of [key, suppression as it was read, suppression from now on]."""
+    """Return rows of [key, suppression as read, suppression from now on]."""
     return [[each.key, each.was, each.now] for each in changes.suppressions if not changed_only or each.was != each.now]
 
 
 def max_public_suppressions(rules: MemorySettings) -> int:
-    """Return how many ids public events may suppress: half of all that may be."""
+    """Return how many ids public events may suppress: half of the maximum."""
     return rules.remember_max_people // 2
 
 
 def is_full(rules: MemorySettings, public_key: str | None, *, suppressions: int, public: int, added: int) -> bool:
-    """Return whether nothing new may be remembered of what a public key sends; None asks for trusted events.
+    """Return whether the memory accepts no new data from a public key; `None` is for trusted events.
 
-    `suppressions` is how many ids are suppressed, `public` how many of them by public events alone, `added` how many
-    ids or suppressions the key has added in this hour.
+    `suppressions` is the number of suppressed ids, `public` the part by public events only, `added` the number of ids
+    or suppressions that the key has added in this hour.
     """
     if suppressions >= rules.remember_max_people:
         return True
@@ -107,12 +110,12 @@ def is_full(rules: MemorySettings, public_key: str | None, *, suppressions: int,
 
 
 def added_by_key(rules: MemorySettings) -> int:
-    """Return how many ids, and how many suppressions, a public key may add in an hour."""
+    """Return the maximum of ids, and of suppressions, that a public key may add in an hour."""
     return max(_LEAST_ADDED, rules.remember_max_people // _HOURS_TO_FILL)
 
 
 def additions(changes: PeopleChanges, now: float) -> list[Any] | None:
-    """Return the row of what a public key adds: [key, hour, ids, suppressions]; None where nothing is to be counted."""
+    """Return the row of the additions of a public key: [key, hour, ids, suppressions]; `None` without any."""
     people = sum(not each.revision and each.record is not None for each in changes.people)
     suppressions = sum(each.was is None and each.now is not None for each in changes.suppressions)
     if changes.public_key is None or not (people or suppressions):
@@ -121,15 +124,15 @@ def additions(changes: PeopleChanges, now: float) -> list[Any] | None:
 
 
 def targets_of(changes: PeopleChanges) -> list[str]:
-    """Return the users that an id is linked to anew."""
+    """Return the users with newly linked ids."""
     return sorted({each.linked_to for each in changes.people if each.linked_to})
 
 
 def owner_rows(changes: PeopleChanges | None, now: float) -> list[tuple[str, str, float]]:
-    """Return rows of [message id, whose it is, now].
+    """Return rows of [message id, owner, now].
 
-    Whose it is are keys of its user and its anonymous id, 16 digits or blanks each, 1 where it is trusted, and its
-    contacts without a gap.
+    The owner contains the keys of its user and its anonymous id, 16 digits or blanks each, 1 if trusted, and its
+    contacts without separators.
     """
     rows = []
     for each in changes.owners if changes else ():
@@ -140,7 +143,7 @@ def owner_rows(changes: PeopleChanges | None, now: float) -> list[tuple[str, str
 
 
 def _subjects_of(rows: Iterable[Sequence[Any]]) -> dict[str, list[Subject]]:
-    """Return whose deliveries are, by id, as an engine found it: a row for each of their messages."""
+    """Return the persons of deliveries, by id, from rows of an engine: one for each of their messages."""
     found: dict[str, list[Subject]] = {}
     for delivery_id, is_trusted, order_id, side, user, anonymous, contacts in rows:
         of_order = read_side(orjson.loads(side)) if side else OrderSide()
@@ -155,7 +158,7 @@ def _subjects_of(rows: Iterable[Sequence[Any]]) -> dict[str, list[Subject]]:
             pages=of_order.browsers,
             facts=of_order.facts,
             at=of_order.at,
-            # a shop order without a strong page order heeds every page order of its amount
+            # a shop order without a strong page order uses the consent of every page order of its amount
             ignores_weak=of_order.match is Match.STRONG if is_trusted else side is not None,
         )
         found.setdefault(str(delivery_id), []).append(subject)
@@ -168,14 +171,14 @@ def _contacts(stored: str | None) -> tuple[str, ...]:
 
 
 def consent_rows(answers: Iterable[Answer]) -> list[tuple[Any, ...]]:
-    """Return the rows of answers, in the order of the columns of an engine's query `consents`."""
+    """Return the rows of consent records, in the order of the columns of an engine's query `consents`."""
     return [astuple(each) for each in answers]
 
 
 def in_turns(answers: Sequence[Answer]) -> list[list[Answer]]:
-    """Return answers in groups that one statement can write: nos that follow each other, or the yes of one event.
+    """Return consent records in groups for one statement: consecutive opt-outs, or the opt-in of one event.
 
-    A yes lifts nos, so it is written behind those before it. What is of the same about the same id is there once.
+    An opt-in cancels opt-outs, so it is written after earlier ones. Repeated records about the same id appear once.
     """
     groups: list[list[Answer]] = []
     for each in answers:
@@ -202,32 +205,35 @@ def _event_of(answer: Answer) -> tuple[float, str, str, bool, bool]:
 
 
 def key_prefixes(keys: Iterable[str]) -> list[str]:
-    """Return the beginnings of keys, by which the deliveries of their ids are found."""
+    """Return the prefixes of keys that identify the deliveries of their ids."""
     return [key[:OWNER_KEY_DIGITS] for key in keys]
 
 
 class KeepsPeople(UsesStore):
-    """The part of the `Outbox` that is about people."""
+    """The part of the `Outbox` for the memory of people."""
 
     def _owner_keys(self, keys: Iterable[str]) -> list[str]:
-        """Return the beginnings of keys as the engine has them with a message."""
+        """Return the prefixes of keys in the engine's form with a message."""
         return key_prefixes(keys)
 
     @reads
     async def people_with(
         self, store: Statements, digests: Sequence[str], *, after: str
     ) -> tuple[list[str], str | None]:
-        """Return ids under which one of some digests is remembered, or which begin as one, of a stretch of memory.
+        """Return remembered ids with some digests, or with the digests as prefixes, in a range of the memory.
 
-        It goes in the order of keys, and begins behind the key `after`; the second is where it ends, None where it is
-        the last.
+        The range follows the order of keys and begins after the key `after`; the second result is its end, `None` for
+        the last range.
         """
         asked = {"digests": list(digests), "are_few": len(digests) <= _FEW}
         ((keys, last, count),) = await store.rows("people_with", after=after, limit=IDS_AT_ONCE, **asked)
         return _listed(keys), last if count == IDS_AT_ONCE else None
 
     async def owned(self, keys: Collection[str], *, messages: Collection[str] = ()) -> list[Ownership]:
-        """Return whose messages are of which an id, or a digest of a contact, begins as a key; and whose `messages`."""
+        """Return the owners of messages with an id, or a digest of a contact, with a key as prefix.
+
+        And of `messages`.
+        """
         found: list[Ownership] = []
         for start in range(0, await self._last_owner_id(), OWNERS_AT_ONCE):
             found += await self._owned_behind(keys, messages, after=start)
@@ -242,7 +248,7 @@ class KeepsPeople(UsesStore):
     async def _owned_behind(
         self, store: Statements, keys: Collection[str], messages: Collection[str], *, after: int
     ) -> list[Ownership]:
-        """Return those of a stretch of ids, which begins behind the id `after`."""
+        """Return the owners in a range of ids, which begins after the id `after`."""
         asked = {"keys": self._owner_keys(keys), "messages": list(messages)}
         rows = await store.rows("owned", **asked, after=after, end=after + OWNERS_AT_ONCE)
         return [
@@ -258,9 +264,9 @@ class KeepsPeople(UsesStore):
 
     @reads
     async def kept_of(self, store: Statements, digests: Collection[str], *, after: int) -> KeptDataPage:
-        """Return what deliveries hold one of some digests (SHA-256 in hex), of a stretch in the order of their ids.
+        """Return the deliveries with some digests (SHA-256 in hex), in a range in the order of ids.
 
-        The stretch begins behind the id `after`; 0 begins with the first.
+        The range begins after the id `after`; 0 is the beginning.
         """
         asked = {"digests": list(digests), "are_few": len(digests) <= _FEW}
         ((messages, nobodys, last, count),) = await store.rows(
@@ -270,37 +276,37 @@ class KeepsPeople(UsesStore):
 
     @reads
     async def kept_elsewhere(self, store: Statements, digests: Collection[str]) -> OtherKeptData:
-        """Return what is kept of other people than those of some digests beside deliveries."""
+        """Return the stored data outside deliveries of other people than those of some digests."""
         asked = {"digests": list(digests), "lasts_s": self._rules.ledger_s}
         ((orders, is_keyed),) = await store.rows("kept_elsewhere", **asked)
         return OtherKeptData(orders, bool(is_keyed))
 
     @reads
     async def subjects_of(self, store: Statements, deliveries: Collection[str]) -> dict[str, list[Subject]]:
-        """Return whose some deliveries are, by their ids; a merged order is of several messages."""
+        """Return the persons of some deliveries, by their ids; a merged order has several messages."""
         return _subjects_of(await store.rows("subjects_of", ids=list(map(int, deliveries))))
 
     @abstractmethod
     async def consent_keys(self, after: str) -> tuple[list[tuple[str, int]], str]:
-        """Return about which ids anything else was answered since a moment of the store, and the moment of now.
+        """Return the ids with new consent since a time of the store, and the current time of the store.
 
-        Each with its nos as `ConsentBook.kept` has them. "0" begins with the first.
+        Each with its opt-outs in the form of `ConsentBook.kept`. "0" is the beginning.
         """
 
     @reads
     async def consents(self, store: Statements, keys: Collection[str]) -> list[Answer]:
-        """Return what people answered about some ids, by their keys."""
+        """Return the consent records of some ids, by their keys."""
         rows = await store.rows("consents", keys=list(keys))
         return [record_of(Answer, row, **{name: bool(row[place]) for name, place in _TRUTHS.items()}) for row in rows]
 
     @writes
     async def forget_yeses(self, store: Statements, keys: Collection[str]) -> int:
-        """Erase every yes about some ids, and of those who have them; return how many. What said no stays."""
+        """Erase every opt-in of some ids, and of ids linked to them; return their number. Opt-outs stay."""
         return await store.count("forget_yeses", keys=key_prefixes(keys))
 
 
 def _listed(stored: Any) -> list[str]:
-    """Return a list that an engine may have as JSON."""
+    """Return a list that an engine may return as JSON."""
     listed: list[str] = orjson.loads(stored) if isinstance(stored, str) else stored
     return listed
 
@@ -340,7 +346,7 @@ class ConsentBook:
             self._read_at = -inf
 
     def known(self, subjects: Iterable[Subject]) -> set[str]:
-        """Return the keys of some deliveries that have an answer."""
+        """Return the keys of some deliveries with a consent record."""
         if not self.kept:
             return set()
         return {key for subject in subjects for key in subject.keys if key in self.kept}

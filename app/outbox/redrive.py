@@ -1,4 +1,4 @@
-"""Which dead deliveries may be redriven, and which are overtaken: another delivery of the same event was sent."""
+"""Decide which dead deliveries are redriven, and which are overtaken: another delivery of the same event was sent."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,32 +14,32 @@ from app.outbox.rows import as_json, record_of
 from app.outbox.search import END
 from app.outbox.statements import Statements, UsesStore, read_deliveries, reads
 
-#: Dead deliveries looked at in one commit.
+#: The number of dead deliveries per commit.
 REDRIVE_ROWS = 1_000
-#: Stands in the reason of a dead delivery that was replayed.
+#: Part of the reason of a dead delivery that was replayed.
 REPLAYED = "not redriven:"
 
-#: [delivery, the reason that it now has] of each.
+#: [delivery, its new reason] of each.
 Rows: TypeAlias = list[list[Any]]
 
 
 @dataclass(slots=True)
 class RedrivePlan:
-    """What a step of redriving writes."""
+    """The writes of a redrive step."""
 
     redriven: list[int] = field(default_factory=list)
     #: Keys of deliveries, as `Rows.keys`, by id.
     keys: list[list[Any]] = field(default_factory=list)
     #: As `Rows.learned`.
     learned: list[list[Any]] = field(default_factory=list)
-    #: Dead deliveries of events that are stored as another delivery too, each with the id of that.
+    #: Dead deliveries with another stored delivery of the same event, each with the id of that delivery.
     repeats: list[tuple[StoredDelivery, int]] = field(default_factory=list)
 
 
 def erased_key_rows(held: Sequence[StoredDelivery], now: float, rules: OutboxSettings) -> list[list[Any]]:
-    """Return rows of [digest, delivery, end, is trusted] for the keys of erased deliveries that hold no keys any more.
+    """Return rows of [digest, delivery, end, is trusted] for the keys of erased deliveries without stored keys.
 
-    Delivered events still hold their keys.
+    Delivered events still have their keys.
     """
     return [
         [
@@ -57,7 +57,7 @@ def erased_key_rows(held: Sequence[StoredDelivery], now: float, rules: OutboxSet
 def plan_redrive(dead: Sequence[StoredDelivery], held: Held, now: float, rules: OutboxSettings) -> RedrivePlan:
     """Decide which dead deliveries are redriven, newest first: of two of one event the newer mapping wins.
 
-    `held` are the holders of their keys, by digest.
+    `held` are the owners of their keys, by digest.
     """
     dedup = Deduplicator(held, now=now, rules=rules)
     plan = RedrivePlan()
@@ -73,7 +73,7 @@ def plan_redrive(dead: Sequence[StoredDelivery], held: Held, now: float, rules: 
 
 
 async def plan_of(store: Statements, dead: Sequence[StoredDelivery], now: float, rules: OutboxSettings) -> RedrivePlan:
-    """Decide about dead deliveries by the keys that are held now."""
+    """Decide about dead deliveries by the current keys."""
     digests = [key.digest for each in dead for key in keys_of(each, rules)]
     return plan_redrive(dead, holders(await store.rows("keys_taken", digests=digests)), now, rules)
 
@@ -81,7 +81,7 @@ async def plan_of(store: Statements, dead: Sequence[StoredDelivery], now: float,
 async def dismiss_overtaken(
     store: Statements, *, sent: Sequence[int], died: Sequence[int], now: float, rules: OutboxSettings
 ) -> None:
-    """Dismiss dead deliveries of events that are delivered, among deliveries just sent and just dead."""
+    """Dismiss dead deliveries of delivered events, among deliveries just sent and just dead."""
     found = await store.rows("overtaken", sent=list(sent), died=list(died), now=now)
     if not found:
         return
@@ -99,7 +99,7 @@ async def _dismiss(store: Statements, rows: Rows) -> None:
 
 
 async def write_plan(store: Statements, plan: RedrivePlan, now: float) -> Redrive | None:
-    """Do what a plan says; None where another process has taken one of the keys meanwhile."""
+    """Write a plan; return `None` if another process has taken one of the keys."""
     if await store.count("take_keys", rows=as_json(plan.keys), now=now) != len(plan.keys):
         return None
     await store.count("redrive", ids=plan.redriven, now=now)
@@ -111,7 +111,7 @@ async def write_plan(store: Statements, plan: RedrivePlan, now: float) -> Redriv
 
 
 async def split_plan(store: Statements, plan: RedrivePlan) -> tuple[Rows, Rows]:
-    """Return the repeats of a plan that were overtaken, and those that wait: by where their holders stand."""
+    """Return the overtaken repeats of a plan, and the waiting ones, by the states of their owners."""
     states = dict(await store.rows("states", ids=[holder for _, holder in plan.repeats]))
     overtaken, staying = [], []
     for letter, holder in plan.repeats:
@@ -130,7 +130,7 @@ def dismissed(dead: Sequence[StoredDelivery], because: str) -> Rows:
 
 
 def next_step(dead: Sequence[StoredDelivery]) -> int | None:
-    """Return below which id the next step looks; None where this was the last."""
+    """Return the id below which the next step reads; `None` after the last step."""
     return dead[-1].delivery_id if len(dead) == REDRIVE_ROWS else None
 
 
@@ -148,7 +148,7 @@ class DeadLetters(UsesStore):
     async def _redrive_step(self, query: Query, before: int, now: float) -> tuple[Redrive, int | None]:
         """Redrive the dead deliveries of one step, those below the id `before`.
 
-        Returns what was done, and `before` of the next step; None if this step was the last.
+        Returns the result, and `before` of the next step; `None` after the last step.
         """
         server_now = await self._by_server(now)
 
@@ -161,7 +161,7 @@ class DeadLetters(UsesStore):
         return await self._change(step, rows=REDRIVE_ROWS)
 
     async def _dismiss_step(self, query: Query, before: int, because: str) -> tuple[int, int | None]:
-        """Dismiss those of one step likewise; the first of both is how many."""
+        """Dismiss the deliveries of one step; return their number, and `before` of the next step."""
 
         async def step(store: Statements) -> tuple[int, int | None]:
             dead = await self._dead(store, query, before)
@@ -171,11 +171,13 @@ class DeadLetters(UsesStore):
         return await self._change(step, rows=REDRIVE_ROWS)
 
     async def redrive(self, query: Query, *, now: float) -> Redrive:
-        """Make matching dead deliveries pending again, attempts from 0, history kept; return what was done. Idempotent.
+        """Make matching dead deliveries pending again, attempts from 0, with their history; return the result.
 
-        `enqueued_at` begins again too, and with it the age that ends retries. Keys of de-duplication are taken again;
-        where a replay holds one, the delivery stays dead and its reason says so, or is dismissed where the replay was
-        delivered.
+        Idempotent.
+
+        `enqueued_at` is set again too, and with it the age that ends retries. Keys of de-duplication are taken again;
+        if a replay owns one, the delivery stays dead with this reason, or is dismissed after the delivery of the
+        replay.
         """
         done, before = await self._redrive_step(query, END, now)
         while before is not None:
@@ -189,10 +191,10 @@ class DeadLetters(UsesStore):
         return done
 
     async def dismiss(self, query: Query, *, because: str) -> int:
-        """Dismiss matching dead deliveries: their payloads are erased. Returns how many. Idempotent.
+        """Dismiss matching dead deliveries: their payloads are erased. Return their number. Idempotent.
 
-        `because` joins their reasons: who did it, and why. What is dead of an event that is delivered as another
-        delivery is dismissed by `settle`.
+        `because` is added to their reasons: the person and the cause. If another delivery of the same event is
+        delivered, `settle` dismisses the dead one.
         """
         count, before = await self._dismiss_step(query, END, because)
         while before is not None:
@@ -202,20 +204,20 @@ class DeadLetters(UsesStore):
 
     @reads
     async def causes(self, store: Statements, *, limit: int) -> list[DeadCause]:
-        """Return why deliveries are dead, by reason, ad account and preset, the most frequent first.
+        """Return the reasons of dead deliveries, by reason, ad account and preset, the most frequent first.
 
-        Of very many dead ones the newest 100,000 are looked at.
+        At most the newest 100,000 dead deliveries are read.
         """
         return [record_of(DeadCause, row) for row in await store.rows("dead_causes", limit=limit)]
 
     @reads
     async def losses(self, store: Statements) -> list[DeadLoss]:
-        """Return what dead deliveries are worth, by reason, ad account and currency, likewise."""
+        """Return the value of dead deliveries, by reason, ad account and currency, with the same limit."""
         return [
             record_of(DeadLoss, row, amount=Decimal(f"{row[-1] or 0:.2f}")) for row in await store.rows("dead_losses")
         ]
 
 
 def _cause(letter: StoredDelivery) -> str:
-    """Return why a delivery died, without what was added when it was not redriven."""
+    """Return the reason of a dead delivery, without later additions about its redrive."""
     return letter.reason.partition(f"; {REPLAYED}")[0]

@@ -1,4 +1,4 @@
-"""How rows travel to the SQL engines and back."""
+"""The form of rows for the SQL engines."""
 
 import re
 from collections import Counter
@@ -16,9 +16,9 @@ from app.core.deliveries import NewDelivery, StoredDelivery
 
 Record = TypeVar("Record")
 
-#: A set of more is large: others do not wait for its commit.
+#: A set with more rows is large: others do not wait for its commit.
 LARGE_ROWS: Final = 500
-#: Of a dropped event, in the order in which the statements of the engines take it; its time comes behind.
+#: The columns of a dropped event, in the order of the statements of the engines; its time follows.
 DROPPED_COLUMNS: Final = attrgetter(
     "message_id",
     "ad_account_id",
@@ -36,23 +36,24 @@ DROPPED_COLUMNS: Final = attrgetter(
     "is_trusted",
 )
 
-#: Not where its backslash is itself one of a pair.
+#: Not if its backslash is itself escaped.
 _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 def as_json(rows: Sequence[Any]) -> str:
     """Return rows as a JSON array, with U+FFFD for each U+0000.
 
-    PostgreSQL keeps none in texts, some versions of SQLite end a text of JSON there, and its functions end others.
+    PostgreSQL cannot store U+0000 in texts; some versions of SQLite end a JSON text there, and its functions end other
+    texts.
     """
     text = orjson.dumps(rows).decode()
-    if "\\" in text and r"\u0000" in text:  # one character is looked for in a tenth of the time, and mostly in vain
+    if "\\" in text and r"\u0000" in text:  # a search for a single character is ten times as fast, and usually fails
         return _NUL.sub(r"\1\\ufffd", text)
     return text
 
 
 def record_of(kind: type[Record], row: Sequence[Any], **read: Any) -> Record:
-    """Make a record of a row that begins with its fields, in their order; `read` are those that need reading."""
+    """Return a record from a row that begins with its fields, in order; `read` are fields that need conversion."""
     return kind(**dict(zip(_field_names(kind), row, strict=False)) | read)  # type: ignore[arg-type]
 
 
@@ -67,15 +68,15 @@ def stored_deliveries(rows: Sequence[Sequence[Any]]) -> list[StoredDelivery]:
 
 
 def warnings_and_memory(delivery: NewDelivery) -> tuple[Any, ...]:
-    """Return the warnings of a delivery that memory completed, and behind them what came from it, as an object.
+    """Return the warnings of a delivery, followed by the data from the memory as an object.
 
-    Few deliveries have that, so they have no column of it. `read_warnings` and `read_memory` read it again.
+    Few deliveries have such data, so there is no column for it. `read_warnings` and `read_memory` are the inverse.
     """
     return *delivery.warnings, memory_told(delivery)
 
 
 def memory_told(delivery: NewDelivery) -> dict[str, Any]:
-    """Return what came from memory, by group, as it is stored."""
+    """Return the data from the memory, by group, in the stored form."""
     return {group: {"age_s": each.age_s, "by": each.by} for group, each in (delivery.memory or {}).items()}
 
 
@@ -85,13 +86,13 @@ def read_warnings(array: str) -> tuple[str, ...]:
 
 
 def read_memory(array: str) -> dict[str, Any]:
-    """Return what came from memory by the same array, by group; empty where nothing did."""
+    """Return the data from the memory in the same array, by group; empty without any."""
     last = orjson.loads(array)[-1:]
     return last[0] if last and isinstance(last[0], dict) else {}
 
 
 def kept(text: str) -> str:
-    """Return a text as every engine can keep it: with U+FFFD in the place of each U+0000."""
+    """Return a text in a form that every engine can store: with U+FFFD for each U+0000."""
     return text.replace("\0", "\ufffd")
 
 
@@ -135,14 +136,14 @@ def for_sqlite(shared: str) -> str:
 
 
 def shared_queries() -> str:
-    """Read the statements that both engines have: in PostgreSQL's dialect, with `:name` for a parameter."""
+    """Read the statements of both engines: in PostgreSQL's dialect, with `:name` for a parameter."""
     return (files(__package__) / "queries.sql").read_text(encoding="utf-8")
 
 
 def named_queries(*texts: str, **parts: str) -> dict[str, str]:
-    """Split the texts of files of queries: each begins with a line `-- name --`, comments follow it.
+    """Split files of queries into statements: each begins with a line `-- name --`, comments follow.
 
-    The text of each part, a file of its own, is put wherever `/* its name */` stands; `/* columns */` are those of
+    The text of each part, from a separate file, replaces `/* its name */`; `/* columns */` are those of
     `StoredDelivery`. Raises ValueError if two statements have one name.
     """
     text = "".join(texts)

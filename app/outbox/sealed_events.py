@@ -1,4 +1,4 @@
-"""Events kept encrypted (AES-256-GCM): the quarantine's rows, and the key that seals them."""
+"""Encrypted events (AES-256-GCM): the rows of the quarantine, and their key."""
 
 import os
 from base64 import b64decode, b64encode
@@ -18,22 +18,25 @@ from app.core.trust import public_share
 from app.outbox.rows import as_json, kept, record_of
 from app.outbox.statements import Statements, UsesStore, reads, writes
 
-#: Of a number that is used once, as AES-GCM wants it.
+#: The length of a nonce, a number that is used once.
 _NONCE_BYTES: Final = 12
 
 
 class Sealer:
-    """Encrypts events, or other objects of JSON, and opens what it encrypted."""
+    """Encrypt and decrypt events, or other JSON objects."""
 
     def __init__(self, secret: str, *, about: str = "quarantine") -> None:
-        """Take a secret and what is encrypted by it. It may serve something else too: the key is derived (RFC 5869)."""
+        """Set the secret and the purpose of the encryption.
+
+        The secret may have other uses: the key is derived (RFC 5869).
+        """
         derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=about.encode())
         self._cipher = AESGCM(derived.derive(secret.encode()))
-        # said with each object, so that what was encrypted for something else does not open
+        # authenticated with each object, so that objects for another purpose do not decrypt
         self._about = f"pinrelay {about} 1".encode()
 
     def seal(self, event: Event) -> str | None:
-        """Return an event encrypted, as base64; None of one that cannot be written as JSON, being nested too deep."""
+        """Return an event encrypted, as base64; `None` if it cannot be written as JSON because of its nesting."""
         try:
             text = orjson.dumps(event)
         except orjson.JSONEncodeError:
@@ -42,7 +45,7 @@ class Sealer:
         return b64encode(nonce + self._cipher.encrypt(nonce, text, self._about)).decode()
 
     def open(self, sealed: str) -> Event | None:
-        """Return the event; None where it was sealed by another secret, or changed since."""
+        """Return the event; `None` if it was encrypted with another secret, or changed."""
         packed = b64decode(sealed)
         try:
             text = self._cipher.decrypt(packed[:_NONCE_BYTES], packed[_NONCE_BYTES:], self._about)
@@ -53,22 +56,22 @@ class Sealer:
 
 
 class SealedEvents(UsesStore):
-    """Sealed events of one store. Every method may raise OutboxUnavailable; `now` is Unix seconds.
+    """Encrypted events of one store. Every method may raise OutboxUnavailable; `now` is Unix seconds.
 
     Times are those of the machine that received the events.
     """
 
     async def keep(self, events: Sequence[Quarantined]) -> None:
-        """Commit sealed events. One whose source and message id are kept already stays as it is, if equally trusted."""
+        """Commit encrypted events. A stored event with the same source, message id and trust stays unchanged."""
         columns = [astuple(event)[1:] for event in events]  # all but its id
         rows = as_json([[*rest, as_json(keys), sealed] for *rest, keys, sealed in columns])
         await self._write(lambda store: store.count("quarantine", rows=rows), rows=len(events), takes_in=True)
 
     @writes
     async def trim(self, store: Statements, max_bytes: int) -> int:
-        """Erase the oldest until the others have so many bytes; return how many went.
+        """Erase the oldest events until the rest fits into `max_bytes`; return the number of erased events.
 
-        Public events take no room of trusted ones: they have `public_share` of it.
+        Public events are limited to `public_share`, so that they replace no trusted ones.
         """
         ((trusted,),) = await store.rows("trusted_quarantine")
         bounds = {True: max_bytes, False: public_share(max_bytes, trusted=int(trusted))}
@@ -76,14 +79,14 @@ class SealedEvents(UsesStore):
         return sum(gone)
 
     async def trim_samples(self, most: int) -> int:
-        """Erase samples until each name has so many, the newest; of public events half as many."""
+        """Erase samples beyond `most` per name, the newest stay; of public events half as many."""
         return await self._erase("trim_samples", most=most)
 
     @reads
     async def find(
         self, store: Statements, wanted: QuarantineFilter, *, now: float, after: int, limit: int
     ) -> list[Quarantined]:
-        """Return what a filter means and whose time is not over, the oldest first, from behind the id `after`."""
+        """Return events that match a filter and have not expired, the oldest first, after the id `after`."""
         given = {name: kept(text) for name, text in wanted.given.items()}
         asked = {"name": None, "outcome": None, "source": None, "reason": None, "samples": wanted.samples, **given}
         found = []
@@ -94,7 +97,7 @@ class SealedEvents(UsesStore):
 
     @reads
     async def groups(self, store: Statements, *, now: float, limit: int) -> list[QuarantineGroup]:
-        """Return how many there are of each kind, the most first."""
+        """Return the number of events of each kind, the most frequent first."""
         rows = await store.rows("quarantine_groups", now=now, limit=limit)
         return [record_of(QuarantineGroup, row, outcome=Outcome(row[2])) for row in rows]
 
@@ -103,7 +106,7 @@ class SealedEvents(UsesStore):
         await self._erase("release_quarantined", ids=list(ids))
 
     async def forget(self, keys: Sequence[str]) -> int:
-        """Erase what is kept under any of these HMACs of ids; return how many events that were."""
+        """Erase events with any of these HMACs of ids; return the number of events."""
         return await self._erase("forget_quarantined", keys=list(keys))
 
     async def _erase(self, name: str, **parameters: Any) -> int:

@@ -75,7 +75,7 @@ SEARCH_FILTERS: Final[Mapping[str, str]] = {
     "since": "since",
     "until": "until",
 }
-#: How the texts of some are read; those of the others are taken as they are.
+#: The conversion of filter texts; texts of other filters are used unchanged.
 _READ: Final[Mapping[str, Callable[[str], Any]]] = {
     "channel": _channel,
     "currency": _currency,
@@ -90,7 +90,7 @@ _READ: Final[Mapping[str, Callable[[str], Any]]] = {
 
 
 def given_filters(texts: Mapping[str, str]) -> dict[str, str]:
-    """Return the filters that say something, trimmed. Raises FilterError for an unknown name."""
+    """Return the filters with a text, trimmed. Raises FilterError for an unknown name."""
     if unknown := [name for name in texts if name not in SEARCH_FILTERS]:
         message = f'There is no filter "{unknown[0][:40]}". There are: {", ".join(SEARCH_FILTERS)}.'
         raise FilterError(message)
@@ -98,11 +98,10 @@ def given_filters(texts: Mapping[str, str]) -> dict[str, str]:
 
 
 def read_filters(texts: Mapping[str, str]) -> Query:
-    """Return what the filters ask for.
+    """Return the query for filters.
 
-    Raises FilterError for an unknown name, for a state, outcome, status or time that cannot be read, and for an empty
-    text: a program whose variable is empty does not mean everything. Fields of a form may be empty: `given_filters`
-    leaves those out.
+    Raises FilterError for an unknown name, for an invalid state, outcome, status or time, and for an empty text: a
+    program with an empty variable does not mean everything. Fields of a form may be empty: `given_filters` omits these.
     """
     conditions: dict[str, Any] = {}
     given = given_filters(texts)
@@ -117,19 +116,19 @@ def read_filters(texts: Mapping[str, str]) -> Query:
     return Query(**conditions)
 
 
-#: Deliveries or dropped events looked at for one page, where no index leads to what is asked for.
+#: The number of deliveries or dropped events to read for one page without an index.
 SCAN_ROWS = 100_000
 #: Beyond every id.
 END = 2**62
 _Row = TypeVar("_Row")
 
-#: Other digits than those of ASCII make no id, nor do so many that no number is made of them.
+#: Ids have only ASCII digits, and few enough for a number.
 _ID: Final = re.compile("[0-9]{1,100}")
 
-#: What an attempt at sending comes to.
+#: Outcomes of an attempt.
 SENT: Final = frozenset({Outcome.DELIVERED, Outcome.RETRY, Outcome.REJECTED, Outcome.BLOCKED})
-#: Outcomes of events that the ledger keeps instead of a delivery. A withdrawn event was a delivery; an unmatched one
-#: is kept only where it names an order.
+#: Outcomes of events without a delivery in the ledger. A withdrawn event was a delivery; an unmatched one is stored
+#: only with an order.
 DROPPED_OUTCOMES: Final = frozenset(
     {
         Outcome.REFUSED,
@@ -141,9 +140,9 @@ DROPPED_OUTCOMES: Final = frozenset(
         Outcome.WITHDRAWN,
     }
 )
-#: All outcomes of dropped events: a cancellation is kept as matched, which deliveries are too.
+#: All outcomes of dropped events: a cancellation is stored as matched, like some deliveries.
 _OF_DROPPED: Final = DROPPED_OUTCOMES | {Outcome.MATCHED}
-#: Those of the dropped events that are meant by an outcome which deliveries have too.
+#: The dropped events of outcomes that deliveries have too.
 _AMONG_DROPPED: Final = {
     Outcome.ACCEPTED: _OF_DROPPED - {Outcome.REFUSED},
     Outcome.MATCHED: _OF_DROPPED - {Outcome.REFUSED, Outcome.UNMATCHED},
@@ -152,7 +151,7 @@ _AMONG_DROPPED: Final = {
 
 
 def as_kept(query: Query) -> Query:
-    """Return a query whose texts are what engines keep of them."""
+    """Return a query with its texts in the stored form."""
     changed: dict[str, Any] = {
         name: kept(text) for name, text in query.given.items() if isinstance(text, str) and "\0" in text
     }
@@ -169,23 +168,23 @@ def merged_into(query: Query, dropped: Iterable[tuple[int, float, DroppedEvent]]
 
 
 def merged_delivery(event: DroppedEvent) -> str | None:
-    """Return the id of the delivery into which an event was merged; None where it was merged into none."""
+    """Return the id of the delivery into which an event was merged; `None` for other events."""
     match = _MERGED.match(event.reason) if event.outcome is Outcome.MERGED else None
     return match[1] if match else None
 
 
 def means_deliveries(query: Query) -> bool:
-    """Return whether a delivery may be what `query` means."""
+    """Return whether `query` can match a delivery."""
     return query.outcome not in DROPPED_OUTCOMES
 
 
 def asks_attempts(query: Query) -> bool:
-    """Return whether `query` asks what attempts came to, and when, instead of when something was received."""
+    """Return whether `query` selects by attempts and their times, instead of by the time of receipt."""
     return query.outcome in SENT or query.status is not None
 
 
 def dropped_outcomes(query: Query) -> frozenset[Outcome]:
-    """Return the outcomes of dropped events that `query` means; none where it means no dropped event."""
+    """Return the outcomes of dropped events that `query` matches; empty if the query matches no dropped event."""
     if query.given.keys() & {"delivery_id", "event_id", "state", "status", "person", "cause", "happened_since"}:
         return frozenset()
     if query.outcome is None:
@@ -194,40 +193,40 @@ def dropped_outcomes(query: Query) -> frozenset[Outcome]:
 
 
 def id_of(text: str | None) -> int | None:
-    """Return the id that a text holds; None where it holds none."""
+    """Return the id in a text; `None` without an id."""
     return min(int(text), END) if text and _ID.fullmatch(text) else None
 
 
 def cursor_id(cursor: str | None) -> int:
-    """Return the id that a cursor holds; one beyond every id where it holds none."""
+    """Return the id in a cursor; a number beyond every id without one."""
     id_ = id_of(cursor)
     return END if id_ is None else id_
 
 
 def names_id(query: Query) -> bool:
-    """Return whether `query` names an id, so that it means few deliveries."""
+    """Return whether `query` contains an id, so that few deliveries match."""
     return any((query.delivery_id, query.message_id, query.event_id, query.order_id))
 
 
 def narrow(query: Query) -> bool:
-    """Return whether an index leads to what `query` means."""
+    """Return whether an index exists for `query`."""
     return query.state is State.DEAD or names_id(query)
 
 
 def skips_older(query: Query) -> bool:
-    """Return whether deliveries from before the first that was received since `query.since` need no look."""
+    """Return whether deliveries from before the first after `query.since` need not be read."""
     return query.since is not None and not asks_attempts(query) and not narrow(query)
 
 
 class PageIds(NamedTuple):
-    """Which ids a page looks at, and in which direction."""
+    """The ids that a page reads, and the direction."""
 
     #: From the first of the two to below the second.
     floor: int
     before: int
     #: From the lowest id on.
     ascending: bool
-    #: It is the page before one that was shown: its rows are read from the end.
+    #: Whether the page precedes the previous one: its rows are read from the end.
     is_back: bool
     is_first: bool
 
@@ -241,10 +240,10 @@ ALL_IDS: Final = PageIds(0, END, ascending=False, is_back=False, is_first=True)
 
 
 def ids_of_page(query: Query, cursor: str | None, *, lowest: int, highest: int, oldest_first: bool = False) -> PageIds:
-    """Return which ids a page looks at.
+    """Return the ids that a page reads.
 
-    The cursor is the id behind which the page begins, or with a minus the id before which it ends; one that cannot be
-    read begins anew.
+    The cursor is the id after which the page begins, or with a minus the id before which the page ends; an invalid
+    cursor starts at the beginning.
     """
     at = id_of(cursor and cursor.removeprefix("-"))
     is_back = at is not None and cursor is not None and cursor.startswith("-")
@@ -259,9 +258,9 @@ def ids_of_page(query: Query, cursor: str | None, *, lowest: int, highest: int, 
 
 
 def page(found: Sequence[Delivery], *, limit: int, ids: PageIds, lowest: int, highest: int) -> Page:
-    """Return the page of what was found among `ids`, one more than `limit` where there is more.
+    """Return the page of deliveries found among `ids`, which are one more than `limit` if there are more.
 
-    Where deliveries beyond these were not looked at, it says so in `scanned`, and its cursor leads on to them.
+    If further deliveries were not read, `scanned` is set, and the cursor continues with them.
     """
     names = [each.delivery_id for each in found]
     cursors = _cursors(names, limit=limit, ids=ids, lowest=lowest, highest=highest)
@@ -282,7 +281,7 @@ def _shown(found: Sequence[_Row], limit: int, ids: PageIds) -> Sequence[_Row]:
 
 
 def _cursors(found: Sequence[str], *, limit: int, ids: PageIds, lowest: int, highest: int) -> dict[str, Any]:
-    """Return the cursors of a page of these ids, and how many rows were looked at where others were not."""
+    """Return the cursors of a page of these ids, and the number of rows read if others were not."""
     on, scanned = (found[limit - 1] if len(found) > limit else None), None
     if on is None and (ids.before <= highest if ids.ascending else ids.floor > lowest):
         on, scanned = str(ids.before - 1 if ids.ascending else ids.floor), SCAN_ROWS
@@ -293,25 +292,25 @@ def _cursors(found: Sequence[str], *, limit: int, ids: PageIds, lowest: int, hig
 
 
 class OrderRow(NamedTuple):
-    """One delivery of a checkout, or one dropped event of an order."""
+    """A delivery of a checkout, or a dropped event of an order."""
 
-    #: As it is sent; None where the checkout named none.
+    #: As sent; `None` if the checkout had no order id.
     order_id: str | None
     #: A `State` of a delivery, an `Outcome` of a dropped event.
     outcome: str
-    #: "" where there is nothing to say.
+    #: "" without a reason.
     reason: str
-    #: As sent, or as they would be; None where unknown.
+    #: As sent, or as it would be sent; `None` if unknown.
     amount: str | None
     currency: str | None
-    #: None where the event reached none.
+    #: `None` if the event matched no preset.
     preset: str | None
     source: str
-    #: None where the event reached none.
+    #: `None` if the event matched no preset.
     ad_account_id: str | None
     #: As in `DeliveryColumns`.
     channel: str
-    #: Of a delivery: when the order was made. Of a dropped event: when it was received. Unix seconds.
+    #: Of a delivery: the time of the order. Of a dropped event: the time of receipt. Unix seconds.
     at: float
 
 
@@ -319,7 +318,7 @@ class OrderPage(NamedTuple):
     """Some orders of the ledger, the oldest first."""
 
     rows: list[OrderRow]
-    #: Leads to the next ones; None where these were the last.
+    #: The cursor of the next orders; `None` after the last ones.
     after: int | None
 
 

@@ -1,7 +1,7 @@
-"""What the store refuses to change is found by halving, set aside with the reason, and tried again later.
+"""Set aside rows that the store refuses to change, with the reason, and try them again later.
 
-So one bad row (a constraint, a trigger, a value that cannot be read) blocks nothing but itself. It is kept as the
-shared value `SET_ASIDE`.
+Refused rows are found by halving. So one bad row (by a constraint, a trigger, an unreadable value) blocks only itself.
+The row is stored as the shared value `SET_ASIDE`.
 """
 
 import secrets
@@ -29,11 +29,11 @@ from app.outbox.settlement import HOLD_ROWS, ClaimQuery, last_of_each, renew
 from app.outbox.shared import read_shared
 from app.outbox.statements import Statements
 
-#: More of them are no rows but the store itself.
+#: With more refused rows, the store itself has failed.
 MAX_SET_ASIDE: Final = 1_000
-#: So many are tried again in one step of retention.
+#: The number of retries in one step of retention.
 TRIED_AT_ONCE: Final = 100
-#: The pause before the next try grows with the time that the row was refused for.
+#: The pause before the next try grows with the time since the first refusal.
 _LEAST_PAUSE_S: Final = MINUTE_S
 _MOST_PAUSE_S: Final = 10 * MINUTE_S
 DELIVERY: Final = "delivery/"
@@ -42,28 +42,28 @@ _COUNT: Final = "count/"
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
-#: What a claim returns.
+#: The result of a claim.
 Taken = TypeVar("Taken")
-#: What is settled, each by itself.
+#: The smallest parts of a settlement.
 Unit: TypeAlias = Settlement | CounterRow
-#: Each that is refused alone, and why.
+#: Items that are refused alone, with the reason.
 Refused: TypeAlias = Sequence[tuple[Item, str]]
 
 
 class RowHalving(Generic[Item]):
-    """Finds which of some items are refused alone."""
+    """Find the items that are refused alone."""
 
     def __init__(self, items: Sequence[Item]) -> None:
         self._waiting = [items]
-        #: Each that is refused alone, and why.
+        #: Items that are refused alone, with the reason.
         self.refused: list[tuple[Item, str]] = []
 
     def next(self) -> Sequence[Item]:
-        """Return the next part to be tried, in the order of the items; nothing at the end."""
+        """Return the next part to try, in the order of the items; empty at the end."""
         return self._waiting.pop() if self._waiting else ()
 
     def refuse(self, part: Sequence[Item], why: str) -> None:
-        """Take note that a part was refused: its halves come next."""
+        """Note that a part was refused: its halves follow."""
         if len(part) == 1:
             self.refused.append((part[0], why))
         else:
@@ -72,29 +72,29 @@ class RowHalving(Generic[Item]):
 
 
 class SkippingDelete:
-    """Deletes rows in their order, past those that are refused: these stay at the head, and are counted."""
+    """Delete rows in their order and skip refused ones: these stay first, and are counted."""
 
     def __init__(self, limit: int, skip: int) -> None:
-        #: How many rows are deleted next, behind how many that stay.
+        #: The number of rows in the next deletion, and of rows to skip.
         self.size, self.stay = limit, skip
         self._left = limit
         self.gone = 0
-        #: Why the last row was refused; "" where none was.
+        #: The reason for the last refused row; "" without one.
         self.why = ""
 
     @property
     def is_over(self) -> bool:
-        """Whether as many rows as the limit were looked at."""
+        """Whether the limit of rows is reached."""
         return self._left <= 0
 
     def take(self, gone: int) -> None:
-        """Take note that as many rows are gone as there were, up to `size`."""
+        """Note that all existing rows, up to `size`, were deleted."""
         self.gone += gone
         self._left -= self.size
         self.size = min(self.size * 2, self._left)
 
     def refuse(self, why: str) -> None:
-        """Take note that they were refused: half as many come next, or those behind the one that is refused alone."""
+        """Note a refusal: half as many rows follow, or those after the row that is refused alone."""
         if self.size > 1:
             self.size //= 2
         else:
@@ -102,22 +102,22 @@ class SkippingDelete:
 
 
 class FairShares:
-    """Shares the rows of one step of retention out among its tasks, so that none waits until others are done.
+    """Distribute the rows of one step of retention over its tasks, so that no task waits for the end of others.
 
-    Each may touch an equal part; those that used all of theirs share what is left.
+    Each task has an equal share; tasks that used their whole share divide the rest.
     """
 
     def __init__(self, names: Iterable[str], limit: int) -> None:
-        #: How many rows may still be touched; below 0 where a task touched more than it might.
+        #: The number of remaining rows; below 0 if a task exceeded its share.
         self.left = limit
         self._waiting = list(names)
-        #: The tasks that used all of their part.
+        #: The tasks that used their whole share.
         self._hungry: list[str] = []
         self._share = self._share_of(self._waiting)
         self._size = 0
 
     def next(self) -> tuple[str, int] | None:
-        """Return the name of the task that comes next, and how many rows it may touch; None at the end."""
+        """Return the name of the next task, and its number of rows; `None` at the end."""
         if not self._waiting:
             self._waiting, self._hungry = self._hungry, []
             self._share = self._share_of(self._waiting)
@@ -125,7 +125,7 @@ class FairShares:
         return (self._waiting.pop(0), self._size) if self._size > 0 else None
 
     def take(self, name: str, touched: int) -> None:
-        """Take note of how many rows a task touched."""
+        """Note the number of rows that a task processed."""
         self.left -= touched
         if touched >= self._size:
             self._hungry.append(name)
@@ -135,7 +135,7 @@ class FairShares:
 
 
 def with_rows(known: SetAside | None, passed: SkippingDelete, *, now: float) -> SetAside:
-    """Return what is set aside of a table whose rows were refused."""
+    """Return the record of a table with refused rows."""
     since = known.since if known else now
     logger().error("rows refused", doing="retain", rows=passed.stay, why=passed.why)
     return SetAside(doing="retain", rows=passed.stay, why=passed.why, since=since, again_at=_again_at(since, now))
@@ -152,7 +152,7 @@ def split(units: Sequence[Unit]) -> tuple[list[Settlement], list[CounterRow]]:
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True):
-    """A settlement or a count, as it is kept."""
+    """A settlement or a count in the stored form."""
 
     counter: CounterRow | None = None
     #: Without its payload.
@@ -168,7 +168,7 @@ _RESULTS: Final[Mapping[str, type[CallResult]]] = {kind.__name__: kind for kind 
 
 
 def _unsettled(unit: Unit, why: str, now: float) -> tuple[str, SetAside]:
-    """Return what is set aside of a settlement or a count, with its name."""
+    """Return the record of a settlement or a count that is set aside, with its name."""
     if isinstance(unit, CounterRow):
         record, name = _Record(counter=unit), secrets.token_hex(8)
         return f"{_COUNT}{name}", _new("count", why, now, record=record, name=name)
@@ -191,7 +191,7 @@ def _new(doing: Any, why: str, now: float, *, name: str, record: _Record | None 
 
 
 def unit_of(known: SetAside) -> Unit:
-    """Return the settlement or count that is set aside. Its payload is empty."""
+    """Return the settlement or count of a record. Its payload is empty."""
     record = msgspec.convert(known.record, _Record)
     if record.counter:
         return record.counter
@@ -206,24 +206,24 @@ def unit_of(known: SetAside) -> Unit:
 
 
 def is_due(known: SetAside, *, now: float) -> bool:
-    """Return whether it is to be tried again: its pause is over, or the clock was set back."""
+    """Return whether to try again: the pause is over, or the clock was set back."""
     return not known.again_at - _MOST_PAUSE_S <= now < known.again_at
 
 
 def due(known: Mapping[str, SetAside], doing: Collection[str], *, now: float) -> list[str]:
-    """Return the names of what is to be tried again, the longest due first, as many as one step takes."""
+    """Return the names of records to try again, the longest due first, as many as one step allows."""
     names = [name for name, each in known.items() if each.doing in doing and is_due(each, now=now)]
     return sorted(names, key=lambda name: known[name].again_at)[:TRIED_AT_ONCE]
 
 
-#: Deletes, of the rows behind `skip` that are too old, `limit` at most; returns how many that were.
+#: Delete at most `limit` expired rows after the first `skip`; return their number.
 Step: TypeAlias = Callable[[int, int], Awaitable[int]]
-#: Does one task of retention, touching at most so many rows; returns how many it touched.
+#: Run one task of retention on at most this number of rows; return the number of rows.
 Task: TypeAlias = Callable[[int], Awaitable[int]]
 
 
 def deleting(store: Statements, now: float, rules: OutboxSettings, name: str) -> Step:
-    """Return the step that runs the named statement, which deletes what is too old."""
+    """Return the step that runs the named statement, which deletes expired rows."""
     ledger_start = now - rules.ledger_s
     starts = {
         "now": now,
@@ -237,17 +237,17 @@ def deleting(store: Statements, now: float, rules: OutboxSettings, name: str) ->
 
 
 class RowByRow(ABC, Generic[Taken]):
-    """Does on one connection what the store refuses to do at once: all but the rows that it refuses."""
+    """Repeat on one connection a change that the store refused as a whole, without the rows that it refuses."""
 
     def __init__(self, store: Statements) -> None:
         self._store = store
-        #: As `look` found it.
+        #: As read by `look`.
         self._known: Mapping[str, SetAside] = {}
         self._now = 0.0
 
     @abstractmethod
     async def attempt(self, do: Callable[[], Awaitable[Answer]], *, is_kept: bool = True) -> Answer:
-        """Do something whole or not at all, and take it back where it is not kept.
+        """Run something whole or not at all, and undo it unless `is_kept`.
 
         Raises RowRefused, with nothing changed.
         """
@@ -261,13 +261,13 @@ class RowByRow(ABC, Generic[Taken]):
     ) -> None: ...
 
     async def _with_payload(self, unit: Unit, rules: OutboxSettings) -> Unit:  # noqa: ARG002 - for an engine that needs it
-        """Return what was set aside with the finished event, where settling it needs that."""
+        """Return a record with the finished event, if its settlement requires the event."""
         return unit
 
     async def claim_the_rest(self, asked: ClaimQuery) -> Taken:
-        """Claim what can be claimed, and set the rest aside. Raises RowRefused where that is too much.
+        """Claim the claimable deliveries, and set the rest aside. Raises RowRefused if the rest is too large.
 
-        Behind those that are set aside come others, which may be refused too.
+        Further deliveries follow the ones set aside, and may be refused too.
         """
         check_room(await self._read())
         while True:
@@ -293,9 +293,9 @@ class RowByRow(ABC, Generic[Taken]):
     async def settle_the_rest(
         self, settlements: Sequence[Settlement], counters: Sequence[CounterRow], now: float, rules: OutboxSettings
     ) -> None:
-        """Settle what can be settled, and set the rest aside. Raises RowRefused where that is too much.
+        """Settle the unaffected deliveries, and set the rest aside. Raises RowRefused if the rest is too large.
 
-        Nothing else of what is set aside is done: it stays claimed, and is not sent again.
+        The rest stays claimed without further changes, and is not sent again.
         """
         check_room(await self._read())
         units: list[Unit] = [*last_of_each(settlements), *counters]
@@ -303,11 +303,11 @@ class RowByRow(ABC, Generic[Taken]):
         await self._put(dict(_unsettled(each, why, now) for each, why in refused))
 
     async def renew_the_rest(self, claimed: Sequence[Claimed], until: float) -> None:
-        """Renew what can be renewed. What is refused is found again when it is settled."""
+        """Renew the unaffected leases. Refused ones are found again by the settlement."""
         await self._refused_of(claimed, partial(renew, self._store, until=until))
 
     async def look(self, now: float) -> None:
-        """Take note of what is set aside as a step of retention begins."""
+        """Read the records at the beginning of a step of retention."""
         self._known, self._now = await self._read(), now
 
     async def retain(
@@ -318,9 +318,9 @@ class RowByRow(ABC, Generic[Taken]):
         *,
         others: Mapping[str, Task] = MappingProxyType({}),
     ) -> int:
-        """Try again what is due, and do steps and other tasks by turns; return how many rows that touched.
+        """Retry due records, and run steps and other tasks in turn; return the number of rows.
 
-        What the store refuses to change stays, and keeps nothing else. Call `look` before.
+        Rows that the store refuses to change stay, and block no others. Call `look` before.
         """
         tasks = {name: partial(self.delete, name, step) for name, step in steps.items()} | dict(others)
         tried_again = await self._claim_again() + await self._settle_again(rules)
@@ -331,9 +331,9 @@ class RowByRow(ABC, Generic[Taken]):
         return limit - shares.left
 
     async def delete(self, name: str, do: Step, limit: int) -> int:
-        """Do one step past the rows that are refused; return how many rows are deleted or newly refused.
+        """Run one step without the refused rows; return how many rows are deleted or newly refused.
 
-        Refused rows count, so that a step of refused rows only does not end retention: rows behind them are due too.
+        Refused rows count, so that a step of refused rows only does not end retention: rows after them are due too.
         """
         known = self._known.get(f"{ROWS}{name}")
         skip = known.rows if known and not is_due(known, now=self._now) else 0
@@ -350,7 +350,7 @@ class RowByRow(ABC, Generic[Taken]):
         return passing.gone + passing.stay - skip
 
     async def _claim_again(self) -> int:
-        """Put back in the queue what can be claimed; return how much is no longer set aside."""
+        """Return claimable deliveries to the queue; return the number of deleted records."""
         names = due(self._known, ["claim"], now=self._now)
         return await self._done(names, await self._refused_of(names, self._would_claim, is_kept=False))
 
@@ -382,7 +382,7 @@ class RowByRow(ABC, Generic[Taken]):
     async def _refused_of(
         self, items: Sequence[Item], do: Callable[[Sequence[Item]], Awaitable[object]], *, is_kept: bool = True
     ) -> Refused[Item]:
-        """Do something for all items but those for which it is refused alone; return these, each with the reason."""
+        """Run an operation for all items except those that are refused alone; return these, each with the reason."""
         halving = RowHalving(items)
         while part := halving.next():
             try:
@@ -392,7 +392,7 @@ class RowByRow(ABC, Generic[Taken]):
         return halving.refused
 
     async def _put(self, found: Mapping[str, SetAside]) -> None:
-        """Write what is set aside. Raises RowRefused where that is too much for it to be about rows."""
+        """Write records. Raises RowRefused if there are too many for errors of single rows."""
         async with self._store.together():
             for name, each in found.items():
                 value = orjson.dumps(msgspec.to_builtins(each)).decode()
@@ -418,13 +418,13 @@ def _shared_key(name: str) -> str:
 
 
 def check_room(known: Mapping[str, SetAside]) -> None:
-    """Raise RowRefused where so much is set aside that it is not about rows."""
+    """Raise RowRefused if there are too many records for errors of single rows."""
     if len(known) >= MAX_SET_ASIDE:
         raise RowRefused(words=next(iter(known.values())).why)
 
 
 def claim_of(ids: Sequence[int], ad_account_id: str, *, now: float) -> ClaimQuery:
-    """Return the query that tries whether any of these can be claimed."""
+    """Return the query that tests whether any of these can be claimed."""
     return ClaimQuery(
         ad_account_id=ad_account_id,
         limit=0,

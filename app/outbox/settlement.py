@@ -28,18 +28,18 @@ from app.outbox.pairing import LOOK_S, WaitsOver, waits_over
 from app.outbox.rows import as_json, kept
 from app.outbox.statements import Statements, read_deliveries
 
-#: So many due deliveries of either kind are looked at in one claim: a million that are switched off at once leave the
-#: line in a hundred claims, each of which takes the others besides.
+#: The number of due deliveries of either kind to process in one claim: a million that are disabled at once leave the
+#: queue in a hundred claims, and each of these still claims others.
 HOLD_ROWS: Final = 10_000
-#: Ends the token of a claim that took over from one whose lease was lost.
+#: The suffix of the token of a claim after a lost lease.
 AFTER_LOSS: Final = "-after-loss"
-#: More than any batch has.
+#: More than the bytes of any batch.
 _ANY_BYTES: Final = 2**50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimQuery:
-    """Which deliveries a claim takes. Every statement of a claim reads it."""
+    """The selection of a claim, for all its statements."""
 
     ad_account_id: str
     limit: int
@@ -47,19 +47,19 @@ class ClaimQuery:
     max_wait_s: float
     lease_s: float
     without_presets: frozenset[str]
-    #: Whether claims whose leases have ended may be taken.
+    #: Whether claims with expired leases may be taken over.
     take_over: bool
     now: float
-    #: Which holds are over; None: those that are were ended just now.
+    #: The finished holds; `None`: they were ended just now.
     holds: EndedHolds | None
-    #: Pinterest takes no older event.
+    #: The age limit of Pinterest.
     max_event_age_s: float = 7 * DAY_S
-    #: None but these is looked at, to find out which of them the store refuses; None: all.
+    #: The only deliveries to try, to find those that the store refuses; `None`: all.
     only: list[int] | None = None
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What statements take of it, by name."""
+        """The parameters of statements, by name."""
         return asdict(self) | {"without_presets": sorted(self.without_presets)}
 
     def of(self, ids: Sequence[int]) -> "ClaimQuery":
@@ -67,12 +67,12 @@ class ClaimQuery:
 
 
 async def hold(store: Statements, asked: ClaimQuery) -> None:
-    """Take what is pending for presets that are switched off out of the queue."""
+    """Remove pending deliveries of disabled presets from the queue."""
     await store.count("hold", **asked.parameters | {"reason": HELD, "limit": HOLD_ROWS})
 
 
 async def end_holds(store: Statements, asked: ClaimQuery, over: EndedHolds) -> None:
-    """Put what is no longer held by its preset into the queue, and what only a wrong clock delays."""
+    """Put deliveries with finished holds into the queue, and deliveries that only a wrong clock delays."""
     which = asked.parameters | {"limit": HOLD_ROWS} | asdict(over)
     await store.count("end_holds", **which)
     if over.ahead_s is not None:
@@ -80,7 +80,7 @@ async def end_holds(store: Statements, asked: ClaimQuery, over: EndedHolds) -> N
 
 
 async def end_waits(store: Statements, asked: ClaimQuery, over: EndedHolds) -> WaitsOver:
-    """Decide about deliveries that wait for what becomes of others; return what is to be dropped, and what else."""
+    """Decide about deliveries that follow others; return the ones to drop, and the other decisions."""
     which = {"ad_account_id": asked.ad_account_id, "by": over.by, "limit": HOLD_ROWS}
     states = dict(await store.rows("followers", **which))
     waiting = await read_deliveries(store, states)
@@ -93,42 +93,42 @@ async def end_waits(store: Statements, asked: ClaimQuery, over: EndedHolds) -> W
 
 
 async def release(store: Statements, asked: ClaimQuery, presets: Iterable[str]) -> None:
-    """Put deliveries of each of these presets back in the queue, as many as a claim takes."""
+    """Return deliveries of each of these presets to the queue, as many as a claim allows."""
     for preset in presets:
         await store.count("release", **asked.parameters, preset=preset)
 
 
 async def renew(store: Statements, claimed: Sequence[Claimed], until: float) -> None:
-    """Lengthen the leases that are still ours."""
+    """Extend the leases that this process still owns."""
     rows = as_json([(int(each.delivery_id), each.claim) for each in claimed])
     await store.count("renew", rows=rows, until=until)
 
 
 def last_of_each(settlements: Sequence[Settlement]) -> list[Settlement]:
-    """Return the settlements, of two for one claim the last."""
+    """Return the settlements; of two for one claim, the last."""
     if len({each.claimed.delivery_id for each in settlements}) == len(settlements):
         return list(settlements)
     return list({(each.claimed.delivery_id, each.claimed.claim): each for each in settlements}.values())
 
 
 def reason_of(result: CallResult) -> str:
-    """Return why the delivery waits or is dead; "" where it was delivered."""
+    """Return the reason why the delivery waits or is dead; "" for a delivered one."""
     return "" if isinstance(result, Delivered) else result.reason
 
 
 def was_tried(result: CallResult) -> bool:
-    """Return whether the result is of an attempt that the history keeps."""
+    """Return whether the result comes from an attempt for the history."""
     return not isinstance(result, Retry) or result.tried
 
 
 def attempt_row(result: CallResult) -> tuple[Outcome, int | None, str]:
-    """Return what the history keeps: outcome, status, message."""
+    """Return the columns of the history: outcome, status, message."""
     message = result.warning if isinstance(result, Delivered) else result.reason
     return RESULT_NAMES[type(result)], result.status, message
 
 
 class PendingOrder(NamedTuple):
-    """A delivery of an order that is pending."""
+    """A pending delivery of an order."""
 
     delivery_id: int
     is_trusted: bool
@@ -137,12 +137,15 @@ class PendingOrder(NamedTuple):
 
 
 def reason_of_withdrawal(withdrawal: Withdrawal) -> str:
-    """Return why a delivery was withdrawn, as the ledger keeps it."""
+    """Return the reason of a withdrawal for the ledger."""
     return kept(f"withdrawn by message {withdrawal.message_id}")
 
 
 def withdraws(asked: Withdrawal, order: PendingOrder) -> bool:
-    """Return whether a cancellation or refund withdraws an order: one that is not more trusted, and as a whole."""
+    """Return whether a cancellation or refund withdraws an order.
+
+    The order must not be more trusted than the cancellation, and the whole amount must be refunded.
+    """
     if not may_change(by_trusted=asked.is_trusted, of_trusted=bool(order.is_trusted)):
         return False
     if asked.amount is None or order.amount is None or (asked.currency or order.currency) != order.currency:
@@ -151,9 +154,9 @@ def withdraws(asked: Withdrawal, order: PendingOrder) -> bool:
 
 
 def cancelled_rows(withdrawals: Iterable[Withdrawal], now: float, rules: OutboxSettings) -> list[list[Any]]:
-    """Return rows that remember cancellations: digest, place, when it is forgotten, what it says, its trust.
+    """Return rows that store cancellations: digest, position, expiry, content, trust.
 
-    A trusted one and a public one have places of their own, so that neither hides the other.
+    A trusted and a public cancellation have separate positions, so that neither hides the other.
     """
     rows = {}
     for each in withdrawals:
@@ -172,9 +175,9 @@ def cancelled_rows(withdrawals: Iterable[Withdrawal], now: float, rules: OutboxS
 def withdrawals_of(
     orders: Sequence[NewDelivery], found: Iterable[tuple[str, str, bool]], rules: OutboxSettings
 ) -> list[tuple[int, Withdrawal]]:
-    """Return the cancellations that are remembered of orders, each with the place of its order.
+    """Return the remembered cancellations of orders, each with the index of its order.
 
-    `found` are the rows that are remembered: digest, what it says, its trust.
+    `found` are the stored rows: digest, content, trust.
     """
     by_digest: dict[str, list[tuple[Mapping[str, Any], bool]]] = {}
     for digest, said, is_trusted in found:

@@ -11,7 +11,7 @@ from app.outbox.statements import Statements, UsesStore, reads, writes
 
 
 class KeepsShared(UsesStore):
-    """The `SharedValues` of a store, for whoever has it open."""
+    """The `SharedValues` of a store, for code with an open store."""
 
     @reads
     async def get_shared(self, store: Statements, key: str) -> Shared[Any] | None:

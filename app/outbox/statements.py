@@ -1,11 +1,11 @@
-"""Methods that both engines have: each is written once, over the named statements of both.
+"""Methods of both engines: each is written once, over the named statements of both.
 
     @reads
     async def revenue(self, store: Statements, *, first_day: int, last_day: int) -> list[Revenue]:
         return [revenue_of(row) for row in await store.rows("revenue", first_day=first_day, last_day=last_day)]
 
-PostgreSQL lets other work go on until each answer comes. SQLite answers at once: there such a method runs to its end in
-a thread, and waits for nothing.
+PostgreSQL lets other work run until each response. SQLite returns at once: there such a method runs in a thread without
+waiting.
 """
 
 from abc import ABC, abstractmethod
@@ -27,7 +27,7 @@ Store = TypeVar("Store", bound="Statements")
 
 
 class Statements(Protocol):
-    """Runs named statements on one connection. A list stands for a set, which each engine takes in its own way."""
+    """Run named statements on one connection. A list represents a set, which each engine converts."""
 
     async def rows(self, name: str, /, **parameters: Any) -> Sequence[tuple[Any, ...]]: ...
 
@@ -45,11 +45,11 @@ class Statements(Protocol):
         ...
 
     def together(self) -> AbstractAsyncContextManager[object]:
-        """Commit all that is written within, or nothing of it."""
+        """Commit all writes within, or none."""
         ...
 
     def one_moment(self) -> AbstractAsyncContextManager[object]:
-        """Let all that is read within be of one moment."""
+        """Read all within from one consistent state."""
         ...
 
 
@@ -60,7 +60,7 @@ async def read_deliveries(store: Statements, ids: Collection[int]) -> list[Store
     return [by_id[id_] for id_ in ids if id_ in by_id]
 
 
-#: What is done on a connection of the engine.
+#: Work on a connection of the engine.
 Work: TypeAlias = Callable[[Any], Coroutine[Any, Any, Answer]]
 
 
@@ -71,14 +71,14 @@ class UsesStore(ABC):
 
     @abstractmethod
     async def _read(self, work: Work[Answer]) -> Answer:
-        """Do work on a connection."""
+        """Run work on a connection."""
 
     async def _write(self, work: Work[Answer], *, rows: int = 1, takes_in: bool = False) -> Answer:  # noqa: ARG002 - for the engine that has one writer
-        """Do work that changes about so many rows; `takes_in` is whether it promises to keep something new."""
+        """Run work that changes about `rows` rows; `takes_in` is whether it promises to store new data."""
         return await self._read(work)
 
     async def _change(self, work: Work[Answer | None], *, rows: int = 1) -> Answer:
-        """Run work in a transaction; if it returns None or another process interferes, roll back and repeat it.
+        """Run work in a transaction; if it returns `None` or another process interferes, roll back and repeat it.
 
         SQLite has one writer at a time, so no other process interferes.
         """
@@ -89,14 +89,14 @@ class UsesStore(ABC):
         return self._by_store(now)
 
     def _by_store(self, now: float) -> float:
-        """Return the time of the store's clock when this machine's clock shows `now`. The store has to be open."""
+        """Return the time of the store's clock when this machine's clock shows `now`. The store must be open."""
         return now
 
 
 def reads(
     work: Callable[Concatenate[Part, Store, Given], Coroutine[Any, Any, Answer]],
 ) -> Callable[Concatenate[Part, Given], Coroutine[Any, Any, Answer]]:
-    """Return a method whose first argument runs statements that change nothing."""
+    """Return a method with a first argument that runs read-only statements."""
 
     @wraps(work)
     async def method(part: Part, /, *given: Given.args, **named: Given.kwargs) -> Answer:
@@ -108,7 +108,7 @@ def reads(
 def writes(
     work: Callable[Concatenate[Part, Store, Given], Coroutine[Any, Any, Answer]],
 ) -> Callable[Concatenate[Part, Given], Coroutine[Any, Any, Answer]]:
-    """Return a method whose first argument runs statements; they are committed when it returns."""
+    """Return a method with a first argument that runs statements; they are committed when it returns."""
 
     @wraps(work)
     async def method(part: Part, /, *given: Given.args, **named: Given.kwargs) -> Answer:

@@ -1,4 +1,4 @@
-"""The outbox as the rest of Pinrelay sees it: one class, several engines."""
+"""The interface of the outbox: one class, several engines."""
 
 from abc import abstractmethod
 from collections.abc import Collection, Sequence
@@ -22,15 +22,15 @@ from app.outbox.shared import KeepsShared
 
 
 class Outbox(Ledger, KeepsPeople, KeepsShared):
-    """The durable store between the request and Pinterest. Every method may raise OutboxUnavailable."""
+    """The durable store between requests and Pinterest. Every method may raise OutboxUnavailable."""
 
-    #: The counts of what arrives, by name.
+    #: Counts of events by name.
     inventory: Inventory
-    #: The time by which holds of deliveries end.
+    #: The clock of holds.
     hold_clock: HoldClock
-    #: The events that the quarantine keeps, encrypted.
+    #: The encrypted events of the quarantine.
     sealed_events: SealedEvents
-    #: What can be done with dead deliveries: redrive, dismiss, count by cause.
+    #: Operations on dead deliveries: redrive, dismiss, count by cause.
     dead_letters: DeadLetters
 
     @abstractmethod
@@ -44,19 +44,19 @@ class Outbox(Ledger, KeepsPeople, KeepsShared):
         people: PeopleChanges | None = None,
         is_final: bool = False,
     ) -> list[Enqueued]:
-        """Commit, then return one Enqueued a delivery, in order. Nothing is kept where it raises.
+        """Commit, then return one Enqueued per delivery, in order. After an error, nothing is stored.
 
-        Raises BacklogFull, which names the ad accounts, where more deliveries would wait for one than may.
+        Raises BacklogFull, with the ad accounts, if too many deliveries would wait for one.
 
-        `is_final` is whether nothing behind it in the same request erases any of it: then a sender may claim deliveries
+        `is_final` is whether no later part of the same request erases any of them: then a sender may claim deliveries
         while they are stored (see `offer_arrivals`).
 
-        `people` is what changes in memory by the same events; raises MemoryChanged where others changed it since it was
-        read.
+        `people` are the changes of the memory by the same events; raises MemoryChanged if others changed the memory
+        after it was read.
 
-        Duplicates (a key is remembered, also of earlier deliveries of the same call) are not stored again;
-        the ledger keeps them as dropped events. An order that has the id of another, but not its buyer nor its total,
-        is stored with a warning.
+        Duplicates (a key is remembered, also of earlier deliveries of the same call) are not stored again; the ledger
+        stores them as dropped events. An order with the id of another, but with a different buyer and total, is stored
+        with a warning.
         """
 
     @abstractmethod
@@ -68,16 +68,16 @@ class Outbox(Ledger, KeepsPeople, KeepsShared):
         public_key: str | None = None,
         now: float | None = None,
     ) -> PeopleFound:
-        """Return what is remembered of some ids, of the users that they are linked to, and of all ids of those users.
+        """Return the remembered data of some ids, of their linked users, and of all ids of these users.
 
-        Of very many ids of one user only some: those of the newest links. `browsers` are those of the keys to which no
-        id can be linked: of each `anonymousId`. To name them saves looking for such. `public_key` names the public
-        key whose events are about to come `now`: whether there is room for more of it is told too.
+        Of very many ids of one user, only those with the newest links. `browsers` are those of the keys that no id can
+        be linked to: of each `anonymousId`. This saves a search for links. `public_key` is the public key of the events
+        that will arrive at `now`: the result then contains whether the memory has room for its data.
         """
 
     @abstractmethod
     async def kept_copies(self, *, now: float) -> tuple[str, ...]:
-        """Return in sentences which copies hold what was erased, as far as the store knows, with their age."""
+        """Return sentences about the copies with erased data that the store knows, with their age."""
 
     @abstractmethod
     async def forget(
@@ -89,47 +89,53 @@ class Outbox(Ledger, KeepsPeople, KeepsShared):
         digests: Collection[str] = (),
         now: float = 0,
     ) -> int:
-        """Erase what is kept under some ids beside memory: deliveries that wait or are dead, and kept payloads.
+        """Erase the stored data of some ids outside the memory: waiting and dead deliveries, and payloads.
 
-        The same of some `messages`, and what tells the buyers of orders by one of some `digests`.
-        Keys stay, so that nothing of it is stored again: what has one of them is withheld, since its person was erased
-        at `now`. Only messages of the ids `again`, which are about to be stored, let go of them.
-        Returns how many messages anything was erased of. Call `scrub` when all is erased.
+        Also erase the same of some `messages`, and buyer data of orders with some `digests`. Keys stay, so that the
+        data is not stored again: events with these keys are withheld, since their person was erased at `now`. Only
+        messages of the ids `again`, which are about to be stored, lose their keys. Returns the number of messages with
+        erased data. Call `scrub` after the last erasure.
         """
 
     @abstractmethod
     async def scrub(self, texts: Collection[str]) -> None:
-        """Leave nothing of some texts that were erased, nor of what `forget` erased, in the free room of files.
+        """Remove erased texts, and the data that `forget` erased, from the free space of files.
 
-        An engine whose server writes the files does nothing.
+        An engine with a server that writes the files does nothing.
         """
 
     @abstractmethod
     async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> list[int]:
-        """Erase what is pending of cancelled orders, and keep each as withdrawn; return how many, by withdrawal.
+        """Erase pending deliveries of cancelled orders, and record each as withdrawn.
 
-        An order is found by its key, so where orders are compared only. What is claimed, settled or dead stays as it
-        is, and so does what is more trusted, or only paid back in part. Keys stay: the same order, sent again, is a
-        duplicate. It is remembered for orders that are still to come: see `withdraw_cancelled`.
+        Return their number by withdrawal.
+
+        An order is found by its key, so only if orders are compared. Claimed, settled and dead deliveries stay
+        unchanged, and so do more trusted or partly refunded ones. Keys stay: the same order, sent again, is a
+        duplicate. The cancellation is stored for later orders: see `withdraw_cancelled`.
         """
 
     @abstractmethod
     async def withdraw_cancelled(self, orders: Sequence[NewDelivery], *, now: float) -> list[int]:
-        """Withdraw what is pending of orders that were cancelled before they came; return the places of these orders.
+        """Withdraw pending deliveries of orders that were cancelled before their arrival.
 
-        To be asked once they are committed.
+        Return the indexes of these orders.
+
+        Call this after their commit.
         """
 
     @abstractmethod
     async def withhold(self, claimed: Sequence[tuple[Claimed, str]], *, now: float) -> int:
-        """Erase what is claimed and may not be sent, and keep each as withdrawn, with its reason; return how many.
+        """Erase claimed deliveries that must not be sent, and record each as withdrawn, with its reason.
 
-        A claim that is no longer ours changes nothing.
+        Return their number.
+
+        A claim that was lost changes nothing.
         """
 
     @abstractmethod
     async def write_consents(self, answers: Sequence[Answer]) -> list[Lifted]:
-        """Commit answers in their order; each yes lifts what it lifts (`app.core.consent`), which is returned."""
+        """Commit consent records in order; return the opt-outs that opt-ins cancel (`app.core.consent`)."""
 
     async def claim(
         self,
@@ -143,14 +149,13 @@ class Outbox(Ledger, KeepsPeople, KeepsShared):
         without_presets: frozenset[str] = frozenset(),
         take_over: bool = True,
     ) -> list[Claimed]:
-        """Take up to `limit` due deliveries of at most `max_bytes` in all (but at least one), counting an attempt.
+        """Claim up to `limit` due deliveries of at most `max_bytes` in all (but at least one), counting an attempt.
 
-        Returns [] unless `limit` or `max_bytes` is reached,
-        or the oldest due one has waited `max_wait_s` since it was due.
-        Fair: fresh deliveries and retries share a claim half and half where both are due.
-        Those of `without_presets`, which are switched off, are left out, and their number costs the others nothing;
-        only one whose lease was lost may be among the claimed, for what became of it must be settled first.
-        Without `take_over` what others hold is left to them, even where their leases have ended.
+        Returns [] unless `limit` or `max_bytes` is reached, or the oldest due one has waited `max_wait_s` since it was
+        due. Fair: if both are due, new deliveries and retries each get half of a claim. Deliveries of
+        `without_presets`, which are disabled, are omitted, and do not slow down the others; only one with a lost lease
+        may be among the claimed, since its result must be settled first. Without `take_over`, claims of others are left
+        to them, even after their leases.
         """
         await self.hold_clock.keep()
         at = await self._by_server(now)
@@ -177,61 +182,60 @@ class Outbox(Ledger, KeepsPeople, KeepsShared):
     async def _claim(self, asked: ClaimQuery) -> list[Claimed]: ...
 
     def offer_arrivals(self, ad_account_id: str, claimer: Claimer | None) -> None:
-        """Let a sender claim deliveries of its ad account while `enqueue` stores them; None: nobody does any longer.
+        """Let a sender claim deliveries of its ad account while `enqueue` stores them; `None` ends this.
 
-        They are stored as `claim` would leave them. An engine may offer nothing: then all wait for `claim`.
+        They are stored in the state after `claim`. An engine may offer none: then all wait for `claim`.
         """
 
     @abstractmethod
     async def renew(self, claimed: Sequence[Claimed], *, lease_s: float, now: float) -> None:
-        """Lengthen leases that are still ours, and those of what the engine keeps at hand for the next claims.
+        """Extend the leases that this process still owns, and those of prepared deliveries in the engine.
 
-        Call it every third of a lease, also where nothing is claimed.
+        Call this every third of a lease, also without claims.
         """
 
     @abstractmethod
     async def reschedule(self, ad_account_id: str, *, pending_by: float, claimed_by: float, limit: int) -> int:
-        """Let nothing wait for longer: what is pending is due by `pending_by`, and leases end by `claimed_by`.
+        """Limit waits: pending deliveries are due by `pending_by`, and leases end by `claimed_by`.
 
-        For a clock that was set back: what was due at once then would wait until that time comes again. Takes at most
-        `limit` deliveries; returns how many it changed: 0 means that nothing is left to do. What is held follows when
-        it comes back into the queue.
+        For a clock that was set back: due deliveries would wait until the former time. Changes at most `limit`
+        deliveries; returns their number: 0 means that no delivery is left. Held deliveries follow when they return to
+        the queue.
         """
 
     @abstractmethod
     async def settle(self, settlements: Sequence[Settlement], counters: Sequence[CounterRow], *, now: float) -> None:
-        """Record results. A claim that is no longer ours changes nothing. Delivered and dead are final here.
+        """Record results. A lost claim changes nothing. Delivered and dead are final here.
 
-        The payload is erased with `delivered`, or stripped of IP address and user agent where it is kept for a while.
-        A dead delivery keeps it whole, for a redrive, and releases its keys of de-duplication, for a replay.
+        The payload of a delivered event is erased, or stored for some time without IP address and user agent. A dead
+        delivery retains its whole payload for a redrive, and releases its keys of de-duplication for a replay.
         """
 
     @abstractmethod
     async def wait(self, ad_account_id: str, timeout_s: float) -> None:
-        """Return when something may be due for an ad account, or after `timeout_s` at most.
+        """Return when a delivery may be due for an ad account, or after at most `timeout_s`.
 
-        Returns at once where this process has put something into the queue since the last `wait`, or another one has
-        written; else when that happens, or when a pause or a lease of the account ends that its last empty `claim`
-        found running.
-        What is due already but too young for a batch does not wake: give `max_wait_s` as the timeout.
-        One task a process should wait for each ad account.
+        Returns at once if this process has enqueued since the last `wait`, or another one has written; otherwise when
+        that happens, or at the end of a pause or a lease of the account that ran during its last empty `claim`. Due
+        deliveries that are too young for a batch do not wake: pass `max_wait_s` as the timeout. Only one task per
+        process should wait for each ad account.
         """
 
     @abstractmethod
     async def backlog(self, ad_account_id: str, *, now: float) -> Backlog:
-        """Return how many deliveries of the ad account wait, are claimed and are dead; of what waits also the bytes."""
+        """Return the numbers of waiting, claimed and dead deliveries of the ad account, and the waiting bytes."""
 
     @abstractmethod
     async def retain(self, *, now: float, limit: int) -> int:
-        """Take one small step of retention: what is old of payloads, ledger, keys, audit log, sessions and memory.
+        """Run one small step of retention: old payloads, ledger entries, keys, audit log, sessions and memory.
 
-        Returns how many rows it touched: 0 means that nothing is left to do.
+        Returns the number of rows: 0 means that retention is complete.
         """
 
     async def check(self, ad_account_ids: Collection[str] = ()) -> None:
-        """Raise OutboxUnavailable unless a commit would succeed now, and each shared value that it needs is readable.
+        """Raise OutboxUnavailable unless a commit would succeed now, and each required shared value is readable.
 
-        With ad accounts: and one of them has room for another delivery; raises BacklogFull where none has.
+        With ad accounts: one of them must have room for another delivery; raises BacklogFull if none has.
         """
         await self._check(ad_account_ids)
         await self.check_shared()
@@ -241,12 +245,12 @@ class Outbox(Ledger, KeepsPeople, KeepsShared):
 
     @abstractmethod
     async def start_disk_checks(self, rules: OutboxSettings) -> None:
-        """Look through the store for damage, and keep a reserve of the disk. Called where events are received.
+        """Check the store for damage, and reserve disk space. Called by processes that receive events.
 
-        The reserve is freed when the disk is full, so that what waits can be sent and settled. Raises nothing: `check`
-        and `enqueue` raise what was found. An engine whose server sees to its disk does nothing.
+        The reserve is freed when the disk is full, so that waiting deliveries can be sent and settled. Raises nothing:
+        `check` and `enqueue` raise the found errors. An engine with a server that checks its disk does nothing.
         """
 
     @abstractmethod
     async def close(self) -> None:
-        """Finish what is being written and release the store."""
+        """Finish current writes and release the store."""

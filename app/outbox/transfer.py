@@ -1,7 +1,7 @@
-"""Move all that an outbox holds into another one, of whichever engine: nothing is lost, nothing is sent twice.
+"""Move the content of an outbox into another one, of any engine: nothing is lost, nothing is sent twice.
 
-Batch by batch, what is read from the one is committed to the other and then dropped from the first. Interrupted, it can
-be begun again: what has arrived already is known by its id.
+Each batch is read from the source, committed to the target and then dropped from the source. After an interruption the
+move can be repeated: existing rows are identified by their id.
 """
 
 import secrets
@@ -17,42 +17,42 @@ from app.errors import OutboxUnavailable
 from app.outbox.shared import KeepsShared
 from app.outbox.statements import Statements, reads, writes
 
-#: So many rows share one commit on either side.
+#: The number of rows per commit on either side.
 BATCH_ROWS: Final = 1_000
-#: Shared values: the id of the outbox that is moved, and in its new outbox the id of the origin.
+#: Shared values: the id of the moved outbox, and in its new outbox the id of the origin.
 _IDENTITY: Final = "transfer/identity"
 _ORIGIN: Final = "transfer/origin"
-#: Shared values that are of one store alone.
+#: Shared values of a single store, which are not moved.
 TRANSFER_KEYS: Final = frozenset({_IDENTITY, _ORIGIN})
 
 
 class TransferKind(StrEnum):
-    """What is moved, in this order: keys before what they keep from being sent again."""
+    """The moved rows, in this order: keys before the deliveries that they protect from a second send."""
 
     KEYS = "keys"
-    #: Under which ids deliveries are kept: before them, since they may tell it themselves.
+    #: The ids of the persons of deliveries: before the deliveries, which may contain them.
     OWNERS = "owners"
-    #: What is not settled, and what is dead.
+    #: Unsettled and dead deliveries.
     WAITING = "waiting"
     DELIVERED = "delivered"
     DROPPED_EVENTS = "dropped_events"
     COUNTS = "counts"
-    #: What orders are worth, by day: behind the deliveries and dropped events, which an engine may count as they come.
+    #: The value of orders, by day: after the deliveries and dropped events, which an engine may count at arrival.
     REVENUE = "revenue"
-    #: What arrives, by name.
+    #: Counts of events by name.
     INVENTORY = "inventory"
-    #: Who did what. Sessions are not moved: people log in again.
+    #: The audit log. Sessions are not moved: people log in again.
     AUDIT = "audit"
     SUPPRESSIONS = "suppressions"
     PEOPLE = "people"
-    #: What people answered to being tracked.
+    #: Consent records of people.
     CONSENTS = "consents"
-    #: Sealed events as received.
+    #: Encrypted events as received.
     QUARANTINED = "quarantined"
 
 
 class LedgerKind(StrEnum):
-    """What is over and kept for a while: the ledger."""
+    """Finished rows with a retention: the ledger."""
 
     DELIVERED = "delivered"
     DEAD = "dead"
@@ -60,11 +60,11 @@ class LedgerKind(StrEnum):
     COUNTS = "counts"
 
 
-#: The columns of a kind, in an order that both engines know; the first one, or ones, tell rows apart.
+#: The columns of a kind, in an order that both engines know; the first columns identify rows.
 Row: TypeAlias = list[Any]
 
 
-#: What comes before the first row of a kind, in the columns that tell its rows apart.
+#: The key before the first row of a kind.
 BEFORE_FIRST: Final[dict[TransferKind, tuple[Any, ...]]] = {
     TransferKind.KEYS: ("", -1),
     TransferKind.WAITING: (-1,),
@@ -90,9 +90,9 @@ TRANSFER_COLUMNS: Final = (
     *("event_time", "warnings", "traceparent", "source", "amount", "currency", "checkout_id", "buyer", "state", "held"),
     *("reason", "attempts", "enqueued_at", "due_at", "settled_at", "claim"),
     "history",  # [number, at, outcome, status, message] of each attempt
-    "payload",  # None: erased
+    "payload",  # `None`: erased
     "payload_version",
-    "erase_at",  # when a payload is erased that is stored for a while
+    "erase_at",  # the time at which a stored payload is erased
     "name",
     "hold_until",  # by the time of app/outbox/hold_clock.py, which is moved as a shared value
     *("is_trusted", "shop", "side", "follows", "merged", "channel"),
@@ -110,15 +110,15 @@ class Store(KeepsShared):
 
     @abstractmethod
     async def is_used_by_others(self) -> bool:
-        """Return whether any other process uses it; where none does, an engine that can keeps others from it."""
+        """Return whether another process uses the store; if not, lock out others if the engine can."""
 
     @abstractmethod
     async def write(self, kind: TransferKind, rows: Sequence[Row]) -> int:
-        """Commit those rows that are not there yet; return how many they were."""
+        """Commit the rows that do not exist yet; return their number."""
 
     @abstractmethod
     async def drop(self, kind: TransferKind, rows: Sequence[Row]) -> None:
-        """Delete rows that have arrived on the other side, and commit that."""
+        """Delete rows that exist on the other side, and commit."""
 
     @abstractmethod
     async def close(self) -> None:
@@ -126,11 +126,11 @@ class Store(KeepsShared):
 
     @abstractmethod
     async def _as_both_know(self, store: Any, deliveries: Sequence[Sequence[Any]]) -> list[Row]:
-        """Return rows of deliveries as both engines know them: payloads as text, no history as an empty one."""
+        """Return rows of deliveries in the form of both engines: payloads as text, no history as an empty one."""
 
     @reads
     async def is_empty(self, store: Statements) -> bool:
-        """Return whether nothing of any kind is there."""
+        """Return whether the store has no rows of any kind."""
         ((anything,),) = await store.rows("holds_anything")
         return not anything
 
@@ -140,10 +140,10 @@ class Store(KeepsShared):
         return await self._rows(kind, f"transfer_{kind}_out", limit=limit, **places)
 
     async def read_day(self, past: LedgerKind, day: int, *, after: tuple[float, int], limit: int) -> list[Row]:
-        """Return the next rows of what was over on a day (UTC, counted from 1970), in an order of the engine's.
+        """Return the next rows that were finished on a day (UTC, counted from 1970), in an order of the engine.
 
-        `after` are moment and id of the row before, (0, 0) for the first. DELIVERED and DEAD have TRANSFER_COLUMNS
-        without payload, DROPPED_EVENTS begin with their id and end with their moment, COUNTS are (start of the hour,
+        `after` are time and id of the previous row, (0, 0) for the first. DELIVERED and DEAD have TRANSFER_COLUMNS
+        without payload, DROPPED_EVENTS begin with their id and end with their time, COUNTS are (start of the hour,
         name, preset, label, ad account, source, count) and come all at once.
         """
         moment, id_ = after
@@ -164,32 +164,32 @@ class Store(KeepsShared):
 
     @writes
     async def begin_ids_above(self, store: Statements, delivery: int, dropped_event: int) -> None:
-        """Count ids from above these from now on."""
+        """Assign ids above these from now on."""
         await store.count("begin_ids_above", delivery=delivery, dropped_event=dropped_event)
 
 
 @dataclass(slots=True)
 class Salvaged:
-    """What the salvage of a damaged store brought into a new one, and what it could not."""
+    """The result of a salvage: the copied rows, and the lost ones."""
 
-    #: How many rows of each kind arrived, and shared values.
+    #: The number of copied rows of each kind, and of shared values.
     arrived: dict[str, int] = field(default_factory=dict)
-    #: Of deliveries that could not be read, or have no payload to send: id and, where an index knows it, message id.
+    #: Deliveries that were unreadable, or have no payload to send: id and, if an index contains it, message id.
     lost: list[tuple[int, str | None]] = field(default_factory=list)
-    #: How many dropped events and lines of the audit log could not be read.
+    #: The numbers of unreadable dropped events and audit log entries.
     lost_dropped_events: int = 0
     lost_audit: int = 0
-    #: How many stretches of keys, or single keys, could not be read.
+    #: The number of unreadable ranges of keys, or single keys.
     lost_keys: int = 0
-    #: Keys of shared values that are damaged.
+    #: Keys of damaged shared values.
     lost_shared: list[str] = field(default_factory=list)
 
 
 async def transfer_all(source: Store, target: Store) -> dict[str, int]:
-    """Move everything; return how many rows of each kind arrived, and shared values.
+    """Move everything; return the number of moved rows of each kind, and of shared values.
 
-    Raises OutboxUnavailable where somebody uses the source, who would go on with what is moved, where the target
-    holds something else, or one of the two fails.
+    Raises OutboxUnavailable if another process uses the source, which would continue with moved rows, if the target has
+    other content, or if a side fails.
     """
     if await source.is_used_by_others():
         message = (
@@ -205,7 +205,7 @@ async def transfer_all(source: Store, target: Store) -> dict[str, int]:
 
 
 async def _introduce(source: Store, target: Store) -> None:
-    """Let the target know where all comes from, so that it takes the rest when it is begun again."""
+    """Store the identity of the source in the target, so that a repeated move is accepted."""
     identity = await source.get_shared(_IDENTITY)
     if identity is None:
         await source.put_shared(_IDENTITY, secrets.token_hex(8))
@@ -229,7 +229,7 @@ async def _transfer_kind(source: Store, target: Store, kind: TransferKind) -> in
 
 
 async def _copy_shared(source: Store, target: Store) -> int:
-    """Copy the shared values that the target has not written itself; they stay where they were, too."""
+    """Copy the shared values that the target has not written itself; they stay in the source, too."""
     values = await source.list_shared("")
     written = [
         await target.put_shared(name, shared.value, revision=None if name == STORE_SECRET.name else 0)

@@ -1,16 +1,16 @@
 """The PostgreSQL engine of the outbox.
 
-engine      the `Outbox`: it is made of the parts below, and hands what is left to them
-writer      group commit: what is enqueued at the same time shares a transaction, large calls apart
-database    the schema, running what uses it, the server's clock; what lends a method its connection
-connections connections, their time limits, what errors mean, the statements of queries.sql
-notifier    wakes those who wait for something to do
-transfer    one side of a move
-enqueue, claim, settle, redrive, set_aside    what is written, in one transaction each
-retention   what is forgotten; the tables of days
-ledger, people    this engine's part of what `app.outbox.ledger` and `app.outbox.people` have for both
+engine      the `Outbox`: combines the parts below
+writer      group commit: simultaneous calls share a transaction, large calls have separate ones
+database    the schema, running work, the server's clock; lends methods a connection
+connections connections, their time limits, the meaning of errors, the statements of queries.sql
+notifier    wakes tasks that wait for work
+transfer    a side of a move
+enqueue, claim, settle, redrive, set_aside    writes, in one transaction each
+retention   deletion of old data; the tables of days
+ledger, people    the PostgreSQL part of `app.outbox.ledger` and `app.outbox.people`
 
-What functions that the engine for SQLite has as well promise is said there.
+The engine for SQLite has the contracts of functions that both engines have.
 """
 
 from app.outbox.postgres.engine import PostgresOutbox

@@ -1,4 +1,4 @@
-"""Claim: who may send what, and until when."""
+"""Claim: the right to send deliveries, and its expiry."""
 
 import secrets
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ from app.outbox.settlement import AFTER_LOSS, ClaimQuery, end_holds, end_waits, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """What a claim took, and whether it let held deliveries back into the queue."""
+    """The result of a claim, and whether it released held deliveries."""
 
     claimed: list[Claimed]
-    #: Deliveries came back into the queue: another claim may find more.
+    #: Whether deliveries were released: another claim may find more.
     released: bool = False
 
 
-#: Where the payload stands in a row of the query `claim`.
+#: The index of the payload in a row of the query `claim`.
 _PAYLOAD: Final = 9
 
 
@@ -64,7 +64,7 @@ async def _take(connection: Connection, asked: ClaimQuery) -> list[Claimed]:
 
 
 def _claimed(row: Sequence[Any], event_id: str = "", payload: bytes = b"") -> Claimed:
-    """Read a row of the query `claim`, and of `claimed_anew` where there is one."""
+    """Read a row of the query `claim`, and of `claimed_anew` if there is one."""
     delivery_id, ad_account_id, preset, message_id, event_name, id_then, source, attempt, at, *rest = row
     payload_then, traceparent, token, lease_was_lost = rest
     return Claimed(

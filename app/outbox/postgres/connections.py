@@ -1,4 +1,4 @@
-"""Connections to the server, each lent to one task at a time, and what its errors mean."""
+"""Connections to the server, each for one task at a time, and the meaning of its errors."""
 
 import asyncio
 import itertools
@@ -37,17 +37,17 @@ def _read(name: str) -> str:
 _PARTS: Final = {part: _read(f"{part}.sql") for part in ("sums", "named", "asked", "counted", "apart", "stored")}
 _QUERIES = named_queries(for_postgres(shared_queries()), _read("queries.sql"), **_PARTS)
 
-#: They begin with the newest; another one of each, `..._ascending`, does with the oldest.
+#: Queries that begin with the newest; each has a variant `..._ascending` from the oldest.
 _EITHER_WAY: Final = ("search", "search_by_id", "search_dropped")
 _QUERIES |= {f"{name}_ascending": from_oldest(_QUERIES[name]) for name in _EITHER_WAY}
 
 SQL: Final = {name: text.encode() for name, text in _QUERIES.items()}
-#: psycopg takes a statement that is longer apart at each call, which takes longer than to send a hundred rows by it.
+#: psycopg parses longer statements at each call, which takes longer than sending a hundred rows.
 taken_apart.MAX_CACHED_STATEMENT_LENGTH = max(map(len, SQL.values()))
 
 
 def about_table(name: str, *, start: int = 0, end: int = 0, **tables: str) -> sql.Composed:
-    """Fill the names of tables, and the borders of a day, into the named statement: no parameter can stand for them."""
+    """Insert the names of tables, and the limits of a day, into a statement: parameters cannot replace them."""
     identifiers = {place: sql.Identifier(table) for place, table in tables.items()}
     return sql.SQL(_QUERIES[name]).format(start=sql.Literal(start), end=sql.Literal(end), **identifiers)
 
@@ -68,7 +68,7 @@ _REMEDIES: Final[Remedies] = {
     "XX": ("damaged", "the data of the PostgreSQL server is damaged: see its log"),
 }
 _UNREACHABLE = "cannot reach the PostgreSQL server: check that it runs, and host and port of OUTBOX_URL"
-#: What a server, or libpq, says when it lets nobody in -> what is wrong and what helps. The first that fits.
+#: Messages of a server, or of libpq, for a failed login -> the cause and its remedy. The first match counts.
 _LOGIN: Final = (
     (r"password authentication failed|no password supplied|SASL authentication failed", "check the password"),
     (r'role ".*" does not exist', "create the user, or correct it"),
@@ -77,18 +77,18 @@ _LOGIN: Final = (
     (r"too many (clients|connections)|connection slots", "raise max_connections of the server"),
     (r"certificate|SSL", "check sslmode and sslrootcert"),
 )
-#: The database can be used, and one row cannot: of a value, of a constraint, of a trigger, of its length, of its page.
+#: Errors of one row in a usable database: by a value, a constraint, a trigger, its length or its page.
 _ABOUT_A_ROW: Final = ("22", "23", "44", "38", "39", "P0", "54", "XX")
-#: What libpq says of a folder of sockets; the group is how many bytes a path may have.
+#: The message of libpq about a socket folder; the group is the maximum number of bytes of the path.
 _LONG_PATH = re.compile(r"Unix-domain socket path .* is too long \(maximum (\d+) bytes\)")
 #: The host in a message of libpq.
 _HOST: Final = re.compile(r"(?:server at|host(?: name)?) [\"']([^\"']+)[\"']")
-#: What a server says that lets nobody in.
+#: The message of a server that refuses the connection.
 _REFUSED = re.compile(r"FATAL: +(.+)")
 
 
 def unavailable(exc: psycopg.Error) -> OutboxUnavailable:
-    """Return what an error of PostgreSQL means and what helps. Every such error leaves the engine this way."""
+    """Return the meaning of a PostgreSQL error and its remedy. Every such error leaves the engine in this form."""
     if exc.sqlstate and exc.sqlstate.startswith(_ABOUT_A_ROW):
         return row_refused(exc, exc.sqlstate, exc.diag.message_primary or "", _REMEDIES)
     if exc.sqlstate:
@@ -97,7 +97,7 @@ def unavailable(exc: psycopg.Error) -> OutboxUnavailable:
 
 
 def _why_no_connection(words: str) -> str:
-    """Return why no connection could be made, and what helps, by the words of the server or of libpq."""
+    """Return the reason for a failed connection and its remedy, from the message of the server or of libpq."""
     if too_long := _LONG_PATH.search(words):
         return (
             f"the path of PostgreSQL's socket is over {too_long[1]} bytes: name a shorter folder as host in OUTBOX_URL"
@@ -112,7 +112,7 @@ def _why_no_connection(words: str) -> str:
 
 
 def kept_here_only() -> OutboxUnavailable:
-    """Return the error that says that a commit is on one server only, though it should be on two."""
+    """Return the error for a commit without its required second copy."""
     return OutboxUnavailable(
         "The outbox has no second copy of the last commit: the wait for the standby was cancelled. "
         "Check the standby, and synchronous_standby_names."
@@ -128,27 +128,27 @@ def translated_errors() -> Iterator[None]:
         raise unavailable(exc) from exc
 
 
-#: So many at once by one process.
+#: The maximum of connections per process.
 MAX_CONNECTIONS: Final = 10
-#: A statement is prepared by the server when it was run so often.
+#: The number of runs after which the server prepares a statement.
 _PREPARE_AFTER: Final = 5
-#: A lock of a session tells connections apart. Through a pooler nobody has a session: each process draws some of these.
-#: Two that draw alike wait for each other's commits, and no more.
+#: A session lock distinguishes connections. A pooler provides no sessions: each process draws some random slots. Two
+#: processes with the same slot only wait for the commits of each other.
 _SLOTS_A_PROCESS: Final = 2 * MAX_CONNECTIONS
 _POOLED_SLOTS: Final = range(30_000, 32_000, _SLOTS_A_PROCESS)
-#: How long a task waits until one is free.
+#: The maximum wait of a task for a connection.
 PATIENCE_S: Final = 10.0
-#: How long a task may use one: then what it does is cancelled.
+#: The maximum use of a connection by a task, before cancellation.
 LIMIT_S: Final = 10.0
-#: How long the server has to cancel before the connection is cut.
+#: The time of the server for the cancellation before the connection is closed.
 _CANCEL_S = 2.0
 
-#: Where the URL does not say otherwise.
+#: Defaults for missing parts of the URL.
 _STANDARD: Final[dict[str, str | int | None]] = {
     "target_session_attrs": "read-write",
     "connect_timeout": "5",
     "application_name": "pinrelay",
-    # Balancers of clouds forget what is idle for four to six minutes, and tell nobody.
+    # Load balancers of clouds silently drop idle connections after four to six minutes.
     "keepalives_idle": "60",
     "keepalives_interval": "15",
     "keepalives_count": "4",
@@ -161,15 +161,15 @@ _ENCODE: Final = ": percent-encode special characters of the password: @ as %40,
 
 
 def connection_text(url: str) -> str:
-    """Return what libpq takes for the URL: of several servers the one that takes writes.
+    """Return the URL in the form of libpq: of several servers the writable one.
 
-    Raises SettingsError, which does not show the URL: a password may stand in it.
+    Raises SettingsError, without the URL, which may contain a password.
     """
     try:
         parsed = conninfo_to_dict(url)
         host, database = (str(parsed.get(name, "")) for name in ("host", "dbname"))
         for name, read in (("host", host), ("database", database)):
-            if "@" in read:  # a part of the password, so only the end is shown
+            if "@" in read:  # part of the password, so only the end is shown
                 raise SettingsError(f"OUTBOX_URL: the {name} is read as ...@{read.rpartition('@')[2]}{_ENCODE}")
         return make_conninfo("", **(_STANDARD | parsed))
     except psycopg.Error:
@@ -194,15 +194,15 @@ def filters_of(query: Query) -> dict[str, Any]:
 
 
 class Connection(psycopg.AsyncConnection[TupleRow]):
-    """A connection that knows its slot, and whether the server took back its promise of a second copy."""
+    """A connection with its slot, and with the state of the second copy of its last commit."""
 
-    #: Where it counts, and no other one does as long as it lasts (see schema/1.sql).
+    #: The slot for its counts, unique during its lifetime (see schema/1.sql).
     slot = 0
-    #: The server warned that the last commit is on its own disk only.
+    #: Whether the server warned that the last commit is on its own disk only.
     kept_here_only = False
-    #: A pooler such as pgbouncer is in between: each transaction may be another session of the server.
+    #: Whether a pooler such as pgbouncer is between: each transaction may be another session of the server.
     is_pooled = False
-    #: Counts the tasks that it was lent to.
+    #: The number of tasks that used the connection.
     turn = 0
 
     async def rows(self, query: str, /, **parameters: Any) -> list[TupleRow]:
@@ -231,13 +231,13 @@ class Connection(psycopg.AsyncConnection[TupleRow]):
             yield
 
     def hear(self, notice: Diagnostic) -> None:
-        """Take note of what the server says beside its answers."""
+        """Note a notice of the server."""
         if notice.source_function == "SyncRepWaitForLSN":
             self.kept_here_only = True
 
     @property
     def is_usable(self) -> bool:
-        """Whether the next task may have it: between transactions, and with no word of the server's end."""
+        """Whether the next task may use the connection: no open transaction, and no shutdown of the server."""
         if self.closed or self.pgconn.transaction_status != TransactionStatus.IDLE:
             return False
         poll = select.poll()
@@ -245,13 +245,13 @@ class Connection(psycopg.AsyncConnection[TupleRow]):
         return not poll.poll(0)
 
     def cut(self) -> None:
-        """End it at once: whoever waits for an answer is told that the connection is lost."""
+        """Close the connection at once: waiting tasks get an error."""
         if not self.closed:
             with socket.socket(fileno=os.dup(self.pgconn.socket)) as line, suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
 
     async def cancel_or_cut(self) -> None:
-        """Have the server cancel what it does; end the connection where that takes long."""
+        """Cancel the current statement on the server; close the connection if this is slow."""
         turn = self.turn
         with suppress(psycopg.Error):
             await self.cancel_safe(timeout=_CANCEL_S)
@@ -261,23 +261,23 @@ class Connection(psycopg.AsyncConnection[TupleRow]):
 
 
 class Connections:
-    """A pool of connections: lends one that is free, or makes one, MAX_CONNECTIONS at most."""
+    """A pool of connections: lend a free one, or create one, at most MAX_CONNECTIONS."""
 
     def __init__(self, conninfo: str, on_connected: Callable[[float], None]) -> None:
         self._conninfo = conninfo
-        #: Told the server's clock at each new connection, in Unix seconds.
+        #: Called with the server's time at each new connection, in Unix seconds.
         self._on_connected = on_connected
         self._idle: list[Connection] = []
         self._room = asyncio.Semaphore(MAX_CONNECTIONS)
         self._alarms: set[asyncio.Task[None]] = set()
-        #: As the last connection was.
+        #: The state of the last connection.
         self.is_pooled = False
         self._first_slot = _POOLED_SLOTS[secrets.randbelow(len(_POOLED_SLOTS))]
         self._connected = itertools.count()
 
     @asynccontextmanager
     async def lent(self, limit_s: float | None = None) -> AsyncIterator[Connection]:
-        """Lend a connection, in autocommit mode, for `limit_s`, or LIMIT_S, at most.
+        """Lend a connection, in autocommit mode, for at most `limit_s`, or LIMIT_S.
 
         Raises psycopg.Error, OutboxUnavailable.
         """
@@ -321,7 +321,7 @@ class Connections:
             await connection.close()
 
     async def connect(self) -> Connection:
-        """Make a connection and look at its server. Raises psycopg.Error, OutboxUnavailable, SettingsError."""
+        """Create a connection and check its server. Raises psycopg.Error, OutboxUnavailable, SettingsError."""
         connection = await Connection.connect(self._conninfo, autocommit=True, prepare_threshold=None)
         try:
             connection.add_notice_handler(connection.hear)
@@ -350,7 +350,7 @@ class Connections:
 
 
 def check_isolation(isolation: str) -> None:
-    """Raise OutboxUnavailable where transactions begin in another way: through a pooler that can be set for none."""
+    """Raise OutboxUnavailable for another isolation level: behind a pooler, no connection can set it."""
     if isolation != "read committed":
         message = (
             f"The server of OUTBOX_URL has default_transaction_isolation={isolation}, behind a connection pooler. "
@@ -360,7 +360,7 @@ def check_isolation(isolation: str) -> None:
 
 
 def check_server(*, fsync: str, synchronous_commit: str, standbys: str, version: int) -> None:
-    """Raise OutboxUnavailable where the server would answer before a commit is on its disk, and on its standby's."""
+    """Raise OutboxUnavailable if the server confirms commits before they are on its disk and its standby's."""
     if version < OLDEST_POSTGRES * 10_000:
         raise OutboxUnavailable(f"PostgreSQL {version // 10_000} is too old: use {OLDEST_POSTGRES} or newer.")
     weak = {"off", "local", "remote_write"} if standbys else {"off"}

@@ -29,13 +29,13 @@ from app.outbox.refusals import check_schema_version, identity_of, without_ident
 from app.outbox.statements import UsesStore, Work
 
 SCHEMA_VERSION: Final = 2
-#: In `store_version` of every store.
+#: The value in `store_version` of every store.
 IDENTITY: Final = identity_of(schema(1))
 
-#: How long a migration may take: it looks at all that is kept.
+#: The maximum duration of a migration, which reads all rows.
 MIGRATION_S: Final = 4 * HOUR_S
 
-#: Another process stored one of the keys at the same moment: look again.
+#: Another process stored one of the keys at the same time: repeat.
 COLLISIONS: Final = (UniqueViolation, DeadlockDetected, SerializationFailure)
 _TRIES: Final = 10
 
@@ -44,7 +44,7 @@ Result = TypeVar("Result")
 
 
 class Database:
-    """Runs work on connections. It connects at the first use, so that Pinrelay starts while the server does."""
+    """Run work on connections. The first use connects, so that Pinrelay can start before the server."""
 
     def __init__(self, url: str, on_connected: Callable[[float], None]) -> None:
         self._connections = Connections(connection_text(url), on_connected)
@@ -59,10 +59,10 @@ class Database:
         *arguments: Given.args,
         **named: Given.kwargs,
     ) -> Result:
-        """Await `work(connection, ...)`; what it writes is committed, on every disk that it should be on.
+        """Await `work(connection, ...)`; its writes are committed on every required disk.
 
-        It is finished even where the caller is cancelled: to give up in the middle would cost the connection.
-        Raises OutboxUnavailable where PostgreSQL fails, and what the work raises.
+        The work is finished even if the caller is cancelled: an abort would cost the connection. Raises
+        OutboxUnavailable if PostgreSQL fails, and the errors of the work.
         """
         await self.open()
         return await self._finished(self._run(work, *arguments, **named))
@@ -76,7 +76,7 @@ class Database:
     def _let_go(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
         if not task.cancelled():
-            task.exception()  # whoever waited may have gone, and then nobody else would ask
+            task.exception()  # a cancelled caller never reads the exception
 
     async def _run(
         self,
@@ -92,9 +92,9 @@ class Database:
                 return result
 
     async def open(self) -> None:
-        """Connect, and make or migrate the schema, if that was not done yet; a migration takes as long as much is kept.
+        """Connect, and create or migrate the schema on the first call; a migration of many rows takes long.
 
-        Raises OutboxUnavailable, OutboxVersionError where another version of Pinrelay made it.
+        Raises OutboxUnavailable, OutboxVersionError for the schema of another version of Pinrelay.
         """
         if self._closed:
             raise OutboxUnavailable("The outbox is closed: this process is shutting down.")
@@ -114,11 +114,11 @@ class Database:
 
     @property
     def is_pooled(self) -> bool:
-        """Whether a pooler is in between; known once it is open."""
+        """Whether a pooler is between; known after `open`."""
         return self._connections.is_pooled
 
     async def listen(self) -> Connection:
-        """Return a connection that hears what other processes tell; the caller closes it. Raises psycopg.Error."""
+        """Return a connection for notifications of other processes; the caller closes it. Raises psycopg.Error."""
         connection = await self._connections.connect()
         try:
             await connection.execute(SQL["listen"])
@@ -128,7 +128,7 @@ class Database:
         return connection
 
     async def close(self) -> None:
-        """Finish what runs, and close the connections. May be called again."""
+        """Finish running work, and close the connections. Idempotent."""
         self._closed = True
         if self._running:
             await asyncio.wait(self._running)
@@ -137,9 +137,9 @@ class Database:
 
 
 async def migrate(connection: Connection) -> None:
-    """Bring the schema to SCHEMA_VERSION, all steps in one transaction.
+    """Migrate the schema to SCHEMA_VERSION, all steps in one transaction.
 
-    Raises OutboxVersionError where it is newer, or has no identity.
+    Raises OutboxVersionError if the schema is newer, or has no identity.
     """
     found = await _version(connection)
     if found == SCHEMA_VERSION:
@@ -158,7 +158,7 @@ async def _migrate(connection: Connection) -> None:
 
 
 async def _version(connection: Connection) -> int:
-    """Read the version of the schema; 0 where there is none."""
+    """Read the version of the schema; 0 without a schema."""
     ((has_version, has_deliveries),) = await connection.rows("has_tables")
     found = await connection.rows("version") if has_version else []
     identity, version = found[0] if found else (None, 0)
@@ -173,14 +173,14 @@ async def _version(connection: Connection) -> int:
     return int(version)
 
 
-#: A difference up to this may be only the time that the answer took, and counts as no difference.
+#: A difference up to this may be only the time that the response took, and counts as no difference.
 TOLERANCE_S = 0.1
 #: A larger difference between the machine's clock and the monotonic clock is a step of the machine's clock.
 _STEP_S: Final = 2.0
 
 
 async def until_done(connection: Connection, work: Work[Result | None]) -> Result:
-    """Run work in a transaction. If it returns None or another process interferes, roll back and repeat it.
+    """Run work in a transaction. If the result is `None` or another process interferes, roll back and repeat.
 
     Raises OutboxUnavailable if all tries fail.
     """
@@ -195,7 +195,7 @@ async def until_done(connection: Connection, work: Work[Result | None]) -> Resul
 
 
 class ServerClock:
-    """Computes the server's time from a monotonic clock, which no step of the machine's clock changes."""
+    """Compute the server's time from a monotonic clock, which no step of the machine's clock changes."""
 
     def __init__(
         self,
@@ -204,11 +204,11 @@ class ServerClock:
         machine: Callable[[], float] = time.time,
         steady: Callable[[], float] = steady_clock,
     ) -> None:
-        #: None: the server's time counts. Otherwise this clock is taken for it, as tests do.
+        #: `None`: use the server's time. Otherwise this clock replaces the server's, for example in tests.
         self._given = clock
         self.machine = clock or machine
         self._steady = steady
-        #: The server's clock and the machine's clock less the monotonic clock, after the last answer of the server.
+        #: The server's clock and the machine's clock minus the monotonic clock, after the last response of the server.
         self._server_ahead_s = self._machine_ahead_s = self.machine() - steady()
         self._heard_at = -inf
 
@@ -231,14 +231,14 @@ class ServerClock:
     def is_stale(self) -> bool:
         """Whether to ask the server again: BEAT_S have passed, or the machine's clock was set.
 
-        The clocks of server and machine may be the same clock, so a step of one suggests a step of the other.
+        The server and the machine may share a clock, so a step of the machine's clock suggests a step of the server's.
         """
         steady = self._steady()
         is_set = abs(self.machine() - steady - self._machine_ahead_s) > _STEP_S
         return self._given is None and (is_set or steady - self._heard_at >= BEAT_S)
 
     def hear(self, server_time: float) -> None:
-        """Take note of the time that the server has just told."""
+        """Note a new response with the server's time."""
         self._heard_at = self._steady()
         self._machine_ahead_s = self.machine() - self._heard_at
         ahead_s = server_time - self._heard_at
@@ -247,7 +247,7 @@ class ServerClock:
 
 
 class UsesDatabase(UsesStore):
-    """A part of the engine. Times that it stores are the server's."""
+    """A part of the engine. Stored times are the server's."""
 
     def __init__(self, database: Database, clock: ServerClock, rules: OutboxSettings) -> None:
         self._database = database

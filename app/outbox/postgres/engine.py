@@ -1,4 +1,4 @@
-"""The outbox in a PostgreSQL database, which any number of processes on any number of machines share."""
+"""The outbox in a PostgreSQL database, shared by any number of processes and machines."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -132,7 +132,7 @@ class PostgresOutbox(KeepsPeople, Outbox):
         try:
             await self._database.run(settle, settlements, counters, at, self._rules)
         except RowRefused:
-            self._days.forget()  # the table of the day may be what is missing
+            self._days.forget()  # the table of the day may be missing
             await self._days.ensure_tables([at])
             what = settlements, counters, at, self._rules
             await self._database.run(lambda connection: ServerRows(connection).settle_the_rest(*what))
@@ -164,7 +164,7 @@ class PostgresOutbox(KeepsPeople, Outbox):
         return {id_: (history or (), payload) for id_, history, payload in rows}
 
     async def start_disk_checks(self, rules: OutboxSettings) -> None:
-        """Do nothing: the server sees to its disk, and tells of what it cannot read or keep."""
+        """Do nothing: the server checks its disk and reports unreadable data."""
 
     async def close(self) -> None:
         await self._writer.close()
@@ -191,10 +191,10 @@ class _ServerDeadLetters(UsesDatabase, DeadLetters):
 
 
 class _ServerSealedEvents(UsesDatabase, SealedEvents):
-    """The server sees to what is left of erased ones."""
+    """The server removes the remains of erased events."""
 
 
 async def _probe(connection: Connection) -> Loads:
-    """Prove that a commit succeeds, and return how much waits."""
+    """Prove that a commit succeeds, and return the waiting load."""
     await connection.execute(SQL["probe"], {"slot": connection.slot})
     return loads_of(await connection.rows("waiting"))

@@ -1,4 +1,4 @@
-"""Enqueue: store what is new; where not all is, check each delivery for duplicates."""
+"""Enqueue: store new deliveries; unless all are new, check each delivery for duplicates."""
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -35,21 +35,21 @@ from app.outbox.postgres.settle import drop
 from app.outbox.refusals import added, backlog_full, loads_of
 from app.outbox.rows import as_json
 
-#: Columns of a delivery, in the order in which the statement `store` takes them.
+#: Columns of a delivery, in the order of the statement `store`.
 _BEFORE_WARNINGS: Final = attrgetter(
     *("ad_account_id", "preset", "message_id", "event_name", "event_id", "action_source", "order_id", "event_time")
 )
 _BEHIND_WARNINGS: Final = attrgetter(
     *("traceparent", "source", "amount", "currency", "checkout_id", "buyer", "name", "is_trusted", "shop", "channel")
 )
-#: One call's.
+#: The result of one call.
 Answer: TypeAlias = list[Enqueued] | OutboxUnavailable | MemoryChanged
 
 
 async def enqueue(connection: Connection, calls: Sequence[PreparedEnqueue], rules: OutboxSettings) -> list[Answer]:
-    """Store calls in one transaction; return one answer each.
+    """Store calls in one transaction; return one result each.
 
-    A call that finds the backlog full fails alone, and so does one that finds memory changed.
+    A call fails alone if the backlog is full or its memory has changed.
     """
     if not any(changes_to_people(call.people) for call in calls):
         return await _enqueue(connection, calls, rules)
@@ -63,9 +63,11 @@ async def enqueue(connection: Connection, calls: Sequence[PreparedEnqueue], rule
 async def _enqueue_with_people(
     connection: Connection, calls: Sequence[PreparedEnqueue], rules: OutboxSettings
 ) -> list[Answer] | None:
-    """Do calls with what they change in memory; None, with nothing done, where that is no longer what was read.
+    """Store calls with their changes of the memory.
 
-    So it is too where one of several calls fails.
+    `None`, with nothing stored, if the memory changed after it was read.
+
+    The result is also `None` if one of several calls fails.
     """
     changes = joined_changes([each for call in calls if (each := changes_to_people(call.people))])
     if changes is None:
@@ -87,7 +89,7 @@ async def _enqueue_with_people(
 
 
 async def _enqueue(connection: Connection, calls: Sequence[PreparedEnqueue], rules: OutboxSettings) -> list[Answer]:
-    """Do calls; nearly always everything is new, and one statement stores it."""
+    """Store calls; usually every delivery is new, and one statement stores all."""
     new = [call.all_new for call in calls if call.all_new is not None]
     if len(new) == len(calls):
         together = new[0] if len(new) == 1 else Rows()
@@ -105,7 +107,10 @@ async def _enqueue(connection: Connection, calls: Sequence[PreparedEnqueue], rul
 
 
 def _within(connection: Connection) -> AbstractAsyncContextManager[object]:
-    """Return a savepoint, which keeps a transaction usable where a statement in it fails; nothing outside of one."""
+    """Return a savepoint, which keeps a transaction usable after a failed statement.
+
+    No effect outside a transaction.
+    """
     is_idle = connection.info.transaction_status == TransactionStatus.IDLE
     return nullcontext() if is_idle else connection.transaction()
 
@@ -113,7 +118,7 @@ def _within(connection: Connection) -> AbstractAsyncContextManager[object]:
 async def _enqueue_checked(
     connection: Connection, calls: Sequence[PreparedEnqueue], rules: OutboxSettings
 ) -> list[Answer]:
-    """Check every delivery, and store what is new; again where another process was faster."""
+    """Check every delivery, and store the new ones; repeat if another process was faster."""
     ids = [row[0] for row in await connection.rows("next_ids", count=sum(len(call.deliveries) for call in calls))]
     digests = [digest for call in calls for digest in call.digests]
     now = max(call.now for call in calls)
@@ -141,7 +146,7 @@ async def _check_all(
     ids: Sequence[int],
     rules: OutboxSettings,
 ) -> tuple[Rows, list[Answer], Sequence[StoredDelivery]]:
-    """Check every delivery by the keys that are held now; return the other sides of orders as they were read, too."""
+    """Check every delivery by the current keys; also return the counterparts of orders as they were read."""
     found = await connection.rows("keys_taken", digests=list(digests))
     waiting = loads_of(await connection.rows("waiting"))
     held: Held = holders(found)
@@ -163,9 +168,9 @@ async def _check_all(
 
 
 async def _is_unchanged(connection: Connection, rows: Rows, met: Sequence[StoredDelivery]) -> bool:
-    """Return whether the deliveries that a decision was made by are as they were read, and keep them so.
+    """Return whether the deliveries behind a decision are unchanged, and lock them.
 
-    What is settled changes no more.
+    Settled deliveries never change.
     """
     decided = {
         *(merge.stored.delivery_id for merge in rows.merges),
@@ -216,12 +221,12 @@ def _deliveries(rows: Rows) -> str:
 async def _store(
     connection: Connection, rows: Rows, rules: OutboxSettings, *, ids: Sequence[int] | None = None
 ) -> bool:
-    """Store rows if all is new and the backlog has room; return whether it was done.
+    """Store rows if all are new and the backlog has room; return whether they were stored.
 
-    Rows that have `ids` were checked: what another process has stored since then violates the key of `dedup_key`.
+    Rows with `ids` were checked: later rows of another process violate the key of `dedup_key`.
     """
     loads = rows.loads
-    asked = rows.asked(rules, loads) if ids is None else loads  # those of several calls, each of which was checked
+    asked = rows.asked(rules, loads) if ids is None else loads  # the sum of several calls, each of them checked
     digests = [digest for digest, *_ in rows.keys] if ids is None else []
     payloads, spans = rows.blob
     parameters = {
@@ -233,7 +238,7 @@ async def _store(
         "max_backlog_bytes": rules.max_backlog_bytes,
         "version": PAYLOAD_VERSION,
         "keys": as_json(rows.keys),
-        # written as PostgreSQL writes arrays: base64 needs no quotes, and psycopg takes a microsecond for each
+        # an array literal of PostgreSQL: base64 needs no quotes, and psycopg needs a microsecond per element
         "digests": f"{{{','.join(digests)}}}",
         "dropped_events": as_json(rows.dropped),
         "counters": as_json(summed(rows.counters, span_s=MINUTE_S)),

@@ -1,6 +1,6 @@
-"""Watching for something to do: writes of this process, word from others, and time.
+"""Wait for work: writes of this process, notifications of others, and due times.
 
-Others are heard by NOTIFY. Where that does not arrive, asking every POLL_S finds what they wrote.
+Other processes notify by NOTIFY. A check every POLL_S finds writes with a lost notification.
 """
 
 import asyncio
@@ -16,25 +16,25 @@ from app.outbox.notifier import Notifier, Seen
 from app.outbox.postgres.connections import SQL, Connection
 from app.outbox.postgres.database import Database
 
-#: Other processes are told of writes no more often than this: each word costs all of them a claim.
+#: The minimum interval of notifications to other processes: each one costs every process a claim.
 TELL_EVERY_S = 0.05
-#: How long until it listens again, when it cannot.
+#: The delay before another attempt to listen.
 _DEAF_S = 1.0
 
 
 class ServerNotifier(Notifier):
-    """Wakes whoever waits in this process, and tells other processes of what this one writes."""
+    """Wake the waiters of this process, and notify other processes of writes."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
         super().__init__(clock)
         self._database = database
         self._name = secrets.token_hex(8)
-        #: By ad account: the highest id of a delivery, at the last look.
+        #: By ad account: the highest id of a delivery, at the last check.
         self._last_ids: dict[str, int] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def wake(self) -> None:
-        """Wake whoever waits, or waits next, in this process and in others."""
+        """Wake every waiter of this process and of others, now or at its next wait."""
         super().wake()
         self._keep_running("tell", self._tell)
 
@@ -49,7 +49,7 @@ class ServerNotifier(Notifier):
             await self._database.run(_tell, self._name)
 
     async def _listen(self) -> None:
-        """Listen until the watch is closed. Through a pooler nobody can, and asking every POLL_S finds the same."""
+        """Listen until closed. Behind a pooler this is impossible, and the check every POLL_S replaces it."""
         while not self._database.is_pooled:
             with suppress(psycopg.Error, OutboxUnavailable):
                 connection = await self._database.listen()
@@ -60,7 +60,7 @@ class ServerNotifier(Notifier):
             await asyncio.sleep(_DEAF_S)
 
     async def _look(self, ad_account_id: str, seen: Seen) -> float:
-        """Return in how many seconds something falls due; 0 where something was enqueued since the last look."""
+        """Return the seconds until the next due time; 0 after an enqueue since the last check."""
         if not self._database.is_pooled:
             self._keep_running("listen", self._listen)
         last_id, due_at = await self._database.run(_next_due, ad_account_id, seen.looked_at)
@@ -70,7 +70,7 @@ class ServerNotifier(Notifier):
         return float("inf") if due_at is None else due_at - self._clock()
 
     async def close(self) -> None:
-        """Stop listening; whoever waits returns at once."""
+        """Stop listening; waiters return at once."""
         self._closed = True
         super().wake()
         for task in self._tasks.values():

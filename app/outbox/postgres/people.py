@@ -1,4 +1,4 @@
-"""What is remembered of people: read before a call of enqueue is decided, written with it."""
+"""The memory of people: read before the decision about a call of enqueue, written with the call."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
@@ -25,9 +25,9 @@ _read: Final = msgspec.json.Decoder(Remembered).decode
 
 
 def joined_changes(calls: Sequence[PeopleChanges]) -> PeopleChanges | None:
-    """Join what calls change, in the order of ids, in which everybody writes them.
+    """Join the changes of calls, in the order of ids that every process uses.
 
-    None where one of them writes what another one has read.
+    `None` if a call writes an id that another has read.
     """
     people = sorted((each for changes in calls for each in changes.people), key=attrgetter("key"))
     suppressions = [each for changes in calls for each in changes.suppressions]
@@ -39,7 +39,7 @@ def joined_changes(calls: Sequence[PeopleChanges]) -> PeopleChanges | None:
 
 
 def joined_additions(calls: Sequence[tuple[PeopleChanges, float]]) -> list[list[Any]]:
-    """Return what calls add by public keys and hours, in the order in which everybody counts it."""
+    """Return the additions of calls by public key and hour, in the order that every process uses."""
     sums: defaultdict[tuple[str, int], list[int]] = defaultdict(lambda: [0, 0])
     for changes, now in calls:
         if row := memory.additions(changes, now):
@@ -50,7 +50,7 @@ def joined_additions(calls: Sequence[tuple[PeopleChanges, float]]) -> list[list[
 
 
 async def lock_suppressions(connection: Connection, changes: PeopleChanges) -> None:
-    """Let the suppressions stay as they were read, until the transaction ends."""
+    """Lock the suppressions in their state as read, until the transaction ends."""
     if suppressions := memory.suppression_rows(changes):
         await connection.rows("lock_suppressions", suppressions=as_json(suppressions))
 
@@ -58,9 +58,9 @@ async def lock_suppressions(connection: Connection, changes: PeopleChanges) -> N
 async def write_people(
     connection: Connection, changes: PeopleChanges, rules: OutboxSettings, added_by_keys: Sequence[Sequence[Any]]
 ) -> bool:
-    """Write what changes, within a transaction; return False where others have changed what was read.
+    """Write changes within a transaction; return `False` if others have changed the rows since the read.
 
-    Then the transaction has to be rolled back. `added_by_keys` are `joined_additions`.
+    Then the caller must roll back. `added_by_keys` are `joined_additions`.
     """
     rows = as_json(memory.people_rows(changes))
     if await connection.rows("people_changed", rows=rows, suppressions=as_json(memory.suppression_rows(changes))):
@@ -114,7 +114,7 @@ async def forget_unseen(connection: Connection, rules: OutboxSettings, limit: in
 async def _count(
     connection: Connection, *, people: int = 0, suppressions: int = 0, public_suppressions: int = 0
 ) -> None:
-    """Count what came (above 0) or went (below 0)."""
+    """Update the counts by additions (above 0) or removals (below 0)."""
     if people or suppressions or public_suppressions:
         counts = {"people": people, "suppressions": suppressions, "public_suppressions": public_suppressions}
         await connection.count("count_memory", **counts)
@@ -126,7 +126,7 @@ async def _deliveries_of(connection: Connection, messages: Collection[str]) -> l
 
 
 class KeepsPeople(UsesDatabase, memory.KeepsPeople):
-    """The part of the `Outbox` that is about people."""
+    """The part of the `Outbox` for the memory of people."""
 
     def _owner_keys(self, keys: Iterable[str]) -> list[str]:
         return [f"{key:{memory.OWNER_KEY_DIGITS}}" for key in memory.key_prefixes(keys)]
@@ -197,13 +197,13 @@ class KeepsPeople(UsesDatabase, memory.KeepsPeople):
         return len(forgotten)
 
     async def scrub(self, texts: Collection[str]) -> None:
-        """Do nothing: the server writes the files, and `VACUUM FULL` is for whoever runs it."""
+        """Do nothing: the server writes the files, and only its administrator can run `VACUUM FULL`."""
 
 
 async def _forget_deliveries(
     connection: Connection, messages: Sequence[str], again: Collection[str], now: float, rules: OutboxSettings
 ) -> None:
-    for lock in ("lock_waiting", "lock_dead", "lock_waiting"):  # again: what was redriven meanwhile
+    for lock in ("lock_waiting", "lock_dead", "lock_waiting"):  # again, for deliveries that were redriven between
         await connection.rows(lock, keys=messages)
     held, returning = [await _deliveries_of(connection, some) for some in (messages, {*messages} & {*again})]
     ids = [each.delivery_id for each in held]

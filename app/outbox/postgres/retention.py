@@ -1,4 +1,4 @@
-"""Retention: tables of days are dropped whole, the rest goes in small steps."""
+"""Retention: tables of days are dropped whole, other rows are deleted in small steps."""
 
 import calendar
 import time
@@ -18,9 +18,9 @@ from app.outbox.postgres.people import forget_ended_suppressions, forget_stale, 
 from app.outbox.postgres.set_aside import ServerRows
 from app.outbox.set_aside import Step, deleting
 
-#: Of which tables there is one a day.
+#: Tables with one partition per day.
 PARENTS: Final = ("delivered", "dropped_event", "counter_minute", "counter_hour")
-#: So many days ahead are made by retention.
+#: The number of days that retention creates ahead.
 AHEAD: Final = 2
 
 
@@ -34,21 +34,21 @@ def table_of(parent: str, day: int) -> str:
 
 
 class Days:
-    """Remembers which days have their tables."""
+    """Remember the days with tables."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._made: set[int] = set()
 
     async def ensure_tables(self, moments: Iterable[float]) -> None:
-        """Make the tables of these moments where they are missing. Raises OutboxUnavailable."""
+        """Create the missing tables of these times. Raises OutboxUnavailable."""
         missing = {day_of(moment) for moment in moments} - self._made
         if missing:
             await self._database.run(make_days, missing)
             self._made |= missing
 
     def forget(self) -> None:
-        """Look again what there is: another process may have dropped some."""
+        """Check the tables again: another process may have dropped some."""
         self._made.clear()
 
 
@@ -67,16 +67,15 @@ async def make_days(connection: Connection, days: Iterable[int]) -> None:
                     )
 
 
-#: Does one step past what is refused, given its name and a limit: `RowByRow.delete`.
+#: Run one step that skips refused rows, from its name and a limit: `RowByRow.delete`.
 DeleteStep: TypeAlias = Callable[[str, Step, int], Awaitable[int]]
 
 
 async def drop_days(connection: Connection, ends: dict[str, float], past: DeleteStep, limit: int) -> int:
-    """Drop at most `limit` tables whose day was over by the moment of `ends` for their parent; return how many.
+    """Drop at most `limit` tables with a day that ended by the time in `ends` for their parent; return their number.
 
-    Counts of minutes are summed by hour before they go, while those are kept; what was delivered is no longer counted
-    by name.
-    A table that somebody is reading stays until the next time.
+    Counts of minutes are summed by hour before the drop, within the retention of hours; delivered rows are no longer
+    counted by name. A table with readers stays until the next time.
     """
     dropped = 0
     for parent, table in sorted(await connection.rows("day_tables"), key=lambda row: str(row[1])[-8:]):
@@ -90,7 +89,7 @@ async def drop_days(connection: Connection, ends: dict[str, float], past: Delete
 
 
 async def _drop(connection: Connection, table: str, before: str, _: int, skip: int) -> int:
-    """Drop a table, with the named statement `before` it; return 0 where somebody was reading it, or it is refused."""
+    """Drop a table, with the named statement `before` it; return 0 for a table with readers, or a refused drop."""
     if skip:
         return 0
     try:
@@ -108,7 +107,7 @@ async def _drop(connection: Connection, table: str, before: str, _: int, skip: i
 
 
 def _end_of(table: str) -> int:
-    """Return when the day of a table is over, in Unix seconds."""
+    """Return the end of the day of a table, in Unix seconds."""
     return calendar.timegm(time.strptime(table[-8:], "%Y%m%d")) + DAY_S
 
 
@@ -130,7 +129,7 @@ _STEPS = (
 
 
 async def retain(connection: Connection, now: float, limit: int, rules: OutboxSettings) -> int:
-    """Touch at most `limit` rows, a table that is dropped counting as one."""
+    """Process at most `limit` rows; a dropped table counts as one row."""
     today = day_of(now)
     await make_days(connection, range(today, today + AHEAD + 1))
     rows = ServerRows(connection)
@@ -166,9 +165,9 @@ async def _forget_id_ranges(connection: Connection, _: int, skip: int) -> int:
 
 
 async def _sum_next_step(connection: Connection, now: float, ledger_start: float, _: int, skip: int) -> int:
-    """Sum one step that is over, and drop sums that are old. Returns how many rows that made.
+    """Sum one finished step, and drop old sums. Return the number of rows.
 
-    Nobody enqueues or settles while a step is summed. Where somebody takes long to, it is left for the next time.
+    No enqueue or settlement runs during the sum. If the lock takes long, the step is left for the next time.
     """
     if skip:
         return 0
@@ -181,13 +180,13 @@ async def _sum_next_step(connection: Connection, now: float, ledger_start: float
             if await _next_step(connection, now, ledger_start):
                 await connection.execute(SQL["impatient"])
                 await connection.execute(SQL["stop_counting"])
-                step = await _next_step(connection, now, ledger_start)  # something may have been counted late meanwhile
+                step = await _next_step(connection, now, ledger_start)  # a late count is possible
                 return await connection.count("sum_step", **step) if step else 0
     return 0
 
 
 async def _next_step(connection: Connection, now: float, ledger_start: float) -> dict[str, int] | None:
-    """Return the parameters of `sum_step` for the step that comes next; None where none is due."""
+    """Return the parameters of `sum_step` for the next step; `None` if none is due."""
     spans = summed_spans(await connection.rows("summed_spans"))
     for due in due_steps(spans, now=now, ledger_start=ledger_start):
         ((first_at,),) = await connection.rows("first_count", begin=due.since)

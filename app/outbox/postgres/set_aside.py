@@ -1,4 +1,4 @@
-"""What the database refuses to change: each part is tried by itself (app/outbox/set_aside.py)."""
+"""Changes that the database refuses: each part is tried separately (app/outbox/set_aside.py)."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -17,7 +17,7 @@ from app.outbox.settlement import ClaimQuery
 
 
 class ServerRows(RowByRow[Taken]):
-    """The rows of the database, each change in a transaction of its own."""
+    """The rows of the database, each change in its own transaction."""
 
     _store: Connection
 
@@ -44,5 +44,5 @@ class ServerRows(RowByRow[Taken]):
         if isinstance(unit, CounterRow) or unit.state is not State.DELIVERED or not rules.payload_s:
             return unit
         rows = await self._store.rows("payload", id=int(unit.claimed.delivery_id))
-        payload = rows[0][0] if rows else b"{}"  # it was erased: nothing is settled
+        payload = rows[0][0] if rows else b"{}"  # erased: nothing is settled
         return replace(unit, claimed=replace(unit.claimed, payload=payload))

@@ -1,4 +1,4 @@
-"""Settle: what became of what was claimed."""
+"""Settle: record the results of claimed deliveries."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -56,12 +56,12 @@ async def settle(
         died = [id_ for (id_,) in await connection.rows("settle", **parameters)]
     if sent or died:
         ids = [int(each.claimed.delivery_id) for each in sent]
-        with suppress(psycopg.Error):  # all is recorded: what is not dismissed now is at the next redrive
+        with suppress(psycopg.Error):  # all results are recorded: missed dismissals follow at the next redrive
             await dismiss_overtaken(connection, sent=ids, died=died, now=now, rules=rules)
 
 
 def _kinds(settlements: Sequence[Settlement]) -> list[list[Any]]:
-    """Return settlements that are alike as one, with the ids of their deliveries."""
+    """Return equal settlements as one, with the ids of their deliveries."""
     kinds: dict[tuple[Any, ...], list[int]] = {}
     for each in settlements:
         kind = each.claimed.claim, each.state, each.due_at, each.give_back, each.result
@@ -79,7 +79,7 @@ async def release_keys(connection: Connection, held: Sequence[StoredDelivery]) -
 
 
 async def _keep(connection: Connection, delivered: Sequence[Settlement], rules: OutboxSettings, now: float) -> None:
-    """Keep payloads for a while, without what stands in them unhashed."""
+    """Store payloads for a limited time, without unhashed data."""
     ids = [int(each.claimed.delivery_id) for each in delivered]
     bodies = [_stripped(each.claimed.payload) for each in delivered]
     erase_at = now + rules.payload_s
@@ -118,7 +118,7 @@ async def _withdraw(connection: Connection, withdrawals: Sequence[Withdrawal], n
         for digest in order_digests(asked.ad_account_id, asked.order_id, asked.source, asked.shop)
     ]
     async with connection.transaction():
-        # they are locked by id, so that no two calls wait for each other
+        # locked by id, so that two calls cannot deadlock
         asked_of = await connection.rows("pending_of_orders", rows=as_json(rows))
         found = [(place, PendingOrder(*row)) for place, *row in sorted(asked_of, key=lambda row: row[:2])]
         gone = {
@@ -131,7 +131,7 @@ async def _withdraw(connection: Connection, withdrawals: Sequence[Withdrawal], n
 
 
 async def drop(connection: Connection, dropped: Sequence[tuple[int, Outcome, str, int]], now: float) -> list[int]:
-    """Erase deliveries that are pending, each with the outcome and reason by which it is noted; return their places."""
+    """Erase pending deliveries, each with its outcome and reason for the ledger; return their positions."""
     return await _drop(connection, [(*each, None) for each in dropped], now)
 
 

@@ -1,4 +1,4 @@
-"""One side of a move: all that a database holds."""
+"""A side of a move: the content of a database."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from app.outbox.rows import as_json
 from app.outbox.statements import Work
 from app.outbox.transfer import BEFORE_FIRST, SETTLED_AT, Row, Store, TransferKind, delivery_columns
 
-#: In which column of a kind the moment stands that says in which day's table it lies.
+#: The column of each kind with the time that determines the partition of the day.
 _MOMENT: Final = {
     TransferKind.DELIVERED: SETTLED_AT,
     TransferKind.DROPPED_EVENTS: 16,
@@ -20,7 +20,7 @@ _MOMENT: Final = {
 }
 
 
-#: When it is looked whether others use the database.
+#: The pauses between checks for other users of the database.
 _LOOKS_AFTER_S: Final = (0, 0.1, 0.3, 1)
 
 
@@ -35,9 +35,9 @@ class PostgresStore(Store):
         return await self._database.run(work)
 
     async def is_used_by_others(self) -> bool:
-        """Ask a few times: a connection that was just closed may be there for a moment.
+        """Check a few times: a connection may exist shortly after its close.
 
-        Raises OutboxUnavailable where a pooler is in between.
+        Raises OutboxUnavailable behind a pooler.
         """
         for pause_s in _LOOKS_AFTER_S:
             await asyncio.sleep(pause_s)

@@ -15,9 +15,10 @@ from app.outbox.postgres.enqueue import enqueue
 from app.outbox.postgres.retention import Days
 from app.outbox.rows import LARGE_ROWS
 
-#: A group is closed when its calls carry so many rows, so that nobody waits long for a stranger's commit.
+#: The number of rows that closes a group, so that no call waits long for the commit of others.
 MAX_ROWS = 4_000
-#: While so many groups are under way, what comes is gathered. With two, one is written while the other is synced.
+#: The number of groups under way beyond which calls are gathered. With two, one is written during the sync of the
+#: other.
 MAX_BATCHES_IN_FLIGHT = 2
 
 
@@ -27,23 +28,23 @@ class _Job(NamedTuple):
 
 
 class Writer:
-    """Takes calls, and answers each after the commit that it shares: small ones do not wait for large ones."""
+    """Run calls, and return each result after the shared commit: small calls do not wait for large ones."""
 
     def __init__(self, database: Database, days: Days, rules: OutboxSettings) -> None:
         self._small, self._large = (_Lane(database, days, rules) for _ in range(2))
 
     async def do(self, call: PreparedEnqueue) -> list[Enqueued]:
-        """Do one call in the next group. Raises OutboxUnavailable, with nothing kept."""
+        """Run one call in the next group. Raises OutboxUnavailable, with nothing stored."""
         return await (self._large if call.rows > LARGE_ROWS else self._small).do(call)
 
     async def close(self) -> None:
-        """Commit what waits, and stop."""
+        """Commit waiting calls, and stop."""
         await self._small.close()
         await self._large.close()
 
 
 class _Lane:
-    """Calls of about the same size, in groups."""
+    """Calls of similar size, in groups."""
 
     def __init__(self, database: Database, days: Days, rules: OutboxSettings) -> None:
         self._database = database
@@ -78,7 +79,7 @@ class _Lane:
         return group
 
     async def _commit(self, group: Sequence[_Job]) -> None:
-        """Store a group. Where one of its calls cannot be stored as it is, each is tried alone."""
+        """Store a group. If one call cannot be stored, try each call separately."""
         try:
             await self._days.ensure_tables({job.call.now for job in group})
             answers = await self._database.run(enqueue, [job.call for job in group], self._rules)
@@ -100,13 +101,13 @@ class _Lane:
 
 
 def _concerns_all(exc: Exception) -> bool:
-    """Whether the outbox as a whole has failed, and not something in one of the calls."""
+    """Return whether the whole outbox has failed, rather than one of the calls."""
     in_a_call = isinstance(exc.__cause__, psycopg.DataError | psycopg.IntegrityError)
     return isinstance(exc, OutboxUnavailable) and not in_a_call
 
 
 def _answer(job: _Job, answer: list[Enqueued] | Exception) -> None:
-    if job.answer.done():  # whoever waited was cancelled
+    if job.answer.done():  # the caller was cancelled
         return
     if isinstance(answer, Exception):
         job.answer.set_exception(answer)

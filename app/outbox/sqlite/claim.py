@@ -1,4 +1,4 @@
-"""Claim: who may send what, and until when."""
+"""Claim: the right to send deliveries, and its expiry."""
 
 import secrets
 from collections.abc import Iterable, Sequence
@@ -41,9 +41,10 @@ async def claim(connection: Connection, asked: ClaimQuery) -> list[Claimed]:
 
 
 async def _take(connection: Connection, asked: ClaimQuery) -> tuple[list[Claimed], frozenset[str], bool]:
-    """Claim, and return what was taken, of which presets something is held, and whether a wait for others is over.
+    """Claim, and return the claimed deliveries, the presets with held ones, and whether a wait for others is over.
 
-    One statement takes, a second reads what it took as one row (see queries.sql), by which a third counts.
+    One statement claims, a second reads the claimed deliveries as one row (see queries.sql), and a third counts from
+    this row.
     """
     token = secrets.token_hex(8)
     by = asked.holds.by if asked.holds else None

@@ -1,4 +1,4 @@
-"""Backups: a whole copy of the file while it is used, and putting one in its place."""
+"""Backups: a consistent copy of the file during use, and its restoration."""
 
 import os
 import shutil
@@ -22,10 +22,10 @@ from app.outbox.sqlite.guard import BESIDE
 
 
 def back_up(path: Path, copy: Path) -> int:
-    """Write all that is committed to the new file `copy`, which only its owner can read; return its size in bytes.
+    """Write all committed data to the new file `copy`, which only its owner can read; return its size in bytes.
 
-    The outbox may be used meanwhile: the copy is of one moment. It is looked through before it gets its name, so that
-    there is no copy that is damaged or half. Raises OutboxUnavailable where one of the two files cannot be used.
+    The outbox may be in use: the copy has the state of a single time. The copy is checked before it is renamed, so that
+    no damaged or partial copy remains. Raises OutboxUnavailable if a file cannot be used.
     """
     if not path.exists():
         raise OutboxUnavailable(f"No outbox at {path}. Check OUTBOX_URL.", why="gone")
@@ -46,12 +46,12 @@ def back_up(path: Path, copy: Path) -> int:
 
 
 def restore(copy: Path, path: Path) -> Path | None:
-    """Put a copy of `copy` in the place of the outbox at `path`; return where the one before lies now.
+    """Replace the outbox at `path` by a copy of `copy`; return the new path of the previous file.
 
-    Returns None where none was there.
+    Returns `None` without a previous file.
 
-    Nobody may use the outbox: stop its servers first. Raises OutboxUnavailable where somebody does, or where the copy
-    is no copy of an outbox, or a damaged one; nothing has changed then.
+    The outbox must be unused: stop its servers first. Raises OutboxUnavailable if it is in use, or if the copy is
+    damaged or no copy of an outbox; then nothing has changed.
     """
     if not copy.is_file():
         raise OutboxUnavailable(f"No backup at {copy}. Name a file that `pinrelay backup` wrote.", why="gone")
@@ -74,9 +74,9 @@ def restore(copy: Path, path: Path) -> Path | None:
 
 @contextmanager
 def _part_of(path: Path, *, makes_folder: bool = False) -> Iterator[Path]:
-    """Make the file that gets the name `path` when it is whole; only its owner can read it.
+    """Create a file that is renamed to `path` when complete; only its owner can read it.
 
-    Where it does not come to that, nothing of it is left. Raises OutboxUnavailable where it cannot be written.
+    After an error, no part remains. Raises OutboxUnavailable if it cannot be written.
     """
     part = path.with_name(f"{path.name}.part")
     try:
@@ -94,7 +94,7 @@ def _part_of(path: Path, *, makes_folder: bool = False) -> Iterator[Path]:
 
 
 def _free_name(path: Path) -> Path:
-    """Return a name beside `path` that nothing has, for what it holds now."""
+    """Return a free name beside `path` for its current file."""
     number = 1
     while (aside := path.with_name(f"{path.name}.replaced-{number}")).exists():
         number += 1
@@ -102,7 +102,7 @@ def _free_name(path: Path) -> Path:
 
 
 def _check(path: Path) -> None:
-    """Raise OutboxUnavailable unless the file is a whole outbox that this version, or an older one, wrote."""
+    """Raise OutboxUnavailable unless the file is a valid outbox of this version, or of an older one."""
     try:
         with closing(open_untouched(path)) as connection:
             is_outbox = read_version(connection) != 0
@@ -128,10 +128,10 @@ def _check_schema(path: Path, connection: sqlite3.Connection) -> None:
 
 
 def _check_unused(path: Path) -> None:
-    """Raise OutboxUnavailable where somebody has the outbox open; one that cannot be read counts as unused."""
+    """Raise OutboxUnavailable if the outbox is open elsewhere; an unreadable one counts as unused."""
     try:
         with closing(sqlite3.connect(path, timeout=1, isolation_level=None)) as connection:
-            connection.execute("PRAGMA journal_mode=DELETE")  # which SQLite does only for whoever is alone
+            connection.execute("PRAGMA journal_mode=DELETE")  # SQLite does this only for a single connection
     except sqlite3.DatabaseError as exc:
         if exc.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             message = f"Somebody uses the outbox {path}. Stop its servers first: nothing was restored."
@@ -139,7 +139,7 @@ def _check_unused(path: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    """Bring a file, or the names of a folder, onto the disk."""
+    """Sync a file, or the names of a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

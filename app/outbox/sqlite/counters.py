@@ -10,12 +10,12 @@ from app.outbox.counts import MINUTES_KEPT_S, due_steps, sum_step_parameters, su
 from app.outbox.rows import as_json
 from app.outbox.sqlite.database import SQL
 
-#: The number of an attempt, its outcome, status and message: most attempts of a call are alike.
+#: The number of an attempt, its outcome, status and message: most attempts of a call are equal.
 AttemptKind: TypeAlias = tuple[int, Outcome, int | None, str]
 
 
 def add_attempts(connection: sqlite3.Connection, attempts: Iterable[tuple[int, AttemptKind]], *, at: float) -> None:
-    """Put attempts, each with the id of its delivery, behind what is known of these deliveries."""
+    """Add attempts, each with the id of its delivery, to the histories of these deliveries."""
     kinds: dict[AttemptKind, list[int]] = {}
     for delivery_id, kind in attempts:
         kinds.setdefault(kind, []).append(delivery_id)
@@ -25,7 +25,7 @@ def add_attempts(connection: sqlite3.Connection, attempts: Iterable[tuple[int, A
 def add_counters(
     connection: sqlite3.Connection, counters: Iterable[tuple[float, CounterRow]], *, span_s: int = MINUTE_S
 ) -> None:
-    """Add counts, each with the moment at which it happened, to the minute or hour (`span_s`) that it falls in."""
+    """Add counts, each with its time, to their minute or hour (`span_s`)."""
     rows = summed(counters, span_s=span_s)
     if rows:
         connection.execute(SQL["add_counters"], {"rows": as_json(rows), "span_s": span_s})
@@ -34,7 +34,7 @@ def add_counters(
 
 
 async def sum_next_step(connection: sqlite3.Connection, now: float, ledger_start: float, _: int, skip: int) -> int:
-    """Sum one step that is over, within a transaction, and drop sums that are old. Returns how many rows that made."""
+    """Sum one finished step within a transaction, and drop old sums. Return the number of rows."""
     if skip:
         return 0
     connection.execute(SQL["forget_sums"], {"minutes_start": now - MINUTES_KEPT_S, "ledger_start": ledger_start})

@@ -1,4 +1,4 @@
-"""The SQLite file: its SQL, schema, connections, and what is wrong with it."""
+"""The SQLite file: its SQL, schema, connections and errors."""
 
 import os
 import sqlite3
@@ -31,7 +31,7 @@ Answer = TypeVar("Answer")
 
 
 def statements(script: str) -> Iterator[str]:
-    """Split a script into its statements; a trigger is one. `executescript` would commit in between."""
+    """Split a script into its statements; a trigger is one. `executescript` would commit between them."""
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line
@@ -45,12 +45,12 @@ def _read(name: str) -> str:
 
 
 def script_of_store() -> str:
-    """Read what a connection that enqueues has to be taught."""
+    """Read the setup of a connection that enqueues."""
     return _read("store.sql")
 
 
 def schema(version: int) -> str:
-    """Read the script that makes `version` of the schema out of the version before."""
+    """Read the script that migrates the schema to `version` from the previous version."""
     return _read(f"schema/{version}.sql")
 
 
@@ -62,13 +62,13 @@ SQL: Final = named_queries(
 )
 
 
-#: Of a key, which is hex: 60 bits, which SQLite's numbers have room for.
+#: Of a hexadecimal key: 60 bits, which fit into SQLite's integers.
 _DIGITS = 15
 _BYTES = 7
 
 
 def person_id(key: str | None) -> int | None:
-    """Return the number of a key of an id, None of None."""
+    """Return the number of a key of an id, `None` for `None`."""
     return None if key is None else number_of(key)
 
 
@@ -80,15 +80,15 @@ def numbers_of(keys: Collection[str]) -> set[int]:
 
 
 def number_of(key: str) -> int:
-    """Return the number of a key: what it begins with; of "", a number before all others.
+    """Return the number of a key from its prefix; for "", a number before all others.
 
-    Two keys of a million have the same number once in two million times; the statements look at the key besides.
+    Two of a million keys have the same number with a chance of one in two million; the statements compare the key too.
     """
     if not key:
         return -1
     try:
         return int(key[:_DIGITS], 16)
-    except ValueError:  # it is none of ours: a damaged file holds what it likes
+    except ValueError:  # not a key of Pinrelay: a damaged file may contain anything
         return int.from_bytes(blake2b(key.encode("utf-8", "replace"), digest_size=_BYTES).digest())
 
 
@@ -96,9 +96,9 @@ SCHEMA_VERSION: Final = 2
 #: `PRAGMA application_id` of every store.
 IDENTITY: Final = identity_of(schema(1).encode())
 BUSY_TIMEOUT_S: Final = 5.0
-#: Another process may be migrating some million deliveries.
+#: Another process may be migrating millions of deliveries.
 _MIGRATION_S = 120.0
-#: Brought the operator `->>` (STRICT tables and UPDATE FROM are older).
+#: The first version with the operator `->>` (STRICT tables and UPDATE FROM are older).
 OLDEST_SQLITE: Final = (3, 38)
 _BUSY_PAUSE_S = 0.002
 OWNER_ONLY: Final = 0o600
@@ -108,10 +108,10 @@ _PRIMARY_CODE = 0xFF
 #: Pages of the write-ahead log before SQLite copies them into the file, and the cache of a connection.
 LOG_PAGES: Final = 4_000
 CACHE_KB: Final = 32_768
-#: secure_delete: what is erased leaves the file. synchronous=FULL: a commit is on the disk before it is answered.
-#: fullfsync: on macOS too, where a plain fsync leaves it in the disk's own memory; elsewhere it is ignored.
-#: wal_autocheckpoint: 16 MB, since busy pages are then copied into the file once for many commits.
-#: cache_size: 32 MB, which the dirty pages of the largest group of calls fit into; more was no faster.
+#: secure_delete: erased data leaves the file. synchronous=FULL: a commit is on the disk before its response. fullfsync:
+#: the same on macOS, where a plain fsync leaves data in the cache of the disk; ignored elsewhere. wal_autocheckpoint:
+#: 16 MB, so that busy pages are copied into the file once for many commits. cache_size: 32 MB, enough for the dirty
+#: pages of the largest group of calls; more was no faster.
 _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
@@ -144,12 +144,12 @@ _REMEDIES: Final[Remedies] = {
 }
 
 
-#: The store can be used, and one row cannot: of a constraint, of a trigger, of a value.
+#: Errors of one row in a usable store: by a constraint, a trigger or a value.
 _ABOUT_A_ROW: Final = ("SQLITE_CONSTRAINT", "SQLITE_MISMATCH", "SQLITE_TOOBIG", "SQLITE_ERROR")
 
 
 def unavailable(exc: sqlite3.Error) -> OutboxUnavailable:
-    """Return what an error of SQLite means and what helps. Every such error leaves the engine this way."""
+    """Return the meaning of an SQLite error and its remedy. Every such error leaves the engine in this form."""
     name = getattr(exc, "sqlite_errorname", type(exc).__name__)
     return (
         row_refused(exc, name, str(exc), _REMEDIES)
@@ -160,7 +160,7 @@ def unavailable(exc: sqlite3.Error) -> OutboxUnavailable:
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Translate the errors of SQLite inside: what it raises becomes OutboxUnavailable, raised from it."""
+    """Raise OutboxUnavailable from the errors of SQLite inside."""
     try:
         yield
     except sqlite3.Error as exc:
@@ -168,7 +168,7 @@ def translated_errors() -> Iterator[None]:
 
 
 def one_json(connection: sqlite3.Connection, query: str, **parameters: Any) -> Any:
-    """Run the named query, whose answer is one JSON value."""
+    """Run the named query with a single JSON value as its result."""
     return orjson.loads(connection.execute(SQL[query], parameters).fetchone()[0])
 
 
@@ -189,7 +189,7 @@ class Connection(sqlite3.Connection):
         return self.execute(from_oldest(sql) if oldest_first else sql, parameters | page).fetchall()
 
     def together(self) -> AbstractAsyncContextManager[None]:
-        return nullcontext()  # whoever reads or writes is in a transaction already
+        return nullcontext()  # the caller is in a transaction already
 
     one_moment = together
 
@@ -199,7 +199,7 @@ def _bound(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def at_once(work: Coroutine[Any, Any, Answer]) -> Answer:
-    """Do work that waits for nothing, and return its answer. Raises RuntimeError where it waits."""
+    """Run work that never waits, and return its result. Raises RuntimeError if it waits."""
     try:
         work.send(None)
     except StopIteration as done:
@@ -208,10 +208,9 @@ def at_once(work: Coroutine[Any, Any, Answer]) -> Answer:
 
 
 def open_writable(path: Path) -> Connection:
-    """Open the file for the one thread that writes, made where there is none, its schema up to date.
+    """Open or create the file for the writing thread, with its schema up to date.
 
-    The file can be read by its owner only. A file that is refused is not written to.
-    Raises OutboxVersionError, OutboxUnavailable.
+    Only the owner can read the file. A refused file is not written to. Raises OutboxVersionError, OutboxUnavailable.
     """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise OutboxUnavailable(f"SQLite {sqlite3.sqlite_version} is too old: install 3.38 or newer.")
@@ -234,12 +233,12 @@ def open_writable(path: Path) -> Connection:
 
 
 def open_readable(path: Path) -> Connection:
-    """Open the file for reading only. It is open from now on, whatever becomes of its name."""
+    """Open the file for reading only. The connection stays valid after a rename of the file."""
     with translated_errors():
         connection = connect(path, timeout_s=BUSY_TIMEOUT_S)
         try:
             connection.execute("PRAGMA query_only=ON")
-            connection.execute("PRAGMA user_version").fetchone()  # SQLite opens what it needs when it reads first
+            connection.execute("PRAGMA user_version").fetchone()  # the first read opens all files
         except BaseException:
             connection.close()
             raise
@@ -247,12 +246,12 @@ def open_readable(path: Path) -> Connection:
 
 
 def open_untouched(path: Path) -> sqlite3.Connection:
-    """Open a file without writing to it, not even what its log holds. Raises sqlite3.Error."""
+    """Open a file without a write, not even of its log. Raises sqlite3.Error."""
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)
 
 
 def connect(path: Path, *, timeout_s: float) -> Connection:
-    """Connect without the transactions that Python would begin by itself."""
+    """Connect without the automatic transactions of Python."""
     connection = sqlite3.connect(
         path,
         timeout=timeout_s,
@@ -266,12 +265,12 @@ def connect(path: Path, *, timeout_s: float) -> Connection:
 
 
 def _refuse_untouched(path: Path) -> None:
-    """Raise OutboxVersionError for a file that is not to be opened: a connection that writes would change it."""
+    """Raise OutboxVersionError for a file of another version, since a writing connection would change the file."""
     try:
         with closing(open_untouched(path)) as connection:
             read_version(connection)
     except sqlite3.OperationalError as exc:
-        # there is no file yet, or a crash left something to roll back first: `migrate` looks again
+        # there is no file yet, or a rollback after a crash is due: `migrate` checks again
         if exc.sqlite_errorcode & _PRIMARY_CODE not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
             raise
 
@@ -289,10 +288,10 @@ def execute_with_retries(
     *,
     timeout_s: float | None = None,
 ) -> sqlite3.Cursor:
-    """Run a statement, asking again every few milliseconds while another process holds the lock (None: BUSY_TIMEOUT_S).
+    """Run a statement; retry every few milliseconds while another process has the lock (`None`: BUSY_TIMEOUT_S).
 
-    SQLite's own waiting sleeps longer and longer, up to 0.1 s, so that one busy process starves the others;
-    and for some locks it does not wait at all.
+    SQLite's own wait has growing pauses, up to 0.1 s, so that one busy process starves the others; and for some locks
+    SQLite does not wait.
     """
     deadline = time.monotonic() + (BUSY_TIMEOUT_S if timeout_s is None else timeout_s)
     while True:
@@ -307,22 +306,22 @@ def execute_with_retries(
 
 @contextmanager
 def transaction(connection: sqlite3.Connection, *, timeout_s: float | None = None) -> Iterator[None]:
-    """Commit all that is done inside, or nothing of it. Waits for the lock as `execute_with_retries` does."""
+    """Commit all work inside, or roll back. Wait for the lock as `execute_with_retries` does."""
     execute_with_retries(connection, "BEGIN IMMEDIATE", timeout_s=timeout_s)
     try:
         yield
         connection.execute("COMMIT")
     except BaseException:
-        with suppress(sqlite3.Error):  # SQLite has rolled back by itself after the worst errors
+        with suppress(sqlite3.Error):  # SQLite rolls back by itself after the worst errors
             connection.execute("ROLLBACK")
         raise
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the schema to SCHEMA_VERSION, all steps in one transaction.
+    """Migrate the schema to SCHEMA_VERSION, all steps in one transaction.
 
-    A file that is of this version is not written to, so that it can be read while another process holds it locked.
-    Raises OutboxVersionError where it is newer, or has no identity.
+    A file of this version is not written to, so that it can be read while another process has the lock. Raises
+    OutboxVersionError if the schema is newer, or has no identity.
     """
     found = read_version(connection)
     if found == SCHEMA_VERSION:
@@ -336,7 +335,7 @@ def migrate(connection: sqlite3.Connection) -> None:
 
 
 def read_version(connection: sqlite3.Connection) -> int:
-    """Return the version of the schema, 0 where nothing was made yet. Raises OutboxVersionError as `migrate` does."""
+    """Return the version of the schema, 0 for an empty file. Raises OutboxVersionError as `migrate` does."""
     identity, version, tables, file = execute_with_retries(connection, SQL["version"]).fetchone()
     if identity != IDENTITY and (identity or version or tables):
         new = f"sqlite:///{Path(file).with_name('new.db')}"
@@ -347,17 +346,17 @@ def read_version(connection: sqlite3.Connection) -> int:
 
 
 def checkpoint(path: Path) -> None:
-    """Copy the write-ahead log into the file and cut it to nothing, so that what was erased is not left in it.
+    """Copy the write-ahead log into the file and truncate it, so that no erased data is left in it.
 
-    Does as much as it can without waiting for others.
+    Does as much as possible without a wait for others.
     """
     with translated_errors(), closing(connect(path, timeout_s=0)) as connection:
         truncate_wal(connection)
 
 
 def truncate_wal(connection: sqlite3.Connection) -> None:
-    """Copy the log into the file and cut it to nothing.
+    """Copy the log into the file and truncate it.
 
-    Where others go on reading it for longer than the connection waits for locks, the log stays as long as it is.
+    If others read the log for longer than the lock timeout of the connection, the log stays.
     """
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

@@ -38,14 +38,14 @@ from app.outbox.sqlite.writer import Writer
 from app.outbox.statements import reads
 from app.outbox.store import Outbox
 
-#: Rows of one commit: events wait for no more of a full inventory, of which there may be some ten thousand.
+#: The rows per commit: of a full inventory with about ten thousand rows, events wait only for this number.
 _INVENTORY_ROWS: Final = 1_000
 
 
 class SqliteOutbox(KeepsPeople, Outbox):
-    """The `Outbox` of app/outbox/store.py: what each method promises is said there.
+    """The `Outbox` of app/outbox/store.py, with the contracts of its methods.
 
-    Writes go to one thread and share commits (writer.py); reads have connections of their own (readers.py).
+    Writes go to one thread and share commits (writer.py); reads have separate connections (readers.py).
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class SqliteOutbox(KeepsPeople, Outbox):
         )
         claims = claim_arrivals(call.all_new, self._claimers, now=now) if call.all_new and is_final else []
         stored = self._store(call, claims)
-        # Where the request is cancelled, the sender still gets what it claimed.
+        # after the cancellation of a request, the sender still gets its claim
         return await (asyncio.shield(asyncio.create_task(stored)) if claims else stored)
 
     async def _store(self, call: PreparedEnqueue, claims: Sequence[ArrivalClaim]) -> list[Enqueued]:
@@ -218,7 +218,7 @@ class _FileDeadLetters(UsesFile, DeadLetters):
 
 class _FileSealedEvents(UsesFile, SealedEvents):
     async def _erase(self, name: str, **parameters: Any) -> int:
-        """Erase so that nothing stays in the file."""
+        """Erase without remains in the file."""
         count = await super()._erase(name, **parameters)
         if count:
             await asyncio.to_thread(checkpoint, self._path)
@@ -226,7 +226,7 @@ class _FileSealedEvents(UsesFile, SealedEvents):
 
 
 def _opened(path: Path) -> Connection:
-    """Open the file to write; on a full disk with the room of the reserve, so that what waits can be sent."""
+    """Open the file to write; on a full disk with the space of the reserve, so that waiting deliveries can be sent."""
     try:
         return open_writable(path)
     except OutboxUnavailable as exc:
@@ -242,7 +242,7 @@ def _probe(connection: sqlite3.Connection, rules: OutboxSettings, ad_account_ids
 
 
 def _room(connection: Connection, path: Path) -> int | None:
-    """Return the free bytes of the disk and of the file itself; None where the disk cannot be asked."""
+    """Return the free bytes of the disk and of the file itself; `None` if those of the disk are unknown."""
     try:
         return free_bytes(path) + unused_bytes(connection)
     except OSError:

@@ -1,7 +1,7 @@
-"""Enqueue: check for duplicates, then store what is new.
+"""Enqueue: check for duplicates, then store new deliveries.
 
-Nearly always everything is new. So the parameters of the statement that stores it are written down beforehand, by the
-event loop, whose thread holds Python's lock anyhow; the thread that commits runs it, with hardly a line of Python.
+Usually every delivery is new. So the event loop, which has Python's lock anyhow, prepares the parameters of the
+statement in advance; the committing thread runs it with hardly a line of Python.
 """
 
 import sqlite3
@@ -42,8 +42,8 @@ from app.outbox.sqlite.database import (
 from app.outbox.sqlite.people import are_changed, write_people
 from app.outbox.sqlite.settle import drop
 
-#: Columns in which most deliveries of a call are alike; behind them come when each is enqueued and due, until when it
-#: is held, and who claims it.
+#: Columns that are equal for most deliveries of a call; the times of enqueueing and of the first attempt, the hold, and
+#: the claim follow.
 _ALIKE: Final = attrgetter(
     *("ad_account_id", "preset", "event_name", "action_source", "traceparent", "source", "currency", "name"),
     *("is_trusted", "shop", "channel"),
@@ -51,7 +51,7 @@ _ALIKE: Final = attrgetter(
 
 
 def _deliveries(rows: Rows) -> dict[str, str]:
-    """Return the deliveries as two lists, since most of them are alike in the columns `_ALIKE`.
+    """Return the deliveries as two lists, since most of them are equal in the columns `_ALIKE`.
 
     `kinds` has each combination of these columns once; `deliveries` has the number of its kind and the other columns.
     """
@@ -78,9 +78,9 @@ def _deliveries(rows: Rows) -> dict[str, str]:
 
 
 def _keys(rows: Rows) -> str:
-    """Return keys grouped by when they are forgotten, their place and trust; each is a text: a list is read slower.
+    """Return keys grouped by expiry, position and trust; each is a text, which is read faster than a list.
 
-    A text has 20 characters of the digest, 8 of the place of its delivery, and behind them what is known of the order.
+    A text has 20 characters of the digest, 8 of the number of its delivery, and then the stored order.
     """
     kinds: dict[tuple[float, int, bool], list[str]] = {}
     for digest, delivery, until, place, known, is_trusted in rows.keys:
@@ -91,9 +91,9 @@ def _keys(rows: Rows) -> str:
 def parameters(
     rows: Rows, rules: OutboxSettings, *, are_new: bool, claims: Sequence[ArrivalClaim] = ()
 ) -> dict[str, Any]:
-    """Return the parameters of `store`; where all is taken as new, that has still to be proven.
+    """Return the parameters of `store`; with `are_new` the statement verifies that every delivery is new.
 
-    `claims` are those of what is placed as claimed.
+    `claims` are the claims of deliveries that are placed as claimed.
     """
     loads, (payloads, spans) = rows.loads, rows.blob
     return {
@@ -128,7 +128,7 @@ def enqueue(
 ) -> list[Enqueued] | OutboxUnavailable | MemoryChanged:
     """Store a call within a transaction; `ready` are the parameters of its `all_new`.
 
-    Returns an error, with nothing done, where the backlog is full, or where memory is no longer what was read.
+    Returns an error, with nothing stored, if the backlog is full, or if the memory changed after it was read.
     """
     people = changes_to_people(call.people)
     if people is None:
@@ -162,7 +162,7 @@ def _enqueue(
 
 
 def _pair(connection: sqlite3.Connection, rows: Rows, call: PreparedEnqueue) -> None:
-    """Write what becomes of the other sides of orders."""
+    """Write the decisions about the counterparts of orders."""
     for merge in rows.merges:
         given = merge.parameters(call.now)
         connection.execute(SQL["merge"], given)
@@ -179,7 +179,10 @@ def _pair(connection: sqlite3.Connection, rows: Rows, call: PreparedEnqueue) -> 
 def enqueue_new(
     connection: sqlite3.Connection, call: PreparedEnqueue, ready: Mapping[str, Any] | None
 ) -> list[Enqueued] | None:
-    """Store a call by one statement, a transaction in itself; None, with nothing done, where not all is new."""
+    """Store a call by one statement, which is a transaction.
+
+    `None`, with nothing stored, unless every delivery is new.
+    """
     call.first_id = None  # a previous attempt may have been rolled back
     if call.all_new is None or ready is None:
         return None
@@ -193,6 +196,6 @@ def enqueue_new(
 
 
 def prepare_connection(connection: sqlite3.Connection) -> None:
-    """Teach a connection the statement `store` of queries.sql (see store.sql)."""
+    """Set up a connection for the statement `store` of queries.sql (see store.sql)."""
     for statement in statements(script_of_store()):
         connection.execute(statement)

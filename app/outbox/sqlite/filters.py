@@ -1,4 +1,4 @@
-"""The filters of a query as conditions of SQL, and the filter by which ids are found."""
+"""The filters of a query as conditions of SQL, and the filter to find ids."""
 
 from typing import Any, Final
 from zlib import crc32
@@ -20,7 +20,10 @@ def place_of(text: str) -> tuple[int, bytes]:
 
 
 def looked_for(query: Query) -> dict[str, Any]:
-    """Return what tells a statement on which shelves a query finds its ids. Of several one will do: all have to fit."""
+    """Return the parameters that tell a statement which shelves contain the ids of a query.
+
+    One of several is enough: all must match.
+    """
     text = next((each for each in (query.message_id, query.event_id, query.order_id) if each is not None), None)
     bucket, fingerprint = (None, None) if text is None else place_of(text)
     return {"bucket": bucket, "fingerprint": fingerprint}
@@ -28,16 +31,16 @@ def looked_for(query: Query) -> dict[str, Any]:
 
 _ON_A_SHELF = "SELECT d.id FROM shelf CROSS JOIN delivery AS d WHERE d.shelf = n AND"
 _BY_MESSAGE = f"{_ON_A_SHELF} d.message_id = :message_id"
-#: The index over event ids leaves out those that are message ids too.
+#: The index over event ids omits those that are message ids too.
 _BY_EVENT = f"{_ON_A_SHELF} d.event_id = :event_id AND d.event_id <> d.message_id"
 _BY_BOTH = f"{_ON_A_SHELF} d.message_id = :event_id AND d.event_id = d.message_id"
 _BY_ORDER = f"{_ON_A_SHELF} d.order_id = :order_id AND d.order_id IS NOT NULL"
 _DROPPED_ON_A_SHELF = "SELECT noted.id FROM shelf CROSS JOIN dropped_event AS noted WHERE noted.shelf = n AND"
-#: As sums of revenue count dropped events, but for what no preset takes.
+#: Sums of revenue count these dropped events, without those that match no preset.
 _IS_ORDER = "(exit <> 'unmatched' AND coalesce(event_name = 'checkout', order_id IS NOT NULL))"
 _PERSON = """SELECT 1 FROM payload JOIN json_each(:person) ON instr(body, CAST(value AS BLOB)) > 0
 WHERE delivery_id = delivery.id"""
-#: The last attempt of a delivered delivery is stored where it says more than that, see tried.sql.
+#: The last attempt of a delivered delivery is stored only if it has more data, see tried.sql.
 _TRIED = """AND (EXISTS (
   SELECT 1 FROM attempt WHERE delivery_id = delivery.id AND at >= :since AND at < :until
   AND (:tried IS NULL OR exit = :tried) AND (:status IS NULL OR status = :status)
@@ -48,11 +51,11 @@ _TRIED = """AND (EXISTS (
 ))"""
 _WARNING = """SELECT 1 FROM json_each(warnings) AS told
 WHERE told.type = 'text' AND instr(lower(told.value), lower(:warning)) > 0"""
-#: A reason without what was added when its delivery was not redriven, as `dead_causes` counts it.
+#: A reason without the later additions about its redrive, as `dead_causes` counts it.
 _CAUSE: Final = f"substr(reason, 1, instr(reason || '; {REPLAYED}', '; {REPLAYED}') - 1)"
 _BOUNDS: Final = {"since": ">=", "until": "<"}
 
-#: Field of Query -> its condition. Only texts of these tables become SQL; what is looked for is a parameter.
+#: Field of Query -> its condition. Only texts of these tables become SQL; the values of a search are parameters.
 _OF_BOTH: Final = {
     "ad_account_id": "AND ad_account_id = :ad_account_id",
     "preset": "AND preset = :preset",
@@ -98,7 +101,7 @@ def _deliveries(sql: str, query: Query) -> tuple[str, dict[str, Any]]:
     else:
         texts += [f"AND enqueued_at {sign} :{name}" for name, sign in _BOUNDS.items() if name in query.given]
     if query.state is State.DEAD:
-        texts.append("AND state = 'dead'")  # the planner takes the index of the dead for this very text only
+        texts.append("AND state = 'dead'")  # the planner uses the index of the dead for this exact text only
     return sql.replace("/* conditions */", " ".join(texts)), _parameters(query) | looked_for(query)
 
 

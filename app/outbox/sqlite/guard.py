@@ -1,7 +1,7 @@
-"""Whether the file may be trusted with more: it is where it was, no page of it is damaged, its disk has room.
+"""Decide whether the file may accept data: it has not been replaced, has no damaged page, and its disk has space.
 
-Where it may not, nothing new is taken in, so that no answer of 200 promises what cannot be kept. What was taken before
-is sent on from the file as it is open, as far as that can be read.
+Otherwise no new event is accepted, so that no response 200 promises a lost event. Stored deliveries are still sent from
+the open file, as far as they are readable.
 """
 
 import os
@@ -17,41 +17,42 @@ from app.core.log import log_error
 from app.errors import OutboxUnavailable
 from app.outbox.sqlite.database import CACHE_KB, LOG_PAGES, OWNER_ONLY, open_readable, unavailable
 
-#: Files beside the outbox, by what is added to its name: those that SQLite keeps open, and ours.
+#: Files beside the outbox, by the suffix of their name: those that SQLite opens, and those of Pinrelay.
 _OPEN: Final = ("-wal", "-shm")
 _RESERVE: Final = "-reserve"
 _DAMAGED: Final = "-damaged"
 BESIDE: Final = (*_OPEN, _RESERVE, _DAMAGED)
-#: A full disk is looked at again after so long.
+#: The interval between checks of a full disk.
 _LOOK_AGAIN_S: Final = 1.0
-#: The reserve is made again if so many times its size is free: otherwise the next events would fill the disk at once.
+#: The reserve is created again if this multiple of its size is free: otherwise the next events would fill the disk at
+#: once.
 _ROOM: Final = 2
-#: If most of this room is inside the file, half of the free disk becomes the reserve, at least this part of its size.
+#: If most of this space is inside the file, half of the free disk becomes the reserve, at least this part of its size.
 _LEAST_PART: Final = 4
-#: Public events are taken in where so many times its size is free: the rest of the disk is for trusted ones.
+#: Public events are accepted if this multiple of its size is free: the rest of the disk is for trusted ones.
 _ROOM_OF_PUBLIC: Final = 4
 #: The write-ahead log reaches this size before SQLite copies the log into the file.
 _LOG_BYTES: Final = LOG_PAGES * 4_096
-#: The largest commit writes at most so much.
+#: The maximum size of a commit.
 _COMMIT_BYTES: Final = CACHE_KB * 1_024
-#: After so many steps of SQLite's machine it is looked whether the time for the check is over.
+#: The number of steps of SQLite's machine between checks of the time limit.
 _STEPS_A_LOOK: Final = 10_000
 
-#: Tells a file from all others: device and inode.
+#: The identity of a file: device and inode.
 _Identity: TypeAlias = tuple[int, int]
 
 
 class Guard:
-    """Asked by the thread that writes before and after whatever takes something in; told of every error of SQLite."""
+    """The check before and after each write of new data, informed of every error of SQLite."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         files = [path, *(Path(f"{path}{suffix}") for suffix in _OPEN)]
         self._files = {file: _identity(file) for file in files}
         self._damage: OutboxUnavailable | None = None
-        #: A write failed because of the limit on file sizes.
+        #: Whether a write failed because of the limit on file sizes.
         self._is_limited = False
-        #: Beside the file while it is known to be damaged, so that all processes know, and those to come.
+        #: A file beside the damaged outbox, so that all processes, now and later, know of the damage.
         self._mark = Path(f"{path}{_DAMAGED}")
         self._reserve = Path(f"{path}{_RESERVE}")
         self._reserve_bytes = 0
@@ -61,16 +62,16 @@ class Guard:
 
     @contextmanager
     def translated_errors(self) -> Iterator[None]:
-        """Translate the errors of SQLite inside: what it raises becomes OutboxUnavailable, raised from it."""
+        """Raise OutboxUnavailable from the errors of SQLite inside."""
         try:
             yield
         except sqlite3.Error as exc:
             raise self.unavailable(exc) from exc
 
     def unavailable(self, exc: sqlite3.Error) -> OutboxUnavailable:
-        """Return what an error of SQLite means and what helps, and note what it says of the file.
+        """Return the meaning of an SQLite error and its remedy, and note the state of the file.
 
-        A damaged page makes it untrusted until a whole look at the start finds it good.
+        A damaged page makes the file untrusted until a complete check at the start finds no damage.
         """
         error = unavailable(exc)
         if error.why == "damaged":
@@ -85,7 +86,7 @@ class Guard:
         return error
 
     def refusal(self) -> OutboxUnavailable | None:
-        """Return why nothing new may be taken in; None where it may."""
+        """Return the reason to refuse new data; `None` without one."""
         if self._damage is None and self._mark.exists():
             self.unavailable(_corrupt("another process met it"))
         if self._damage:
@@ -100,7 +101,7 @@ class Guard:
     def _limit_refusal(self) -> OutboxUnavailable | None:
         """Return the error if this process may not write files as large as the next commits need.
 
-        Only called after a failed write: until then, a small limit may leave enough room.
+        Only called after a failed write: until then, a small limit may leave enough space.
         """
         limit_bytes, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
         used_bytes = 0
@@ -111,24 +112,27 @@ class Guard:
         return _limited(self._path, limit_bytes, needed_bytes) if self._is_limited else None
 
     def refusal_of_public(self) -> OutboxUnavailable | None:
-        """Return why nothing public may be taken in, so that trusted events still find room; None where it may."""
+        """Return the reason to refuse public data, so that space for trusted events remains; `None` without one."""
         if time.monotonic() - self._measured_at >= _LOOK_AGAIN_S:
             self._measured_at = time.monotonic()
             needed = _ROOM_OF_PUBLIC * self._reserve_bytes
-            with suppress(OSError):  # where it cannot be asked, as before
+            with suppress(OSError):  # if the free space is unknown, the previous result stays
                 has_room = free_bytes(self._path) >= needed or self._room_bytes() >= needed
                 self._no_room = None if has_room else _no_room_of_public(self._path, needed)
         return self._no_room
 
     def release(self) -> bool:
-        """Free the reserve, so that what was taken in can be sent and settled; False where there is none to free."""
+        """Free the reserve, so that stored deliveries can be sent and settled; return `False` without a reserve."""
         if not self._reserve_bytes or not free_reserve(self._path):
             return False
         self._looked_at = time.monotonic()
         return True
 
     def keep_reserve(self, size_bytes: int) -> None:
-        """Keep so many bytes of the disk; 0 keeps none. Where the disk has no room for it, nothing new is taken in."""
+        """Reserve this number of bytes of the disk; 0 removes the reserve.
+
+        If the disk is too full, no new data is accepted.
+        """
         self._reserve_bytes = size_bytes
         if not size_bytes:
             self._reserve.unlink(missing_ok=True)
@@ -136,7 +140,7 @@ class Guard:
             self._refill()
 
     def _refill(self) -> bool:
-        """Make the reserve, unless the disk was too full a moment ago."""
+        """Create the reserve, unless the disk was too full a moment ago."""
         if time.monotonic() - self._looked_at < _LOOK_AGAIN_S:
             return False
         self._looked_at = time.monotonic()
@@ -155,14 +159,14 @@ class Guard:
         return True
 
     def _room_bytes(self) -> int:
-        """Return the free bytes of the disk and of the file. Raises OSError if the disk cannot be asked."""
+        """Return the free bytes of the disk and of the file. Raises OSError if those of the disk are unknown."""
         room_bytes = free_bytes(self._path)
         with suppress(OutboxUnavailable), self.translated_errors(), closing(open_readable(self._path)) as connection:
             room_bytes += unused_bytes(connection)
         return room_bytes
 
     def look_through(self, *, for_s: float) -> None:
-        """Look for damage in the file, for so many seconds at most. Blocks; what is found is kept for `refusal`."""
+        """Check the file for damage, for at most `for_s` seconds. Blocks; the result is stored for `refusal`."""
         ends_at = time.monotonic() + for_s
         with suppress(OutboxUnavailable), self.translated_errors():
             connection = open_readable(self._path)
@@ -177,12 +181,12 @@ class Guard:
                 connection.close()
             if found != "ok":
                 self.unavailable(_corrupt(found))
-            elif self._damage is None:  # mended, or replaced by a good one
+            elif self._damage is None:  # repaired, or replaced by a valid one
                 self._mark.unlink(missing_ok=True)
 
 
 def free_reserve(path: Path) -> bool:
-    """Free the reserve of the outbox at `path`; return False where there is none, or it cannot be."""
+    """Free the reserve of the outbox at `path`; return `False` without one, or after an error."""
     try:
         Path(f"{path}{_RESERVE}").unlink()
     except OSError:
@@ -191,7 +195,7 @@ def free_reserve(path: Path) -> bool:
 
 
 def free_bytes(path: Path) -> int:
-    """Return the free bytes of the disk of a file. Raises OSError where it cannot be asked."""
+    """Return the free bytes of the disk of a file. Raises OSError if they are unknown."""
     disk = os.statvfs(path.parent)
     return disk.f_bavail * disk.f_frsize
 
@@ -209,7 +213,7 @@ def _corrupt(words: str) -> sqlite3.DatabaseError:
 
 
 def _identity(path: Path) -> _Identity | None:
-    """Return which file is there; None where none is, or it cannot be asked."""
+    """Return the identity of the current file; `None` if it is missing or unreadable."""
     try:
         found = path.stat()
     except OSError:
@@ -218,10 +222,10 @@ def _identity(path: Path) -> _Identity | None:
 
 
 def _allocate(file: BinaryIO, size_bytes: int) -> None:
-    """Take so many bytes of the disk. Raises OSError where it has not so many."""
+    """Allocate this number of bytes on the disk. Raises OSError if there are too few."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file.fileno(), 0, size_bytes)
-    else:  # macOS has none
+    else:  # missing on macOS
         file.write(bytes(size_bytes))
 
 

@@ -1,4 +1,4 @@
-"""Watching for something to do: commits of this process, commits of others (writer.py), and time."""
+"""Wait for work: commits of this process, commits of others (writer.py), and due times."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,18 +11,18 @@ from app.outbox.sqlite.readers import Readers
 
 
 class FileNotifier(Notifier):
-    """Wakes whoever waits, also from the thread that writes."""
+    """Wake the waiters, also from the writing thread."""
 
     def __init__(self, readers: Readers, clock: Callable[[], float]) -> None:
         super().__init__(clock)
         self._readers = readers
-        #: Of whoever waited last; None before the first.
+        #: The loop of the latest waiter; `None` before the first.
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def wake_from_thread(self) -> None:
-        """Wake whoever waits, from any thread."""
+        """Wake the waiters from any thread."""
         if self._loop:
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            with suppress(RuntimeError):  # the loop is closed: there are no waiters
                 self._loop.call_soon_threadsafe(self.wake)
 
     async def _look(self, ad_account_id: str, seen: Seen) -> float:
@@ -39,6 +39,6 @@ class FileNotifier(Notifier):
         return float("inf") if due_at is None else due_at - self._clock()
 
     def close(self) -> None:
-        """Whoever waits returns at once."""
+        """Let waiters return at once."""
         self._closed = True
         self.wake()

@@ -1,4 +1,4 @@
-"""What is remembered of people: read before a call of enqueue is decided, written with it."""
+"""The memory of people: read before the decision about a call of enqueue, written with the call."""
 
 import asyncio
 import sqlite3
@@ -30,9 +30,9 @@ _read_rows: Final = msgspec.json.Decoder(list[PersonRow]).decode
 
 
 def _people_linked(connection: sqlite3.Connection, keys: Sequence[str], browsers: Collection[str]) -> list[PersonRow]:
-    """Read people by ids, users that they lead to, and all ids that lead to those, one step after the other.
+    """Read people by ids, their users, and all ids of these users, step by step.
 
-    A recursive statement would do all steps, and takes up to twice as long.
+    A recursive statement takes up to twice as long.
     """
     people: list[PersonRow] = []
     waiting = numbers = numbers_of(keys)
@@ -56,7 +56,7 @@ def _people_linked(connection: sqlite3.Connection, keys: Sequence[str], browsers
 def _people_of(connection: sqlite3.Connection, numbers: Collection[int]) -> list[PersonRow]:
     if not numbers:
         return []
-    rows = as_json(sorted(numbers))  # so that a page is passed once
+    rows = as_json(sorted(numbers))  # so that each page is read once
     return _read_rows(connection.execute(SQL["people"], {"rows": rows}).fetchone()[0])
 
 
@@ -100,12 +100,12 @@ def write_people(connection: sqlite3.Connection, changes: PeopleChanges, rules: 
 
 
 def _numbered_rows(changes: PeopleChanges) -> str:
-    """Return rows of people as JSON, each with the numbers of its key and of that of its user behind."""
+    """Return rows of people as JSON, each followed by the numbers of its key and of the key of its user."""
     return as_json([[*row, person_id(row[0]), person_id(row[2])] for row in memory.people_rows(changes)])
 
 
 async def forget_stale(connection: Connection, now: float, rules: OutboxSettings, limit: int, skip: int) -> int:
-    """Forget what is too old of people. Returns how many ids it looked at."""
+    """Delete expired data of people. Return the number of ids that were read."""
     starts = {"now": now, "start": now - rules.remember_s, "click_start": now - rules.click_s}
     touched = await connection.count("stale_people", **starts, limit=limit, skip=skip)
     await connection.count("forget_stale")
@@ -122,11 +122,11 @@ def _deliveries_of(connection: Connection, messages: Collection[str]) -> list[St
 
 
 class KeepsPeople(UsesFile, memory.KeepsPeople):
-    """The part of the `Outbox` that is about people."""
+    """The part of the `Outbox` for the memory of people."""
 
     def __init__(self, path: Path, writer: Writer, readers: Readers, rules: OutboxSettings) -> None:
         super().__init__(path, writer, readers, rules)
-        #: What was erased and may still lie in the file.
+        #: Erased texts that may remain in the file.
         self._traces: set[str] = set()
         self._scrubbing = asyncio.Lock()
 
@@ -167,7 +167,7 @@ class KeepsPeople(UsesFile, memory.KeepsPeople):
         digests: Collection[str] = (),
         now: float = 0,
     ) -> int:
-        # all deliveries are looked through, for which no commit has to wait
+        # all deliveries are searched, outside the commit
         last, found = await self._found_before(keys)
         work = partial(
             _forget,
@@ -180,7 +180,7 @@ class KeepsPeople(UsesFile, memory.KeepsPeople):
             rules=self._rules,
         )
         count, traces = await self._writer.do(work)
-        self._traces |= traces  # after the commit: until then another call of `scrub` would look for them in vain
+        self._traces |= traces  # after the commit: before it, another `scrub` would search for these texts in vain
         return count
 
     @reads
@@ -189,10 +189,10 @@ class KeepsPeople(UsesFile, memory.KeepsPeople):
 
     async def scrub(self, texts: Collection[str]) -> None:
         self._traces |= set(texts)
-        async with self._scrubbing:  # whoever waits here may find it done
+        async with self._scrubbing:  # a waiting call may find the work done
             if traces := set(self._traces):
                 await asyncio.to_thread(scrub, self._path, traces)
-                self._traces -= traces  # not before: a locked file is looked through at the next call
+                self._traces -= traces  # only now: a locked file is searched by the next call
 
 
 def _copies_beside(path: Path, now: float) -> tuple[str, ...]:
@@ -218,7 +218,7 @@ def _write_consents(connection: sqlite3.Connection, answers: Sequence[Answer]) -
 
 
 def _messages_of_deliveries(connection: sqlite3.Connection, keys: Sequence[str], after: int) -> tuple[int, set[str]]:
-    """Return the highest id of a delivery, and the messages of those behind one that are of some ids."""
+    """Return the highest id of a delivery, and the messages of some ids among deliveries after `after`."""
     asked = {"keys": as_json(memory.key_prefixes(keys)), "after": after}
     last, messages = connection.execute(SQL["messages_of_deliveries"], asked).fetchone()
     return last, {*orjson.loads(messages)}

@@ -1,4 +1,4 @@
-"""Connections that read, beside the writer: no read ever waits for a commit."""
+"""Connections for reads beside the writer: no read waits for a commit."""
 
 import asyncio
 import queue
@@ -14,9 +14,9 @@ from app.outbox.statements import UsesStore, Work
 
 
 class Readers:
-    """A few connections; each read borrows one in a thread of its own and sees one moment of the store."""
+    """A few connections; each read borrows one in a separate thread and reads a consistent state."""
 
-    #: Those that nobody borrows; behind them None once all are closed.
+    #: The free connections, followed by `None` after they are closed.
     _idle: queue.SimpleQueue[Connection | None]
 
     def __init__(self, path: Path, guard: Guard, *, count: int = 4) -> None:
@@ -28,7 +28,7 @@ class Readers:
         self._closed = False
 
     async def read(self, work: Callable[[Connection], Answer]) -> Answer:
-        """Do work with a connection. Raises OutboxUnavailable where SQLite fails, or where this is closed."""
+        """Run work with a connection. Raises OutboxUnavailable if SQLite fails, or after `close`."""
         return await asyncio.to_thread(self._read, work)
 
     def _read(self, work: Callable[[Connection], Answer]) -> Answer:
@@ -46,7 +46,7 @@ class Readers:
             self._idle.put(connection)
 
     def close(self) -> None:
-        """Wait for the reads that are under way and release the file. Blocks; may be called again."""
+        """Wait for current reads and release the file. Blocks; idempotent."""
         if not self._closed:
             self._closed = True
             for _ in range(self._count):
@@ -56,7 +56,7 @@ class Readers:
 
 
 class UsesFile(UsesStore):
-    """A part of the engine: it writes through the one writer, and reads beside it."""
+    """A part of the engine: writes go through the single writer, reads run beside it."""
 
     def __init__(self, path: Path, writer: Writer, readers: Readers, rules: OutboxSettings) -> None:
         self._path = path

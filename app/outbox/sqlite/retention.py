@@ -1,4 +1,4 @@
-"""Retention: forget what is old, in small steps."""
+"""Retention: delete old data in small steps."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -20,8 +20,8 @@ from app.outbox.sqlite.people import forget_stale, forget_unseen
 from app.outbox.sqlite.set_aside import FileRows
 
 _SHELVES: Final = 16
-#: Of so many the ids are read in one step: for each step Python's lock has to be won back from the event loop, and all
-#: of them are in memory.
+#: The number of shelves of ids per step: each step must get Python's lock from the event loop, and all ids of a step
+#: are in memory.
 _SHELVES_AT_ONCE: Final = 4
 
 _STEPS = (
@@ -46,7 +46,7 @@ _STEPS = (
 
 
 async def retain(connection: Connection, now: float, limit: int, rules: OutboxSettings) -> int:
-    """Touch at most `limit` rows, but of counts a step at once, and of ids a range."""
+    """Process at most `limit` rows, but counts of a whole step at once, and ids of a whole range."""
     rows = FileRows(connection)
     await rows.look(now)
     steps: dict[str, Step] = {
@@ -61,16 +61,16 @@ async def retain(connection: Connection, now: float, limit: int, rules: OutboxSe
 
 
 async def _roll_up(connection: Connection, now: float, limit: int, skip: int) -> int:
-    """Turn the counts of old minutes into counts of their hours. Returns how many rows it took."""
+    """Convert the counts of old minutes to counts of their hours. Return the number of rows."""
     rows = await connection.rows("take_minutes", minutes_start=now - MINUTES_KEPT_S, limit=limit, skip=skip)
     add_counters(connection, map(counter_of, rows), span_s=HOUR_S)
     return len(rows)
 
 
 async def _fill_next_id_range(connection: sqlite3.Connection, _: int, skip: int) -> int:
-    """Make the filter of the next range that no longer grows, within a transaction, or drop that of one that is gone.
+    """Create the filter of the next complete range within a transaction, or drop the filter of a deleted one.
 
-    Returns how many ranges that were.
+    Return the number of ranges.
     """
     if skip:
         return 0

@@ -1,4 +1,4 @@
-"""What can still be read of a damaged file: all that lies on good pages, found by halving the stretches that fail."""
+"""Read the data on the undamaged pages of a file: ranges that fail are halved."""
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -15,12 +15,12 @@ from app.outbox.shared import read_shared
 from app.outbox.sqlite.database import SCHEMA_VERSION, SQL, open_untouched, translated_errors
 from app.outbox.transfer import TRANSFER_KEYS, Row, Salvaged, Store, TransferKind, delivery_columns
 
-#: Read at once where nothing fails: so many rows, and keys of so many beginnings of their digests.
+#: Sizes of a range without errors: rows, and prefixes of digests.
 _SPAN_ROWS: Final = 1_000
 _SPAN_KEYS: Final = 16
-#: Digests are base64: two characters of ASCII each begin a stretch of them.
+#: Digests are base64: each range begins with two characters of ASCII.
 _BEGINNINGS: Final = 128 * 128
-#: Versions of before the first release, without an identity, in which what is read here was the same.
+#: Versions before the first release, without an identity, in which the relevant data was the same.
 _UNRELEASED: Final = range(13, 17)
 _FIRST_WITH_CHANNEL: Final = 2
 #: Names in statements, with an expression for each in version 1, in order.
@@ -33,7 +33,8 @@ _IN_VERSION_1: Final = {
 #: Names that tables had before the first release.
 _FORMER_NAMES: Final = {"note": "dropped_event", "tally": "counter", "whose": "delivery_owner"}
 _SHELF_BITS: Final = 11
-#: What tells the highest id that a table ever gave: the first that can be read. It is lost where the end of a table is.
+#: Queries for the highest id that a table ever assigned: the first readable one counts. The id is lost if the end of
+#: the table is.
 _HIGHEST: Final = {
     "delivery": (
         "SELECT seq FROM sqlite_sequence WHERE name = 'delivery'",
@@ -50,12 +51,12 @@ _HIGHEST: Final = {
 
 
 async def salvage(path: Path, open_target: Callable[[], Store]) -> Salvaged:
-    """Bring what can be read of the file at `path` into an empty store; the file is only read.
+    """Copy the readable data of the file at `path` to an empty store; the file is only read.
 
-    Deliveries that wait, are dead or delivered, with history and payload, dropped events, audit log, keys, counts,
-    memory, and shared values. A waiting or dead delivery whose payload is lost is lost. The target is
-    opened once the file turned out to be an outbox, so that none is made in vain. Raises OutboxUnavailable where not
-    even the beginning of the file can be read, or the target holds something.
+    The data are waiting, dead and delivered deliveries with history and payload, dropped events, audit log, keys,
+    counts, memory, and shared values. A waiting or dead delivery without its payload is lost. The target is opened only
+    after the file proves to be an outbox, so that no target is created in vain. Raises OutboxUnavailable if even the
+    beginning of the file is unreadable, or the target is not empty.
     """
     with translated_errors(), closing(open_untouched(path)) as connection:
         version = _check_version(connection)
@@ -133,7 +134,7 @@ class _Salvage:
         return self._found
 
     def _highest(self, table: str) -> int:
-        """Return the highest id that was given; 0 if it cannot be read."""
+        """Return the highest id that was assigned; 0 if it is unreadable."""
         for statement in _HIGHEST[table]:
             with suppress(sqlite3.DatabaseError):
                 found = self._connection.execute(statement).fetchone()
@@ -164,7 +165,7 @@ class _Salvage:
         self._found.lost += self._known(lost)
 
     def _whole(self, row: Row) -> Row:
-        """Add what can be read of history and payload."""
+        """Add the readable history and payload."""
         which = {"delivery_id": row[0]}
         history, payload = self._rows("history", which), self._rows("salvage_payload", which)
         body, version, erase_at = payload[0] if payload else (None, 1, None)
@@ -178,7 +179,7 @@ class _Salvage:
         return [*columns, history, text, version, erase_at, *behind]
 
     def _known(self, ids: Sequence[int]) -> list[tuple[int, str | None]]:
-        """Return those of these deliveries that an index knows, and those of which no index tells whether they were."""
+        """Return the deliveries among these that an index contains, and those without a readable index."""
         known: list[tuple[int, str | None]] = []
         for shelf in sorted({id_ >> _SHELF_BITS for id_ in ids}):
             of_shelf = [id_ for id_ in ids if id_ >> _SHELF_BITS == shelf]
@@ -191,7 +192,7 @@ class _Salvage:
         return known
 
     async def _lines(self, kind: TransferKind, table: str) -> int:
-        """Bring the rows of a table that has ids; return how many could not be read."""
+        """Copy the rows of a table with ids; return the number of unreadable rows."""
         lost = 0
         is_old = not self._version and kind is TransferKind.DROPPED_EVENTS
         reads = self._reads(f"salvage_unreleased_{kind}" if is_old else f"salvage_{kind}")
@@ -233,24 +234,24 @@ class _Salvage:
             return []
 
     def _from_both_ends(self, query: str) -> list[Row]:
-        """Return the rows of a query up to the first that cannot be read, and those behind the last."""
+        """Return the rows of a query before the first unreadable row, and after the last."""
         rows: list[Row] = []
         for name in (query, f"{query}_backwards"):
             try:
-                rows.extend(map(list, self._connection.execute(self._sql(name))))  # keeps what came before a failure
+                rows.extend(map(list, self._connection.execute(self._sql(name))))  # rows before a failure remain
             except sqlite3.DatabaseError:
                 continue
             break
         return rows
 
     async def _write(self, kind: TransferKind, rows: Sequence[Row]) -> list[Row]:
-        """Write rows; return those that the target refuses, as noise that looks like a row is refused."""
+        """Write rows; return those that the target refuses, such as noise in the form of a row."""
         if not rows:
             return []
         try:
             self._found.arrived[kind.value] += await self._target.write(kind, rows)
         except OutboxUnavailable as exc:
-            if exc.why != "unusable":  # it is not the rows
+            if exc.why != "unusable":  # another error than of rows
                 raise
             if len(rows) == 1:
                 return list(rows)
@@ -262,9 +263,9 @@ class _Salvage:
 def _readable(
     first: int, end: int, read: Callable[[int, int], list[Row]], *, span: int
 ) -> Iterator[tuple[int, list[Row] | None]]:
-    """Yield where each stretch from `first` to below `end` begins, and its rows; None for a place that cannot be read.
+    """Yield the beginning of each range from `first` to below `end`, and its rows; `None` for an unreadable place.
 
-    Halves what is longer than `span`, and what cannot be read.
+    Ranges longer than `span` and unreadable ranges are halved.
     """
     if end <= first:
         return
@@ -284,5 +285,5 @@ def _readable(
 
 
 def _beginning(number: int) -> str:
-    """Return the least text of the stretch with this number."""
+    """Return the minimum text of the range with this number."""
     return chr(number >> 7) + chr(number & 127) if number < _BEGINNINGS else "\x7f\x7f\x7f"

@@ -1,12 +1,13 @@
-"""What was erased, and still lies in a file: in its log, and in the free room of pages.
+"""Remove the remains of erased data in a file: in its log, and in the free space of pages.
 
-SQLite overwrites what it deletes (`secure_delete`), but a page that is split keeps copies, in its free room, of the
-rows that went to another. So after an erasure the log is copied into the file and cut, and pages are looked through for
-what was erased: where it lies between the pointers to cells and the cells, which is nobody's, that room is overwritten.
-What lies elsewhere is still told by another row. Retention does the same with the pages of payloads: one that is
-erased may have been moved before, when its neighbours were, and has left a copy.
-The pages of a file: https://www.sqlite.org/fileformat2.html#b_tree_pages
-Reading and writing them: https://www.sqlite.org/dbpage.html
+SQLite overwrites deleted data (`secure_delete`), but a split page contains copies of rows that moved to another page,
+in its free space. So after an erasure the log is copied into the file and truncated, and pages are searched for the
+erased data. In the unused space between the pointers to cells and the cells it is overwritten. Elsewhere it belongs to
+another row. Retention does the same with the pages of payloads: an erased payload may have moved with its neighbours
+before, and left a copy.
+
+The pages of a file: https://www.sqlite.org/fileformat2.html#b_tree_pages Reading and writing them:
+https://www.sqlite.org/dbpage.html
 """
 
 import sqlite3
@@ -26,31 +27,31 @@ from app.outbox.sqlite.database import (
     truncate_wal,
 )
 
-#: Texts that are shorter stand in every page.
+#: Shorter texts appear in every page.
 _MIN_CHARACTERS: Final = 6
-#: Of a longer text so much is looked for: keys of orders hold so much of the digest of an address.
+#: The searched part of longer texts: keys of orders contain this part of the digest of an address.
 _MAX_CHARACTERS: Final = 32
-#: So many pages are read at once; between them the log may be cut by others.
+#: The number of pages per read; between reads others may truncate the log.
 _PAGES_AT_ONCE: Final = 2_000
-#: Of payloads so many pages are looked through, those of the lowest ids: they are sent, and so erased, in this order.
+#: The number of searched pages of payloads, those of the lowest ids: payloads are sent, and so erased, in this order.
 _PAYLOAD_PAGES: Final = 4_000
-#: More texts are not looked for one by one.
+#: Beyond this number, texts are not searched separately.
 _MANY: Final = 200
 _PAGES_OF_PAYLOADS: Final = """
 SELECT pgno, data FROM (SELECT pageno FROM dbstat WHERE name = 'payload' AND pagetype = 'leaf' LIMIT ?)
 CROSS JOIN sqlite_dbpage WHERE pgno = pageno
 """
-#: The kinds of pages that hold a tree -> the length of their header.
+#: The kinds of pages of a tree -> the length of their header.
 _HEADERS: Final = {2: 12, 5: 12, 10: 8, 13: 8}
-#: Before the header of the first page stands that of the file.
+#: The header of the file precedes that of the first page.
 _OF_FILE: Final = 100
 
 
 def scrub(path: Path, texts: Collection[str]) -> None:
-    """Leave nothing of some texts in the log of a file, and in the free room of its pages.
+    """Remove some texts from the log of a file, and from the free space of its pages.
 
-    Reads the whole file, beside everybody else; what is found is overwritten in short transactions. A SQLite that
-    cannot read pages writes the file anew instead (`VACUUM`), while nobody else can write.
+    Reads the whole file, beside other processes; texts are overwritten in short transactions. An SQLite that cannot
+    read pages rewrites the file instead (`VACUUM`), which blocks other writers.
     """
     looked_for = {text[:_MAX_CHARACTERS].encode() for text in texts if len(text) >= _MIN_CHARACTERS}
     with translated_errors(), closing(connect(path, timeout_s=BUSY_TIMEOUT_S)) as connection:
@@ -64,9 +65,9 @@ def scrub(path: Path, texts: Collection[str]) -> None:
 
 
 def scrub_payloads(path: Path) -> None:
-    """Leave nothing of erased payloads in the log of a file, and in the free room of the pages of payloads.
+    """Remove erased payloads from the log of a file, and from the free space of the pages of payloads.
 
-    Does as much as it can without waiting for long. A SQLite that cannot read pages only copies the log and cuts it.
+    Does as much as possible without a long wait. An SQLite that cannot read pages only copies and truncates the log.
     """
     with translated_errors(), closing(connect(path, timeout_s=0)) as connection:
         if reads_pages(connection):
@@ -76,13 +77,13 @@ def scrub_payloads(path: Path) -> None:
 
 
 def reads_pages(connection: sqlite3.Connection) -> bool:
-    """Return whether this SQLite can read and write pages as a table, and knows those of each table."""
+    """Return whether this SQLite can read and write pages as a table, and lists those of each table."""
     modules = "SELECT count(*) FROM pragma_module_list WHERE name IN ('sqlite_dbpage', 'dbstat')"
     return bool(connection.execute(modules).fetchone() == (2,))
 
 
 def free_room(page: bytes, number: int) -> slice:
-    """Return where a page of a tree holds nothing, between its pointers and its cells; an empty slice of others."""
+    """Return the unused range of a tree page, between its pointers and its cells; an empty slice for other pages."""
     start = _OF_FILE if number == 1 else 0
     header = _HEADERS.get(page[start])
     if header is None:
@@ -109,7 +110,7 @@ def _pages_with(connection: sqlite3.Connection, looked_for: Collection[bytes]) -
     for first in range(1, count + 1, _PAGES_AT_ONCE):
         for number, page in connection.execute(asked, (first, first + _PAGES_AT_ONCE - 1)):
             room = page[free_room(page, number)].strip(b"\0")
-            # of many people at once, whatever lies there is overwritten: to look for each text takes longer
+            # for many people, all free space is overwritten: a search for each text takes longer
             if room and (len(looked_for) > _MANY or any(text in room for text in looked_for)):
                 yield number
 

@@ -1,4 +1,4 @@
-"""What the file refuses to change: each part is tried in a savepoint (app/outbox/set_aside.py)."""
+"""Changes that the file refuses: each part is tried in a savepoint (app/outbox/set_aside.py)."""
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,7 +15,7 @@ from app.outbox.sqlite.settle import settle
 
 
 class FileRows(RowByRow[list[Claimed]]):
-    """The rows of the file, within the transaction of the one who writes."""
+    """The rows of the file, within the transaction of the writer."""
 
     _store: Connection
 
@@ -25,7 +25,7 @@ class FileRows(RowByRow[list[Claimed]]):
         try:
             answer = await do()
         except (sqlite3.Error, RowRefused) as exc:
-            if not connection.in_transaction:  # SQLite has given up the whole transaction
+            if not connection.in_transaction:  # SQLite has rolled back the whole transaction
                 raise
             connection.execute("ROLLBACK TO part")
             connection.execute("RELEASE part")

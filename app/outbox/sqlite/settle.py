@@ -39,8 +39,8 @@ def settle(
 ) -> None:
     """Record results.
 
-    A dead payload is kept whole: an event whose only identifiers are IP address and user agent could not be sent again
-    without them.
+    A dead payload is stored unchanged: an event with only IP address and user agent as identifiers could not be sent
+    again without them.
     """
     last = last_of_each(settlements)
     by_claim = _deliver(connection, [each for each in last if each.state is State.DELIVERED], now)
@@ -69,7 +69,10 @@ def settle(
 def _deliver(
     connection: Connection, settlements: Sequence[Settlement], now: float
 ) -> dict[tuple[str, str], Sequence[int]]:
-    """Settle what Pinterest took; return the ids of the deliveries that are ours, by claim and ad account."""
+    """Settle deliveries that Pinterest accepted.
+
+    Return the ids of those that this process owns, by claim and ad account.
+    """
     claims: dict[tuple[str, str], list[int]] = {}
     for each in settlements:
         claims.setdefault((each.claimed.claim, each.claimed.ad_account_id), []).append(int(each.claimed.delivery_id))
@@ -107,7 +110,7 @@ def _erase(connection: Connection, ids: Sequence[int], rules: OutboxSettings, no
 
 
 def release_keys(connection: sqlite3.Connection, held: Sequence[StoredDelivery]) -> None:
-    """Forget the keys of deliveries that are dead or gone, so that the same event is sent where it comes again."""
+    """Delete the keys of dead or deleted deliveries, so that the same event can be sent again."""
     if held:
         connection.execute(SQL["release_keys"], {"rows": as_json(key_rows(held))})
         connection.execute(SQL["release_learned"], {"ids": as_json([each.delivery_id for each in held])})
@@ -138,7 +141,7 @@ def _withdraw(connection: sqlite3.Connection, asked: Withdrawal, now: float) -> 
 
 
 def drop(connection: sqlite3.Connection, dropped: Sequence[tuple[int, Outcome, str]], now: float) -> None:
-    """Erase deliveries that wait, each with the outcome and the reason by which it is noted.
+    """Erase waiting deliveries, each with its outcome and reason for the ledger.
 
     They were counted as enqueued: so they are counted as withdrawn, whatever the outcome.
     """
@@ -155,9 +158,9 @@ def drop(connection: sqlite3.Connection, dropped: Sequence[tuple[int, Outcome, s
 
 
 def withhold(connection: Connection, claimed: Sequence[tuple[Claimed, str]], now: float) -> int:
-    """Erase deliveries that are still claimed, each with its reason, and note them as withheld; return how many.
+    """Erase deliveries that are still claimed, each with its reason, and record them as withheld; return their number.
 
-    Their keys are forgotten: once the person says yes, the same events may come again.
+    Their keys are deleted: after an opt-in of the person, the same events may arrive again.
     """
     asked = as_json([[int(each.delivery_id), each.claim] for each, _ in claimed])
     ours = set(one_json(connection, "still_claimed", rows=asked))

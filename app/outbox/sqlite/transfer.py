@@ -1,4 +1,4 @@
-"""One side of a move: all that a file holds."""
+"""A side of a move: the content of a file."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -21,7 +21,7 @@ from app.outbox.sqlite.database import (
 from app.outbox.statements import Work
 from app.outbox.transfer import BEFORE_FIRST, OF_DELIVERIES, Row, Store, TransferKind
 
-#: Deliveries lie in three tables here, whether they wait or are delivered.
+#: Here deliveries are in three tables, whether they wait or are delivered.
 _WRITE_DELIVERIES: Final = (
     "transfer_deliveries_in",
     "count_transferred",
@@ -43,12 +43,12 @@ class SqliteStore(Store):
             return at_once(work(self._connection))
 
     async def _write(self, work: Work[Answer], *, rows: int = 1, takes_in: bool = False) -> Answer:
-        del rows, takes_in  # nobody else writes through it
+        del rows, takes_in  # nothing else writes through it
         with translated_errors(), transaction(self._connection):
             return at_once(work(self._connection))
 
     async def is_used_by_others(self) -> bool:
-        """SQLite lets nobody else in from then on."""
+        """Lock the file for this connection, if no other process uses it."""
         self._connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         try:
             with translated_errors(), transaction(self._connection):
@@ -81,7 +81,7 @@ class SqliteStore(Store):
 
     def _new(self, kind: TransferKind, rows: Sequence[Row]) -> list[Row]:
         if kind not in OF_DELIVERIES:
-            return list(rows)  # their statements pass over those that are there
+            return list(rows)  # their statements skip existing rows
         ids = as_json([row[0] for row in rows])
         there = {id_ for (id_,) in self._connection.execute(SQL["ids_there"], {"rows": ids})}
         return [row for row in rows if row[0] not in there]

@@ -1,4 +1,4 @@
-"""Group commit: one thread writes, and what waits for it shares a commit; a large array has one of its own."""
+"""Group commit: one thread writes, and waiting calls share a commit; a large array has a separate one."""
 
 import asyncio
 import queue
@@ -17,17 +17,17 @@ from app.outbox.sqlite.guard import Guard
 
 Answer = TypeVar("Answer")
 
-#: Does one call within a transaction. A result that is an exception fails that call only; it must have changed nothing.
+#: Run a call within a transaction. If the result is an exception, only this call fails; it must have changed nothing.
 Call: TypeAlias = Callable[[Connection], Answer | Exception]
 
-#: A group is closed when its calls carry so many rows, so that nobody waits long for a stranger's commit.
+#: The number of rows that closes a group, so that no call waits long for the commit of others.
 MAX_ROWS = 4_000
-#: How often it is looked whether another process has committed.
+#: The interval between checks for commits of other processes.
 POLL_S: Final = 0.05
 
 
 class Job(NamedTuple):
-    """A call, and who waits for its answer."""
+    """A call, and the future for its result."""
 
     call: Call[Any]
     rows: int
@@ -38,33 +38,33 @@ class Job(NamedTuple):
 
     @property
     def is_large(self) -> bool:
-        """Whether others should not have to share its commit."""
+        """Whether others should not share its commit."""
         return self.takes_in and self.rows > LARGE_ROWS
 
 
 class JobQueue:
-    """Filled by any thread, emptied by one."""
+    """A queue for any thread, with a single consumer."""
 
     def __init__(self) -> None:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._closed = False
-        #: Held while a job is queued, so that none comes behind the end of the queue.
+        #: Locked while a job is queued, so that no job follows the end of the queue.
         self._queueing = threading.Lock()
-        #: Taken from the queue, and not handed out yet: the emptying thread's alone.
+        #: Removed from the queue, and not returned yet: used only by the consumer.
         self._small: deque[Job] = deque()
         self._large: deque[Job] = deque()
         self._is_turn_of_large = False
         self._is_last = False
 
     def put(self, job: Job) -> None:
-        """Queue a job. Raises OutboxUnavailable where the queue is closed."""
+        """Queue a job. Raises OutboxUnavailable if the queue is closed."""
         with self._queueing:
             if self._closed:
                 raise OutboxUnavailable("The outbox is closed: this process is shutting down.")
             self._jobs.put(job)
 
     def close(self) -> None:
-        """Take no more jobs; what is queued is still handed out. May be called again."""
+        """Refuse new jobs; queued ones are still returned. Idempotent."""
         with self._queueing:
             if not self._closed:
                 self._closed = True
@@ -72,14 +72,14 @@ class JobQueue:
 
     @property
     def is_over(self) -> bool:
-        """Whether the queue is closed, and everything is handed out."""
+        """Whether the queue is closed and empty."""
         return self._is_last and not self._small and not self._large
 
     def next_group(self, wait_s: float | None = None) -> list[Job]:
-        """Wait for a job, for `wait_s` at most, and return it with what else shares its commit; [] if none came.
+        """Wait for a job, for `wait_s` at most, and return it with the jobs of its commit; [] if none arrived.
 
-        All that is not large goes together. Of large jobs each goes alone, one between two groups of the others: so a
-        small one waits for one large commit at most, and no large one for ever.
+        All small jobs share a commit. Each large job has a separate commit, between two groups of small jobs: so a
+        small job waits for at most one large commit, and no large job waits for ever.
         """
         self._take_from_queue(wait_s)
         if self._large and (self._is_turn_of_large or not self._small):
@@ -103,27 +103,27 @@ class JobQueue:
                     (self._large if job.is_large else self._small).append(job)
 
 
-#: Stands for the result of a job that is not done yet.
+#: The placeholder for the result of an unfinished job.
 _TO_DO: Final = object()
 
 
 class _CallFailed(Exception):
-    """One of several calls failed, and it is not known which."""
+    """An unknown one of several calls failed."""
 
 
 class Writer:
-    """Owns the connection that writes. Calls are answered after the commit that they share.
+    """The owner of the writing connection. Calls return after their shared commit.
 
-    `on_others` is called in its thread when another connection has committed, as other processes do.
+    `on_others` is called in its thread after a commit of another connection, for example of another process.
     """
 
     def __init__(self, connection: Connection, guard: Guard, on_others: Callable[[], None]) -> None:
         self._connection = connection
         self._guard = guard
         self._on_others = on_others
-        #: Of the file; None: it was not looked at yet.
+        #: The version of the file; `None` before the first check.
         self._version: int | None = None
-        #: Why nothing new was taken in at the last look; None where it was.
+        #: The reason to refuse new data at the last check; `None` without one.
         self._refusal: OutboxUnavailable | None = None
         self._jobs = JobQueue()
         self._thread = threading.Thread(target=self._run, name="outbox-writer", daemon=True)
@@ -137,13 +137,12 @@ class Writer:
         alone: Callable[[Connection], Answer | None] | None = None,
         takes_in: bool = False,
     ) -> Answer:
-        """Do a call in the next group; `rows` is about how many rows it writes.
+        """Run a call in the next group; `rows` is its approximate number of rows.
 
-        `alone` does a call that nobody shares a commit with, as a transaction of its own; it may return None, with
-        nothing changed, to have `call` do it. `takes_in` is whether the call promises to keep something new, which
-        nothing may while the guard refuses it.
+        `alone` runs a call without others in its commit, as a transaction; it may return `None`, with nothing changed,
+        so that `call` runs. `takes_in` is whether the call promises to store new data, which the guard may refuse.
 
-        Raises what the call raised or returned as its failure, or OutboxUnavailable where the commit failed.
+        Raises the error that the call raised or returned, or OutboxUnavailable if the commit failed.
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
@@ -151,7 +150,7 @@ class Writer:
         return await answer
 
     def close(self) -> None:
-        """Commit what is queued, then release the file. Blocks; may be called again."""
+        """Commit queued jobs, then release the file. Blocks; idempotent."""
         self._jobs.close()
         self._thread.join()
 
@@ -163,20 +162,20 @@ class Writer:
         self._connection.close()
 
     def _look_for_others(self) -> None:
-        """Call `on_others` if the file was changed by another connection than ours since the last look."""
+        """Call `on_others` if another connection changed the file since the last check."""
         before = self._version
         try:
             ((self._version,),) = self._connection.execute("PRAGMA data_version")
         except sqlite3.Error as exc:
-            self._guard.unavailable(exc)  # the next call fails of it, too
+            self._guard.unavailable(exc)  # the next call fails with it, too
         if before not in (None, self._version):
             self._on_others()
 
     def _commit(self, group: Sequence[Job]) -> list[Any]:
         """Return one result for every job of the group; exceptions are results.
 
-        What takes something in fails where the guard refuses it, be it only when all is committed: then it is sent
-        again, and rather stored twice than not at all. On a full disk the rest goes on with the reserve.
+        Jobs with new data fail if the guard refuses, even after the commit: then they are repeated, since an event may
+        be stored twice, but not lost. On a full disk the rest uses the reserve.
         """
         takes_in = any(job.takes_in for job in group)
         if takes_in and self._refusal:
@@ -206,9 +205,9 @@ class Writer:
                 results[place] = answer
 
     def _do_all(self, group: Sequence[Job]) -> list[Any]:
-        """Do jobs in one transaction, and return one result for each.
+        """Run jobs in one transaction, and return one result for each.
 
-        Nearly always all goes well: to isolate calls from the beginning would cost two more statements for each.
+        Errors are rare: isolating calls from the beginning would cost two more statements for each.
         """
         answer = self._do_alone(group[0]) if len(group) == 1 else None
         if answer is not None:
@@ -219,7 +218,7 @@ class Writer:
             return self._transact(group, self._do_isolated)
 
     def _do_alone(self, job: Job) -> Any:
-        """Do a call outside a transaction, if it can be; None where that did nothing."""
+        """Run a call outside a transaction, if possible; `None` if nothing changed."""
         try:
             return job.alone and job.alone(self._connection)
         except sqlite3.Error as exc:
@@ -228,7 +227,7 @@ class Writer:
             return exc
 
     def _transact(self, group: Sequence[Job], do: Callable[[Call[Any]], Any]) -> list[Any]:
-        """Do all in one transaction. Raises _CallFailed, with nothing changed, where `do` does."""
+        """Run all in one transaction. Raises _CallFailed, with nothing changed, if `do` raises it."""
         try:
             execute_with_retries(self._connection, "BEGIN IMMEDIATE")
             answers = [do(job.call) for job in group]
@@ -245,26 +244,26 @@ class Writer:
         return answers
 
     def _roll_back(self) -> None:
-        with suppress(sqlite3.Error):  # SQLite has rolled back by itself after the worst errors
+        with suppress(sqlite3.Error):  # SQLite rolls back by itself after the worst errors
             self._connection.execute("ROLLBACK")
 
     def _do(self, call: Call[Any]) -> Any:
-        """Do a call. Raises _CallFailed where it fails and the transaction still stands."""
+        """Run a call. Raises _CallFailed if it fails and the transaction is still open."""
         try:
             return call(self._connection)
         except Exception as exc:
             if self._connection.in_transaction:
                 raise _CallFailed from exc
-            raise  # SQLite has given up the whole transaction: full disk, failed write
+            raise  # SQLite has rolled back the whole transaction: full disk, failed write
 
     def _do_isolated(self, call: Call[Any]) -> Any:
-        """Do a call so that it fails for itself; its failure is its result."""
+        """Run a call in isolation; its failure is its result."""
         self._connection.execute("SAVEPOINT call")
         try:
             return call(self._connection)
         except Exception as exc:
             if not self._connection.in_transaction:
-                raise  # SQLite has given up the whole transaction: full disk, failed write
+                raise  # SQLite has rolled back the whole transaction: full disk, failed write
             self._connection.execute("ROLLBACK TO call")
             return self._guard.unavailable(exc) if isinstance(exc, sqlite3.Error) else exc
         finally:
@@ -277,15 +276,15 @@ def _is_full(result: object) -> bool:
 
 
 def _resolve(group: Sequence[Job], answers: Sequence[Any]) -> None:
-    """Hand the answers to the event loops that wait for them, waking each once."""
+    """Pass the results to the waiting event loops, and wake each loop once."""
     for loop, pairs in groupby(zip(group, answers, strict=True), key=lambda pair: pair[0].loop):
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with suppress(RuntimeError):  # the loop is closed: there are no waiters
             loop.call_soon_threadsafe(_answer, list(pairs))
 
 
 def _answer(pairs: Iterable[tuple[Job, Any]]) -> None:
     for job, answer in pairs:
-        if job.answer.done():  # whoever waited was cancelled
+        if job.answer.done():  # the caller was cancelled
             continue
         if isinstance(answer, Exception):
             job.answer.set_exception(answer)
