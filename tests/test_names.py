@@ -18,6 +18,7 @@ from tests.process import ROOT
 OLD_NAMES = {
     "MAX_UNPACKED_BYTES": r"unpack",
     "SUPPRESS=as_said": r"\bas_said\b",
+    "`TAG_EVENT_ID=named`, `TAG_EVENT_ID=message`": r"TAG_EVENT_ID=(named|message)\b",
     "`outcome` in the log, `pinrelay.outcome` in traces": r"pinrelay\.outcome|`attempt`, `outcome`",
     "`exit`, `exits` of an event (JSON, filters, metrics, tests of presets)": (
         r"`exits?`|[\"{,]exits?[\"=:}]|--exit\b(?!-)|\bexits?: |[?&]exit="
