@@ -75,7 +75,12 @@ def test_every_package_has_a_lowest_version_and_an_end_and_the_locked_one_lies_b
 
 def test_the_page_lists_every_package_with_its_purpose_and_its_licence() -> None:
     page = (ROOT / "docs/dependencies.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (?:`(\w+)` \| )?`([^`]+)` \| ([^|]+) \| ([^|]+) \|$", page, re.MULTILINE)
+    rows, extra = [], ""
+    for line in page.splitlines():
+        if heading := re.fullmatch(r"### `(\w+)`", line):
+            extra = heading[1]
+        elif row := re.fullmatch(r"- `([^`]+)`: ([^(]+) \((.+)\)", line):
+            rows.append((extra, *row.groups()))
     packages = {
         (extra, str(canonicalize_name(Requirement(item).name))) for extra, items in ASKED.items() for item in items
     }
