@@ -38,7 +38,7 @@ Claimer: TypeAlias = Callable[[int], ArrivalTerms | None]
 
 @dataclass(slots=True, kw_only=True)
 class ArrivalClaim:
-    """The claim of one call for one ad account."""
+    """The claim of a call for an ad account."""
 
     ad_account_id: str
     terms: ArrivalTerms

@@ -80,7 +80,7 @@ def warning_label(warning: str) -> str:
     return (head if " " in head else head + colon)[:MAX_LABEL_CHARACTERS]
 
 
-# Sums of counts by finished steps are stored beside the counts. A step is summed some time after its end. If a later
+# Sums of counts by finished steps are stored with the counts. A step is summed some time after its end. If a later
 # count belongs to a summed step, the sums from this step on are dropped and computed again. So sums are only copies,
 # and can be dropped without loss.
 

@@ -236,7 +236,7 @@ _BUYER_CHARACTERS = 32
 
 
 class Order(NamedTuple):
-    """The stored data of an order beside its key."""
+    """The data of an order that is stored with its key."""
 
     #: `None` if the checkout had no order id.
     order_id: str | None

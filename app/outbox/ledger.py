@@ -97,13 +97,13 @@ class Ledger(UsesStore):
 
     @reads
     async def delivery(self, store: Statements, delivery_id: str) -> Delivery | None:
-        """Return one delivery with its history and, while stored, its payload; `None` if it does not exist."""
+        """Return a delivery with its history and, while stored, its payload; `None` if it does not exist."""
         found = await self._whole(store, await self._deliveries(store, Query(delivery_id=delivery_id)))
         return found[0] if found else None
 
     @reads
     async def message(self, store: Statements, message_id: str) -> Message:
-        """Return the results of one message id: empty if unknown."""
+        """Return the results of a message id: empty if unknown."""
         query = Query(message_id=message_id)
         found = await self._merged(store, query) + await self._deliveries(store, query)
         dropped = await self._dropped(store, Query(message_id=message_id))
@@ -192,7 +192,7 @@ class Ledger(UsesStore):
 
     @writes
     async def write_audit(self, store: Statements, entry: AuditEntry) -> None:
-        """Commit one entry of the audit log."""
+        """Commit an entry of the audit log."""
         await store.count("write_audit", **_audit_row(replace(entry, at=self._by_store(entry.at))))
 
     @reads

@@ -14,7 +14,7 @@ POLL_S: Final = 0.5
 
 @dataclass(slots=True)
 class Seen:
-    """The state of the waiter for one ad account."""
+    """The state of the waiter for an ad account."""
 
     #: The number of notifications at the last check; before the first check there is always work.
     heard: int = -1

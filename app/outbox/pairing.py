@@ -56,7 +56,7 @@ def match_orders(public: OrderSide, trusted: OrderSide) -> Match | None:
 
 
 def has_same_sender(earlier: OrderSide, later: OrderSide) -> bool:
-    """Return whether two page orders of one order id have the same IP address and token.
+    """Return whether two page orders of the same order id have the same IP address and token.
 
     With a known IP address, a missing token equals any token.
     """
@@ -67,7 +67,7 @@ def has_same_sender(earlier: OrderSide, later: OrderSide) -> bool:
 
 
 def is_same_report(earlier: OrderSide, later: OrderSide) -> bool:
-    """Return whether two page orders of one order id are equal in sender and total."""
+    """Return whether two page orders of the same order id are equal in sender and total."""
     return bool(earlier.totals) and earlier.totals == later.totals and has_same_sender(earlier, later)
 
 
@@ -248,7 +248,7 @@ def _warnings(public: Sequence[str], trusted: Sequence[str], custom_data: dict[s
     )
 
 
-#: Within this time Pinterest silently drops the second of two events with one id.
+#: Within this time Pinterest silently drops the second of two events with the same id.
 ID_KEPT_S: Final = DAY_S
 #: The warning of a page order before its confirmation by the shop.
 NOT_CONFIRMED: Final = "not confirmed by the shop"
@@ -321,7 +321,7 @@ class Pairing:
     heirs: tuple[tuple[int, int], ...] = ()
     #: New warnings of other deliveries.
     told: tuple[tuple[StoredDelivery, str], ...] = ()
-    #: Keys to store beside those from its columns.
+    #: Keys to store in addition to those from its columns.
     learned: tuple[Any, ...] = ()
 
 

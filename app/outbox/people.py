@@ -42,7 +42,7 @@ _FEW: Final = 8
 class KeptDataPage(NamedTuple):
     """The stored data of a person in a range of deliveries."""
 
-    #: Messages with one of the digests in a payload or among the data about their buyer.
+    #: Messages with any of the digests in a payload or among the data about their buyer.
     messages: list[str]
     #: The number of other deliveries with personal data of an unknown person.
     nobodys: int

@@ -56,7 +56,7 @@ class Sealer:
 
 
 class SealedEvents(UsesStore):
-    """Encrypted events of one store. Every method may raise OutboxUnavailable; `now` is Unix seconds.
+    """Encrypted events of a store. Every method may raise OutboxUnavailable; `now` is Unix seconds.
 
     Times are those of the machine that received the events.
     """

@@ -31,7 +31,7 @@ from app.outbox.statements import Statements
 
 #: With more refused rows, the store itself has failed.
 MAX_SET_ASIDE: Final = 1_000
-#: The number of retries in one step of retention.
+#: The number of retries per step of retention.
 TRIED_AT_ONCE: Final = 100
 #: The pause before the next try grows with the time since the first refusal.
 _LEAST_PAUSE_S: Final = MINUTE_S
@@ -102,7 +102,7 @@ class SkippingDelete:
 
 
 class FairShares:
-    """Distribute the rows of one step of retention over its tasks, so that no task waits for the end of others.
+    """Distribute the rows of a step of retention over its tasks, so that no task waits for the end of others.
 
     Each task has an equal share; tasks that used their whole share divide the rest.
     """
@@ -249,7 +249,7 @@ class RowByRow(ABC, Generic[Taken]):
     async def attempt(self, do: Callable[[], Awaitable[Answer]], *, is_kept: bool = True) -> Answer:
         """Run something whole or not at all, and undo it unless `is_kept`.
 
-        Raises RowRefused, with nothing changed.
+        Raises RowRefused, without a change.
         """
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Move the content of an outbox into another one, of any engine: nothing is lost, nothing is sent twice.
+"""Move the content of an outbox into another one, of any engine: nothing is lost, no event is sent twice.
 
 Each batch is read from the source, committed to the target and then dropped from the source. After an interruption the
 move can be repeated: existing rows are identified by their id.

@@ -37,7 +37,7 @@ class BatchSearch:
     ) -> None:
         """Search a batch. A probe is a batch of one delivery.
 
-        `troubles` is `BatchSender.troubles` before the gate was asked: after a later trouble, nothing is sent.
+        `troubles` is `BatchSender.troubles` before the request to the gate: after a later trouble, no event is sent.
         """
         self._evidence = evidence
         self.is_probe = is_probe
@@ -159,7 +159,7 @@ _CUT_OFF = Failure(reason="shut down while waiting for Pinterest's answer", ambi
 
 
 class BatchSender:
-    """Send batches of one ad account, several at a time."""
+    """Send batches of an ad account, several at a time."""
 
     def __init__(
         self,
@@ -184,7 +184,7 @@ class BatchSender:
         self._evidence = BisectionEvidence()
         self._doubt = BisectionLock()
         self._row = CallsInARow()
-        #: The number of times that later calls became pointless.
+        #: The number of times that later calls lost their purpose.
         self.troubles = 0
 
     async def deliver(self, batch: Sequence[Claimed], *, is_probe: bool = False, troubles: int) -> None:
@@ -359,7 +359,7 @@ class BatchSender:
             await self._gate.worsen(sign, token=token, now=now, probe=is_probe)
         except OutboxUnavailable as exc:
             self._surroundings.on_error(exc)
-        self.troubles += 1  # after the update of the gate: a batch with an older count asked the gate too early
+        self.troubles += 1  # after the update of the gate: a batch with an older count passed the gate too early
 
     async def _record(self, search: BatchSearch, answered: CallReport, bad: Sequence[Settlement]) -> None:
         """Record the results of the call, and the dead letters that it proved."""
@@ -374,7 +374,7 @@ class BatchSender:
         self._surroundings.on_call(replace(answered, settlements=settlements, counters=counts))
 
     async def _finish(self, search: BatchSearch) -> None:
-        """Return the rest of the search to the queue: nothing more of the batch is sent now."""
+        """Return the rest of the search to the queue: no more of the batch is sent now."""
         recording = self._recording
         untrusted = search.untrusted()
         claimed, results = [each for each, _ in untrusted], [retry for _, retry in untrusted]

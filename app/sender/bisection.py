@@ -48,7 +48,7 @@ class _Suspect:
 
 
 class BisectionEvidence:
-    """Evidence from the calls of one process to one ad account, by delivery ids.
+    """Evidence from the calls of a process to an ad account, by delivery ids.
 
     Pinterest names no event when a call is refused whole, and a run of refusals may be an outage. So an event that was
     refused alone is bad only if no single run of refusals explains the evidence:
@@ -73,7 +73,7 @@ class BisectionEvidence:
         return Begun(moment=self._moment, accepted=self._accepted)
 
     def accepted(self, events: Sequence[str], begun: Begun) -> None:
-        """Note that Pinterest accepted a call and judged its events one by one."""
+        """Note that Pinterest accepted a call and judged its events individually."""
         self._moment += 1
         self._accepted = max(self._accepted, begun.moment)
         self.failures.accepted(events, moment=self._moment)
@@ -112,7 +112,7 @@ class BisectionEvidence:
         return any(call.moment < suspect.alone and len(call.left) == 1 for call in suspect.calls)
 
     def would_tell(self, event: str) -> bool:
-        """Return whether one more refusal of the event alone would prove that the event is bad."""
+        """Return whether another refusal of the event alone would prove that the event is bad."""
         suspect = self._suspects.get(event)
         return suspect is not None and any(
             call.moment < self._accepted and len(call.left) == 1 for call in suspect.calls
@@ -172,7 +172,7 @@ class Bisection:
     def __init__(self, events: Sequence[str], evidence: BisectionEvidence) -> None:
         self._evidence = evidence
         self._ready: deque[BatchPart] = deque([BatchPart(tuple(events))] if events else [])
-        #: Whether nothing was accepted yet.
+        #: Whether no event was accepted yet.
         self._in_doubt = True
         #: While in doubt: the right halves above the current part, the smallest last; and whether the search has
         #: reached these.
@@ -205,7 +205,7 @@ class Bisection:
         return next((self._again(event) for event in self._suspects if self._evidence.would_tell(event)), None)
 
     def accepted(self, part: BatchPart) -> None:
-        """Note that Pinterest accepted the part and judged its events one by one."""
+        """Note that Pinterest accepted the part and judged its events individually."""
         self._accepted_count += len(part.events)
         if self._in_doubt:
             self._end_doubt(part)
@@ -279,7 +279,7 @@ class Bisection:
             self._unknown = part.rest + self._unknown
 
     def _take_unknown(self) -> tuple[str, ...]:
-        """Take a group of untested events that contains a refused event with a probability of about one half."""
+        """Take a group of untested events that contains a refused event with a probability of about 50%."""
         each_refused = max(1, self._alone_count + self._open_count)
         size = max(1, int(_EXPECTED_REFUSED * (self._accepted_count + 1) / each_refused))
         if 2 * len(self._unknown) <= 3 * size:  # the whole rest, if the rest would be small

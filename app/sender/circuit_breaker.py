@@ -1,4 +1,4 @@
-"""The circuit breaker: while Pinterest accepts nothing, one process sends probes at growing intervals."""
+"""The circuit breaker: while Pinterest accepts no events, one process sends probes at growing intervals."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -56,7 +56,7 @@ def signal_of(result: Blocked | Retry | Rejected, *, now: float) -> CallSignal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallsInARow:
-    """The consecutive calls of one process without a verdict on any event."""
+    """The consecutive calls of a process without a verdict on any event."""
 
     calls: int = 0
     #: The time of the first response.
@@ -99,7 +99,7 @@ class CallsInARow:
 def worsened(
     before: Trouble | None, sign: CallSignal, policy: DeliverySettings, *, token: str, now: float, probe: bool
 ) -> Trouble:
-    """Return the trouble after one more signal; `before` if the signal adds nothing.
+    """Return the trouble after another signal; `before` without new information.
 
     Calls that were under way at the beginning of the trouble add nothing, unless the token is refused or a longer pause
     is requested. A probe without a verdict doubles the pause.

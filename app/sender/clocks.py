@@ -44,7 +44,7 @@ def age_s(since: float, now: float, jumps: Sequence[ClockJump]) -> float:
 
 
 def add_jump(jumps: Iterable[ClockJump], jump: ClockJump) -> tuple[ClockJump, ...]:
-    """Return the jumps with one more; the same jumps if another process detected it before."""
+    """Return the jumps with a new one; the same jumps if another process detected it before."""
     known = tuple(jumps)
     if any(abs(each.before - jump.before) < NOTICED_S and abs(each.after - jump.after) < NOTICED_S for each in known):
         return known
@@ -52,7 +52,7 @@ def add_jump(jumps: Iterable[ClockJump], jump: ClockJump) -> tuple[ClockJump, ..
 
 
 class Clocks:
-    """The clocks of one process, and the jumps of the wall clock."""
+    """The clocks of a process, and the jumps of the wall clock."""
 
     def __init__(self, wall: Callable[[], float], monotonic: Callable[[], float]) -> None:
         self._wall = wall

@@ -46,7 +46,7 @@ class _FailedEvent:
 
 
 class Failures:
-    """Failed calls of one process to one ad account, by delivery ids."""
+    """Failed calls of a process to an ad account, by delivery ids."""
 
     def __init__(self) -> None:
         self._events: dict[str, _FailedEvent] = {}
@@ -99,7 +99,7 @@ class Failures:
     def is_trusted(self, event: str, *, now: float) -> bool:
         """Return whether the event causes its failures, beyond chance; `now` is the monotonic clock.
 
-        Chance is the share of failures among calls with finally accepted events. With a share of one half, 30
+        Chance is the share of failures among calls with finally accepted events. With a share of 50%, 30
         consecutive failures alone are expected once in 1e9 events.
         """
         failed = self._events.get(event)

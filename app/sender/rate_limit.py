@@ -1,4 +1,4 @@
-"""The rate limit of calls for all processes together, and the calls in flight of one process."""
+"""The rate limit of calls for all processes together, and the calls in flight of each process."""
 
 import asyncio
 from collections.abc import Callable
@@ -56,7 +56,7 @@ _CONTENTION_S = 0.02
 
 
 class Limiter:
-    """Grant calls to one ad account from a shared bucket in the outbox."""
+    """Grant calls to an ad account from a shared bucket in the outbox."""
 
     def __init__(self, shared: SharedValues, *, ad_account_id: str, max_calls_per_minute: int) -> None:
         self._shared = shared
@@ -82,7 +82,7 @@ class Limiter:
         return 0.0
 
 
-#: Seconds before the outbox is asked again.
+#: Seconds before another call of the outbox.
 ASK_AGAIN_S = 1.0
 
 
@@ -107,8 +107,8 @@ class Calls:
     async def take(self, *, is_pointless: Callable[[], bool]) -> bool:
         """Wait for a free call and for the rate limit, and take the call.
 
-        Return `False` without a call if the shutdown is requested or the call becomes pointless. An unavailable outbox
-        is reported and asked again, so that no waiting delivery is lost.
+        Return `False` without a call if the shutdown is requested or the call loses its purpose. An unavailable outbox
+        is reported and retried, so that no waiting delivery is lost.
         """
         if not await self._shutdown.unless_requested(self._free.acquire()):
             return False

@@ -38,7 +38,7 @@ class Retention:
         self._is_told: bool | None = None
 
     async def run(self) -> None:
-        """Run steps until `stop`. An unavailable outbox is reported and asked again later."""
+        """Run steps until `stop`. An unavailable outbox is reported and retried later."""
         while not self._shutdown.requested:
             await self._shutdown.rest(await self._step())
 

@@ -19,7 +19,7 @@ _MAX_DOUBLINGS = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryContext:
-    """Inputs of a decision beside the delivery and its result."""
+    """Inputs of a decision in addition to the delivery and its result."""
 
     #: Unix seconds.
     now: float

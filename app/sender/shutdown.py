@@ -24,7 +24,7 @@ class Shutdown:
 
     @property
     def requested(self) -> bool:
-        """Whether the shutdown was requested, so that nothing new may begin."""
+        """Whether the shutdown was requested, so that no new work may begin."""
         return self._requested.is_set()
 
     @property
@@ -33,11 +33,11 @@ class Shutdown:
         return self._forced.is_set()
 
     def request(self) -> None:
-        """Request the shutdown: nothing new begins."""
+        """Request the shutdown: no new work begins."""
         self._requested.set()
 
     def force(self) -> None:
-        """Force the shutdown: nothing is waited for."""
+        """Force the shutdown: no work may wait any longer."""
         self._requested.set()
         self._forced.set()
 
@@ -68,7 +68,7 @@ class MinuteTask(ABC):
         self._shutdown = Shutdown()
 
     async def run(self) -> None:
-        """Call `look` until `stop`. An unavailable outbox is asked again later."""
+        """Call `look` until `stop`. An unavailable outbox is retried later."""
         while not self._shutdown.requested:
             await self._try_look()
             await self._shutdown.rest(LOOK_S)
@@ -94,7 +94,7 @@ class WritingTask(MinuteTask):
     """A background task that writes the counts of a process every few seconds, and at the end."""
 
     async def run(self) -> None:
-        """Write until `stop`, then a last time. An unavailable outbox is asked again later."""
+        """Write until `stop`, then a last time. An unavailable outbox is retried later."""
         is_last = False
         while not is_last:
             await self._shutdown.rest(WRITTEN_EVERY_S)

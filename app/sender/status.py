@@ -28,7 +28,7 @@ from app.outbox import Outbox
 RATE_S: Final = HOUR_S
 #: Deliveries that waited for less are under way, and need no rate.
 ON_ITS_WAY_S: Final = 60.0
-#: The disk size of a waiting delivery beside its payload: rows, keys, indexes (docs/scaling.md).
+#: The disk size of a waiting delivery without its payload: rows, keys, indexes (docs/scaling.md).
 ROW_BYTES: Final = 800
 
 _WAYS: Final[Mapping[str, int]] = {
@@ -306,7 +306,7 @@ def _span(seconds: float) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountStatus:
-    """The status of delivery for one ad account."""
+    """The status of delivery for an ad account."""
 
     account: AccountView
     backlog: Backlog

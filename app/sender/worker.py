@@ -24,7 +24,7 @@ from app.sender.rate_limit import Calls, Limiter
 from app.sender.settlements import Recording
 from app.sender.shutdown import Shutdown
 
-#: The pause of the worker if nothing may be sent, or after an error.
+#: The pause of the worker if no event may be sent, or after an error.
 REST_S = 1.0
 #: The pause between two claims without a full batch, so that small commits do not each cause a claim.
 CLAIM_PACE_S = 0.05
@@ -44,7 +44,7 @@ FINISH_SHARE = 0.8
 
 
 class Worker:
-    """Send the deliveries of one ad account: `run` until `stop`."""
+    """Send the deliveries of an ad account: `run` until `stop`."""
 
     def __init__(
         self,
@@ -297,7 +297,7 @@ class Worker:
         return send
 
     def _note(self, error: Exception) -> None:
-        """Report an error and continue; while the outbox is unavailable, nobody can renew leases."""
+        """Report an error and continue; while the outbox is unavailable, leases cannot be renewed."""
         if isinstance(error, OutboxUnavailable):
             self._leases.disturbed()
         self._surroundings.on_error(error)

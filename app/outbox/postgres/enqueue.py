@@ -42,7 +42,7 @@ _BEFORE_WARNINGS: Final = attrgetter(
 _BEHIND_WARNINGS: Final = attrgetter(
     *("traceparent", "source", "amount", "currency", "checkout_id", "buyer", "name", "is_trusted", "shop", "channel")
 )
-#: The result of one call.
+#: The result of a call.
 Answer: TypeAlias = list[Enqueued] | OutboxUnavailable | MemoryChanged
 
 
@@ -65,7 +65,7 @@ async def _enqueue_with_people(
 ) -> list[Answer] | None:
     """Store calls with their changes of the memory.
 
-    `None`, with nothing stored, if the memory changed after it was read.
+    `None`, without a change, if the memory changed after it was read.
 
     The result is also `None` if one of several calls fails.
     """

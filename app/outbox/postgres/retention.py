@@ -111,7 +111,7 @@ def _end_of(table: str) -> int:
     return calendar.timegm(time.strptime(table[-8:], "%Y%m%d")) + DAY_S
 
 
-#: Each deletes rows by one statement.
+#: Each deletes rows by a single statement.
 _STEPS = (
     "retain_payloads",
     "retain_keys",

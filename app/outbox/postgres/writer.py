@@ -34,7 +34,7 @@ class Writer:
         self._small, self._large = (_Lane(database, days, rules) for _ in range(2))
 
     async def do(self, call: PreparedEnqueue) -> list[Enqueued]:
-        """Run one call in the next group. Raises OutboxUnavailable, with nothing stored."""
+        """Run one call in the next group. Raises OutboxUnavailable, without a change."""
         return await (self._large if call.rows > LARGE_ROWS else self._small).do(call)
 
     async def close(self) -> None:
@@ -101,7 +101,7 @@ class _Lane:
 
 
 def _concerns_all(exc: Exception) -> bool:
-    """Return whether the whole outbox has failed, rather than one of the calls."""
+    """Return whether the whole outbox has failed, rather than a single call."""
     in_a_call = isinstance(exc.__cause__, psycopg.DataError | psycopg.IntegrityError)
     return isinstance(exc, OutboxUnavailable) and not in_a_call
 

@@ -94,7 +94,7 @@ def _part_of(path: Path, *, makes_folder: bool = False) -> Iterator[Path]:
 
 
 def _free_name(path: Path) -> Path:
-    """Return a free name beside `path` for its current file."""
+    """Return a free name next to `path` for its current file."""
     number = 1
     while (aside := path.with_name(f"{path.name}.replaced-{number}")).exists():
         number += 1

@@ -128,7 +128,7 @@ def enqueue(
 ) -> list[Enqueued] | OutboxUnavailable | MemoryChanged:
     """Store a call within a transaction; `ready` are the parameters of its `all_new`.
 
-    Returns an error, with nothing stored, if the backlog is full, or if the memory changed after it was read.
+    Returns an error, without a change, if the backlog is full, or if the memory changed after it was read.
     """
     people = changes_to_people(call.people)
     if people is None:
@@ -179,9 +179,9 @@ def _pair(connection: sqlite3.Connection, rows: Rows, call: PreparedEnqueue) -> 
 def enqueue_new(
     connection: sqlite3.Connection, call: PreparedEnqueue, ready: Mapping[str, Any] | None
 ) -> list[Enqueued] | None:
-    """Store a call by one statement, which is a transaction.
+    """Store a call by a single statement, which is a transaction.
 
-    `None`, with nothing stored, unless every delivery is new.
+    `None`, without a change, unless every delivery is new.
     """
     call.first_id = None  # a previous attempt may have been rolled back
     if call.all_new is None or ready is None:

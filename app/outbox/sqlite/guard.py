@@ -17,7 +17,7 @@ from app.core.log import log_error
 from app.errors import OutboxUnavailable
 from app.outbox.sqlite.database import CACHE_KB, LOG_PAGES, OWNER_ONLY, open_readable, unavailable
 
-#: Files beside the outbox, by the suffix of their name: those that SQLite opens, and those of Pinrelay.
+#: Files next to the outbox, by the suffix of their name: those that SQLite opens, and those of Pinrelay.
 _OPEN: Final = ("-wal", "-shm")
 _RESERVE: Final = "-reserve"
 _DAMAGED: Final = "-damaged"
@@ -52,7 +52,7 @@ class Guard:
         self._damage: OutboxUnavailable | None = None
         #: Whether a write failed because of the limit on file sizes.
         self._is_limited = False
-        #: A file beside the damaged outbox, so that all processes, now and later, know of the damage.
+        #: A file next to the damaged outbox, so that all processes, now and later, know of the damage.
         self._mark = Path(f"{path}{_DAMAGED}")
         self._reserve = Path(f"{path}{_RESERVE}")
         self._reserve_bytes = 0

@@ -139,7 +139,7 @@ class Writer:
     ) -> Answer:
         """Run a call in the next group; `rows` is its approximate number of rows.
 
-        `alone` runs a call without others in its commit, as a transaction; it may return `None`, with nothing changed,
+        `alone` runs a call without others in its commit, as a transaction; it may return `None`, without a change,
         so that `call` runs. `takes_in` is whether the call promises to store new data, which the guard may refuse.
 
         Raises the error that the call raised or returned, or OutboxUnavailable if the commit failed.
@@ -227,7 +227,7 @@ class Writer:
             return exc
 
     def _transact(self, group: Sequence[Job], do: Callable[[Call[Any]], Any]) -> list[Any]:
-        """Run all in one transaction. Raises _CallFailed, with nothing changed, if `do` raises it."""
+        """Run all in one transaction. Raises _CallFailed, without a change, if `do` raises it."""
         try:
             execute_with_retries(self._connection, "BEGIN IMMEDIATE")
             answers = [do(job.call) for job in group]
