@@ -30,14 +30,14 @@ class Answer(Struct, frozen=True, kw_only=True, gc=False):
     #: The beginning of the digest of an id, a contact, an order or its token.
     key: str
     #: The key of the browser that answered; if the browser is unknown, the key of the user; otherwise "".
-    said_by: str
+    author: str
     #: A trusted event has the answer. Only a trusted opt-in cancels a trusted opt-out.
     is_trusted: bool
     #: The key of the user in the event; "" if the event has none.
     user: str = ""
     #: The answer covers trusted events too, because a trusted event linked the browser to this user.
     for_trusted: bool = False
-    is_no: bool
+    is_opt_out: bool
     kind: Kind = "category"
     #: The timestamp of the event, Unix seconds.
     at: float
@@ -52,7 +52,7 @@ class Answer(Struct, frozen=True, kw_only=True, gc=False):
         """Return the reason for not sending an event, as a text for people."""
         day = time.gmtime(self.at)
         where = f"by the source {self.source}" if self.source else "in the browser"
-        return f"the person said no on {day.tm_mday} {time.strftime('%B', day)}, {where}"
+        return f"the person opted out on {day.tm_mday} {time.strftime('%B', day)}, {where}"
 
 
 class Subject(Struct, frozen=True, kw_only=True, gc=False):
@@ -100,23 +100,23 @@ class Answers:
         """Add the answers of an event, and return those that change anything. An opt-in cancels older opt-outs."""
         new = []
         for answer in said:
-            known = self._by_key.get(answer.key, {}).get((answer.said_by, answer.is_trusted))
+            known = self._by_key.get(answer.key, {}).get((answer.author, answer.is_trusted))
             if known is None or is_newer(answer, known):
                 self._put(after(known, answer) if known else answer)
                 new.append(answer)
-        if said and not said[0].is_no:
+        if said and not said[0].is_opt_out:
             yes = said[0]
-            names = self._keys_of.get(yes.said_by, set()) | self._keys_of.get(yes.user, set()) | {yes.user}
+            names = self._keys_of.get(yes.author, set()) | self._keys_of.get(yes.user, set()) | {yes.user}
             for no in [no for no in self.about(names) if is_lifted(no, yes)]:
-                self._put(replace(no, is_no=False, at=yes.at))
+                self._put(replace(no, is_opt_out=False, at=yes.at))
         return new
 
     def about(self, keys: Iterable[str]) -> Iterator[Answer]:
         return (each for key in dict.fromkeys(keys) for each in self._by_key.get(key, {}).values())
 
     def _put(self, answer: Answer) -> None:
-        self._by_key.setdefault(answer.key, {})[answer.said_by, answer.is_trusted] = answer
-        for name in (answer.said_by, answer.user):
+        self._by_key.setdefault(answer.key, {})[answer.author, answer.is_trusted] = answer
+        for name in (answer.author, answer.user):
             self._keys_of.setdefault(name, set()).add(answer.key)
 
 
@@ -127,7 +127,7 @@ def is_newer(answer: Answer, known: Answer) -> bool:
     """
     if answer.at != known.at:
         return answer.at > known.at
-    return answer.is_no and (not known.is_no or answer.for_trusted > known.for_trusted)
+    return answer.is_opt_out and (not known.is_opt_out or answer.for_trusted > known.for_trusted)
 
 
 def after(known: Answer, answer: Answer) -> Answer:
@@ -135,17 +135,17 @@ def after(known: Answer, answer: Answer) -> Answer:
 
     An opt-out never weakens a stricter one; only an opt-in ends an opt-out.
     """
-    if not answer.is_no:
+    if not answer.is_opt_out:
         return answer
-    kind = max(known.kind, answer.kind, key=_KINDS.__getitem__) if known.is_no else answer.kind
+    kind = max(known.kind, answer.kind, key=_KINDS.__getitem__) if known.is_opt_out else answer.kind
     return replace(answer, kind=kind, for_trusted=answer.for_trusted or known.for_trusted)
 
 
 def is_lifted(no: Answer, yes: Answer) -> bool:
     """Return whether an opt-in cancels an opt-out of the same browser or the same user."""
-    if not no.is_no or no.at >= yes.at or not may_change(by_trusted=yes.is_trusted, of_trusted=no.is_trusted):
+    if not no.is_opt_out or no.at >= yes.at or not may_change(by_trusted=yes.is_trusted, of_trusted=no.is_trusted):
         return False
-    if yes.said_by and no.said_by == yes.said_by:
+    if yes.author and no.author == yes.author:
         return True
     is_same_user = yes.user != "" and yes.user in (no.user, no.key)
     return is_same_user and (yes.is_trusted or not no.for_trusted)
@@ -153,7 +153,7 @@ def is_lifted(no: Answer, yes: Answer) -> bool:
 
 def objections(answers: Answers, subject: Subject) -> list[Answer]:
     """Return the opt-outs that apply to a delivery, the newest first."""
-    found = [each for each in answers.about(subject.keys) if each.is_no and _holds(each, subject)]
+    found = [each for each in answers.about(subject.keys) if each.is_opt_out and _holds(each, subject)]
     return sorted(found, key=lambda no: no.at, reverse=True)
 
 
@@ -191,7 +191,7 @@ def order_total(side: OrderSide) -> str:
 def amount_of(answer: Answer) -> tuple[str, tuple[str, ...]]:
     """Return the amount of an answer about an order, such as `USD 249.00`, and the facts of the buyer.
 
-    >>> amount_of(Answer(key="", said_by="", is_trusted=False, is_no=True, at=0, total="USD 249.00 i0f9a1b"))
+    >>> amount_of(Answer(key="", author="", is_trusted=False, is_opt_out=True, at=0, total="USD 249.00 i0f9a1b"))
     ('USD 249.00', ('i0f9a1b',))
     """
     currency, _, rest = answer.total.partition(" ")
@@ -219,7 +219,7 @@ def has_agreed(answers: Answers, subject: Subject) -> bool:
     numbers of a shop could opt in for its buyers.
     """
     return any(
-        not each.is_no
+        not each.is_opt_out
         and (
             each.key != subject.order
             or each.is_trusted
@@ -238,10 +238,10 @@ Verdict: TypeAlias = Literal["send", "opt_out", "withhold"]
 Reach: TypeAlias = Literal["per_event", "withhold", "fill"]
 
 
-def verdict(nos: Iterable[Answer], reach: Reach) -> tuple[Verdict, Answer | None]:
+def verdict(opt_outs: Iterable[Answer], reach: Reach) -> tuple[Verdict, Answer | None]:
     """Return how a delivery with these opt-outs is handled, and the opt-out that decides."""
     found: tuple[Verdict, Answer | None] = ("send", None)
-    for no in nos if reach != "fill" else ():
+    for no in opt_outs if reach != "fill" else ():
         if no.kind == "category" or reach == "withhold":
             return "withhold", no
         if no.kind == "opt_out" and found[1] is None:
@@ -273,17 +273,17 @@ class Lifted(NamedTuple):
     """An opt-out that an opt-in cancelled: the key of the id, and the key of the author."""
 
     key: str
-    said_by: str
+    author: str
 
 
-def nos_that_count(reach: Reach) -> int:
+def opt_outs_that_count(reach: Reach) -> int:
     """Return the kinds of opt-out that affect later events, as bits."""
     return {"fill": 0, "per_event": OPT_OUT | _KINDS["category"], "withhold": sum(_KINDS.values())}[reach]
 
 
 def bits_of(answer: Answer) -> int:
     """Return an answer as bits."""
-    return (_KINDS[answer.kind] | (0 if answer.is_trusted else PUBLIC)) if answer.is_no else YES
+    return (_KINDS[answer.kind] | (0 if answer.is_trusted else PUBLIC)) if answer.is_opt_out else YES
 
 
 def bits_about(keys: Iterable[str | None], known: Mapping[str, int]) -> int:

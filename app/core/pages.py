@@ -428,7 +428,7 @@ class AuditAction(StrEnum):
     ACCESS = "told what is kept of a person"
     ACCESS_ASKED = "asked what is kept of a person"
     SUPPRESS = "kept a person's no"
-    LIFTED = "lifted a no"
+    LIFTED = "lifted an opt-out"
     QUARANTINE = "replayed from quarantine"
     DISCARD = "discarded from quarantine"
     PUBLISH = "published"

@@ -48,7 +48,7 @@ class Remembered(Struct, frozen=True, kw_only=True, gc=False):
     link: Link | None = None
 
 
-class No(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+class OptOut(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """An opt-out of a person."""
 
     #: The timestamp of the event, Unix seconds.
@@ -63,29 +63,29 @@ class No(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     ends_at: float | None = None
 
 
-def latest_end(nos: Sequence[No]) -> float | None:
+def latest_end(opt_outs: Sequence[OptOut]) -> float | None:
     """Return when the last of at least one opt-outs expires; `None` if any has no expiry."""
-    ends = [no.ends_at for no in nos if no.ends_at is not None]
-    return max(ends) if len(ends) == len(nos) else None
+    ends = [no.ends_at for no in opt_outs if no.ends_at is not None]
+    return max(ends) if len(ends) == len(opt_outs) else None
 
 
 class Suppression(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """The opt-outs that apply to an id."""
 
-    nos: tuple[No, ...]
+    opt_outs: tuple[OptOut, ...]
     #: Other ids that an opt-out of this browser applies to.
     also: tuple[str, ...] = ()
     #: When the last opt-out expires, Unix seconds; `None` if any has no expiry.
     ends_at: float | None = None
 
     @classmethod
-    def of(cls, nos: tuple[No, ...], also: tuple[str, ...]) -> "Suppression":
+    def of(cls, opt_outs: tuple[OptOut, ...], also: tuple[str, ...]) -> "Suppression":
         """Return a suppression with at least one opt-out."""
-        return cls(nos=nos, also=also, ends_at=latest_end(nos))
+        return cls(opt_outs=opt_outs, also=also, ends_at=latest_end(opt_outs))
 
     @property
     def at(self) -> float:
-        return max(no.at for no in self.nos)
+        return max(no.at for no in self.opt_outs)
 
 
 class PersonRow(Struct, frozen=True, kw_only=True, array_like=True, gc=False):

@@ -66,9 +66,9 @@ class IdentityEvent(Struct, frozen=True, kw_only=True, gc=False):
     #: The event is withheld, or has `opt_out` or Limited Data Processing: its data must not be stored.
     is_withheld: bool = False
     #: The event has an opt-out of the person.
-    is_no: bool = False
+    is_opt_out: bool = False
     #: The event has an explicit opt-in of the person.
-    is_yes: bool = False
+    is_opt_in: bool = False
     #: The event has the permission that is required to send an advertising id.
     may_use_device: bool = False
     #: A secret authenticates its sender, unlike a public write key.

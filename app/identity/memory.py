@@ -280,8 +280,8 @@ class TrustedMemory:
         suppression = self._memory.suppression(key)
         if suppression is None:
             return None
-        nos = tuple(no for no in suppression.nos if no.for_trusted)
-        return Suppression.of(nos, suppression.also) if nos else None
+        opt_outs = tuple(no for no in suppression.opt_outs if no.for_trusted)
+        return Suppression.of(opt_outs, suppression.also) if opt_outs else None
 
     def set_suppression(self, key: str, suppression: Suppression | None) -> None:
         self._memory.set_suppression(key, suppression)

@@ -98,16 +98,16 @@ def resolve_identity(event: IdentityEvent, memory: Memory, rules: MemorySettings
     Events of a request are resolved in order. A trusted event only reads data from trusted events.
     """
     seen = TrustedMemory(memory) if event.is_trusted else memory
-    if event.is_no or event.is_withheld:
+    if event.is_opt_out or event.is_withheld:
         unlink_ids(event, seen, rules)
-        if event.is_no:
+        if event.is_opt_out:
             suppress(event, memory, rules)
         return NOTHING_KNOWN
     believed = event
     if not (event.is_trusted or rules.believes_public_keys):
         believed = replace(event, user=None, previous=None, claimed=event.user)
     previous = previous_of(believed, seen, rules)
-    if event.is_yes:
+    if event.is_opt_in:
         lift_suppression(believed, memory)
     if memory.has_suppressions:
         hand_on(event, memory, rules)

@@ -12,7 +12,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from app.config.settings import MemorySettings, RetentionDays
-from app.core.people import No, Suppression, latest_end
+from app.core.people import OptOut, Suppression, latest_end
 from app.core.trust import may_change
 from app.core.values.times import DAY_S
 from app.identity.alias_graph import chain, ids_of, sources_of
@@ -21,12 +21,12 @@ from app.identity.memory import Memory, TrustedMemory
 
 #: Maximum number of separate opt-outs of an id. Further ones are merged, and only an opt-in of the id itself cancels
 #: them.
-MAX_NOS: Final = 8
+MAX_OPT_OUTS: Final = 8
 #: An opt-out of a browser without a known user ends after this time.
 ALONE_S: Final = 400 * DAY_S
 #: Maximum number of linked ids that are stored with each own id.
 MAX_ALSO: Final = 100
-_NOBODYS: Final = Suppression(nos=())
+_NOBODYS: Final = Suppression(opt_outs=())
 
 
 def ids_in(event: IdentityEvent) -> list[str]:
@@ -35,14 +35,14 @@ def ids_in(event: IdentityEvent) -> list[str]:
     return [event.user, *own] if event.user else own
 
 
-def with_no(suppression: Suppression | None, no: No, also: Iterable[str] = ()) -> Suppression:
+def with_opt_out(suppression: Suppression | None, no: OptOut, also: Iterable[str] = ()) -> Suppression:
     """Return a suppression with another opt-out, which also applies to the ids `also`."""
     before = suppression or _NOBODYS
-    nos = {(each.by, each.is_trusted): each for each in before.nos}
-    known = nos.get((no.by, no.is_trusted))
-    if known is None and len(nos) >= MAX_NOS:
+    opt_outs = {(each.by, each.is_trusted): each for each in before.opt_outs}
+    known = opt_outs.get((no.by, no.is_trusted))
+    if known is None and len(opt_outs) >= MAX_OPT_OUTS:
         no = replace(no, by=())
-        known = nos.get((no.by, no.is_trusted))
+        known = opt_outs.get((no.by, no.is_trusted))
     if known:
         no = replace(
             no,
@@ -50,9 +50,9 @@ def with_no(suppression: Suppression | None, no: No, also: Iterable[str] = ()) -
             for_trusted=no.for_trusted or known.for_trusted,
             ends_at=latest_end((no, known)),
         )
-    nos[no.by, no.is_trusted] = no
+    opt_outs[no.by, no.is_trusted] = no
     ids = dict.fromkeys((*before.also, *sorted(also)))
-    return Suppression.of(tuple(nos.values()), tuple(ids)[:MAX_ALSO])
+    return Suppression.of(tuple(opt_outs.values()), tuple(ids)[:MAX_ALSO])
 
 
 def suppress(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> None:
@@ -65,14 +65,14 @@ def suppress(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> Non
     keys = dict.fromkeys((*_closed_by(event, memory, rules), *reached))
     is_alone = (reached if event.is_trusted else keys).keys() <= set(browsers)
     for key in keys:
-        no = No(
+        no = OptOut(
             at=event.at,
             by=tuple(browsers),
             is_trusted=event.is_trusted,
             for_trusted=key in reached,
             ends_at=event.at + ALONE_S if is_alone else None,
         )
-        memory.set_suppression(key, with_no(memory.suppression(key), no, keys if key in browsers else ()))
+        memory.set_suppression(key, with_opt_out(memory.suppression(key), no, keys if key in browsers else ()))
         person = memory.person(key) or NOBODY
         left = {} if key in reached else {group: fact for group, fact in person.facts.items() if fact.is_trusted}
         memory.keep(key, replace(person, facts=left))
@@ -103,11 +103,11 @@ def hand_on(event: IdentityEvent, memory: Memory, rules: MemorySettings) -> None
     users = chain(TrustedMemory(memory), event.user, event.at, rules)
     for source in sources_of(event):
         suppression = memory.suppression(source)
-        public = [no for no in suppression.nos if not no.is_trusted] if suppression else []
+        public = [no for no in suppression.opt_outs if not no.is_trusted] if suppression else []
         for no in (replace(each, ends_at=None) for each in public):
             for user in users:
-                memory.set_suppression(user, with_no(memory.suppression(user), replace(no, for_trusted=True)))
-                memory.set_suppression(source, with_no(memory.suppression(source), no, [user]))
+                memory.set_suppression(user, with_opt_out(memory.suppression(user), replace(no, for_trusted=True)))
+                memory.set_suppression(source, with_opt_out(memory.suppression(source), no, [user]))
                 memory.keep(user, replace(memory.person(user) or NOBODY, facts={}))
 
 
@@ -120,11 +120,11 @@ def lift_suppression(event: IdentityEvent, memory: Memory) -> None:
             keys |= dict.fromkeys(suppression.also)
     for key in keys:
         if suppression := memory.suppression(key):
-            left = tuple(no for no in suppression.nos if not _is_lifted(no, event, browsers, is_own=key in own))
+            left = tuple(no for no in suppression.opt_outs if not _is_lifted(no, event, browsers, is_own=key in own))
             memory.set_suppression(key, Suppression.of(left, suppression.also) if left else None)
 
 
-def _is_lifted(no: No, event: IdentityEvent, browsers: list[str], *, is_own: bool) -> bool:
+def _is_lifted(no: OptOut, event: IdentityEvent, browsers: list[str], *, is_own: bool) -> bool:
     return (
         no.at < event.at
         and may_change(by_trusted=event.is_trusted, of_trusted=no.is_trusted)

@@ -80,7 +80,7 @@ _LEDGER: Final = (
     "Lines of the ledger: message, event and order id, time and amount of delivered events, without anything that "
     "tells whose they are; and sums."
 )
-_SUPPRESSION: Final = "The suppression that the person said no, as digests: it keeps the no after the erasure."
+_SUPPRESSION: Final = "The suppression that the person opted out, as digests: it keeps the no after the erasure."
 _TOO_MANY: Final = (
     "What memory keeps of so many people: it ends after REMEMBER_DAYS. Erase people by their names to end it now."
 )
@@ -91,7 +91,7 @@ _TIMES: Final = {"at", "observed_at", "event_time", "enqueued_at", "settled_at",
 _HEADINGS: Final = {
     "facts": "Facts that complete later events (a digest replaces each e-mail address, phone number, name and id)",
     "links": "Browsers that are linked with your user id",
-    "said_no": "Opt-outs",
+    "opt_outs": "Opt-outs",
     "answers": "Answers about consent",
     "deliveries": "Events for Pinterest (`sent` is the data that Pinterest gets)",
     "dropped_events": "Events that were not sent to Pinterest",
@@ -387,13 +387,15 @@ class Forgetting:
         found = sorted(traces.messages | traces.listed)
         messages = [await self._outbox.message(each) for each in found[:MAX_HELD]]
         dropped = [(at, event) for message in messages for at, event in message.dropped_events]
-        nos = {key: msgspec.json.decode(text, type=Suppression) for key, text in known.suppressions.items()}
+        opt_outs = {key: msgspec.json.decode(text, type=Suppression) for key, text in known.suppressions.items()}
         found_data = {
             "at": now,
             "named_by": named_by,
             "facts": [_fact_json(row.key, group, fact) for row in mine for group, fact in row.record.facts.items()],
             "links": [{"key": row.key, **struct_asdict(row.record.link)} for row in mine if row.record.link],
-            "said_no": [{"key": key, "at": no.at, "ends_at": no.ends_at} for key, no in nos.items() if key in keys],
+            "opt_outs": [
+                {"key": key, "at": no.at, "ends_at": no.ends_at} for key, no in opt_outs.items() if key in keys
+            ],
             "deliveries": [_delivery_json(each) for message in messages for each in message.deliveries],
             "dropped_events": [{"at": at, **asdict(event)} for at, event in dropped],
             "answers": await self._answers(traces, {each.order_id for one in messages for each in one.deliveries}),
@@ -462,7 +464,7 @@ class Forgetting:
         keys = [key for key in {*traces.known, *traces.ids, *traces.alone} if len(key) > OWNER_KEY_DIGITS]
         said = {key[:OWNER_KEY_DIGITS] for key in traces.ids | traces.alone} | traces.named | traces.used
         suppressions = (await self._outbox.people(keys)).suppressions if keys else {}
-        if suppressions or (said and any(each.is_no for each in await self._outbox.consents(said))):
+        if suppressions or (said and any(each.is_opt_out for each in await self._outbox.consents(said))):
             kept.append(_SUPPRESSION)
         if traces.is_too_many:
             kept.append(_TOO_MANY)
@@ -482,7 +484,7 @@ class Forgetting:
     async def _suppress(self, traces: _Traces, now: float) -> None:
         await self._follow([traces])
         ids = {key[:OWNER_KEY_DIGITS] for key in traces.ids | traces.alone}
-        no = {"said_by": "", "is_trusted": True, "is_no": True, "at": now, "source": SUPPRESSED}
+        no = {"author": "", "is_trusted": True, "is_opt_out": True, "at": now, "source": SUPPRESSED}
         keys = sorted(ids | traces.named | traces.used - traces.shared)
         await self._outbox.write_consents([Answer(key=key, **no) for key in keys])  # type: ignore[arg-type] # as named
 
@@ -643,7 +645,7 @@ class Forgetting:
             asked = each.ids | each.alone | each.known | each.named | each.orders | each.used - each.shared
             texts += asked
             each.counts[_QUARANTINED] += await self._outbox.sealed_events.forget(sorted(asked))
-            each.counts["answers"] += await self._outbox.forget_yeses(asked)
+            each.counts["answers"] += await self._outbox.forget_opt_ins(asked)
             for number, one in requests.items():
                 if not asked.isdisjoint((*one.ids, *one.alone, *one.named, *one.orders)):
                     await ACCESS_REQUESTS.of(number).write(self._outbox, None)
@@ -887,7 +889,7 @@ class ForgetActs:
             self._hour, self._lines = hour, 0
         self._lines += 1
         if self._lines <= _MAX_LIFTED_LINES:  # a page may opt in and out endlessly
-            shown = ", ".join(f"{each.key} by {each.said_by or 'nobody'}" for each in lifted[:_SHOWN_LIFTED])
+            shown = ", ".join(f"{each.key} by {each.author or 'nobody'}" for each in lifted[:_SHOWN_LIFTED])
             more = f" and {len(lifted) - _SHOWN_LIFTED} more" if len(lifted) > _SHOWN_LIFTED else ""
             await self._audit.note(_source(source), AuditAction.LIFTED, target=shown + more, before="no", after="yes")
 

@@ -34,7 +34,7 @@ OWNERS_AT_ONCE: Final = 500_000
 
 
 #: Boolean columns of consent records, which an engine may return as 1 and 0.
-_TRUTHS: Final = {name: Answer.__struct_fields__.index(name) for name in ("is_trusted", "for_trusted", "is_no")}
+_TRUTHS: Final = {name: Answer.__struct_fields__.index(name) for name in ("is_trusted", "for_trusted", "is_opt_out")}
 #: The maximum number of digests that are searched separately.
 _FEW: Final = 8
 
@@ -183,7 +183,7 @@ def in_turns(answers: Sequence[Answer]) -> list[list[Answer]]:
     groups: list[list[Answer]] = []
     for each in answers:
         last = groups[-1][-1] if groups else None
-        if last and ((last.is_no and each.is_no) or _event_of(last) == _event_of(each)):
+        if last and ((last.is_opt_out and each.is_opt_out) or _event_of(last) == _event_of(each)):
             groups[-1].append(each)
         else:
             groups.append([each])
@@ -193,7 +193,7 @@ def in_turns(answers: Sequence[Answer]) -> list[list[Answer]]:
 def _newest(answers: Sequence[Answer]) -> list[Answer]:
     found: dict[tuple[str, str, bool], Answer] = {}
     for each in answers:
-        place = each.key, each.said_by, each.is_trusted
+        place = each.key, each.author, each.is_trusted
         known = found.get(place)
         if known is None or is_newer(each, known):
             found[place] = after(known, each) if known else each
@@ -201,7 +201,7 @@ def _newest(answers: Sequence[Answer]) -> list[Answer]:
 
 
 def _event_of(answer: Answer) -> tuple[float, str, str, bool, bool]:
-    return answer.at, answer.said_by, answer.user, answer.is_trusted, answer.is_no
+    return answer.at, answer.author, answer.user, answer.is_trusted, answer.is_opt_out
 
 
 def key_prefixes(keys: Iterable[str]) -> list[str]:
@@ -300,9 +300,9 @@ class KeepsPeople(UsesStore):
         return [record_of(Answer, row, **{name: bool(row[place]) for name, place in _TRUTHS.items()}) for row in rows]
 
     @writes
-    async def forget_yeses(self, store: Statements, keys: Collection[str]) -> int:
+    async def forget_opt_ins(self, store: Statements, keys: Collection[str]) -> int:
         """Erase every opt-in of some ids, and of ids linked to them; return their number. Opt-outs stay."""
-        return await store.count("forget_yeses", keys=key_prefixes(keys))
+        return await store.count("forget_opt_ins", keys=key_prefixes(keys))
 
 
 def _listed(stored: Any) -> list[str]:

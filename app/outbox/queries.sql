@@ -112,8 +112,8 @@ DELETE FROM dedup_key WHERE (digest, place) IN (
 
 -- retain_consents --
 -- Forget answers of browsers of which no user is known, when they are old.
-DELETE FROM consent WHERE (key, said_by, is_trusted) IN (
-  SELECT key, said_by, is_trusted FROM consent WHERE {user} = '' AND at < :now::float8 - 400 * 86400.0 ORDER BY at
+DELETE FROM consent WHERE (key, author, is_trusted) IN (
+  SELECT key, author, is_trusted FROM consent WHERE {user} = '' AND at < :now::float8 - 400 * 86400.0 ORDER BY at
   LIMIT :limit OFFSET :skip FOR UPDATE SKIP LOCKED
 );
 
@@ -136,17 +136,17 @@ DELETE FROM quarantined WHERE id IN (SELECT id FROM quarantined WHERE ends_at <=
 
 -- consents --
 -- What people answered about ids.
-SELECT key, said_by, is_trusted, {user}, for_trusted, is_no, kind, at, total, source FROM consent
-WHERE key = ANY(:keys::text[]) ORDER BY key, said_by, is_trusted;
+SELECT key, author, is_trusted, {user}, for_trusted, is_opt_out, kind, at, total, source FROM consent
+WHERE key = ANY(:keys::text[]) ORDER BY key, author, is_trusted;
 
--- forget_yeses --
--- Erase who said yes: a no outlives an erasure.
-DELETE FROM consent WHERE NOT is_no AND (key, said_by, is_trusted) IN (
-  SELECT key, said_by, is_trusted FROM consent WHERE key = ANY(:keys::text[])
+-- forget_opt_ins --
+-- Erase who said yes: an opt-out outlives an erasure.
+DELETE FROM consent WHERE NOT is_opt_out AND (key, author, is_trusted) IN (
+  SELECT key, author, is_trusted FROM consent WHERE key = ANY(:keys::text[])
   UNION ALL
-  SELECT key, said_by, is_trusted FROM consent WHERE said_by = ANY(:keys::text[])
+  SELECT key, author, is_trusted FROM consent WHERE author = ANY(:keys::text[])
   UNION ALL
-  SELECT key, said_by, is_trusted FROM consent WHERE {user} <> '' AND {user} = ANY(:keys::text[])
+  SELECT key, author, is_trusted FROM consent WHERE {user} <> '' AND {user} = ANY(:keys::text[])
 );
 
 -- erase_keys --
@@ -226,14 +226,14 @@ WHERE (span_s, counted, start_at, source, type, name, label)
 ORDER BY span_s, counted, start_at, source, type, name, label LIMIT :limit;
 
 -- transfer_suppressions_out --
--- Who said no, to be moved to another outbox.
+-- Who opted out, to be moved to another outbox.
 SELECT key, record FROM suppression WHERE key > :after_0 ORDER BY key LIMIT :limit;
 
 -- transfer_consents_out --
 -- What people answered, to be moved to another outbox.
-SELECT key, said_by, is_trusted::int, {user}, for_trusted::int, is_no::int, kind, at, total, source FROM consent
-WHERE (key, said_by, is_trusted::int) > (:after_0, :after_1, :after_2)
-ORDER BY key, said_by, is_trusted LIMIT :limit;
+SELECT key, author, is_trusted::int, {user}, for_trusted::int, is_opt_out::int, kind, at, total, source FROM consent
+WHERE (key, author, is_trusted::int) > (:after_0, :after_1, :after_2)
+ORDER BY key, author, is_trusted LIMIT :limit;
 
 -- transfer_quarantined_out --
 -- Sealed events, to be moved to another outbox.
@@ -444,7 +444,7 @@ DELETE FROM quarantined WHERE id IN (SELECT (row.value ->> 0)::bigint FROM each_
 
 -- drop_consents --
 -- Answers that were moved to another outbox.
-DELETE FROM consent WHERE (key, said_by, is_trusted) IN (
+DELETE FROM consent WHERE (key, author, is_trusted) IN (
   SELECT row.value ->> 0, row.value ->> 1, (row.value ->> 2)::integer::boolean FROM each_row(:rows) AS row
 );
 

@@ -25,8 +25,8 @@ from app.core.consent import (
     has_agreed,
     is_opted_out,
     key_of,
-    nos_that_count,
     objections,
+    opt_outs_that_count,
     opted_out,
     order_key,
     order_total,
@@ -71,7 +71,7 @@ class Consents:
         self._order_wait_s = order_wait_s
         self._reader = reader
         self._book = book
-        self._nos = nos_that_count(settings.suppress)
+        self._opt_outs = opt_outs_that_count(settings.suppress)
         #: Whether the permission of a device affects other events than its own.
         self._keeps_device = settings.suppress == "withhold" or settings.consent_required
         #: The number of answers that each public key has added in an hour.
@@ -105,7 +105,7 @@ class Consents:
             else:
                 return False
         if identity_event is not None:
-            return identity_event.is_no or (is_asked and identity_event.is_yes)
+            return identity_event.is_opt_out or (is_asked and identity_event.is_opt_in)
         if not may_answer(event, by_device=is_asked or self._keeps_device):
             return False
         return is_asked or of_permitted(presets, lines) is None
@@ -124,24 +124,24 @@ class Consents:
     ) -> None:
         """Collect the answers in an event; `places` are the positions of its deliveries in `drafts`."""
         known = identity_event or self._read(event, presets, lines, catalog, drafts.intake)
-        is_no, keys = known.is_no, _keys_of(known)
-        kind: Kind = self._reader.kind_of_no(event, catalog) if is_no else "category"
-        if is_no:
+        is_opt_out, keys = known.is_opt_out, _keys_of(known)
+        kind: Kind = self._reader.kind_of_no(event, catalog) if is_opt_out else "category"
+        if is_opt_out:
             is_kept = kind != "device" or self._keeps_device
         else:
-            is_kept = known.is_yes and (self._settings.consent_required or self._is_known(keys, drafts))
+            is_kept = known.is_opt_in and (self._settings.consent_required or self._is_known(keys, drafts))
         if not is_kept:
             return
-        linked = _linked(known.anonymous, memory) if is_no and memory is not None else {}
+        linked = _linked(known.anonymous, memory) if is_opt_out and memory is not None else {}
         order_ids = {line.order.placed_order for line in lines if line.order and line.order.placed_order}
         order_ids |= {each.placed_order for each in drafts.deliveries[places.start : places.stop] if each.placed_order}
-        may_name_order = order_ids or (event["type"] == "track" and (is_no or self._settings.consent_required))
+        may_name_order = order_ids or (event["type"] == "track" and (is_opt_out or self._settings.consent_required))
         answer, of_order = _answer_of(known, kind, drafts.intake.source), event if may_name_order else None
         said = _answers(answer, dict.fromkeys(keys, False) | linked, of_order, sorted(order_ids), known.found)
         if said:
-            drafts.answered.append(Answered(first=places.start, end=places.stop, is_no=is_no, said=said))
-        if is_no:
-            drafts.refusing.update(name for no in said for name in (no.key, no.said_by, no.user) if name)
+            drafts.answered.append(Answered(first=places.start, end=places.stop, is_opt_out=is_opt_out, said=said))
+        if is_opt_out:
+            drafts.refusing.update(name for no in said for name in (no.key, no.author, no.user) if name)
 
     def _is_known(self, keys: Sequence[str | None], drafts: IntakeBatch) -> bool:
         """Return whether any of some ids has an answer, stored or from earlier events of the same request."""
@@ -152,12 +152,14 @@ class Consents:
     ) -> IdentityEvent:
         """Return an event with a possible answer in the form of memory."""
         reader, now, is_trusted = self._reader, intake.now, intake.is_trusted
-        is_no = reader.plain_no(event) is not None
-        built = finished_by_defaults(presets, lines) if is_no else of_permitted(presets, lines)
-        if built is None or (is_no and built.get("opt_out") is not True):
+        is_opt_out = reader.plain_no(event) is not None
+        built = finished_by_defaults(presets, lines) if is_opt_out else of_permitted(presets, lines)
+        if built is None or (is_opt_out and built.get("opt_out") is not True):
             return reader(event, catalog, now=now, is_trusted=is_trusted)[0]
         ids = reader.ids_of(event)
-        return reader.of_finished(event, built, ids, now=now, is_trusted=is_trusted, is_withheld=False, is_no=is_no)
+        return reader.of_finished(
+            event, built, ids, now=now, is_trusted=is_trusted, is_withheld=False, is_opt_out=is_opt_out
+        )
 
     def _subjects(self, drafts: IntakeBatch, local: dict[str, int]) -> dict[int, Subject]:
         """Return the subjects of the deliveries whose answers must be read and judged, by position.
@@ -179,10 +181,10 @@ class Consents:
                 keys = (*keys, key_of(token), order)
             if not is_required and ids.isdisjoint(keys) and local_ids.isdisjoint(keys):
                 continue
-            nos, said = bits_about(keys, kept), bits_about(keys, local)
-            if is_required or order in ids or order in local or self._is_judged(delivery, nos, said):
+            opt_outs, said = bits_about(keys, kept), bits_about(keys, local)
+            if is_required or order in ids or order in local or self._is_judged(delivery, opt_outs, said):
                 found[place] = self._subject(event, delivery, owner, local)
-            elif (nos | said) & self._nos:
+            elif (opt_outs | said) & self._opt_outs:
                 drafts.deliveries[place] = replace(delivery, payload=opted_out(delivery.payload))
         return found
 
@@ -191,10 +193,10 @@ class Consents:
 
         `kept` are the stored ones, and `said` those in the same request, whose order matters.
         """
-        nos = kept | said
-        if nos & self._nos != OPT_OUT or self._settings.suppress == "withhold":
-            return nos & self._nos != 0
-        if nos & PUBLIC and delivery.is_trusted:  # it may not apply, and may be extended
+        opt_outs = kept | said
+        if opt_outs & self._opt_outs != OPT_OUT or self._settings.suppress == "withhold":
+            return opt_outs & self._opt_outs != 0
+        if opt_outs & PUBLIC and delivery.is_trusted:  # it may not apply, and may be extended
             return True
         return not is_opted_out(delivery.payload) and (said & YES != 0 or kept & OPT_OUT == 0)
 
@@ -235,21 +237,21 @@ class Consents:
             about[each.key] = about.get(each.key, 0) | bits_of(each)
         subjects = self._subjects(drafts, about)
         known = self._book.known(subjects.values())
-        known |= {each.key for each in local if not each.is_no and each.key in kept}
+        known |= {each.key for each in local if not each.is_opt_out and each.key in kept}
         if not (known or local or self._settings.consent_required):
             return drafts, []
         stored = await store.consents(sorted(known)) if known else []
-        by_place = {(each.key, each.said_by, each.is_trusted): each for each in stored}
-        wanted = [each for each in local if self._is_new(each, by_place.get((each.key, each.said_by, each.is_trusted)))]
+        by_place = {(each.key, each.author, each.is_trusted): each for each in stored}
+        wanted = [each for each in local if self._is_new(each, by_place.get((each.key, each.author, each.is_trusted)))]
         answers = Answers(stored)
         # An opt-in applies to the deliveries of its own event, an opt-out to later ones: its own have it themselves.
-        said_at = [(each.end if each.is_no else each.first, each.said) for each in reversed(told)]
-        agreed = {place for each in told if not each.is_no for place in range(each.first, each.end)}
+        said_at = [(each.end if each.is_opt_out else each.first, each.said) for each in reversed(told)]
+        agreed = {place for each in told if not each.is_opt_out for place in range(each.first, each.end)}
         reasons: dict[int, str] = {}
         for place, subject in subjects.items():
             while said_at and said_at[-1][0] <= place:
                 answers.add(said_at.pop()[1])
-            wanted += self._judge(place, subject, answers, drafts, reasons, has_said_yes=place in agreed)
+            wanted += self._judge(place, subject, answers, drafts, reasons, has_opt_in=place in agreed)
         if drafts.intake.public_key is not None:
             wanted = self._within_bounds(wanted, drafts, drafts.intake.public_key)
         return (drafts.withheld(reasons) if reasons else drafts), wanted
@@ -262,11 +264,11 @@ class Consents:
         drafts: IntakeBatch,
         reasons: dict[int, str],
         *,
-        has_said_yes: bool,
+        has_opt_in: bool,
     ) -> list[Answer]:
         """Record why a delivery is withheld, or mark it with `opt_out`; return the answers to write."""
-        nos = objections(answers, subject)
-        what, no = verdict(nos, self._settings.suppress)
+        opt_outs = objections(answers, subject)
+        what, no = verdict(opt_outs, self._settings.suppress)
         if what == "withhold" and no is not None:
             reasons[place] = no.reason
             if not subject.is_trusted and (event := drafts.whose[place][0]) is not None:
@@ -277,14 +279,14 @@ class Consents:
             drafts.deliveries[place] = replace(delivery, payload=opted_out(delivery.payload))
         elif (
             self._settings.consent_required
-            and not has_said_yes
+            and not has_opt_in
             and not has_agreed(answers, subject)
             and not (subject.keys and self._waits(place, drafts))
         ):
             reasons[place] = NOT_ASKED
         if not (subject.is_trusted and subject.user):
             return []
-        browsers = [no for no in nos if no.key == subject.browser and not no.is_trusted]
+        browsers = [no for no in opt_outs if no.key == subject.browser and not no.is_trusted]
         return answers.add([replace(no, key=subject.user, for_trusted=True) for no in browsers])
 
     def _waits(self, place: int, drafts: IntakeBatch) -> bool:
@@ -318,9 +320,9 @@ class Consents:
 
     def _is_new(self, answer: Answer, known: Answer | None) -> bool:
         """Return whether to write an answer: every opt-out, and an opt-in that cancels an opt-out or is required."""
-        if answer.is_no or not answer.key:
-            return answer.is_no
-        if known is not None and not known.is_no and answer.at - known.at < _RENEWED_AFTER_S:
+        if answer.is_opt_out or not answer.key:
+            return answer.is_opt_out
+        if known is not None and not known.is_opt_out and answer.at - known.at < _RENEWED_AFTER_S:
             return False
         return self._settings.consent_required or answer.key in self._book.kept
 
@@ -334,10 +336,10 @@ def _answer_of(identity_event: IdentityEvent, kind: Kind, source: str) -> Answer
     user, browser = key_of(identity_event.user), key_of(identity_event.anonymous)
     return Answer(
         key="",
-        said_by=browser or user,
+        author=browser or user,
         user=user,
         is_trusted=identity_event.is_trusted,
-        is_no=identity_event.is_no,
+        is_opt_out=identity_event.is_opt_out,
         kind=kind,
         at=identity_event.at,
         source="" if browser or not identity_event.is_trusted else source,
@@ -359,7 +361,7 @@ def _answers(
         total = order_total(order_side(of_order, built, message_id="", is_trusted=False))
         about = [*([key_of(token)] if token else []), *map(order_key, order_ids)]
         found += [replace(answer, key=key, total=total) for key in about]
-    return found or ([] if answer.is_no else [answer])  # without ids: the answer applies to its own event
+    return found or ([] if answer.is_opt_out else [answer])  # without ids: the answer applies to its own event
 
 
 def _keys_of(identity_event: IdentityEvent) -> list[str]:
@@ -385,7 +387,7 @@ def _linked(browser: str | None, memory: Memory) -> dict[str, bool]:
     for other in own.also if own else ():
         suppression = memory.suppression(other)
         found[key_of(other)] = (
-            any(no.for_trusted and browser in no.by for no in suppression.nos) if suppression else False
+            any(no.for_trusted and browser in no.by for no in suppression.opt_outs) if suppression else False
         )
     return found
 

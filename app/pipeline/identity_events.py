@@ -75,13 +75,13 @@ class IdentityEventReader:
         now: float,
         is_trusted: bool,
         is_withheld: bool,
-        is_no: bool = False,
+        is_opt_out: bool = False,
     ) -> IdentityEvent:
         """Return an event in the form of memory, read from a finished event: like `__call__`, and much faster.
 
-        `built` was created with the action's defaults for the person. It has no opt-out, unless `is_no` is set.
+        `built` was created with the action's defaults for the person. It has no opt-out, unless `is_opt_out` is set.
         """
-        answer = False if is_no else self._consent(event)
+        answer = False if is_opt_out else self._consent(event)
         return IdentityEvent(
             kind=event["type"],
             at=own_time(event, now),
@@ -90,8 +90,8 @@ class IdentityEventReader:
             previous=ids.previous,
             found=built["user_data"],
             is_withheld=is_withheld,
-            is_no=answer is False,
-            is_yes=answer is True or built.get("opt_out") is False,
+            is_opt_out=answer is False,
+            is_opt_in=answer is True or built.get("opt_out") is False,
             is_trusted=is_trusted,
         )
 
@@ -113,8 +113,8 @@ class IdentityEventReader:
             previous=ids.previous,
             found=said.user_data,
             is_withheld=said.is_opted_out or found is None,
-            is_no=permission is False,
-            is_yes=permission is True,
+            is_opt_out=permission is False,
+            is_opt_in=permission is True,
             may_use_device=self._person.permits_device(fields),
             is_trusted=is_trusted,
         )
@@ -147,7 +147,7 @@ class IdentityEventReader:
             return "device"
         return None
 
-    def says_no(self, event: Event, catalog: Catalog) -> bool:
+    def has_opt_out(self, event: Event, catalog: Catalog) -> bool:
         """Return whether the event has an opt-out, according to the defaults or a matching preset.
 
         An unreadable value is an opt-out.

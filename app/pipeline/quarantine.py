@@ -42,7 +42,7 @@ class Quarantine:
         kept: list[Quarantined] = []
         for event, lines in candidates:
             line = self._mendable(event, lines)
-            if line is None or self._reader.says_no(event, catalog):
+            if line is None or self._reader.has_opt_out(event, catalog):
                 continue
             sealed = self._sealer.seal(event)
             if sealed is not None:

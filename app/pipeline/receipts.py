@@ -47,7 +47,7 @@ class Answered(NamedTuple):
 
     first: int
     end: int
-    is_no: bool
+    is_opt_out: bool
     said: Sequence[Answer]
 
 

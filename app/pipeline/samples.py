@@ -101,7 +101,9 @@ class Samples:
     async def _commit(self, events: Iterable[tuple[Event, EventReceipt]], intake: Intake) -> None:
         kept = []
         for event, told in events:
-            if any(line.outcome in _NEVER for line in told.deliveries) or self._reader.says_no(event, self._catalog()):
+            if any(line.outcome in _NEVER for line in told.deliveries) or self._reader.has_opt_out(
+                event, self._catalog()
+            ):
                 continue
             sealed = self._sealer.seal(event)
             if sealed is not None and len(sealed) <= _MAX_SEALED:

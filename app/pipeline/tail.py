@@ -129,7 +129,7 @@ class Tail:
                     is_erasure = True
                     shown.clear()
                     self.clear()
-            elif self._reader.says_no(event, self._catalog()):
+            elif self._reader.has_opt_out(event, self._catalog()):
                 self.hidden += 1
             else:
                 shown.append((event, told))

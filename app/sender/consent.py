@@ -14,8 +14,8 @@ from app.core.consent import (
     about_its_order,
     bits_about,
     has_agreed,
-    nos_that_count,
     objections,
+    opt_outs_that_count,
     opted_out,
     verdict,
 )
@@ -33,7 +33,7 @@ class ConsentCheck:
         self._store = store
         self._book = book
         self._settings = settings
-        self._nos = nos_that_count(settings.suppress)
+        self._opt_outs = opt_outs_that_count(settings.suppress)
 
     async def passed(self, claimed: Sequence[Claimed], *, now: float) -> list[Claimed]:
         """Return the deliveries that may be sent, with `opt_out` if an opt-out requires it; withdraw the rest.
@@ -48,7 +48,7 @@ class ConsentCheck:
             return list(claimed)
         of = await self._store.subjects_of([each.delivery_id for each in claimed])
         known = self._book.known(subject for subjects in of.values() for subject in subjects)
-        if not (is_required or bits_about(known, self._book.kept) & self._nos):
+        if not (is_required or bits_about(known, self._book.kept) & self._opt_outs):
             return list(claimed)
         answers = Answers(await self._store.consents(sorted(known)) if known else ())
         passed: list[Claimed] = []
@@ -60,8 +60,8 @@ class ConsentCheck:
             if what == "withhold":
                 withheld.append((each, await self._reason_for_ledger(each, reason)))
                 for subject in subjects:
-                    nos = objections(answers, subject)
-                    of_orders += answers.add([about for no in nos for about in about_its_order(no, subject)])
+                    opt_outs = objections(answers, subject)
+                    of_orders += answers.add([about for no in opt_outs for about in about_its_order(no, subject)])
             else:
                 passed.append(replace(each, payload=opted_out(each.payload)) if what == "opt_out" else each)
         if of_orders:
@@ -80,8 +80,8 @@ class ConsentCheck:
 
     def _judge(self, claimed: Claimed, subjects: Sequence[Subject], answers: Answers) -> tuple[str, str]:
         """Return the action for a delivery, and its reason."""
-        nos = [no for subject in subjects for no in objections(answers, subject)]
-        what, no = verdict(nos, self._settings.suppress)
+        opt_outs = [no for subject in subjects for no in objections(answers, subject)]
+        what, no = verdict(opt_outs, self._settings.suppress)
         if what == "send" and self._settings.consent_required and _waited(claimed, subjects):
             is_agreed = any(has_agreed(answers, subject) for subject in subjects)
             return ("send", "") if is_agreed else ("withhold", NOT_ASKED)

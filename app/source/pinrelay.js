@@ -22,7 +22,7 @@
     return Array.from(bytes, function (byte) { return (byte + 256).toString(16).slice(1) }).join('')
   }
 
-  // Global Privacy Control is a no, whatever the page's own consent says.
+  // Global Privacy Control is an opt-out, whatever the page's own consent says.
   function permits(options) {
     return window.navigator.globalPrivacyControl !== true && (!options.consent || options.consent() === true)
   }

@@ -333,13 +333,13 @@ def test_the_source_of_events_says_what_may_be_sent_on_and_to_which_ad_accounts(
     folders = {"SOURCES_DIR": str(tmp_path / "sources"), "DESTINATIONS_DIR": str(tmp_path / "destinations")}
     context: dict[str, Any] = {"ip": "203.0.113.9", "userAgent": "Mozilla/5.0 (X11; Linux x86_64)"}
     page: dict[str, Any] = {"type": "page", "messageId": "m", "timestamp": time.time(), "context": context}
-    said_no = {"context": context | {"consent": {"categoryPreferences": {"ads": False}}}}
+    opt_outs = {"context": context | {"consent": {"categoryPreferences": {"ads": False}}}}
 
     def told(event: Any, *arguments: str) -> list[tuple[str, str | None]]:
         (line,) = lines(run("preview", *arguments, stdin=json.dumps(event), **folders))
         return [(each["outcome"], each.get("destination")) for each in line["deliveries"]]
 
-    assert told(page) == told(page | said_no) == [("enqueued", "For default")]
+    assert told(page) == told(page | opt_outs) == [("enqueued", "For default")]
     assert told(page, "--source", "strict") == [("enqueued", "For strict")]
-    assert told(page | said_no, "--source", "strict") == [("withheld", None)]
+    assert told(page | opt_outs, "--source", "strict") == [("withheld", None)]
     assert "preview-source shopify" in run("preview", "--source", "shopify", stdin="{}").output

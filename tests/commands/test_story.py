@@ -146,7 +146,7 @@ def test_the_story_of_the_documentation_goes_as_it_says(run: Run, tmp_path: Path
 
 
 def test_a_story_plays_what_people_answer(run: Run) -> None:
-    """A shop's order waits for the browser's word; a no that comes while it waits withholds it when it is due."""
+    """A shop's order waits for the browser's word; an opt-out that comes while it waits withholds it when it is due."""
     settings = {"CONSENT_REQUIRED": True, "CONSENT_CATEGORIES": "ads"}
 
     def says(*, yes: bool, browser: str) -> dict[str, Any]:

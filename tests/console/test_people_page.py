@@ -103,8 +103,8 @@ async def test_groups_ages_links_and_marks_are_shown_and_nothing_raw(remembering
     digests = (sha256(text.encode()).hexdigest() for text in ("ann@shop.example", "4915123456789"))
     assert [value for value in (*TYPED, *digests) if value in page] == []
     (key,) = keys_of(await looked_up(remembering, "user_id", "bob"))
-    said_no = PeopleChanges(people=[], suppressions=[SuppressionChange(key=key, was=None, now=marked(NOW - DAY_S))])
-    await remembering.outbox.enqueue([], [], [], now=NOW, people=said_no)
+    opt_outs = PeopleChanges(people=[], suppressions=[SuppressionChange(key=key, was=None, now=marked(NOW - DAY_S))])
+    await remembering.outbox.enqueue([], [], [], now=NOW, people=opt_outs)
     assert '<span class="badge withheld">no</span>' in await looked_up(remembering, "user_id", "bob")
 
 

@@ -361,8 +361,8 @@ async def test_a_source_is_chosen_where_there_are_several(with_sources: World, t
     ],
 )
 async def test_what_a_source_may_send_on_is_asked_as_at_its_door(with_sources: World, source: str, told: str) -> None:
-    said_no = {"consent": {"categoryPreferences": {"ads": False}}}
-    page = await post(with_sources, event=text_of(context=CHECKOUT["context"] | said_no), source=source)
+    opt_outs = {"consent": {"categoryPreferences": {"ads": False}}}
+    page = await post(with_sources, event=text_of(context=CHECKOUT["context"] | opt_outs), source=source)
     assert told in page
     assert ("1 delivery to Pinterest" in page) is (source in {"default", "unheard-of"})
 

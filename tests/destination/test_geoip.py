@@ -107,8 +107,8 @@ def test_memory_learns_nothing_of_such_an_event_and_it_is_no_answer_of_the_perso
     reader = assemble.identity_event_reader(settings(ldp_states=("CA",), geoip_db=file))
     read, _ = reader(event, shipped_catalog(), now=NOW, is_trusted=True)
 
-    assert (read.is_withheld, read.is_no) == (True, False)
-    assert reader.says_no(event, shipped_catalog())  # it is neither a sample nor in the tail
+    assert (read.is_withheld, read.is_opt_out) == (True, False)
+    assert reader.has_opt_out(event, shipped_catalog())  # it is neither a sample nor in the tail
 
 
 def _cut(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a person said no to is sent so that Pinterest heeds it: as `opt_out`, as LDP, or as both."""
+"""What a person opted out of is sent so that Pinterest heeds it: as `opt_out`, as LDP, or as both."""
 
 from hashlib import sha256
 from typing import Any

@@ -1,4 +1,4 @@
-"""What was said against tracking is read in whatever way it was said, and a no wins over a yes."""
+"""What was said against tracking is read in whatever way it was said, and an opt-out wins over an opt-in."""
 
 from typing import Any
 
@@ -92,9 +92,9 @@ def test_privacy_flags_are_separated_with_commas(given: Any, sent: str) -> None:
         ("beside LDP", "LDP,undefined", "LDP"),
         ("beside another flag", "N/A;x", "x,LDP"),
         ("in brackets", "LDP, (not set)", "LDP"),
-        ("a yes", "true", "LDP"),
-        ("a yes as a flag", True, "LDP"),
-        ("a yes as a number", 1, "LDP"),
+        ("an opt-in", "true", "LDP"),
+        ("an opt-in as a flag", True, "LDP"),
+        ("an opt-in as a number", 1, "LDP"),
         ("an object", {"a": 1}, "LDP"),
         ("an empty list", [], "LDP"),
         ("an object beside a flag", ["X", {}], "X,LDP"),
@@ -140,9 +140,9 @@ def test_what_is_given_and_is_no_flag_of_a_privacy_law_counts_as_ldp(what: str, 
         *[("null", None), ("empty", ""), ("blank", " "), ("blank beside null", [None, "  ", ""])],
         *[
             ("a plain no", False),
-            ("a no as a word", "no"),
-            ("a no as a number", 0),
-            ("a no beside nothing", [None, "0"]),
+            ("an opt-out as a word", "no"),
+            ("an opt-out as a number", 0),
+            ("an opt-out beside nothing", [None, "0"]),
         ],
     ],
 )

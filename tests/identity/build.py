@@ -45,7 +45,7 @@ def identify(day: float, **said: Any) -> IdentityEvent:
 
 def no(day: float, kind: str = "track", **said: Any) -> IdentityEvent:
     """An event in which the person says no."""
-    return says(day, kind, is_no=True, **said)
+    return says(day, kind, is_opt_out=True, **said)
 
 
 def withheld(day: float, kind: str = "track", **said: Any) -> IdentityEvent:
@@ -53,7 +53,7 @@ def withheld(day: float, kind: str = "track", **said: Any) -> IdentityEvent:
 
 
 def yes(day: float, kind: str = "track", **said: Any) -> IdentityEvent:
-    return says(day, kind, is_yes=True, **said)
+    return says(day, kind, is_opt_in=True, **said)
 
 
 def public(step: IdentityEvent) -> IdentityEvent:

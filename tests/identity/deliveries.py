@@ -113,7 +113,7 @@ def groups_are_named_by_members(room: Any) -> bool:
 
 
 def a_full_table_of_marks_stops_remembering(room: Any) -> bool:
-    """A yes makes room nevertheless, and a no still erases."""
+    """An opt-in makes room nevertheless, and an opt-out still erases."""
     memory = Patient(room.HeldMemory())
     room.resolve_identity(identify(0, user="ann", em="e"), memory, RULES)
     room.resolve_identity(no(0, anon="x"), memory, RULES)

@@ -250,14 +250,14 @@ SCENES: list[Scene] = [
         [
             identify(0, user="ann", anon="x"),
             no(90, anon="x"),
-            says(100, "alias", user="bob", previous="ann", is_yes=True),
+            says(100, "alias", user="bob", previous="ann", is_opt_in=True),
             identify(101, user="ann", em="e"),
             says(102, user="bob"),
         ],
         {"em": "e"},
     ),
     (
-        "5: nor on the link that the same alias, a no, takes away",
+        "5: nor on the link that the same alias, an opt-out, takes away",
         [
             says(0, "group", user="ann", anon="x"),
             no(1, "alias", user="bob", anon="x", previous="ann"),
@@ -297,7 +297,7 @@ SCENES: list[Scene] = [
         {"em": "f"},
     ),
     (
-        "5: a user who said no is known",
+        "5: a user who opted out is known",
         [
             no(0, user="ann"),
             says(1, anon="ann", em="f"),
@@ -316,7 +316,7 @@ SCENES: list[Scene] = [
         [
             no(0, user="ann"),
             says(1, anon="ann", em="e"),
-            says(2, "alias", user="ann", previous="ann", is_yes=True, em=["f", "g"]),
+            says(2, "alias", user="ann", previous="ann", is_opt_in=True, em=["f", "g"]),
             says(3, user="ann"),
         ],
         {"em": "e"},
@@ -951,10 +951,10 @@ SCENES: list[Scene] = [
         [says(0, anon="x", hashed_maids="m"), says(1, anon="x")],
         {},
     ),
-    # 15: a no
+    # 15: an opt-out
     *(
         (
-            f"15: a no erases what its {name} holds",
+            f"15: an opt-out erases what its {name} holds",
             [says(0, **ids, ge="g", click_id="c"), no(1, **ids), yes(2, **ids), says(3, **ids)],
             {},
         )
@@ -969,7 +969,7 @@ SCENES: list[Scene] = [
         for name, ids in (("user", {"user": "ann"}), ("browser", {"anon": "x"}))
     ),
     (
-        "15: a no of a browser closes its user",
+        "15: an opt-out of a browser closes its user",
         [
             says(0, user="ann", anon="x", em="e"),
             no(1, anon="x"),
@@ -990,7 +990,7 @@ SCENES: list[Scene] = [
         {},
     ),
     (
-        "15: a no of a user closes the browsers",
+        "15: an opt-out of a user closes the browsers",
         [says(0, user="ann", anon="x", click_id="c"), no(1, user="ann"), says(2, anon="x", ge="g"), says(3, anon="x")],
         {},
     ),
@@ -1023,7 +1023,7 @@ SCENES: list[Scene] = [
         {"em": "e"},
     ),
     (
-        "15: a no of another user of the browser is not the first user's",
+        "15: an opt-out of another user of the browser is not the first user's",
         [
             says(0, user="ann", anon="x", em="e"),
             no(1, user="bob", anon="x"),
@@ -1046,13 +1046,13 @@ SCENES: list[Scene] = [
         {},
     ),
     (
-        "15: a no is not undone by an event that says nothing",
+        "15: an opt-out is not undone by an event that says nothing",
         [no(0, anon="x"), says(1, anon="x", click_id="c"), says(2, anon="x")],
         {},
     ),
     (
         "15: nor by what is withheld and says yes",
-        [no(0, anon="x"), withheld(1, anon="x", is_yes=True), says(2, anon="x", click_id="c"), says(3, anon="x")],
+        [no(0, anon="x"), withheld(1, anon="x", is_opt_in=True), says(2, anon="x", click_id="c"), says(3, anon="x")],
         {},
     ),
     (
@@ -1081,7 +1081,7 @@ SCENES: list[Scene] = [
         {},
     ),
     (
-        "15: a yes of the user is none of the browser's",
+        "15: an opt-in of the user is none of the browser's",
         [
             says(0, user="ann", anon="x"),
             no(1, anon="x"),
@@ -1097,7 +1097,7 @@ SCENES: list[Scene] = [
         {"em": "e"},
     ),
     (
-        "11: a yes of the browser that said no opens the user as well",
+        "11: an opt-in of the browser that opted out opens the user as well",
         [
             says(0, user="ann", anon="x"),
             no(1, anon="x"),
@@ -1107,7 +1107,7 @@ SCENES: list[Scene] = [
         {"click": "c"},
     ),
     (
-        "15: a browser that is linked to a user who said no stays closed when it says yes alone",
+        "15: a browser that is linked to a user who opted out stays closed when it says yes alone",
         [
             says(0, user="ann", anon="x"),
             no(1, user="ann"),
@@ -1127,7 +1127,7 @@ SCENES: list[Scene] = [
         {"click": "c"},
     ),
     (
-        "15: a yes of both ids opens both",
+        "15: an opt-in of both ids opens both",
         [
             says(0, user="ann", anon="x", em="e"),
             no(1, anon="x"),
@@ -1162,7 +1162,7 @@ SCENES: list[Scene] = [
         {},
     ),
     (
-        "15: a no by an alias closes the previous id",
+        "15: an opt-out by an alias closes the previous id",
         [
             says(0, anon="x", click_id="c"),
             no(1, "alias", user="ann", previous="x"),
@@ -1172,7 +1172,7 @@ SCENES: list[Scene] = [
         {},
     ),
     (
-        "15: a no by an alias closes both the user and the anonymous id of the previous name",
+        "15: an opt-out by an alias closes both the user and the anonymous id of the previous name",
         [
             identify(0, user="ann"),
             no(1, "alias", user="bob", previous="ann"),
@@ -1182,7 +1182,7 @@ SCENES: list[Scene] = [
         {},
     ),
     (
-        "15: a yes by an alias opens both again",
+        "15: an opt-in by an alias opens both again",
         [
             no(0, "alias", user="ann", previous="ann"),
             yes(1, "alias", user="bob", previous="ann"),
@@ -1192,7 +1192,7 @@ SCENES: list[Scene] = [
         {"ge": "g"},
     ),
     (
-        "15: a no closes along every link that is not too old",
+        "15: an opt-out closes along every link that is not too old",
         [
             says(0, user="ann", anon="x"),
             says(89, anon="x", click_id="c"),
@@ -1624,7 +1624,7 @@ SCENES_OF_TRUST: list[Scene] = [
         {},
     ),
     (
-        "11: a no that named the user is handed on as well",
+        "11: an opt-out that named the user is handed on as well",
         [
             public(no(0, user="ann", anon="x")),
             says(1, user="ann", anon="x"),
@@ -1699,7 +1699,7 @@ SCENES_OF_TRUST: list[Scene] = [
         {"em": "e"},
     ),
     (
-        "11: a yes of the browser lifts it of the user",
+        "11: an opt-in of the browser lifts it of the user",
         [
             identify(0, user="ann", anon="x"),
             public(no(1, anon="x")),
@@ -1721,7 +1721,7 @@ SCENES_OF_TRUST: list[Scene] = [
         {"em": "e"},
     ),
     (
-        "11: a yes of another browser does not",
+        "11: an opt-in of another browser does not",
         [
             identify(0, user="ann", anon="x"),
             public(no(1, anon="x")),
@@ -1732,7 +1732,7 @@ SCENES_OF_TRUST: list[Scene] = [
         {},
     ),
     (
-        "11: of two browsers that said no each has to say yes",
+        "11: of two browsers that opted out each has to say yes",
         [
             says(0, user="ann", anon="x"),
             says(0, user="ann", anon="y"),
@@ -1759,7 +1759,7 @@ SCENES_OF_TRUST: list[Scene] = [
     ),
     *(
         (
-            f"11: of {count} browsers that said no and yes, those that are told apart open the user",
+            f"11: of {count} browsers that opted out and yes, those that are told apart open the user",
             [
                 *(no(1, user="ann", anon=f"x{number}") for number in range(count)),
                 *(yes(2, anon=f"x{number}") for number in range(count)),
@@ -1909,7 +1909,7 @@ SCENES_OF_STRANGERS: list[Scene] = [
         {},
     ),
     (
-        "15: a no counts from anyone",
+        "15: an opt-out counts from anyone",
         [identify(0, user="ann", em="e"), no(1, user="ann", is_trusted=False), says(2, user="ann", is_trusted=False)],
         {},
     ),
@@ -1923,7 +1923,7 @@ SCENES_OF_STRANGERS: list[Scene] = [
         {},
     ),
     (
-        "15: a yes by a public key opens no user",
+        "15: an opt-in by a public key opens no user",
         [
             no(0, user="ann"),
             yes(1, user="ann", is_trusted=False),

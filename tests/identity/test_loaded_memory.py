@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from app.config.settings import MemorySettings, RetentionDays
-from app.core.people import No, PeopleChanges, PeopleFound, PersonRow, Remembered, Suppression
+from app.core.people import OptOut, PeopleChanges, PeopleFound, PersonRow, Remembered, Suppression
 from app.identity import IdentityEvent, LoadedMemory, resolve_identity
 from tests.identity.build import DAY, RULES, identify, no, says, yes
 from tests.rows import every_row
@@ -38,7 +38,7 @@ def changed(
 
 def said_at(day: float) -> str:
     """The mark of `anonymous x`, as the store keeps it, by a trusted no of that day."""
-    no = No(at=day * DAY, by=("anonymous x",), is_trusted=True, for_trusted=True, ends_at=(day + 400) * DAY)
+    no = OptOut(at=day * DAY, by=("anonymous x",), is_trusted=True, for_trusted=True, ends_at=(day + 400) * DAY)
     return msgspec.json.encode(Suppression.of((no,), ("anonymous x",))).decode()
 
 

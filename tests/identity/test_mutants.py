@@ -24,7 +24,7 @@ from tests.identity.scenes import PLAYED
 EQUIVALENT = {
     name: reason
     for reason, names in {
-        "nobody sets a mark through it: a no looks at both kinds of events": (
+        "nobody sets a mark through it: an opt-out looks at both kinds of events": (
             "memory: self._memory.set_suppression(key, suppression) -> pass",
         ),
         "a bound of work: no scene has a thousand ids": (

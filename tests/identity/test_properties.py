@@ -24,7 +24,7 @@ def events(draw: st.DrawFn, *, kinds: tuple[str, ...] = ("track", "page", "ident
         values = st.sampled_from((f"{user} 1", f"{user} 2"))
         said = draw(st.fixed_dictionaries({}, optional={"em": values, "ph": values, "fn": values, "ct": values}))
     clicks = st.fixed_dictionaries({}, optional={"click_id": st.sampled_from(("c", "d"))})
-    flags = st.fixed_dictionaries({}, optional=dict.fromkeys(("is_withheld", "is_no", "is_yes"), st.booleans()))
+    flags = st.fixed_dictionaries({}, optional=dict.fromkeys(("is_withheld", "is_opt_out", "is_opt_in"), st.booleans()))
     kind = draw(st.sampled_from(kinds))
     previous = draw(st.sampled_from((*USERS, *BROWSERS))) if kind == "alias" else None
     anon = draw(st.none() | st.sampled_from(BROWSERS))
@@ -33,7 +33,7 @@ def events(draw: st.DrawFn, *, kinds: tuple[str, ...] = ("track", "page", "ident
 
 ways = st.lists(events(), min_size=1, max_size=25)
 any_ways = st.lists(events(kinds=("track", "identify", "alias", "group")), min_size=1, max_size=25)
-#: An alias changes most: who is known, who is linked, and who said no. Few names, so that they meet.
+#: An alias changes most: who is known, who is linked, and who opted out. Few names, so that they meet.
 aliases = st.lists(
     st.builds(
         says,
@@ -43,8 +43,8 @@ aliases = st.lists(
         anon=st.sampled_from((None, "ann", "x")),
         previous=st.sampled_from(("ann", "x")),
         is_withheld=st.booleans(),
-        is_no=st.booleans(),
-        is_yes=st.booleans(),
+        is_opt_out=st.booleans(),
+        is_opt_in=st.booleans(),
     ),
     min_size=1,
     max_size=5,
@@ -103,10 +103,10 @@ def test_whoever_said_no_is_neither_remembered_nor_told_until_saying_yes(
     before: list[IdentityEvent], later: list[IdentityEvent], browser: str
 ) -> None:
     memory = after(before)
-    resolve_identity(says(200, anon=browser, is_no=True), memory, RULES)
+    resolve_identity(says(200, anon=browser, is_opt_out=True), memory, RULES)
     key = f"anonymous {browser}"
     for event in later:
-        said_yes = event.is_yes and event.anonymous == key
+        said_yes = event.is_opt_in and event.anonymous == key
         known = resolve_identity(event, memory, RULES)
         if event.anonymous == key and not said_yes:
             assert known.facts == {}
@@ -135,9 +135,9 @@ mixed_ways = st.lists(
 def test_public_events_change_nothing_of_what_trusted_ones_alone_would_have_given(
     way: list[IdentityEvent], users_from: str
 ) -> None:
-    """But for a no, which holds for the user to whom a trusted event linked its browser (the next property)."""
+    """But for an opt-out, which holds for the user to whom a trusted event linked its browser (the next property)."""
     rules = RULES.model_copy(update={"remember_users_from": users_from})
-    way = [event if event.is_trusted else replace(event, is_no=False) for event in way]
+    way = [event if event.is_trusted else replace(event, is_opt_out=False) for event in way]
     mixed, alone = HeldMemory(), HeldMemory()
     for event in way:
         known = resolve_identity(event, mixed, rules)
@@ -147,8 +147,8 @@ def test_public_events_change_nothing_of_what_trusted_ones_alone_would_have_give
     for key in (*(f"user {name}" for name in USERS), *(f"anonymous {name}" for name in (*USERS, *BROWSERS))):
         marks = (seen.suppression(key), alone.suppression(key))
         assert (seen.person(key) or NOBODY) == (alone.person(key) or NOBODY)
-        assert [(mark.nos, mark.ends_at) for mark in marks[:1] if mark] == [
-            (mark.nos, mark.ends_at) for mark in marks[1:] if mark
+        assert [(mark.opt_outs, mark.ends_at) for mark in marks[:1] if mark] == [
+            (mark.opt_outs, mark.ends_at) for mark in marks[1:] if mark
         ]
 
 

@@ -239,7 +239,7 @@ async def test_with_a_mark_later_events_of_the_person_are_withheld(outbox: Outbo
     await accept(mine, outbox, PAGE | {"userId": "ann", "anonymousId": "x", "context": context})
     forgetting = assemble.forgetting(mine, outbox)
     told = await forgetting.forget(NamedPerson(user_id="ann"), now=NOW, suppress=suppress)
-    assert any("said no" in each for each in told.kept) == suppress
+    assert any("opted out" in each for each in told.kept) == suppress
     by_id, by_address, other = (PAGE | {"userId": "ann"}, PAGE | {"context": context}, PAGE | {"userId": "bob"})
     lines = await accept(mine, outbox, by_id, by_address, other)
     expected = Outcome.WITHHELD if suppress else Outcome.ENQUEUED
@@ -310,7 +310,7 @@ async def test_who_asks_is_told_of_answers_and_erasures(configured: Any, outbox:
     await acts.forget(EVA, ann, reference="T-3")
     told = await acts.held(EVA, ann)
     at = "2027-01-15T08:00:00Z"
-    assert {(each["is_no"], each["source"], each["at"]) for each in told["answers"]} == {(True, "erasure", at)}
+    assert {(each["is_opt_out"], each["source"], each["at"]) for each in told["answers"]} == {(True, "erasure", at)}
     assert [(each["reference"], each["named_by"], each["at"]) for each in told["erasures"]] == [
         ("T-1", ["user_id"], at)
     ]
@@ -332,7 +332,7 @@ async def test_a_no_that_a_yes_lifts_is_in_the_audit_log_by_both_its_ends(
     keys = IdKeys(await assemble.forgetting(mine, outbox).secret())
     user, browser = (str(key)[:16] for key in (keys.user("ann"), keys.anonymous("x")))
     lines = await audited(outbox)
-    assert {(what, after) for _, what, _, after in lines} == {("lifted a no", "yes")}
+    assert {(what, after) for _, what, _, after in lines} == {("lifted an opt-out", "yes")}
     assert [sorted(target.split(", ")) for _, _, target, _ in lines] == [
         sorted([f"{user} by {browser}", f"{browser} by {browser}"])
     ] * 2

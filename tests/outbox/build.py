@@ -25,7 +25,7 @@ from app.core.deliveries import (
 )
 from app.core.events import CounterRow, DroppedEvent
 from app.core.pages import AuditAction, AuditEntry
-from app.core.people import No, Suppression
+from app.core.people import OptOut, Suppression
 from app.outbox import Outbox
 from tests.limited import split_limits
 
@@ -96,9 +96,9 @@ def new(**changes: Any) -> NewDelivery:
 
 
 def marked(at: float | None, *, is_trusted: bool = True) -> str | None:
-    """The mark of an id of which a no was said at this time, as the store keeps it; None where none was."""
-    no = No(at=at or 0, by=("a",), is_trusted=is_trusted, for_trusted=is_trusted)
-    return None if at is None else msgspec.json.encode(Suppression(nos=(no,))).decode()
+    """The mark of an id of which an opt-out was said at this time, as the store keeps it; None where none was."""
+    no = OptOut(at=at or 0, by=("a",), is_trusted=is_trusted, for_trusted=is_trusted)
+    return None if at is None else msgspec.json.encode(Suppression(opt_outs=(no,))).decode()
 
 
 def payload(**user_data: Any) -> bytes:

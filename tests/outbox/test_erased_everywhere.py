@@ -108,7 +108,7 @@ async def planted(settings: Any, outbox: Outbox) -> None:
         named = NamedPerson(user_id=name, emails=(f"{name}@shop.example",), wish="access")
         await acts.erase_named([("asked", named)], source="shop", again=(), now=NOW)
         user, browser = (str(key)[:16] for key in (keys.user(name), keys.anonymous(f"x-{name}")))
-        yes = Answer(key=user, said_by=browser, user=user, is_trusted=False, is_no=False, at=NOW)
+        yes = Answer(key=user, author=browser, user=user, is_trusted=False, is_opt_out=False, at=NOW)
         await outbox.write_consents([yes, replace(yes, key=sha(f"{name}@shop.example")[:16])])
 
 

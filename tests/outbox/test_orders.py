@@ -258,7 +258,7 @@ async def test_events_that_name_an_order_are_found_by_it_and_are_no_copies_of_it
     assert [event.event_name for _, event in again.events] == [name]
 
     claimed = {each.message_id: each for each in await at.claim()}
-    assert await at.outbox.withhold([(claimed[named[0].message_id], "said no")], now=at.now) == 1
+    assert await at.outbox.withhold([(claimed[named[0].message_id], "opted out")], now=at.now) == 1
     rows = await at.outbox.revenue(first_day=int(NOW // DAY_S), last_day=int(NOW // DAY_S))
     assert [(row.became, row.orders) for row in rows if row.orders] == [("waiting", 1)]
     assert not (await at.outbox.search_dropped(Query(is_order=True), limit=9)).events

@@ -16,7 +16,7 @@ from app.core.events import Outcome
 from app.core.pages import Query
 from app.core.people import (
     Link,
-    No,
+    OptOut,
     Ownership,
     PeopleChanges,
     PersonChange,
@@ -314,7 +314,7 @@ async def test_what_public_keys_added_is_forgotten_after_an_hour(outbox_url: str
 
 async def test_a_mark_that_ends_goes_when_it_is_over(outbox_url: str) -> None:
     outbox = open_with(outbox_url)
-    ends = msgspec.json.encode(Suppression(nos=(No(at=NOW),), ends_at=NOW + DAY_S)).decode()
+    ends = msgspec.json.encode(Suppression(opt_outs=(OptOut(at=NOW),), ends_at=NOW + DAY_S)).decode()
     await put(outbox, changes(a=(None, ends), b=(None, NOW)))
     for moment, left in ((NOW + DAY_S, ["a", "b"]), (NOW + DAY_S + 1, ["b"])):
         await retained(outbox, now=moment)
@@ -330,7 +330,7 @@ async def test_a_mark_that_ends_goes_when_it_is_over(outbox_url: str) -> None:
 
 async def test_the_other_ids_of_a_browser_that_said_no_are_found_with_it(outbox_url: str) -> None:
     outbox = open_with(outbox_url)
-    browser = msgspec.json.encode(Suppression(nos=(No(at=NOW),), also=("user", "nobody"))).decode()
+    browser = msgspec.json.encode(Suppression(opt_outs=(OptOut(at=NOW),), also=("user", "nobody"))).decode()
     await put(outbox, changes(person("user"), x=(None, browser), user=(None, NOW), other=(None, NOW)))
     found = await outbox.people(["x"], browsers=["x"])
     assert (found.people, found.suppressions) == ([], {"x": browser, "user": marked(NOW)})
@@ -367,7 +367,7 @@ async def test_links_of_public_events_give_way_first_and_take_no_trusted_fact_wi
 
 
 async def test_a_mark_of_any_moment_is_the_one_that_was_read(outbox_url: str) -> None:
-    """Else whoever said no at a moment with microseconds could neither say yes nor be erased: 503 for ever."""
+    """Else whoever opted out at a moment with microseconds could neither say yes nor be erased: 503 for ever."""
     outbox = open_with(outbox_url, remember_max_people=2_000)
     rng = random.Random(7)
     moments = {f"k{n}": round(NOW - rng.random() * 1e8, n % 10) for n in range(1_000)}

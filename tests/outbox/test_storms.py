@@ -33,7 +33,7 @@ STORMS: dict[str, Callable[[int], IdentityEvent]] = {
     "aliases of one user": lambda number: alias(number, number + 1, 0),
     "a circle of aliases": lambda number: alias(number, number % 12, (number + 1) % 12),
     "noes of one user with a browser for each event": lambda number: storm(
-        number, user="u", anonymous=f"a{number}", is_no=number % 9 == 8
+        number, user="u", anonymous=f"a{number}", is_opt_out=number % 9 == 8
     ),
 }
 

@@ -132,7 +132,7 @@ async def fill(at: At) -> None:
     )
     await at.outbox.enqueue([], [], [], now=at.now, people=people)
     no = Answer(
-        key="n", said_by="b", user="u", is_trusted=False, is_no=True, kind="opt_out", at=NOW + 0.5, total="USD 1.00"
+        key="n", author="b", user="u", is_trusted=False, is_opt_out=True, kind="opt_out", at=NOW + 0.5, total="USD 1.00"
     )
     await at.outbox.write_consents([no, replace(no, key="m", is_trusted=True, for_trusted=True)])
     for n in range(5):

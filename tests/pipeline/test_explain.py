@@ -571,7 +571,7 @@ async def test_a_no_that_the_person_said_before_is_foreseen(
         report = of(await explainer.explain(events[-1], shipped_catalog(), now=NOW), "Order Completed")
         await assert_equal(explainer, pipeline, events[-1:])
     if suppress == "withhold":
-        assert (report.outcome, report.reason) == (Outcome.WITHHELD, "the person said no on 4 March, in the browser")
+        assert (report.outcome, report.reason) == (Outcome.WITHHELD, "the person opted out on 4 March, in the browser")
     assert orjson.loads(report.payload or "{}").get("opt_out") is (
         True if "properties" in said and suppress == "per_event" else None
     )

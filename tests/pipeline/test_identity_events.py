@@ -79,7 +79,7 @@ def test_only_an_alias_has_a_previous_id() -> None:
     assert identity_event(alias | {"previousId": None}).previous is None
 
 
-#: An event, settings, and what it says: a no, a yes, and that nothing may be kept of it.
+#: An event, settings, and what it says: an opt-out, an opt-in, and that nothing may be kept of it.
 SAID: list[tuple[dict[str, Any], dict[str, Any], tuple[bool, bool, bool]]] = [
     ({}, {}, (False, False, False)),
     ({"properties": {"opt_out": True}}, {}, (True, False, True)),
@@ -106,7 +106,7 @@ SAID: list[tuple[dict[str, Any], dict[str, Any], tuple[bool, bool, bool]]] = [
     ({"context": {"device": {"trackingStatus": "denied"}}}, {}, (True, False, True)),
     ({"context": {"device": {"trackingStatus": "authorized"}}}, {}, (False, True, False)),
     ({"context": {"device": {"trackingStatus": "notDetermined"}, "opt_out": True}}, {}, (True, False, True)),
-    # beside it one status that denies is a no, and one that permits is no yes
+    # beside it one status that denies is an opt-out, and one that permits is no yes
     ({"context": {"device": {"trackingStatus": "notDetermined", "attTrackingStatus": 2}}}, {}, (True, False, True)),
     ({"context": {"device": {"trackingStatus": "denied", "attTrackingStatus": 0}}}, {}, (True, False, True)),
     ({"context": {"device": {"trackingStatus": "notDetermined", "attTrackingStatus": 3}}}, {}, (False, False, True)),
@@ -144,7 +144,7 @@ def test_a_no_and_a_yes_are_read_wherever_they_are_said(
     event: dict[str, Any], changes: dict[str, Any], said: tuple[bool, bool, bool]
 ) -> None:
     met = identity_event(event, **changes)
-    assert (met.is_no, met.is_yes, met.is_withheld) == said
+    assert (met.is_opt_out, met.is_opt_in, met.is_withheld) == said
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""A no is found wherever an event says it, and wins over a yes that stands elsewhere."""
+"""An opt-out is found wherever an event says it, and wins over an opt-in that stands elsewhere."""
 
 from collections.abc import Callable
 from itertools import chain, combinations
@@ -14,7 +14,7 @@ from tests.rows import every_row
 
 CALIFORNIA = {"address": {"state": "CA", "country": "US"}}
 MAID = "7A3CBEA0-BDF5-11E4-8DFC-AA07A5B093DB"
-#: Each place where an event may refuse tracking, with a value that is a no and one that is a yes.
+#: Each place where an event may refuse tracking, with a value that is an opt-out and one that is an opt-in.
 PLACES: dict[str, tuple[Any, Any]] = {
     **{
         f"{where}.{name}": (True, False)
@@ -70,10 +70,10 @@ def test_a_no_is_read_in_a_list_where_an_object_is_expected(place: str, fields_o
     depths = range(place.count("."))
     answers = {True: set[Any](), False: set[Any]()}
     for listed in chain.from_iterable(combinations(depths, number) for number in range(1, len(depths) + 1)):
-        for is_no, value in ((True, no), (False, yes)):
+        for is_opt_out, value in ((True, no), (False, yes)):
             fields = fields_of(**in_lists(place, value, set(listed)))
             sent, _ = report_conversion_event(fields | {"user_data": {"email": "a@b.co"}}, now=None)
-            answers[is_no].add(sent.get("opt_out"))
+            answers[is_opt_out].add(sent.get("opt_out"))
 
     assert answers == {True: {True}, False: {None if place == "context.gpc" else False}}
 
@@ -126,17 +126,17 @@ def test_what_is_overruled_is_told(told_by: Callable[..., list[str]]) -> None:
         ("permission", {"attTrackingStatus": 3}, False, True, True),
         ("permission as a text", {"attTrackingStatus": "3"}, False, True, True),
         ("what cannot be read", {"attTrackingStatus": "authorised"}, True, False, False),
-        ("a yes that is no status", {"attTrackingStatus": True}, True, False, False),
+        ("an opt-in that is no status", {"attTrackingStatus": True}, True, False, False),
         ("nothing", {"attTrackingStatus": None}, None, None, False),
         ("denied, as Segment's SDKs say it", {"trackingStatus": "denied"}, True, False, False),
         ("not determined, likewise", {"trackingStatus": "notDetermined"}, True, False, False),
         ("permission, likewise", {"trackingStatus": "authorized"}, False, True, True),
-        ("a word beside a yes", {"trackingStatus": "restricted", "adTrackingEnabled": True}, True, False, False),
+        ("a word beside an opt-in", {"trackingStatus": "restricted", "adTrackingEnabled": True}, True, False, False),
         ("both say yes", {"attTrackingStatus": 3, "adTrackingEnabled": True}, False, True, True),
-        ("denied beside a yes", {"attTrackingStatus": 2, "adTrackingEnabled": True}, True, False, False),
-        ("permission beside a no", {"attTrackingStatus": 3, "adTrackingEnabled": False}, True, False, False),
-        ("a no alone", {"adTrackingEnabled": False}, True, False, False),
-        ("a yes alone", {"adTrackingEnabled": "yes"}, False, True, True),
+        ("denied beside an opt-in", {"attTrackingStatus": 2, "adTrackingEnabled": True}, True, False, False),
+        ("permission beside an opt-out", {"attTrackingStatus": 3, "adTrackingEnabled": False}, True, False, False),
+        ("an opt-out alone", {"adTrackingEnabled": False}, True, False, False),
+        ("an opt-in alone", {"adTrackingEnabled": "yes"}, False, True, True),
     ],
 )
 def test_the_status_of_app_tracking_transparency(
@@ -171,7 +171,7 @@ def test_a_no_of_the_device_holds_for_advertising_ids_that_the_event_names_itsel
     [
         ("the header of a browser", {"context": {"gpc": "1"}}, True),
         ("a flag of the event", {"context": {"gpc": True}}, True),
-        ("the header beside a yes of the event", {"context": {"gpc": [False, "1"]}}, True),
+        ("the header beside an opt-in of the event", {"context": {"gpc": [False, "1"]}}, True),
         ("what cannot be read", {"context": {"gpc": "?"}}, True),
         ("a context that is no object", {"gpc": "1", "context": "text"}, True),
         ("not lifted by an opt-out that is none", {"context": {"gpc": "1", "optOut": False}}, True),

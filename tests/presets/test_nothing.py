@@ -49,7 +49,7 @@ def changed(event: dict[str, Any], at: tuple[str, ...], *value: Any) -> dict[str
 @pytest.mark.prove
 @pytest.mark.parametrize("nothing", [False, None, "", [], True, "x", 5], ids=repr)
 def test_what_is_no_object_or_list_hides_nothing_and_says_nothing(nothing: Any, catalog: Catalog) -> None:
-    shipped = pipeline(catalog, integration_names=("none",))  # routing that cannot be read is a no, not nothing
+    shipped = pipeline(catalog, integration_names=("none",))  # routing that cannot be read is an opt-out, not nothing
 
     def made_of(event: dict[str, Any]) -> Any:
         return [(preset, orjson.loads(sent)) for preset, sent in shipped.map_event(orjson.dumps(event), NOW)]

@@ -17,7 +17,7 @@ from tests.identity.journeys import SETTINGS as MEMORY
 
 #: On 3 November 2026.
 NOW = 1_793_700_000.0
-SAID = "the person said no on 3 November, in the browser"
+SAID = "the person opted out on 3 November, in the browser"
 ACCOUNT = SANDBOX_AD_ACCOUNT_ID
 ADA = {"email": "ada@example.com"}
 REFUSED: dict[str, Any] = {"context": {"consent": {"categoryPreferences": {"ads": False}}}}

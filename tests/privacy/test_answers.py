@@ -1,4 +1,4 @@
-"""Which answer counts, and for which deliveries a no holds: random answers and deliveries, by both engines alike.
+"""Which answer counts, and for which deliveries an opt-out holds: random answers and deliveries, by both engines alike.
 
 The simulation lets browsers, users and shops answer and order in any order, and keeps what waits across answers. A
 model, which is written otherwise, says what may be sent. Mutants of the rules show that it notices each of them.
@@ -30,10 +30,10 @@ def an_answer(rng: Random, at: float) -> list[Answer]:
     ids = [user, browser, *rng.sample(CONTACTS, rng.randrange(2)), *rng.sample(("order", "token"), rng.randrange(3))]
     answer = Answer(
         key="",
-        said_by=browser or user,
+        author=browser or user,
         user=user,
         is_trusted=rng.random() < 0.4,
-        is_no=rng.random() < 0.6,
+        is_opt_out=rng.random() < 0.6,
         kind=rng.choice(("category", "category", "opt_out", "device")),
         at=at,
         source=rng.choice(("", "shop")),
@@ -56,22 +56,20 @@ def a_subject(rng: Random) -> Subject:
 
 
 def holding(said: list[Answer], subject: Subject) -> set[tuple[str, float]]:
-    """The nos that hold for a delivery, by who said them and when: straight from the rules, over all that was said."""
+    """Return author and time of the opt-outs that hold for a delivery, straight from the rules."""
     found = set()
     for place, no in enumerate(said):
-        same = [
-            each for each in said if (each.key, each.said_by, each.is_trusted) == (no.key, no.said_by, no.is_trusted)
-        ]
-        newest = max(same, key=lambda each: (each.at, each.is_no, -said.index(each)))
+        same = [each for each in said if (each.key, each.author, each.is_trusted) == (no.key, no.author, no.is_trusted)]
+        newest = max(same, key=lambda each: (each.at, each.is_opt_out, -said.index(each)))
         lifted = any(
-            not yes.is_no
+            not yes.is_opt_out
             and yes.at > no.at
             and (yes.is_trusted or not no.is_trusted)
-            and ((yes.said_by == no.said_by and yes.said_by) or (yes.user and yes.user in (no.user, no.key)))
+            and ((yes.author == no.author and yes.author) or (yes.user and yes.user in (no.user, no.key)))
             for yes in said[place + 1 :]
         )
-        if no.is_no and newest is no and not lifted and is_about(no, subject):
-            found.add((no.said_by, no.at))
+        if no.is_opt_out and newest is no and not lifted and is_about(no, subject):
+            found.add((no.author, no.at))
     return found
 
 
@@ -97,7 +95,7 @@ def disagreements(seed: int, *, count: int = 12) -> list[Any]:
         answers.add(given)
         for _ in range(4):
             subject = a_subject(rng)
-            found = {(no.said_by, no.at) for no in objections(answers, subject)}
+            found = {(no.author, no.at) for no in objections(answers, subject)}
             if found != holding(said, subject):
                 wrong.append((step, subject, found, holding(said, subject)))
     return wrong
@@ -118,13 +116,13 @@ def lifts_trusted(no: Answer, yes: Answer) -> bool:
 
 
 def lifts_of_browser_only(no: Answer, yes: Answer) -> bool:
-    """a yes of the user lifts nothing of other browsers"""
+    """an opt-in of the user lifts nothing of other browsers"""
     return is_lifted(no, replace(yes, user=""))
 
 
 def lifts_of_user_only(no: Answer, yes: Answer) -> bool:
-    """a yes of the browser lifts nothing of its user"""
-    return is_lifted(no, replace(yes, said_by=""))
+    """an opt-in of the browser lifts nothing of its user"""
+    return is_lifted(no, replace(yes, author=""))
 
 
 def holds_for_all(no: Answer, subject: Subject) -> bool:
@@ -195,16 +193,16 @@ def _with(rules_before: Callable[..., bool], do: Callable[..., bool], no: Answer
 def test_a_later_no_makes_no_stricter_one_weaker(kinds: tuple[Any, ...], kept: str) -> None:
     answers = Answers()
     for at, kind in enumerate(kinds):
-        said = Answer(key="k", said_by="b", is_trusted=False, is_no=kind != "yes", at=at)
-        answers.add([replace(said, kind=kind) if said.is_no else said])
+        said = Answer(key="k", author="b", is_trusted=False, is_opt_out=kind != "yes", at=at)
+        answers.add([replace(said, kind=kind) if said.is_opt_out else said])
     assert [(each.kind, each.at) for each in answers.about(["k"])] == [(kept, len(kinds) - 1)]
 
 
 @pytest.mark.parametrize(("at", "lifts"), [(4, False), (5, False), (5.5, True)])
 def test_only_a_newer_yes_lifts_a_no(at: float, *, lifts: bool) -> None:
-    no = Answer(key="k", said_by="b", is_trusted=False, is_no=True, at=5)
-    assert is_lifted(no, replace(no, is_no=False, at=at)) is lifts
-    assert not is_lifted(replace(no, is_no=False), replace(no, is_no=False, at=at))
+    no = Answer(key="k", author="b", is_trusted=False, is_opt_out=True, at=5)
+    assert is_lifted(no, replace(no, is_opt_out=False, at=at)) is lifts
+    assert not is_lifted(replace(no, is_opt_out=False), replace(no, is_opt_out=False, at=at))
 
 
 @every_row(
@@ -221,7 +219,7 @@ def test_only_a_newer_yes_lifts_a_no(at: float, *, lifts: bool) -> None:
     ],
 )
 def test_what_a_no_does(kinds: tuple[Any, ...], reach: Any, expected: str) -> None:
-    no = Answer(key="k", said_by="b", is_trusted=False, is_no=True, at=1)
+    no = Answer(key="k", author="b", is_trusted=False, is_opt_out=True, at=1)
     what, by = verdict([replace(no, kind=kind) for kind in kinds], reach)
     assert (what, by is None) == (expected, expected == "send")
 
@@ -241,7 +239,7 @@ async def test_the_store_keeps_answers_as_the_rules_apply_them(outbox_url: str) 
                 replace(
                     each,
                     key=names[each.key],
-                    said_by=names[each.said_by],
+                    author=names[each.author],
                     user=names[each.user],
                     for_trusted=not each.is_trusted and rng.random() < 0.2,
                 )
@@ -257,35 +255,35 @@ async def test_the_store_keeps_answers_as_the_rules_apply_them(outbox_url: str) 
         told.update(new)
         wanted = sorted(names[key] for key in keys)
         found = await outbox.consents(wanted)
-        assert found == sorted(answers.about(wanted), key=lambda each: (each.key, each.said_by, each.is_trusted))
-        nos: dict[str, int] = {}
+        assert found == sorted(answers.about(wanted), key=lambda each: (each.key, each.author, each.is_trusted))
+        opt_outs: dict[str, int] = {}
         for each in found:
-            nos[each.key] = nos.get(each.key, 0) | (bits_of(each) if each.is_no else 0)
-        assert {key: told[key] for key in nos} == nos
+            opt_outs[each.key] = opt_outs.get(each.key, 0) | (bits_of(each) if each.is_opt_out else 0)
+        assert {key: told[key] for key in opt_outs} == opt_outs
     await outbox.close()
 
 
 async def test_what_follows_an_erased_yes_is_told_to_each_process(outbox_url: str) -> None:
     outbox = open_outbox(outbox_url, rules(), clock=lambda: 0)
-    yes = Answer(key="k1", said_by="b1", user="u1", is_trusted=False, is_no=False, at=1)
+    yes = Answer(key="k1", author="b1", user="u1", is_trusted=False, is_opt_out=False, at=1)
     await outbox.write_consents([replace(yes, key="k0"), yes])
     keys, after = await outbox.consent_keys("0")
     assert sorted(keys) == [("k0", 0), ("k1", 0)]
-    assert await outbox.forget_yeses(["b1"]) == 2
-    await outbox.write_consents([replace(yes, key="k2", is_no=True)])
+    assert await outbox.forget_opt_ins(["b1"]) == 2
+    await outbox.write_consents([replace(yes, key="k2", is_opt_out=True)])
     assert (await outbox.consent_keys(after))[0] == [("k2", 4 | PUBLIC)]
-    assert await outbox.forget_yeses(["b1", "k2", "u1"]) == 0, "a no stays"
+    assert await outbox.forget_opt_ins(["b1", "k2", "u1"]) == 0, "an opt-out stays"
     await outbox.close()
 
 
 async def test_answers_at_once_by_two_processes_leave_the_newest(outbox_url: str) -> None:
     one, other = (open_outbox(outbox_url, rules(), clock=lambda: 0) for _ in range(2))
-    no = Answer(key="", said_by="b1", user="u1", is_trusted=False, is_no=True, at=0)
+    no = Answer(key="", author="b1", user="u1", is_trusted=False, is_opt_out=True, at=0)
     keys = [f"k{number}" for number in range(20)]
     for turn in range(5):
         ours = [replace(no, key=key, at=2.0 * turn) for key in keys]
-        theirs = [replace(no, key=key, at=2.0 * turn + 1, is_no=False) for key in reversed(keys)]
+        theirs = [replace(no, key=key, at=2.0 * turn + 1, is_opt_out=False) for key in reversed(keys)]
         await asyncio.gather(one.write_consents(ours), other.write_consents(theirs))
-        assert {(each.is_no, each.at) for each in await one.consents(keys)} == {(False, 2.0 * turn + 1)}
+        assert {(each.is_opt_out, each.at) for each in await one.consents(keys)} == {(False, 2.0 * turn + 1)}
     await one.close()
     await other.close()

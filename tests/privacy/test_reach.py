@@ -1,4 +1,4 @@
-"""A no that a person said reaches every later delivery of that person, whichever source sends it."""
+"""An opt-out that a person said reaches every later delivery of that person, whichever source sends it."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -99,7 +99,7 @@ async def test_a_trusted_no_holds_for_everybody(shop: Shop, said: dict[str, Any]
     reasons = {outcomes[0] for outcomes in told}
     assert {outcome for outcome, _ in reasons} == {"withheld"}
     where = "in the browser" if "anonymousId" in said else "by the source shop"
-    assert {reason for _, reason in reasons} == {f"the person said no on 3 November, {where}"}
+    assert {reason for _, reason in reasons} == {f"the person opted out on 3 November, {where}"}
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ async def test_the_reason_says_if_a_withheld_event_may_have_reached_pinterest(sh
     ((_, dropped),) = (await shop.outbox.message("m1")).dropped_events
     assert dropped.outcome is Outcome.WITHHELD
     assert dropped.reason.endswith("; an earlier attempt may have reached Pinterest") == (before != "never tried")
-    assert dropped.reason.startswith("the person said no on 3 November, in the browser")
+    assert dropped.reason.startswith("the person opted out on 3 November, in the browser")
 
 
 async def test_what_waits_of_a_trusted_order_is_not_withdrawn_by_a_strangers_no(shop: Shop) -> None:
@@ -260,7 +260,7 @@ async def test_an_opt_out_leaves_a_refused_category_refused(shop: Shop) -> None:
 async def test_who_opted_out_is_sent_so_until_a_yes(
     outbox_url: str, said: dict[str, Any], then: dict[str, Any], *, expected: bool | None, trusted: bool
 ) -> None:
-    """A process knows it without reading the nos; so does one that starts later."""
+    """A process knows it without reading the opt-outs; so does one that starts later."""
     shop, other = await opened(outbox_url), await opened(outbox_url)
     for each in (said, then):
         await shop.send({"anonymousId": "x", "userId": "ann", **each}, trusted=True)
@@ -304,19 +304,19 @@ NOT_ASKED = "CONSENT_REQUIRED: the person has not said yes"
 #: What the browser says, what the shop's order is, when its wait is over, and whether it is sent then.
 WORDS: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
     "no word": ({"anonymousId": "y", **GRANTED}, order(userId="ann", anonymousId="x"), False),
-    "a yes of the browser": ({"anonymousId": "x", **GRANTED}, order(anonymousId="x"), True),
-    "a yes of the user": ({"anonymousId": "x", "userId": "ann", **GRANTED}, order(userId="ann"), True),
-    "a yes of the address": ({"traits": ADA, **GRANTED}, order(context={"traits": ADA}), True),
-    "a yes at the checkout": (
+    "an opt-in of the browser": ({"anonymousId": "x", **GRANTED}, order(anonymousId="x"), True),
+    "an opt-in of the user": ({"anonymousId": "x", "userId": "ann", **GRANTED}, order(userId="ann"), True),
+    "an opt-in of the address": ({"traits": ADA, **GRANTED}, order(context={"traits": ADA}), True),
+    "an opt-in at the checkout": (
         {**order(token="t", anonymousId="x", **GRANTED), "event": "Checkout Started"},
         order(2, token="t", userId="ann"),
         True,
     ),
-    "a yes with the order": (order(anonymousId="x", **GRANTED), order(userId="ann"), True),
-    "a yes with the order of another total": (
+    "an opt-in with the order": (order(anonymousId="x", **GRANTED), order(userId="ann"), True),
+    "an opt-in with the order of another total": (
         order(anonymousId="x", total=0.01, **GRANTED), order(userId="ann"), False,
     ),
-    "a no of the browser": ({"anonymousId": "x", **REFUSED}, order(userId="ann", anonymousId="x"), False),
+    "an opt-out of the browser": ({"anonymousId": "x", **REFUSED}, order(userId="ann", anonymousId="x"), False),
 }  # fmt: skip
 
 
@@ -383,20 +383,20 @@ SIDES: dict[str, tuple[tuple[Any, ...], bool | str | None]] = {
     "two pages, and the no of the second": ((PAGE, order(anonymousId="z"), [OF_SHOP], NO_OF_OTHER), None),
     "an opt-out": ((PAGE, [OF_SHOP], {"anonymousId": "x", **OPTED_OUT}), True),
     "an opt-out, the shop's first": (([OF_SHOP], PAGE, {"anonymousId": "x", **OPTED_OUT}), True),
-    "a no and a yes": ((PAGE, [OF_SHOP], NO, {"anonymousId": "x", **GRANTED}), "sent"),
+    "an opt-out and an opt-in": ((PAGE, [OF_SHOP], NO, {"anonymousId": "x", **GRANTED}), "sent"),
     "the no of another browser": ((PAGE, [OF_SHOP], NO_OF_OTHER), "sent"),
     "of another browser that is not bound": ((order(anonymousId="z", total=3), [OF_SHOP], PAGE, NO_OF_OTHER), "sent"),
-    "a no before both": ((NO, PAGE, [OF_SHOP]), None),
-    "a no before both, the shop's first": ((NO, [OF_SHOP], PAGE), None),
-    "a no before both, and another total": ((NO, order(anonymousId="x", total=3), [OF_SHOP]), "sent"),
-    "a no before both, taken back": ((NO, PAGE, {"anonymousId": "x", **GRANTED}, [OF_SHOP]), "sent"),
-    "an opt-out before both": (({"anonymousId": "x", **OPTED_OUT}, [OF_SHOP], PAGE), True),
-    "a no while the page's waits, and the shop's afterwards": ((PAGE, NO, LATER_S, [OF_SHOP]), None),
+    "an opt-out before both": ((NO, PAGE, [OF_SHOP]), None),
+    "an opt-out before both, the shop's first": ((NO, [OF_SHOP], PAGE), None),
+    "an opt-out before both, and another total": ((NO, order(anonymousId="x", total=3), [OF_SHOP]), "sent"),
+    "an opt-out before both, taken back": ((NO, PAGE, {"anonymousId": "x", **GRANTED}, [OF_SHOP]), "sent"),
+    "an opt-out flag before both": (({"anonymousId": "x", **OPTED_OUT}, [OF_SHOP], PAGE), True),
+    "an opt-out while the page's waits, and the shop's afterwards": ((PAGE, NO, LATER_S, [OF_SHOP]), None),
     "the shop's once more": ((PAGE, [OF_SHOP], NO, 1, [OF_SHOP]), None),
     "the shop's once more, and another total": (
         (PAGE, [OF_SHOP], NO, 1, [order(context={"traits": ADA}, total=30)]), "sent",
     ),
-    "a no of a device": ((PAGE, [OF_SHOP], {"anonymousId": "x", **DENIED}), "sent"),
+    "an opt-out of a device": ((PAGE, [OF_SHOP], {"anonymousId": "x", **DENIED}), "sent"),
 }  # fmt: skip
 
 
@@ -523,7 +523,7 @@ def test_what_may_answer_is_read_and_nothing_else(event: dict[str, Any], *, expe
 async def test_a_request_asks_postgresql_once_more_at_most(
     postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Twice where a yes lifts what would keep its own event; and once a second for what other processes noted."""
+    """Twice where an opt-in lifts what would keep its own event; and once a second for what other processes noted."""
     asked: list[str] = []
     execute = Connection.execute
 

@@ -49,10 +49,10 @@ def _event(answers: dict[str, Any], name: str) -> Event:
 def _long(reader: IdentityEventReader, event: Event, catalog: Catalog) -> tuple[bool, bool, Kind | None, list[str]]:
     seen = reader(event, catalog, now=NOW, is_trusted=True)[0]
     kind: Kind | None = None
-    if seen.is_no:
+    if seen.is_opt_out:
         permissions = frozenset({"attTrackingStatus", "trackingStatus", "adTrackingEnabled"})
         kind = "opt_out" if reader._said_without(permissions, event, catalog) is False else "device"
-    return seen.is_no, seen.is_yes, kind, [*seen.found.get("em", ()), *seen.found.get("ph", ())]
+    return seen.is_opt_out, seen.is_opt_in, kind, [*seen.found.get("em", ()), *seen.found.get("ph", ())]
 
 
 @pytest.mark.slow
@@ -73,17 +73,17 @@ def test_the_short_way_reads_what_the_long_one_does(name: str, gpc: str) -> None
             event = _event({first: one, second: other}, name)
             lines = pipeline.preview(event, now=NOW)
             read = consents._read(event, catalog.matching(event), lines, catalog, intake)
-            is_no, is_yes, kind, contacts = _long(reader, event, catalog)
+            is_opt_out, is_opt_in, kind, contacts = _long(reader, event, catalog)
             found = [*read.found.get("em", ()), *read.found.get("ph", ())]
-            assert (read.is_no, read.is_yes and not read.is_no) == (is_no, is_yes), event
+            assert (read.is_opt_out, read.is_opt_in and not read.is_opt_out) == (is_opt_out, is_opt_in), event
             assert set(found) == set(contacts), event
             assert read.user is not None
-            if is_no:
+            if is_opt_out:
                 assert reader.kind_of_no(event, catalog) == kind, event
             drafts = IntakeBatch(intake)
             consents.note(event, catalog.matching(event), lines, None, catalog, drafts, places=range(0), memory=None)
             told = [answer for each in drafts.answered for answer in each.said]
-            assert {answer.is_no for answer in told} == ({is_no} if is_no or is_yes else set()), event
+            assert {answer.is_opt_out for answer in told} == ({is_opt_out} if is_opt_out or is_opt_in else set()), event
             asked = (event, catalog.matching(event), lines, None, IntakeBatch(intake))
             assert consents.may_count(*asked, owner=somebody) or not told, event
             assert as_said.may_count(*asked, owner=somebody) or kind in {None, "device"}, event

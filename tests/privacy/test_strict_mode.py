@@ -51,9 +51,9 @@ def last_word(words: list[tuple[float, Any]], until: float) -> Any:
 
 
 def week(rng: Random) -> tuple[list[Told], dict[str, bool]]:
-    """The events of a week in their order, and by order whether it may be sent: the last word in time was a yes.
+    """The events of a week in their order, and by order whether it may be sent: the last word in time was an opt-in.
 
-    A no that is bound to the order before it comes withholds it at once.
+    An opt-out that is bound to the order before it comes withholds it at once.
     """
     told: list[Told] = []
     may: dict[str, bool] = {}

@@ -160,7 +160,9 @@ async def test_nothing_is_taken_before_a_step_of_the_clock_was_heeded(stage: Sta
 
 @pytest.mark.slow
 async def test_a_store_that_is_away_when_consents_are_asked_keeps_no_claim(stage: Stage) -> None:
-    await stage.outbox.write_consents([Answer(key="a" * 16, said_by="a" * 16, is_trusted=False, is_no=True, at=1.0)])
+    await stage.outbox.write_consents(
+        [Answer(key="a" * 16, author="a" * 16, is_trusted=False, is_opt_out=True, at=1.0)]
+    )
     faulty: Any = Faulty(stage.outbox)
     stage.consents = consent_check(faulty, assembled.settings(consent_categories=("ads",)), time.monotonic)
     outbox = Overheard(stage.outbox)

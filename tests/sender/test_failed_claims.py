@@ -11,7 +11,7 @@ from tests import assembled
 from tests.sender.faulty import Faulty, unavailable
 from tests.sender.stage import Stage, ids
 
-NO = Answer(key="a" * 16, said_by="a" * 16, is_trusted=False, is_no=True, at=1.0)
+NO = Answer(key="a" * 16, author="a" * 16, is_trusted=False, is_opt_out=True, at=1.0)
 
 
 @pytest.mark.slow

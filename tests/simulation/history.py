@@ -77,13 +77,13 @@ class History:
     #: Senders that never got their 200.
     unanswered: int = 0
 
-    def said_no(self, event: str, before: float) -> list[str]:
-        """Return the events in which the browser of another one had said no by then, and not yes since."""
+    def opt_outs(self, event: str, before: float) -> list[str]:
+        """Return the events in which the browser of another one had opted out by then, and not yes since."""
         browser = event.partition("@")[2]
         its = {name: at for name, at in self.posted.items() if browser and name.endswith(f"@{browser}")}
         yeses = [at for name, at in its.items() if name.startswith("yes-") and at < before]
-        nos = [(name, at) for name, at in its.items() if name.startswith("no-") and at < before]
-        return [name for name, at in nos if not any(yes > at for yes in yeses)]
+        opt_outs = [(name, at) for name, at in its.items() if name.startswith("no-") and at < before]
+        return [name for name, at in opt_outs if not any(yes > at for yes in yeses)]
 
 
 def faults(history: History) -> list[str]:
@@ -110,7 +110,7 @@ def _lost(history: History) -> Iterator[str]:
         found = stored[event]
         alive = [delivery for delivery in found if delivery.state not in {State.DEAD, State.DISMISSED}]
         moments = (*history.posted.values(), inf) if not found else ()
-        was_withheld = any(history.said_no(event, at) for at in moments)
+        was_withheld = any(history.opt_outs(event, at) for at in moments)
         if (not found and not was_withheld) or len(alive) > 1:  # what is dead may be posted again
             yield f"{event} was acknowledged and is kept {len(found)} times"
         for delivery in found:
@@ -181,7 +181,7 @@ def _sent_after_a_no(history: History) -> Iterator[str]:
     """What a browser's no was acknowledged for is not claimed any more: a call may have been under way."""
     for call in history.calls:
         for event in call.events:
-            for no in history.said_no(event, call.began_at):
+            for no in history.opt_outs(event, call.began_at):
                 at = history.acknowledged.get(no, call.began_at)
                 if at + UNDER_WAY_S < call.began_at and history.posted[no] > 0:
                     yield f"{event} was sent at {call.began_at:.1f} s, {no} was acknowledged at {at:.1f} s"

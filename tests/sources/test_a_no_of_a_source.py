@@ -1,4 +1,4 @@
-"""A no is a no in every shipped source, wherever its requests can say it and however it is spelled."""
+"""An opt-out is an opt-out in every shipped source, wherever its requests can say it and however it is spelled."""
 
 from collections.abc import Iterator
 from copy import deepcopy
@@ -17,7 +17,7 @@ from tests.sources.sending import NOW
 from tests.sources.test_cases import CASES, SOURCES
 from tests.sources.test_shipped_files import by_default, lines_of
 
-#: Each spelling, values that are a no, and one that is a yes.
+#: Each spelling, values that are an opt-out, and one that is an opt-in.
 FLAGS: dict[str, tuple[list[Any], Any]] = {
     **dict.fromkeys(("opt_out", "optOut"), ([True, "true", 1, "yes", "maybe"], False)),
     **dict.fromkeys(("opt_out_type", "optOutType"), (["LDP", "ldp", "Limited Data Processing", True], "no")),
@@ -35,7 +35,7 @@ ROWS: dict[str, tuple[list[Any], Any]] = {
 SEGMENTS = ["properties", "context", "context.traits", "traits"]
 CARRIED = ["", "properties", "params", "context", "context.traits", "traits"]
 ENTITY = "contexts_com_snowplowanalytics_snowplow_ecommerce_{}_1.0"
-#: By source: a case of it, and the objects of its requests that can say a no.
+#: By source: a case of it, and the objects of its requests that can say an opt-out.
 PLACES: dict[str, list[tuple[str, list[str]]]] = {
     "bigcommerce": [("bigcommerce-order-paid", [*CARRIED, "billing_address"])],
     "ga4": [
@@ -71,7 +71,7 @@ PLACES: dict[str, list[tuple[str, list[str]]]] = {
 
 
 def said_in(source: str) -> Iterator[tuple[str, str, list[Any], Any]]:
-    """Yield for each place and spelling of a source: a case, the path, what is a no there, and a yes."""
+    """Yield for each place and spelling of a source: a case, the path, what is an opt-out there, and an opt-in."""
     is_segments = source in ("rudderstack", "jitsu")
     for case, holders in PLACES[source]:
         for holder in holders:
@@ -86,7 +86,7 @@ def said_in(source: str) -> Iterator[tuple[str, str, list[Any], Any]]:
 
 
 def flags_of(case: str, said: dict[str, Any]) -> list[Any]:
-    """Return of each delivery whether it carries a no (True), a yes (False) or neither (None)."""
+    """Return of each delivery whether it carries an opt-out (True), an opt-in (False) or neither (None)."""
     answers: list[Any] = []
     for line in lines_of(case, said):
         if line.event is None:
@@ -136,7 +136,7 @@ def test_no_source_is_left_out() -> None:
         ("shopify-order-paid", {"trackingStatus": "shipped", "tracking_status": "in_transit"}, None),
         ("hightouch-rows", {"tracking_status": "delivered"}, None),
         ("shopify-order-paid", {"note_attributes": [{"name": "trackingStatus", "value": "shipped"}]}, None),
-        # a no wins over a yes that the file itself reads, and the other way round
+        # an opt-out wins over an opt-in that the file itself reads, and the other way round
         ("gtm_server-purchase", {"consent_state.ad_storage": "denied", "opt_out": False}, True),
         ("gtm_server-purchase", {"x-ga-gcs": "G111", "opt_out": True}, True),
         ("mparticle-purchase", {"device_info.limit_ad_tracking": False, "adTrackingEnabled": False}, True),

@@ -113,7 +113,7 @@ def lines_of(case: str, said: dict[str, Any]) -> Iterator[PresetResult]:
     for each in reshape({"method": "POST", "headers": headers, "body": body}) if reshape else [body]:
         event = read_or_refuse(each, Arrival.at(NOW, new_id=lambda: "made"))
         if not isinstance(event, EventRefused):  # what no trigger of the source takes
-            if event.get("event") == "Subscription First Payment":  # its preset is off, and reads a no as all do
+            if event.get("event") == "Subscription First Payment":  # its preset is off, and reads an opt-out as all do
                 event = {**event, "event": "Order Completed"}
             yield from by_default().preview(event, now=NOW)
 

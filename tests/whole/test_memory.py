@@ -143,7 +143,7 @@ KEY = "a-public-key-of-pages"
 PROOF = {"x-proof": "a-secret-of-the-server"}
 
 ids = st.fixed_dictionaries({}, optional={"userId": st.sampled_from("uv"), "anonymousId": st.sampled_from("xy")})
-#: What a stranger may say: with or without an identifier, an order that is like another, a no, an alias.
+#: What a stranger may say: with or without an identifier, an order that is like another, an opt-out, an alias.
 said = st.fixed_dictionaries(
     {
         "type": st.sampled_from(("track", "page", "identify", "alias", "group", "screen", "delete")),

@@ -1277,16 +1277,16 @@ ORDER BY hour, name COLLATE "C", preset COLLATE "C", label COLLATE "C", ad_accou
          source COLLATE "C";
 
 -- consent_keys --
--- About which ids something else was answered since a snapshot, with their nos as a `ConsentBook` has them; and the snapshot of now.
-SELECT coalesce((SELECT json_agg(json_build_array(key, nos)) FROM (
-         SELECT key, bit_or(CASE WHEN NOT is_no THEN 0 ELSE CASE kind WHEN 'device' THEN 1 WHEN 'opt_out' THEN 2 ELSE 4 END
-                                                            + CASE WHEN is_trusted THEN 0 ELSE 8 END END) AS nos
+-- About which ids something else was answered since a snapshot, with their opt-outs as a `ConsentBook` has them; and the snapshot of now.
+SELECT coalesce((SELECT json_agg(json_build_array(key, opt_outs)) FROM (
+         SELECT key, bit_or(CASE WHEN NOT is_opt_out THEN 0 ELSE CASE kind WHEN 'device' THEN 1 WHEN 'opt_out' THEN 2 ELSE 4 END
+                                                            + CASE WHEN is_trusted THEN 0 ELSE 8 END END) AS opt_outs
          FROM consent WHERE key IN (SELECT key FROM consent WHERE turn >= %(after)s::text::xid8) GROUP BY key) AS kept), '[]'),
        pg_snapshot_xmin(pg_current_snapshot())::text;
 
 -- write_consents --
 -- Note what was answered about ids; returns what each yes lifted.
-SELECT key, said_by FROM write_consents(%(groups)s::json);
+SELECT key, author FROM write_consents(%(groups)s::json);
 
 -- subjects_of --
 -- Whose some deliveries are. Of a trusted one, what a public event of the same message id says is not asked.
@@ -1628,7 +1628,7 @@ ON CONFLICT (ad_account_id, state, slot)
 DO UPDATE SET count = backlog.count + excluded.count, bytes = backlog.bytes + excluded.bytes;
 
 -- transfer_suppressions_in --
--- Who said no, of another outbox.
+-- Who opted out, of another outbox.
 WITH
   written AS (
     INSERT INTO suppression (key, record) SELECT row ->> 0, row ->> 1 FROM jsonb_array_elements(%(rows)s::jsonb) AS row
@@ -1657,7 +1657,7 @@ ON CONFLICT (kind, slot) DO UPDATE SET count = memory_size.count + excluded.coun
 -- What people answered, of another outbox.
 WITH
   written AS (
-    INSERT INTO consent (key, said_by, is_trusted, user_key, for_trusted, is_no, kind, at, total, source)
+    INSERT INTO consent (key, author, is_trusted, user_key, for_trusted, is_opt_out, kind, at, total, source)
     SELECT row ->> 0, row ->> 1, (row ->> 2)::int = 1, row ->> 3, (row ->> 4)::int = 1, (row ->> 5)::int = 1, row ->> 6,
            (row ->> 7)::float8, row ->> 8, row ->> 9
     FROM jsonb_array_elements(%(rows)s::jsonb) AS row

@@ -207,13 +207,13 @@ def _write_consents(connection: sqlite3.Connection, answers: Sequence[Answer]) -
     told: list[Lifted] = []
     for group in memory.in_turns(answers):
         yes, lifted = group[0], []
-        if not yes.is_no:
-            lifting = {"at": yes.at, "is_trusted": yes.is_trusted, "said_by": yes.said_by, "user": yes.user}
+        if not yes.is_opt_out:
+            lifting = {"at": yes.at, "is_trusted": yes.is_trusted, "author": yes.author, "user": yes.user}
             lifted = connection.execute(SQL["lifted_consents"], lifting).fetchall()
         connection.execute(SQL["write_consents"], {"rows": as_json(memory.consent_rows(group))})
         if lifted:
             connection.execute(SQL["lift_consents"], {"at": yes.at, "rows": as_json(lifted)})
-            told += [Lifted(key, said_by) for key, said_by, _ in lifted]
+            told += [Lifted(key, author) for key, author, _ in lifted]
     return told
 
 

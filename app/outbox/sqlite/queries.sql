@@ -878,42 +878,42 @@ SELECT key, CAST(value AS BLOB) FROM shared ORDER BY key;
 SELECT key, CAST(value AS BLOB) FROM shared ORDER BY key DESC;
 
 -- consent_keys --
--- About which ids something else was answered since a turn, with their nos as a `ConsentBook` has them; and the turn of now.
-SELECT (SELECT json_group_array(json_array(key, nos)) FROM (
-         SELECT key, max(is_no AND kind = 'device') + 2 * max(is_no AND kind = 'opt_out')
-                + 4 * max(is_no AND kind = 'category') + 8 * max(is_no AND NOT is_trusted) AS nos
+-- About which ids something else was answered since a turn, with their opt-outs as a `ConsentBook` has them; and the turn of now.
+SELECT (SELECT json_group_array(json_array(key, opt_outs)) FROM (
+         SELECT key, max(is_opt_out AND kind = 'device') + 2 * max(is_opt_out AND kind = 'opt_out')
+                + 4 * max(is_opt_out AND kind = 'category') + 8 * max(is_opt_out AND NOT is_trusted) AS opt_outs
          FROM consent WHERE key IN (SELECT key FROM consent WHERE turn > :after) GROUP BY key)),
        (SELECT max(coalesce(max(turn), 0), (SELECT count FROM memory_size WHERE kind = 'consent turn')) FROM consent);
 
 -- write_consents --
 -- Note what was answered about ids, as `is_newer` and `after` of app/core/consent.py say.
-INSERT INTO consent (key, said_by, is_trusted, user, for_trusted, is_no, kind, at, total, source, turn)
+INSERT INTO consent (key, author, is_trusted, user, for_trusted, is_opt_out, kind, at, total, source, turn)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
        value ->> 9, (SELECT max(coalesce(max(turn), 0), (SELECT count FROM memory_size WHERE kind = 'consent turn')) + 1 FROM consent)
 FROM json_each(:rows) WHERE true
-ON CONFLICT (key, said_by, is_trusted) DO UPDATE SET
-  user = excluded.user, for_trusted = excluded.for_trusted OR (consent.for_trusted AND excluded.is_no), is_no = excluded.is_no,
-  kind = iif(consent.is_no AND excluded.is_no AND (consent.kind = 'category' OR excluded.kind = 'device'),
+ON CONFLICT (key, author, is_trusted) DO UPDATE SET
+  user = excluded.user, for_trusted = excluded.for_trusted OR (consent.for_trusted AND excluded.is_opt_out), is_opt_out = excluded.is_opt_out,
+  kind = iif(consent.is_opt_out AND excluded.is_opt_out AND (consent.kind = 'category' OR excluded.kind = 'device'),
              consent.kind, excluded.kind),
   at = excluded.at, total = excluded.total, source = excluded.source
 WHERE excluded.at > consent.at
-   OR (excluded.at = consent.at AND excluded.is_no AND (NOT consent.is_no OR excluded.for_trusted > consent.for_trusted));
+   OR (excluded.at = consent.at AND excluded.is_opt_out AND (NOT consent.is_opt_out OR excluded.for_trusted > consent.for_trusted));
 
 -- lifted_consents --
--- What a yes lifts: older nos of the same browser or the same user, trusted ones by a trusted yes only.
-SELECT key, said_by, is_trusted FROM consent
-WHERE is_no AND at < :at AND (:is_trusted OR NOT is_trusted) AND (key, said_by, is_trusted) IN (
-  SELECT key, said_by, is_trusted FROM consent WHERE is_no AND said_by = :said_by AND said_by <> ''
+-- What an opt-in lifts: older opt-outs of the same browser or the same user, trusted ones by a trusted yes only.
+SELECT key, author, is_trusted FROM consent
+WHERE is_opt_out AND at < :at AND (:is_trusted OR NOT is_trusted) AND (key, author, is_trusted) IN (
+  SELECT key, author, is_trusted FROM consent WHERE is_opt_out AND author = :author AND author <> ''
   UNION ALL
-  SELECT key, said_by, is_trusted FROM consent WHERE is_no AND user = :user AND user <> '' AND (:is_trusted OR NOT for_trusted)
+  SELECT key, author, is_trusted FROM consent WHERE is_opt_out AND user = :user AND user <> '' AND (:is_trusted OR NOT for_trusted)
   UNION ALL
-  SELECT key, said_by, is_trusted FROM consent WHERE is_no AND key = :user AND (:is_trusted OR NOT for_trusted)
+  SELECT key, author, is_trusted FROM consent WHERE is_opt_out AND key = :user AND (:is_trusted OR NOT for_trusted)
 );
 
 -- lift_consents --
--- Let nos be a yes from now on.
-UPDATE consent SET is_no = 0, at = :at
-WHERE is_no AND at < :at AND (key, said_by, is_trusted) IN (
+-- Let opt-outs be an opt-in from now on.
+UPDATE consent SET is_opt_out = 0, at = :at
+WHERE is_opt_out AND at < :at AND (key, author, is_trusted) IN (
   SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(:rows)
 );
 
@@ -949,7 +949,7 @@ SELECT json_group_array(id) FROM (
 );
 
 -- suppressions --
--- Which of some ids are suppressed, and the other ids for which the nos of these hold.
+-- Which of some ids are suppressed, and the other ids for which the opt-outs of these hold.
 SELECT key, record FROM suppression WHERE key IN (
   SELECT value FROM json_each(:keys)
   UNION SELECT also.value FROM json_each(:keys) AS asked JOIN suppression ON suppression.key = asked.value
@@ -1198,7 +1198,7 @@ WHERE id IN (SELECT value FROM json_each(:rows)) AND (buyer <> '[]' OR side IS N
 DELETE FROM delivery WHERE state <> 'delivered' AND id IN (SELECT value FROM json_each(:rows));
 
 -- transfer_suppressions_in --
--- Who said no, of another outbox.
+-- Who opted out, of another outbox.
 INSERT INTO suppression (key, record) SELECT value ->> 0, value ->> 1 FROM json_each(:rows) WHERE true ON CONFLICT DO NOTHING;
 
 -- drop_suppressions --
@@ -1207,7 +1207,7 @@ DELETE FROM suppression WHERE key IN (SELECT value ->> 0 FROM json_each(:rows));
 
 -- transfer_consents_in --
 -- What people answered, of another outbox.
-INSERT INTO consent (key, said_by, is_trusted, user, for_trusted, is_no, kind, at, total, source, turn)
+INSERT INTO consent (key, author, is_trusted, user, for_trusted, is_opt_out, kind, at, total, source, turn)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
        value ->> 9, (SELECT max(coalesce(max(turn), 0), (SELECT count FROM memory_size WHERE kind = 'consent turn')) + 1 FROM consent)
 FROM json_each(:rows) WHERE true ON CONFLICT DO NOTHING;
@@ -1251,30 +1251,30 @@ SELECT value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->
 DELETE FROM delivery_owner WHERE id IN (SELECT (value ->> 0) >> 1 FROM json_each(:rows) WHERE NOT (value ->> 0) & 1);
 
 -- salvage_suppressions --
--- Who said no, in order.
+-- Who opted out, in order.
 SELECT key, record FROM suppression ORDER BY key;
 
 -- salvage_suppressions_backwards --
--- Who said no, in the other order.
+-- Who opted out, in the other order.
 SELECT key, record FROM suppression ORDER BY key DESC;
 
 -- salvage_unreleased_suppressions --
--- Who said no, of a file from before the first release.
-SELECT key, json_object('nos', json_array(json_object('at', at, 'for_trusted', json('true')))) FROM mark ORDER BY key;
+-- Who opted out, of a file from before the first release.
+SELECT key, json_object('opt_outs', json_array(json_object('at', at, 'for_trusted', json('true')))) FROM mark ORDER BY key;
 
 -- salvage_unreleased_suppressions_backwards --
--- Who said no, of such a file, in the other order.
-SELECT key, json_object('nos', json_array(json_object('at', at, 'for_trusted', json('true')))) FROM mark ORDER BY key DESC;
+-- Who opted out, of such a file, in the other order.
+SELECT key, json_object('opt_outs', json_array(json_object('at', at, 'for_trusted', json('true')))) FROM mark ORDER BY key DESC;
 
 -- salvage_consents --
 -- What people answered, in order.
-SELECT key, said_by, is_trusted, user, for_trusted, is_no, kind, at, total, source FROM consent
-ORDER BY key, said_by, is_trusted;
+SELECT key, author, is_trusted, user, for_trusted, is_opt_out, kind, at, total, source FROM consent
+ORDER BY key, author, is_trusted;
 
 -- salvage_consents_backwards --
 -- What people answered, in the other order.
-SELECT key, said_by, is_trusted, user, for_trusted, is_no, kind, at, total, source FROM consent
-ORDER BY key DESC, said_by DESC, is_trusted DESC;
+SELECT key, author, is_trusted, user, for_trusted, is_opt_out, kind, at, total, source FROM consent
+ORDER BY key DESC, author DESC, is_trusted DESC;
 
 -- salvage_people --
 -- What is remembered of people, in order.

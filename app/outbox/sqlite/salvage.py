@@ -28,7 +28,10 @@ _IN_VERSION_1: Final = {
     "channel": "''",
     "is_trusted": "is_proven",
     "for_trusted,": "for_proven,",
-    "record": """replace(replace(record, '"is_proven":', '"is_trusted":'), '"for_proven":', '"for_trusted":')""",
+    "is_opt_out": "is_no",
+    "author": "said_by",
+    "record": """replace(replace(replace(record, '"is_proven":', '"is_trusted":'), '"for_proven":', '"for_trusted":'),
+        '"nos":', '"opt_outs":')""",
 }
 #: Names that tables had before the first release.
 _FORMER_NAMES: Final = {"note": "dropped_event", "tally": "counter", "whose": "delivery_owner"}

@@ -129,7 +129,7 @@ EVERYTHING: dict[str, Any] = {
 OF_KEYS = (
     "people",
     "consents",
-    "forget_yeses",
+    "forget_opt_ins",
     "forget_oldest_linked",
     "forget_payloads",
     "forget_deliveries",

@@ -1,4 +1,4 @@
--- Version 2: the channel of an order, and trusted events by that name.
+-- Version 2: the channel of an order; trusted events and opt-outs by these names.
 
 ALTER TABLE delivery ADD COLUMN channel text NOT NULL DEFAULT '';       -- such as pos; '' if no trusted event names it
 ALTER TABLE delivered ADD COLUMN channel text NOT NULL DEFAULT '';
@@ -17,58 +17,62 @@ ALTER TABLE dedup_key RENAME COLUMN is_proven TO is_trusted;
 ALTER TABLE quarantined RENAME COLUMN is_proven TO is_trusted;
 ALTER TABLE consent RENAME COLUMN is_proven TO is_trusted;
 ALTER TABLE consent RENAME COLUMN for_proven TO for_trusted;
+ALTER TABLE consent RENAME COLUMN is_no TO is_opt_out;
+ALTER TABLE consent RENAME COLUMN said_by TO author;
+ALTER INDEX consent_said_by RENAME TO consent_author;
 
--- Note what was answered, as `is_newer` and `after` of app/core/consent.py say: groups of rows of [key, said_by, is_trusted,
--- user_key, for_trusted, is_no, kind, at, total, source], of which each has nos, or the yes of one event. A yes lifts older nos
--- of the same browser or the same user, trusted ones where it is trusted; they are returned.
-CREATE OR REPLACE FUNCTION write_consents(groups json) RETURNS TABLE (key text, said_by text) LANGUAGE plpgsql AS $$
+-- Store answers by the rules of `is_newer` and `after` in app/core/consent.py. A group is a list of rows [key, author, is_trusted,
+-- user_key, for_trusted, is_opt_out, kind, at, total, source]: opt-outs, or the opt-ins of one event. An opt-in cancels older opt-outs
+-- of the same browser or user, trusted opt-outs only if it is trusted itself. The cancelled opt-outs are returned.
+DROP FUNCTION write_consents(json);
+CREATE FUNCTION write_consents(groups json) RETURNS TABLE (key text, author text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
   rows json;
   lifted json;
-  yes_at float8;
-  yes_by text;
-  yes_user text;
-  yes_trusted boolean;
+  opt_in_at float8;
+  opt_in_by text;
+  opt_in_user text;
+  opt_in_trusted boolean;
 BEGIN
   FOR rows IN SELECT value FROM json_array_elements(groups) LOOP
     lifted := NULL;
     IF NOT (rows -> 0 ->> 5)::boolean THEN
-      yes_by := rows -> 0 ->> 1;
-      yes_trusted := rows -> 0 ->> 2;
-      yes_user := rows -> 0 ->> 3;
-      yes_at := rows -> 0 ->> 7;
-      SELECT json_agg(json_build_array(no.key, no.said_by, no.is_trusted)) INTO lifted FROM (
-        SELECT key, said_by, is_trusted FROM consent
-        WHERE is_no AND at < yes_at AND (yes_trusted OR NOT is_trusted) AND (key, said_by, is_trusted) IN (
-          SELECT key, said_by, is_trusted FROM consent WHERE is_no AND said_by = yes_by AND said_by <> ''
+      opt_in_by := rows -> 0 ->> 1;
+      opt_in_trusted := rows -> 0 ->> 2;
+      opt_in_user := rows -> 0 ->> 3;
+      opt_in_at := rows -> 0 ->> 7;
+      SELECT json_agg(json_build_array(opt_out.key, opt_out.author, opt_out.is_trusted)) INTO lifted FROM (
+        SELECT key, author, is_trusted FROM consent
+        WHERE is_opt_out AND at < opt_in_at AND (opt_in_trusted OR NOT is_trusted) AND (key, author, is_trusted) IN (
+          SELECT key, author, is_trusted FROM consent WHERE is_opt_out AND author = opt_in_by AND author <> ''
           UNION ALL
-          SELECT key, said_by, is_trusted FROM consent
-          WHERE is_no AND user_key = yes_user AND user_key <> '' AND (yes_trusted OR NOT for_trusted)
+          SELECT key, author, is_trusted FROM consent
+          WHERE is_opt_out AND user_key = opt_in_user AND user_key <> '' AND (opt_in_trusted OR NOT for_trusted)
           UNION ALL
-          SELECT key, said_by, is_trusted FROM consent WHERE is_no AND key = yes_user AND (yes_trusted OR NOT for_trusted)
-        ) ORDER BY key, said_by, is_trusted FOR UPDATE
-      ) AS no;
+          SELECT key, author, is_trusted FROM consent WHERE is_opt_out AND key = opt_in_user AND (opt_in_trusted OR NOT for_trusted)
+        ) ORDER BY key, author, is_trusted FOR UPDATE
+      ) AS opt_out;
     END IF;
-    INSERT INTO consent (key, said_by, is_trusted, user_key, for_trusted, is_no, kind, at, total, source)
+    INSERT INTO consent (key, author, is_trusted, user_key, for_trusted, is_opt_out, kind, at, total, source)
     SELECT row ->> 0, row ->> 1, (row ->> 2)::boolean, row ->> 3, (row ->> 4)::boolean, (row ->> 5)::boolean, row ->> 6,
            (row ->> 7)::float8, row ->> 8, row ->> 9
     FROM json_array_elements(rows) AS row ORDER BY 1, 2, 3
-    ON CONFLICT (key, said_by, is_trusted) DO UPDATE SET
-      user_key = excluded.user_key, for_trusted = excluded.for_trusted OR (consent.for_trusted AND excluded.is_no),
-      is_no = excluded.is_no,
-      kind = CASE WHEN consent.is_no AND excluded.is_no AND (consent.kind = 'category' OR excluded.kind = 'device')
+    ON CONFLICT (key, author, is_trusted) DO UPDATE SET
+      user_key = excluded.user_key, for_trusted = excluded.for_trusted OR (consent.for_trusted AND excluded.is_opt_out),
+      is_opt_out = excluded.is_opt_out,
+      kind = CASE WHEN consent.is_opt_out AND excluded.is_opt_out AND (consent.kind = 'category' OR excluded.kind = 'device')
                   THEN consent.kind ELSE excluded.kind END,
       at = excluded.at, total = excluded.total, source = excluded.source,
-      turn = CASE WHEN consent.is_no = excluded.is_no AND (consent.kind = excluded.kind OR consent.kind = 'category')
+      turn = CASE WHEN consent.is_opt_out = excluded.is_opt_out AND (consent.kind = excluded.kind OR consent.kind = 'category')
                   THEN consent.turn ELSE excluded.turn END
     WHERE excluded.at > consent.at
-       OR (excluded.at = consent.at AND excluded.is_no AND (NOT consent.is_no OR excluded.for_trusted > consent.for_trusted));
+       OR (excluded.at = consent.at AND excluded.is_opt_out AND (NOT consent.is_opt_out OR excluded.for_trusted > consent.for_trusted));
     IF lifted IS NOT NULL THEN
-      UPDATE consent AS no SET is_no = false, at = yes_at, turn = pg_current_xact_id()
+      UPDATE consent AS opt_out SET is_opt_out = false, at = opt_in_at, turn = pg_current_xact_id()
       FROM json_array_elements(lifted) AS row
-      WHERE no.is_no AND no.at < yes_at
-        AND no.key = row ->> 0 AND no.said_by = row ->> 1 AND no.is_trusted = (row ->> 2)::boolean;
+      WHERE opt_out.is_opt_out AND opt_out.at < opt_in_at
+        AND opt_out.key = row ->> 0 AND opt_out.author = row ->> 1 AND opt_out.is_trusted = (row ->> 2)::boolean;
       RETURN QUERY SELECT row ->> 0, row ->> 1 FROM json_array_elements(lifted) AS row;
     END IF;
   END LOOP;
@@ -83,7 +87,8 @@ ALTER TABLE person ADD COLUMN trust smallint NOT NULL GENERATED ALWAYS AS (
 ) STORED;
 CREATE INDEX person_seen ON person ((trust > 0), seen_at);
 ALTER TABLE suppression DROP COLUMN is_public;
-UPDATE suppression SET record = replace(replace(record, '"is_proven":', '"is_trusted":'), '"for_proven":', '"for_trusted":') WHERE strpos(record, '_proven":') > 0;
+UPDATE suppression
+SET record = replace(replace(replace(record, '"is_proven":', '"is_trusted":'), '"for_proven":', '"for_trusted":'), '"nos":', '"opt_outs":');
 ALTER TABLE suppression ADD COLUMN is_public boolean NOT NULL GENERATED ALWAYS AS (strpos(record, '"is_trusted":true') = 0) STORED;
 
 -- Every delivery with its state, for those who search.

@@ -1,4 +1,4 @@
--- Version 2: the channel of an order, and trusted events by that name.
+-- Version 2: the channel of an order; trusted events and opt-outs by these names.
 
 ALTER TABLE delivery ADD COLUMN channel TEXT NOT NULL DEFAULT '';       -- such as pos; '' if no trusted event names it
 ALTER TABLE dropped_event ADD COLUMN channel TEXT NOT NULL DEFAULT '';
@@ -96,6 +96,10 @@ ALTER TABLE delivery_owner RENAME COLUMN is_proven TO is_trusted;
 ALTER TABLE quarantined RENAME COLUMN is_proven TO is_trusted;
 ALTER TABLE consent RENAME COLUMN is_proven TO is_trusted;
 ALTER TABLE consent RENAME COLUMN for_proven TO for_trusted;
+ALTER TABLE consent RENAME COLUMN is_no TO is_opt_out;
+ALTER TABLE consent RENAME COLUMN said_by TO author;
+DROP INDEX consent_said_by;
+CREATE INDEX consent_author ON consent (author);
 
 -- Generated columns read `is_trusted` in JSON. SQLite cannot change their expressions, so both tables are copied.
 ALTER TABLE person RENAME TO person_of_version_1;
@@ -141,7 +145,8 @@ CREATE TABLE suppression (
   is_public INTEGER NOT NULL AS (instr(record, '"is_trusted":true') = 0) VIRTUAL
 ) STRICT, WITHOUT ROWID;
 INSERT INTO suppression (key, record)
-SELECT key, replace(replace(record, '"is_proven":', '"is_trusted":'), '"for_proven":', '"for_trusted":') FROM suppression_of_version_1;
+SELECT key, replace(replace(replace(record, '"is_proven":', '"is_trusted":'), '"for_proven":', '"for_trusted":'), '"nos":', '"opt_outs":')
+FROM suppression_of_version_1;
 DROP TABLE suppression_of_version_1;
 CREATE INDEX suppression_ends ON suppression (ends_at) WHERE ends_at IS NOT NULL;
 CREATE TRIGGER suppression_enters AFTER INSERT ON suppression BEGIN
