@@ -158,7 +158,7 @@ def make_services(
     coordination = _coordination(settings, outbox, running, sources, destinations, role)
     audit = Audit(outbox, clock)
     access = _access(settings, outbox, audit)
-    webhook = _alert_webhook(settings)
+    webhook = AlertWebhook.of(settings, clock)
     known = partial(_known_sources, ad_accounts.key_sources(settings), sources)
     sandbox = _sandbox(settings, destinations, clock)
     finder = assemble.event_finder(settings, outbox, catalog=lambda: running.catalog, sources=known, clock=clock)
@@ -237,11 +237,6 @@ def make_acts(
 def _access(settings: Settings, outbox: Outbox, audit: Audit) -> Access:
     gateways = read_gateways() if settings.published_on_loopback else frozenset[str]()
     return Access(Users.of(settings), settings, sessions=Sessions(outbox), audit=audit, gateways=gateways)
-
-
-def _alert_webhook(settings: Settings) -> AlertWebhook | None:
-    url, public_url = settings.alert_webhook_url, settings.base_url
-    return AlertWebhook(url, public_url=public_url) if url else None
 
 
 def _known_sources(keys: tuple[str, ...], sources: RunningSources | None) -> dict[str, NamedSource | None]:

@@ -24,7 +24,9 @@ from app.core.coordination import Switches
 from app.core.events import DEFAULT_SOURCE, Outcome
 from app.core.pages import Query
 from app.core.values.times import DAY_S
+from app.insights.alerts.overall import Alert
 from app.insights.alerts.watcher import AlertWebhook
+from app.insights.incidents import begin
 from app.insights.orders.reconcile import LedgerPart, MissingOrders, Reconciliation
 from app.insights.orders.revenue import ORDERS_BECAME, CurrencyTotals, OrderTotals, RevenueLine, read_revenue
 from app.insights.orders.verdicts import BY, OrderVerdict
@@ -234,14 +236,14 @@ def _judge(settings: Settings, found: Reconciliation, most: Decimal | None) -> N
         return
     told = f"{missing:.2f} % of the shop's expected orders are missing or wrong; at most {most} % are allowed"
     print_line(f"pinrelay: {told}", err=True)
-    if settings.alert_webhook_url is not None:
-        asyncio.run(_alert(AlertWebhook(settings.alert_webhook_url), told))
+    if webhook := AlertWebhook.of(settings, time.time):
+        asyncio.run(_alert(webhook, told))
     raise typer.Exit(1)
 
 
 async def _alert(webhook: AlertWebhook, told: str) -> None:
     try:
-        await webhook.post([told])
+        await webhook.post([begin(Alert(key="reconcile", text=told), time.time())])
     finally:
         await webhook.close()
 

@@ -92,10 +92,10 @@ def send_test_alert(*, as_json: AsJson = False) -> None:
 
     Example: pinrelay test-alert
     """
-    url = load_settings().alert_webhook_url
+    settings = load_settings()
 
     async def send(outbox: Outbox) -> str:
-        webhook = None if url is None else AlertWebhook(url)
+        webhook = AlertWebhook.of(settings, time.time)
         try:
             return await SendTestActs(webhook, Audit(outbox, time.time)).send_alert(caller())
         finally:

@@ -63,6 +63,10 @@ _DAY_S: Final = 86_400
 _USUAL_BACKLOG_BYTES: Final = 10_000_000_000
 #: The name of the route `/webhook` in TRUSTED_SENDERS.
 _WEBHOOK: Final = "webhook"
+#: A secret of Standard Webhooks: base64 of at least 24 bytes.
+_SIGNING_SECRET: Final = re.compile(
+    r"whsec_(?=.{32,})(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", re.ASCII
+)
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -276,7 +280,13 @@ class InventorySettings(RoomSettings):
 class AlertSettings(InventorySettings):
     """The address of alerts, and the thresholds for event names."""
 
-    alert_webhook_url: SecretWebAddress | None = Field(None, description="Slack-compatible address for alerts")
+    alert_webhook_url: SecretWebAddress | None = Field(None, description="address for alerts")
+    alert_format: Literal["slack", "json"] = Field(
+        "slack", description="`slack`: `text` in one line per alert; `json`: signed incidents, see operating.md"
+    )
+    alert_webhook_secret: SecretStr | None = Field(
+        None, description="secret of the signatures of ALERT_FORMAT=json: `whsec_` and base64"
+    )
     public_url: WebAddress | None = Field(None, description="address of the console, for links in alerts")
     alert_limits: Annotated[AlertLimits, NoDecode] = Field(
         AlertLimits(),
@@ -737,6 +747,12 @@ class Settings(
             yield (
                 "DESTINATIONS_DIR already names the ad accounts and their tokens: "
                 "remove PINTEREST_AD_ACCOUNT_ID and PINTEREST_CONVERSION_TOKEN"
+            )
+        secret = self.alert_webhook_secret.get_secret_value() if self.alert_webhook_secret else ""
+        if self.alert_format == "json" and not _SIGNING_SECRET.fullmatch(secret):
+            yield (
+                "ALERT_FORMAT=json signs alerts: set ALERT_WEBHOOK_SECRET to `whsec_` and base64 of at least 24 bytes "
+                "(`openssl rand -base64 32` makes them)"
             )
         if self.unconfirmed_orders == "withhold" and not self.quarantine_hours:
             yield "UNCONFIRMED_ORDERS=withhold would lose orders: set QUARANTINE_HOURS and QUARANTINE_KEY"

@@ -201,6 +201,12 @@ def failed_cause(proof: SenderProof, headers: Mapping[str, str], *, now: float) 
     return "bad signature"
 
 
+def standard_signature(secret: bytes, message_id: str, at: int, body: bytes) -> str:
+    """Return the `webhook-signature` of Standard Webhooks. `secret` has a key, see `standard_key`."""
+    signed = f"{message_id}.{at}.".encode() + body
+    return "v1," + base64.b64encode(hmac.digest(standard_key(secret) or b"", signed, "sha256")).decode()
+
+
 def standard_key(secret: bytes) -> bytes | None:
     """Return the key in a secret of Standard Webhooks; `None` if the secret is not base64."""
     return _decoded(secret.decode("latin-1").removeprefix(_WHSEC), "base64")

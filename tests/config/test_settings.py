@@ -48,6 +48,16 @@ def test_one_credential_without_the_other_stops_start_up(monkeypatch: pytest.Mon
         load_settings()
 
 
+@pytest.mark.parametrize("secret", [None, "whsec_short", "plJ3nmyCDGBKInavdOK15jslAAAAAAAA", "whsec_" + "A" * 33])
+def test_signed_alerts_need_a_secret_of_standard_webhooks(monkeypatch: pytest.MonkeyPatch, secret: str | None) -> None:
+    set_all(monkeypatch, ALERT_FORMAT="json", **({"ALERT_WEBHOOK_SECRET": secret} if secret else {}))
+    with pytest.raises(SettingsError, match="ALERT_WEBHOOK_SECRET to `whsec_`") as refused:
+        load_settings()
+    assert secret is None or secret not in str(refused.value)
+    set_all(monkeypatch, ALERT_WEBHOOK_SECRET="whsec_" + "A" * 32)
+    assert load_settings().alert_format == "json"
+
+
 def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     set_all(monkeypatch, LDP_STATES="ca, co", PRESETS_DIR="presets,/etc/presets")
     settings = load_settings()

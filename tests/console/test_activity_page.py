@@ -6,6 +6,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from app.config.settings import AlertSettings
 from app.core.deliveries import Rejected, State
 from app.core.shared_values import OPEN_INCIDENTS
 from app.insights.alerts.overall import Alert
@@ -110,13 +111,16 @@ class Slack:
         return httpx.Response(self.status)
 
 
+def webhook_to(slack: Slack) -> AlertWebhook:
+    settings = AlertSettings.model_construct(alert_webhook_url=SecretStr("http://slack.example/s3cret"))
+    return AlertWebhook(settings, httpx.AsyncClient(transport=httpx.MockTransport(slack)), clock=lambda: NOW)
+
+
 @pytest.mark.parametrize(("status", "told"), [(200, "was taken."), (500, "was not taken: it answered 500.")])
 async def test_a_test_alert_is_sent_told_and_noted(tmp_path: Path, status: int, told: str) -> None:
     slack = Slack()
     slack.status = status
-    webhook = AlertWebhook(
-        SecretStr("http://slack.example/s3cret"), httpx.AsyncClient(transport=httpx.MockTransport(slack))
-    )
+    webhook = webhook_to(slack)
     async with open_world(tmp_path, alert_webhook=webhook) as world:
         assert "None is open." in await world.html("/console/activity")
         answer = await world.browser.post("/console/activity/test-alert")
@@ -145,7 +149,7 @@ async def test_open_alerts_are_shown_with_their_links(tmp_path: Path) -> None:
 
 async def test_viewers_cannot_send_a_test_alert(tmp_path: Path) -> None:
     slack = Slack()
-    webhook = AlertWebhook(SecretStr("http://slack.example"), httpx.AsyncClient(transport=httpx.MockTransport(slack)))
+    webhook = webhook_to(slack)
     async with open_world(tmp_path, users=VIEWERS, alert_webhook=webhook) as world:
         await log_in(world.browser, "token-of-bob")
         assert "Send a test alert" not in await world.html("/console/activity")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from app.core.shared_values import Incident
 from app.insights.alerts.watcher import AlertWebhook
 from app.sender import shutdown
 from tests.waiting import until_async
@@ -20,8 +21,8 @@ async def test_alerts_go_where_the_settings_say(
 ) -> None:
     told: list[str] = []
 
-    async def post(_: AlertWebhook, lines: Sequence[str]) -> str:
-        told.extend(lines)
+    async def post(_: AlertWebhook, incidents: Sequence[Incident]) -> str:
+        told.extend(each.text for each in incidents)
         return ""
 
     async def is_told() -> bool:

@@ -2,16 +2,18 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
 import httpx
+import orjson
 from pydantic import SecretStr
 
 from app.config import Settings
+from app.config.settings import AlertSettings
 from app.core.coordination import Switches
 from app.core.deliveries import State
 from app.core.events import Outcome
@@ -19,7 +21,7 @@ from app.core.log import log_error, logger
 from app.core.pages import AccountView
 from app.core.shared_values import FEED, INCIDENTS, OPEN_INCIDENTS, PINTEREST_VIEWS, RETENTION_BEHIND, Incident
 from app.core.values.texts import visible
-from app.core.values.times import DAY_S, HOUR_S
+from app.core.values.times import DAY_S, HOUR_S, iso_time
 from app.destination.client import http_client
 from app.errors import OutboxUnavailable
 from app.insights.alerts.by_name import NameReader, by_name, events_by_source, expected_events
@@ -41,6 +43,7 @@ from app.outbox import Outbox
 from app.outbox.pairing import PAGE_DIFFERS, PAGE_SENT_TOO
 from app.sender.shutdown import MinuteTask
 from app.sender.status import AccountStatus, read_accounts, waits_long
+from app.source.signatures import standard_signature
 
 #: The first three characters have the same escapes in Slack, Markdown and HTML. The others have different escapes or
 #: none, so they are replaced with similar characters without a meaning.
@@ -70,29 +73,53 @@ def alert_text(text: str, public_url: str = "") -> str:
     'from web_shop https://p.example/console/a?b=1&amp;c=2'
     """  # noqa: RUF002 - as it is shown
     told, link = visible(text), ""
-    own = re.search(rf"(?<= ){re.escape(public_url)}/console/[a-z/]+\?[\w.%+=&~-]+$", told, re.ASCII)
+    own = _own_link(told, public_url)
     if public_url and own:
         told, link = told[: own.start()], own[0].replace("&", "&amp;").replace("~", "%7E")
     return _COLON.sub("\u2236", _UNDERSCORE.sub("\u02cd", told.translate(_PLAIN))) + link
 
 
-_TEST = "This is a test. Alerts arrive here."
+#: The alert of a test.
+_TEST: Final = Alert(key="test", text="This is a test. Alerts arrive here.")
 
 
 class AlertWebhook:
-    """Posts lines to a webhook. The URL is a secret, so no error contains it."""
+    """Posts incidents to a webhook. The URL is a secret, so no error contains it."""
 
-    def __init__(self, url: SecretStr, client: httpx.AsyncClient | None = None, *, public_url: str = "") -> None:
-        """Use the address; links to the console at `public_url` stay links, and no other text becomes a link."""
-        self._url = url
-        self._public_url = public_url
+    def __init__(
+        self, settings: AlertSettings, client: httpx.AsyncClient | None = None, *, clock: Callable[[], float]
+    ) -> None:
+        """Use the address and the format of the settings, which have an address."""
+        self._url = settings.alert_webhook_url or SecretStr("")
+        self._public_url = settings.base_url
+        self._secret = settings.alert_webhook_secret if settings.alert_format == "json" else None
         self._client = client or http_client(10)
+        self._clock = clock
 
-    async def post(self, lines: Sequence[str]) -> str:
-        """Post a message with these lines; return the error, "" on success."""
+    @classmethod
+    def of(cls, settings: AlertSettings, clock: Callable[[], float]) -> "AlertWebhook | None":
+        """Return the webhook of the settings; `None` without an address."""
+        return cls(settings, clock=clock) if settings.alert_webhook_url else None
+
+    async def post(self, incidents: Sequence[Incident]) -> str:
+        """Post the state of incidents: one message in Slack's format, or a signed one for each.
+
+        Return the error, "" on success. After an error, post all again: a message keeps its id.
+        """
+        if self._secret is None:
+            return await self._send(orjson.dumps({"text": "\n".join(map(self._line, incidents))}), {})
+        for incident in incidents:
+            body, message_id, at = self._body(incident), f"{incident.id}.{incident.state}", int(self._clock())
+            signature = standard_signature(self._secret.get_secret_value().encode(), message_id, at, body)
+            signed = {"webhook-id": message_id, "webhook-timestamp": f"{at}", "webhook-signature": signature}
+            if why := await self._send(body, signed):
+                return why
+        return ""
+
+    async def _send(self, body: bytes, headers: Mapping[str, str]) -> str:
+        headers = {"content-type": "application/json", **headers}
         try:
-            body = {"text": "\n".join(f"Pinrelay: {alert_text(line, self._public_url)}" for line in lines)}
-            answer = await self._client.post(self._url.get_secret_value(), json=body)
+            answer = await self._client.post(self._url.get_secret_value(), content=body, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as exc:
             why = type(exc).__name__
             logger().error("alert not sent", error=why)
@@ -102,12 +129,44 @@ class AlertWebhook:
             return f"it answered {answer.status_code}"
         return ""
 
+    def _line(self, incident: Incident) -> str:
+        over = "" if incident.until is None else "Cleared: "
+        return f"Pinrelay: {alert_text(over + incident.text, self._public_url)}"
+
+    def _body(self, incident: Incident) -> bytes:
+        """Return an incident as JSON, in which the link is apart from the text."""
+        text, link = incident.text, f"{self._public_url}/console#part-incidents" if self._public_url else None
+        if self._public_url and (own := _own_link(text, self._public_url)):
+            text, link = text[: own.start()].rstrip(), own[0]
+        return orjson.dumps(
+            {
+                "type": f"incident.{incident.state}",
+                "id": incident.id,
+                "state": incident.state,
+                "kind": incident.kind,
+                "severity": incident.severity,
+                "text": visible(text),
+                "account": incident.ad_account_id or None,
+                "source": incident.source or None,
+                "since": iso_time(incident.since),
+                "until": None if incident.until is None else iso_time(incident.until),
+                "events": incident.events,
+                "money": dict(incident.money),
+                "link": link,
+            }
+        )
+
     async def post_test(self) -> str:
         """Post a message that is marked as a test; return the error, "" on success."""
-        return await self.post([_TEST])
+        return await self.post([begin(_TEST, self._clock())])
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+def _own_link(text: str, public_url: str) -> re.Match[str] | None:
+    """Return the link to our console at the end of a text."""
+    return re.search(rf"(?<= ){re.escape(public_url)}/console/[a-z/]+\?[\w.%+=&~-]+$", text, re.ASCII)
 
 
 #: Deliveries that wait were received in the last days.
@@ -266,7 +325,7 @@ class Alerts(MinuteTask):
         if self._failed_looks == OUTBOX_DOWN_LOOKS:
             alert = Alert(key=OUTBOX, text=f"Events are refused with 503. {why}", since=self._down_since)
             down = begin(alert, self._down_since)
-            is_told = self._webhook is not None and not await self._webhook.post([down.text])
+            is_told = self._webhook is not None and not await self._webhook.post([down])
             self._down = replace(down, told="firing" if is_told else "")
         if self._down:
             with suppress(OutboxUnavailable):
@@ -293,7 +352,7 @@ class Alerts(MinuteTask):
             return
         if not is_down:
             self._down, self._is_first = None, False
-        if self._webhook and untold and await self._webhook.post([_line(each) for each in untold]):
+        if self._webhook and untold and await self._webhook.post(untold):
             # The next look tries again.
             await OPEN_INCIDENTS.write(self._outbox, before, revision=revision)
 
@@ -303,7 +362,3 @@ class Alerts(MinuteTask):
         if self._is_first:
             ended += [each for each in (await INCIDENTS.read_all(self._outbox)).values() if each.until is None]
         return {each.id: replace(each, until=now, **await self._conditions.missing(each.since, now)) for each in ended}
-
-
-def _line(incident: Incident) -> str:
-    return incident.text if incident.until is None else f"Cleared: {incident.text}"

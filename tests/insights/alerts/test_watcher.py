@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,11 @@ from app.core.shared_values import (
     Switch,
     Trouble,
 )
+from app.core.values.times import iso_time
 from app.errors import OutboxUnavailable
 from app.insights.alerts.overall import Alert, Facts, conditions
 from app.insights.alerts.watcher import Alerts, AlertWebhook, Conditions
-from app.insights.incidents import begin
+from app.insights.incidents import begin, read_incidents
 from app.outbox import Outbox, open_outbox
 from app.sender.status import (
     AccountStatus,
@@ -41,6 +43,7 @@ from app.sender.status import (
     delivery_problems,
     problems_of_refused_rows,
 )
+from app.source.signatures import StandardWebhooksSignature, standard_signature
 from tests import assembled
 from tests.outbox.build import new, rules
 from tests.process import PLAIN
@@ -195,6 +198,8 @@ class Receiver:
 
     def __init__(self) -> None:
         self.texts: list[str] = []
+        #: Of ALERT_FORMAT=json, with the headers of each.
+        self.signed: list[tuple[dict[str, str], bytes]] = []
         self.status = 200
         self.port = 0
 
@@ -203,9 +208,11 @@ class Receiver:
         return SecretStr(f"http://127.0.0.1:{self.port}{SECRET_PATH}")
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-        length = int(head.split("content-length: ")[1].split("\r\n")[0])
-        self.texts.append(json.loads(await reader.readexactly(length))["text"])
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        length = int(head.lower().split("content-length: ")[1].split("\r\n")[0])
+        body = await reader.readexactly(length)
+        self.texts.append(json.loads(body)["text"])
+        self.signed.append((dict(line.split(": ", 1) for line in head.splitlines()[1:] if line), body))
         writer.write(f"HTTP/1.1 {self.status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
         await writer.drain()
         writer.close()
@@ -234,7 +241,7 @@ def alerts(
     settings: Settings = RULES,
 ) -> Alerts:
     client = httpx.AsyncClient(**PLAIN)
-    webhook = AlertWebhook(url, client, public_url=settings.base_url)
+    webhook = AlertWebhook(settings.model_copy(update={"alert_webhook_url": url}), client, clock=lambda: NOW)
     judging = Conditions(outbox, accounts=accounts or ACCOUNTS, settings=settings, clock=lambda: NOW)
     return Alerts(outbox, webhook, judging)
 
@@ -457,6 +464,89 @@ async def test_the_end_of_an_outage_whose_end_the_webhook_did_not_take_is_told_a
     await task.look()
     await task.look()
     assert [text.startswith(ended) for text in receiver.texts] == [False, True, True]
+
+
+SIGNING = "whsec_plJ3nmyCDGBKInavdOK15jslAAAAAAAA"
+JSON = RULES.model_copy(update={"alert_format": "json", "alert_webhook_secret": SecretStr(SIGNING)})
+
+
+async def test_an_incident_as_json_keeps_its_id_from_begin_to_end_and_is_signed(
+    outbox: Outbox, receiver: Receiver
+) -> None:
+    task = alerts(outbox, receiver.url, settings=JSON)
+    await BLOCK.write(outbox, a_trouble(reason="bad <token>"))
+    receiver.status = 500
+    await task.look()
+    receiver.status = 200
+    await task.look()
+    await BLOCK.write(outbox, None)
+    await task.look()
+    await task.look()
+    bodies = [json.loads(body) for _, body in receiver.signed]
+    assert [each["state"] for each in bodies] == ["firing", "firing", "resolved"]
+    (incident,) = await read_incidents(outbox, since=0, now=NOW)
+    assert {each["id"] for each in bodies} == {incident.id}
+    assert bodies[-1] | {"text": ""} == {
+        "type": "incident.resolved",
+        "id": incident.id,
+        "state": "resolved",
+        "kind": "blocked",
+        "severity": "critical",
+        "text": "",
+        "account": ACCOUNT,
+        "source": None,
+        "since": iso_time(incident.since),
+        "until": iso_time(NOW),
+        "events": 0,
+        "money": {},
+        "link": "https://relay.example/console#part-incidents",
+    }
+    assert bodies[0]["text"].startswith("Pinterest refuses our calls: bad <token>. ")
+    proof = StandardWebhooksSignature(secrets=(SIGNING.encode(),), tolerance_s=1)
+    for headers, body in receiver.signed:
+        assert await proof.holds(body, len(body), headers, now=NOW)
+        assert not await proof.holds(body + b" ", len(body) + 1, headers, now=NOW)
+    messages = [headers["webhook-id"] for headers, _ in receiver.signed]
+    assert messages == [f"{incident.id}.firing", f"{incident.id}.firing", f"{incident.id}.resolved"]
+
+
+async def test_an_end_is_sent_if_the_receiver_was_down_at_begin_and_end(outbox: Outbox, receiver: Receiver) -> None:
+    task = alerts(outbox, receiver.url, settings=JSON)
+    receiver.status = 503
+    await BLOCK.write(outbox, a_trouble())
+    await task.look()
+    await BLOCK.write(outbox, None)
+    await task.look()
+    receiver.status = 200
+    again = alerts(outbox, receiver.url, settings=JSON)  # another process
+    await again.look()
+    await again.look()
+    states = [json.loads(body)["state"] for _, body in receiver.signed]
+    assert states == ["firing", "resolved", "resolved"]
+
+
+async def test_the_link_to_the_console_is_apart_from_the_text(outbox: Outbox, receiver: Receiver) -> None:
+    link = "https://relay.example/console/inventory?from=shop"
+    text = f"The source shop is silent: no event for 3.0 hours. {link}"
+    incident = begin(Alert(key="silence: shop", text=text, source="shop", money={"EUR": Decimal("9.50")}), NOW)
+    settings = JSON.model_copy(update={"alert_webhook_url": receiver.url})
+    assert await AlertWebhook(settings, httpx.AsyncClient(**PLAIN), clock=lambda: NOW).post([incident]) == ""
+    ((_, body),) = receiver.signed
+    posted = json.loads(body)
+    assert (posted["link"], posted["source"], posted["account"]) == (link, "shop", None)
+    assert posted["text"] == "The source shop is silent: no event for 3.0 hours."
+    assert posted["money"] == {"EUR": "9.50"}
+
+
+def test_a_signature_is_that_of_the_reference_library() -> None:
+    """The vector is from the tests of standardwebhooks 1.1.0."""
+    signed = standard_signature(
+        b"whsec_plJ3nmyCDGBKInavdOK15jsl",
+        "msg_loFOjxBNrRLzqYUf",
+        1_731_705_121,
+        b'{"event_type":"ping","data":{"success":true}}',
+    )
+    assert signed == "v1,rAvfW3dJ/X/qxhsaXPOyyCGmRKsaKWcsNccKXlIktD0="
 
 
 async def test_it_runs_until_it_is_stopped(outbox: Outbox, receiver: Receiver) -> None:
