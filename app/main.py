@@ -112,7 +112,6 @@ def _include_routes(app: Application, settings: Settings, services: Services, st
         services=services.shared,
         access=services.access,
         status=status.delivery,
-        inventory=services.inventory,
         clock=services.clock,
     )
     for router in api_routers(operations):

@@ -5,11 +5,11 @@ Responses with the data of the store are records of app/core; the models here ar
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, AliasPath, BaseModel, BeforeValidator, Field
+from pydantic import AliasPath, BaseModel, BeforeValidator, Field
 
 from app.api.problems import ErasedParts
 from app.core.deliveries import Delivery
-from app.core.events import CounterRow, Outcome
+from app.operations.events import EventNotSent
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Delivery
@@ -69,37 +69,7 @@ class StatusAnswer(DeliveryStatus):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Deliveries, dropped events, counts.
-
-
-class DroppedEventAnswer(BaseModel, from_attributes=True):
-    """An event that was not sent, and why."""
-
-    at: float = Field(description="Unix seconds.")
-    message_id: str
-    ad_account_id: str | None = Field(description="Null if it was for no ad account.")
-    preset: str | None = Field(description="Null if no preset took it.")
-    outcome: Outcome
-    reason: str
-    warnings: list[str]
-    event_name: str | None = Field(description="Pinterest's name; null if it was not mapped.")
-    order_id: str | None
-    amount: str | None
-    currency: str | None
-    source: str
-    name: str = Field(description="The name as received.")
-    channel: str = Field(description="How the order was placed, such as `pos`; empty if no trusted event states it.")
-    is_trusted: bool = Field(description="Whether its author is trusted by a secret.")
-    was_enqueued: bool = Field(description="Whether it was a waiting delivery that was withdrawn.")
-
-
-class DroppedEventsAnswer(BaseModel):
-    """A page of dropped events, newest first."""
-
-    dropped_events: list[DroppedEventAnswer]
-    next_cursor: str | None = Field(description="For the next page; null on the last.")
-    prev_cursor: str | None = Field(description="For the page before; null on the first.")
-    scanned: int | None = Field(description="Set if only so many of the newest were searched.")
+# Deliveries and dropped events.
 
 
 class FoundAnswer(BaseModel):
@@ -107,105 +77,16 @@ class FoundAnswer(BaseModel):
 
     looked_for: dict[str, Any] | None = Field(description="The filters that found something; null if none did.")
     deliveries: list[Delivery]
-    dropped_events: list[DroppedEventAnswer]
-
-
-class CountsAnswer(BaseModel):
-    """Counts since a moment."""
-
-    since: float = Field(description="Unix seconds.")
-    counts: list[CounterRow]
+    dropped_events: list[EventNotSent]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Inventory.
+# Revenue. Amounts are texts, which are exact.
 
 
 def _of(*path: str, **more: Any) -> Any:
     """Read a member from this path of a record."""
     return Field(validation_alias=AliasPath(*path), **more)
-
-
-class NearestPreset(BaseModel, from_attributes=True):
-    """The preset nearest to a kind of event."""
-
-    preset: str | None = Field(description="Null if no preset is near.")
-    is_named: bool = Field(description="Whether the preset's trigger names this event.")
-    why: str = Field(description="Why it does not take the event; empty if it does.")
-
-
-class EventFigures(BaseModel, from_attributes=True, coerce_numbers_to_str=True):
-    """A kind of event in the requested days."""
-
-    source: str = _of("figures", "key", "source")
-    type: str = _of("figures", "key", "type")
-    name: str = _of("figures", "key", "name")
-    title: str = _of("figures", "title")
-    first_at: float = _of("figures", "first_at")
-    last_at: float = _of("figures", "last_at")
-    received: int = _of("figures", "received")
-    public: int = _of("figures", "public", description="Events that anyone could have sent.")
-    days: dict[str, int] = _of("figures", "days", description="Received, by the start of the day in Unix seconds.")
-    outcomes: dict[str, int] = _of("figures", "outcomes")
-    states: dict[str, int] = _of("figures", "states")
-    presets: dict[str, int] = _of("figures", "presets")
-    sampled: int = _of("figures", "sampled", description="How many events were sampled.")
-    shares: dict[str, Annotated[float, AfterValidator(lambda share: round(share, 4))]] = _of(
-        "figures", "shares", description="Share of the sampled events in which each of these was found."
-    )
-    nearest: NearestPreset
-
-
-class InventoryChange(BaseModel, from_attributes=True):
-    """A kind of event that is new, or has vanished, since yesterday."""
-
-    source: str = _of("key", "source")
-    type: str = _of("key", "type")
-    name: str = _of("key", "name")
-    what: str
-    label: str
-    text: str
-
-
-class InventoryAnswer(BaseModel):
-    """All kinds of events, the most frequent first."""
-
-    days: int
-    events: list[EventFigures]
-    changes: list[InventoryChange]
-
-
-class DayFigures(BaseModel):
-    """A kind of event on a single day."""
-
-    received: int
-    outcomes: dict[str, int]
-    states: dict[str, int]
-
-
-class PropertyShare(BaseModel, from_attributes=True):
-    """A property of a kind of event, with a type of value."""
-
-    path: str
-    kind: str
-    number: int = Field(description="How many sampled events had it.")
-    share: float
-    first_at: int
-    last_at: int
-    is_read: bool | None = Field(
-        description="Whether a preset that took these events, a trigger or Pinrelay reads it; null if no preset did."
-    )
-
-
-class EventDetails(EventFigures):
-    """A kind of event, also by day, with its properties."""
-
-    by_day: dict[str, DayFigures] = _of("figures", "by_day")
-    properties: list[PropertyShare]
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Revenue. Amounts are texts, which are exact.
 
 
 class Worth(BaseModel, from_attributes=True, coerce_numbers_to_str=True):

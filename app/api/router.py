@@ -20,7 +20,7 @@ from app.api.answers import (
     StatusAnswer,
     Switched,
 )
-from app.api.lookups import add_counts, add_inventory, add_revenue, add_searches
+from app.api.lookups import add_revenue, add_searches
 from app.api.operations import PREFIX, add_operations
 from app.api.problems import REFUSALS, FaultyFiles, PersonStays, ProblemRoute, Refused, refusal
 from app.core.pages import Message
@@ -28,7 +28,6 @@ from app.core.people import NamedPerson
 from app.core.refusals import FailedCheck
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import Forbidden
-from app.insights.inventory.view import InventoryView
 from app.insights.refused_requests import read_refused
 from app.operations.acts import Acts
 from app.operations.declaration import Services
@@ -100,7 +99,6 @@ class Operations:
     services: Services
     access: Access
     status: Callable[[], Awaitable[dict[str, Any]]]
-    inventory: InventoryView
     clock: Callable[[], float]
 
     async def admit(self, request: Request) -> None:
@@ -151,10 +149,8 @@ def api_routers(operations: Operations) -> tuple[APIRouter, APIRouter]:
         for admit in (operations.admit, operations.admit_by_method)
     )
     add_operations(derived, operations.services)
-    add_searches(router, operations.outbox, operations.finder)
+    add_searches(router, operations.finder)
     _add_reads(router, operations)
-    add_counts(router, operations.outbox, operations.clock)
-    add_inventory(router, operations.inventory)
     add_revenue(router, operations.outbox, operations.finder, operations.clock)
     _add_changes(router, operations)
     return derived, router

@@ -209,7 +209,14 @@ def operation_services(
     async def replaying() -> Replaying:
         return made()
 
-    return operations.Services(settings=settings, outbox=outbox, finder=finder, audit=audit, replaying=replaying)
+    return operations.Services(
+        settings=settings,
+        outbox=outbox,
+        finder=finder,
+        audit=audit,
+        catalog=lambda: running.catalog,
+        replaying=replaying,
+    )
 
 
 def make_acts(

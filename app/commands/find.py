@@ -157,7 +157,7 @@ def message(
         if attempts := [each for each in found.deliveries if each.history]:
             print_table(_attempts(attempts))
         if any(event.outcome is Outcome.UNMATCHED for _, event in found.dropped_events):
-            print_line("`pinrelay inventory` names the nearest preset of each event, and why it does not take it.")
+            print_line("`pinrelay events list` names the nearest preset of each event, and why it does not take it.")
     if not found.dropped_events and not found.deliveries:
         print_line(
             f"pinrelay: message {message_id} not found. Use the complete id; find other ids by "

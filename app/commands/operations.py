@@ -3,9 +3,11 @@
 import csv
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from functools import cache, partial
 from inspect import Parameter, Signature
+from operator import attrgetter
 from typing import Annotated, Any, Final
 
 import typer
@@ -73,14 +75,17 @@ def _command(operation: Operation) -> Callable[..., None]:
         texts = {name: value for name, value in given.items() if value not in (None, False)}
         _read(operation, texts | _page_limit(operation, texts))
         if operation.rows:
-            _print_rows(operation, with_outbox(lambda outbox: _rows(operation, outbox, texts)), as_json, as_csv)
+            result, rows = with_outbox(lambda outbox: _rows(operation, outbox, texts))
+            _print_rows(operation, rows, as_json, as_csv)
+            if not (as_json or as_csv):
+                _print_lists({name: value for name, value in _members(result).items() if name != operation.rows})
         else:
             result = with_outbox(lambda outbox: operation(_call(outbox), _read(operation, texts)))
             _print_result(result, as_json=as_json, is_dry=given.get("dry_run", False))
 
     parameters = [_parameter(operation, name) for name in operation.params.model_fields if name != "cursor"]
     parameters.append(_flag("as_json", "--json", "Print JSON."))
-    if operation.rows:
+    if operation.columns:
         parameters.append(_flag("as_csv", "--csv", "Print CSV."))
     run.__signature__ = Signature(parameters)  # type: ignore[attr-defined] # Typer reads the options from it
     run.__annotations__ = {each.name: each.annotation for each in parameters}
@@ -121,17 +126,18 @@ def _choices(document: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str
 
 def _call(outbox: Outbox) -> Call:
     settings = load_settings()
+    running = cache(partial(assemble.running_catalog, settings))
 
     async def replaying() -> Replaying:
         switches = await Switches.read(outbox)
-        running = assemble.running_catalog(settings)
-        return assemble.replaying(settings, running, outbox, why_off=switches.why_off, clock=time.time)
+        return assemble.replaying(settings, running(), outbox, why_off=switches.why_off, clock=time.time)
 
     services = Services(
         settings=settings,
         outbox=outbox,
         finder=assemble.event_finder(settings, outbox),
         audit=Audit(outbox, time.time),
+        catalog=lambda: running().catalog,
         replaying=replaying,
     )
     return Call(person=caller(), services=services)
@@ -159,8 +165,8 @@ def _has_pages(operation: Operation) -> bool:
     return "cursor" in operation.params.model_fields
 
 
-async def _rows(operation: Operation, outbox: Outbox, given: Mapping[str, Any]) -> list[Any]:
-    """Return the rows of a list, read page by page until the limit."""
+async def _rows(operation: Operation, outbox: Outbox, given: Mapping[str, Any]) -> tuple[Any, list[Any]]:
+    """Return the last page of a list, and the rows of all pages until the limit."""
     call, cursor = _call(outbox), None
     rows: list[Any] = []
     while True:
@@ -169,11 +175,10 @@ async def _rows(operation: Operation, outbox: Outbox, given: Mapping[str, Any]) 
         rows += getattr(result, operation.rows)
         cursor = result.next_cursor if _has_pages(operation) else None
         if cursor is None or _page_limit(operation, given, len(rows))["limit"] == 0:
-            return rows
+            return result, rows
 
 
-def _print_rows(operation: Operation, rows: Iterable[Any], as_json: bool, as_csv: bool) -> None:  # noqa: FBT001
-    rows = list(rows)
+def _print_rows(operation: Operation, rows: Sequence[Any], as_json: bool, as_csv: bool) -> None:  # noqa: FBT001
     if as_json:
         for row in rows:
             print_json(plain(row))
@@ -182,7 +187,10 @@ def _print_rows(operation: Operation, rows: Iterable[Any], as_json: bool, as_csv
         writer.writerow([each.name for each in operation.columns])
         writer.writerows([[_csv_text(_text(each, row)) for each in operation.columns] for row in rows])
     elif not rows:
-        print_line(f"No {operation.rows}.")
+        print_line(f"No {operation.rows.replace('_', ' ')}.")
+    elif not operation.columns:
+        for row in rows:
+            _print_details(row)
     else:
         table = Table(*(f"{each.title} (UTC)" if each.kind == "time" else each.title for each in operation.columns))
         for row in rows:
@@ -191,12 +199,10 @@ def _print_rows(operation: Operation, rows: Iterable[Any], as_json: bool, as_csv
 
 
 def _text(column: Column, row: Any) -> str:
-    value = getattr(row, column.name)
-    if value is None:
-        return ""
-    if column.kind == "money" and row.currency:
+    value = attrgetter(column.name)(row)
+    if column.kind == "money" and value is not None and row.currency:
         return f"{value} {row.currency}"
-    return time_text(value) if column.kind == "time" else str(value)
+    return time_text(value) if column.kind == "time" and value is not None else _plain_text(value)
 
 
 def _csv_text(text: str) -> str:
@@ -215,20 +221,28 @@ def _print_result(result: Any, *, as_json: bool, is_dry: bool) -> None:
 
 def _print_details(result: Any) -> None:
     """Print a record: its values, then a table for each list of records."""
-    table, lists = Table("field", "value"), {}
-    for name, value in _members(result).items():
-        if isinstance(value, tuple | list) and value and _is_record(value[0]):
-            lists[name] = value
-        elif value not in (None, "", (), [], {}):
-            add_row(table, name, time_text(value) if name.endswith("_at") else _plain_text(value))
+    table, members = Table("field", "value"), _members(result)
+    for name, value in members.items():
+        if not _is_list(value) and value not in (None, "", (), [], {}):
+            add_row(table, name, _value_text(name, value))
     print_table(table)
-    for name, rows in lists.items():
-        names = [*_members(rows[0])]
-        inner = Table(*names, title=name)
-        for row in rows:
-            cells = _members(row)
-            add_row(inner, *(_plain_text(cells[each]) for each in names))
-        print_table(inner)
+    _print_lists(members)
+
+
+def _print_lists(members: Mapping[str, Any]) -> None:
+    """Print a table for each list of records."""
+    for name, rows in members.items():
+        if _is_list(rows):
+            names = [*_members(rows[0])]
+            table = Table(*names, title=name)
+            for row in rows:
+                cells = _members(row)
+                add_row(table, *(_value_text(each, cells[each]) for each in names))
+            print_table(table)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, tuple | list) and len(value) > 0 and _is_record(value[0])
 
 
 def _is_record(value: Any) -> bool:
@@ -240,11 +254,17 @@ def _members(record: Any) -> dict[str, Any]:
     return {name: getattr(record, name) for name in names}
 
 
+def _value_text(name: str, value: Any) -> str:
+    is_time = (name == "at" or name.endswith("_at")) and value is not None
+    return time_text(value) if is_time else _plain_text(value)
+
+
 def _plain_text(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode()
     if isinstance(value, tuple | list):
         return "; ".join(map(str, value))
-    if isinstance(value, Mapping):
-        return "; ".join(f"{name}: {each}" for name, each in value.items())
+    members = _members(value) if _is_record(value) else value
+    if isinstance(members, Mapping):
+        return "; ".join(f"{name}: {each}" for name, each in members.items() if each not in (None, ""))
     return "" if value is None else str(value)

@@ -13,6 +13,7 @@ GROUPS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "audit": "Show the audit log, newest first: logins, failed logins, and what people changed or sent.",
         "deliveries": "List deliveries, and redrive or dismiss dead ones.",
+        "events": "List received events with their properties, events that were not sent, and counts.",
         "incidents": "List incidents: outages, refused tokens, silent sources and other alerts.",
         "quarantine": "List, replay or discard events that were not sent and are stored encrypted (QUARANTINE_HOURS).",
     }

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, get_type_hints
 
 from pydantic import (
     AfterValidator,
+    AliasPath,
     BaseModel,
     ConfigDict,
     Field,
@@ -20,6 +21,7 @@ from pydantic import (
 
 from app.access.audit import Audit, conditions_text
 from app.access.users import Person, UserRole
+from app.catalog import Catalog
 from app.config import Settings
 from app.config.environment import text_of_fault
 from app.core.pages import AuditAction
@@ -107,6 +109,11 @@ class Selection(Params):
         return self
 
 
+def member(*path: str, **more: Any) -> Any:
+    """Return the field of a result that is read from this place of a record."""
+    return Field(validation_alias=AliasPath(*path), **more)
+
+
 class Result(BaseModel):
     """The result of an operation that changes something: counts, with a description of each."""
 
@@ -125,6 +132,8 @@ class Services:
     finder: Finder
     #: Writes entries; its clock returns Unix seconds.
     audit: Audit
+    #: Returns the presets that run.
+    catalog: Callable[[], Catalog]
     #: Returns the access to the quarantine. Raises FeatureOff.
     replaying: Callable[[], Awaitable[Replaying]]
 
@@ -141,7 +150,7 @@ class Call:
 class Column:
     """A column of a list, the same in tables of commands, in CSV and in the console."""
 
-    #: The attribute of a row.
+    #: The attribute of a row, or a path such as `nearest.preset`.
     name: str
     title: str
     kind: Literal["text", "time", "number", "money", "state", "id"] = "text"
@@ -208,7 +217,7 @@ class Operation:
     @property
     def operation_id(self) -> str:
         """The id in the OpenAPI document."""
-        return self.name.replace(" ", "_")
+        return self.name.replace(" ", "_").replace("-", "_")
 
     async def __call__(self, call: Call, params: Params) -> Any:
         """Check the role, run the function, and write the audit entry. Raises Forbidden."""

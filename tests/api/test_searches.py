@@ -56,13 +56,13 @@ async def test_deliveries_and_notes_are_found_by_filters(
     client: AsyncClient, query: str, deliveries: list[str], dropped: list[str]
 ) -> None:
     found = (await client.get(f"/api/v1/deliveries?{query}")).json()["deliveries"]
-    noted = (await client.get(f"/api/v1/dropped-events?{query}")).json()["dropped_events"]
+    noted = (await client.get(f"/api/v1/events/not-sent?{query}")).json()["dropped_events"]
     assert [each["message_id"] for each in found] == deliveries
     assert [each["message_id"] for each in noted] == dropped
     assert all(each["at"] > 0 for each in noted)
 
 
-@pytest.mark.parametrize("path", ["deliveries", "dropped-events"])
+@pytest.mark.parametrize("path", ["deliveries", "events/not-sent"])
 @pytest.mark.parametrize("cursor", ["xx", "--1", "", "\u0663", "9" * 5_000], ids=lambda text: repr(text[:5]))
 async def test_a_cursor_of_no_page_is_refused(client: AsyncClient, path: str, cursor: str) -> None:
     answer = await client.get(f"/api/v1/{path}", params={"cursor": cursor})
@@ -70,7 +70,7 @@ async def test_a_cursor_of_no_page_is_refused(client: AsyncClient, path: str, cu
     assert "cursor: " in answer.json()["detail"]
 
 
-@pytest.mark.parametrize("path", ["/api/v1/deliveries", "/api/v1/dropped-events"])
+@pytest.mark.parametrize("path", ["/api/v1/deliveries", "/api/v1/events/not-sent"])
 async def test_an_unknown_filter_is_refused_with_those_that_there_are(client: AsyncClient, path: str) -> None:
     answer = await client.get(f"{path}?order=SO-1001")
     assert answer.status_code == 422

@@ -116,7 +116,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory, history: Path) -> Iterator
         _post(server, "odd", "Purchase", order_id="SO-odd", email="eva@example.com")
         _ask(server, "POST", "/api/v1/switch", {"on": False, "preset": "Search"})
         until(lambda: _delivered(server, "SO-1001"), what="the order is delivered")
-        until(lambda: "Purchase" in _ask(server, "GET", "/api/v1/inventory").text, what="the inventory knows it")
+        until(lambda: "Purchase" in _ask(server, "GET", "/api/v1/events").text, what="the inventory knows it")
         yield server
 
 

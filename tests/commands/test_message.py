@@ -40,8 +40,8 @@ def test_an_event_that_no_preset_took_leads_to_the_inventory_and_an_unknown_id_t
         message_id="m-2", preset=None, outcome=Outcome.UNMATCHED, reason="no preset's trigger holds for this event"
     )
     in_outbox(tmp_path, lambda outbox: At(outbox).enqueue(dropped=(note,)))
-    assert "`pinrelay inventory` names the nearest preset" in run("message", "m-2").stdout
-    assert "`pinrelay inventory`" not in run("message", "m-1").stdout
+    assert "`pinrelay events list` names the nearest preset" in run("message", "m-2").stdout
+    assert "`pinrelay events list`" not in run("message", "m-1").stdout
     assert "`pinrelay find SO-1`" in run("message", "SO-1").stderr
 
 

@@ -22,8 +22,10 @@ READING = (
     ("message", EVIL),
     ("message", "--json", EVIL),
     ("message", "unknown" + EVIL),
-    ("inventory",),
-    ("inventory", "--json"),
+    ("events", "list"),
+    ("events", "list", "--json"),
+    ("events", "not-sent"),
+    ("events", "not-sent", "--json"),
     ("revenue",),
     ("revenue", "--json"),
     ("status",),
@@ -56,7 +58,7 @@ def test_no_command_prints_what_a_terminal_obeys(run: Run, tmp_path: Path) -> No
         if obeyed := [hex(ord(char)) for char in printed if does_something(char) and char != "\n"]:
             found[words] = obeyed
     assert found == {}
-    assert silent == [("inventory", "--json")]  # an import is nothing that arrives
+    assert silent == [("events", "list", "--json")]  # an import is nothing that arrives
 
 
 def test_an_error_is_told_without_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -110,7 +110,7 @@ class Workshop:
         url = f"{self.server.url}/webhook"
         httpx.post(url, json=events, headers=HEADER, **PLAIN).raise_for_status()
         asyncio.run(self._leave_dead_letters(number))
-        inventory = f"{self.server.url}/api/v1/inventory"
+        inventory = f"{self.server.url}/api/v1/events"
         until(lambda: "order completed" in httpx.get(inventory, **PLAIN).text, what="the inventory is written")
 
     async def _leave_dead_letters(self, number: int) -> None:

@@ -30,11 +30,11 @@ const delivery = await noted('get /api/v1/deliveries/{id}', api.deliveriesShow({
 const state: 'pending' | 'claimed' | 'delivered' | 'dead' | 'dismissed' = delivery.state
 const message = await noted('get /api/v1/messages/{message_id}', api.getApiV1MessagesMessageId({ client, path: { message_id: 'm-2' } }))
 const [droppedAt, dropped_event] = message.dropped_events[0]!
-const dropped_events = await noted('get /api/v1/dropped-events', api.getApiV1DroppedEvents({ client, query: { outcome: 'invalid' } }))
+const dropped_events = await noted('get /api/v1/events/not-sent', api.eventsNotSent({ client, query: { outcome: 'invalid' } }))
 const found = await noted('post /api/v1/find', api.postApiV1Find({ client, body: { text: 'SO-1001' } }))
 const status = await noted('get /api/v1/status', api.getApiV1Status({ client }))
-const counts = await noted('get /api/v1/counts', api.getApiV1Counts({ client, query: { hours: 1 } }))
-const inventory = await noted('get /api/v1/inventory', api.getApiV1Inventory({ client }))
+const counts = await noted('get /api/v1/events/counts', api.eventsCounts({ client, query: { hours: 1 } }))
+const inventory = await noted('get /api/v1/events', api.eventsList({ client }))
 const revenue = await noted('get /api/v1/revenue', api.getApiV1Revenue({ client, query: { days: 1 } }))
 const causes = await noted('get /api/v1/deliveries/causes', api.deliveriesCauses({ client }))
 const redriven = await noted('post /api/v1/deliveries/redrive', api.deliveriesRedrive({ client, body: { all: true } }))
@@ -65,7 +65,7 @@ const read = {
   found: found.deliveries.map(each => each.order_id),
   problems: status.problems.map(each => each.state),
   counted: counts.counts.some(each => each.name === 'enqueued' && each.count === 1),
-  changes: 'changes' in inventory ? inventory.changes.length : -1,
+  changes: inventory.changes.length,
   worth: revenue.currencies.map(each => [each.currency, each.received.amount]),
   dead: [causes.causes.length, redriven.redriven, dismissed.dismissed],
   quarantine: [kept.groups.map(each => each.name), preview.by_preset.map(each => each.outcome), replay.leaving, discarded.discarded],

@@ -35,7 +35,14 @@ async def call(tmp_path: Path) -> AsyncIterator[Call]:
         return assemble.replaying(settings, running, outbox, why_off=lambda *_: None, clock=lambda: NOW + 1)
 
     audit = Audit(outbox, lambda: NOW + 1)
-    services = Services(settings=settings, outbox=outbox, finder=finder, audit=audit, replaying=replaying)
+    services = Services(
+        settings=settings,
+        outbox=outbox,
+        finder=finder,
+        audit=audit,
+        catalog=lambda: running.catalog,
+        replaying=replaying,
+    )
     yield Call(person=ADA, services=services)
     await outbox.close()
 

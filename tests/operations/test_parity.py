@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from app import assemble
 from app.api.operations import PREFIX, path_of
 from app.cli import COMMANDS, all_commands, cli
+from app.core.events import EventKey
 from app.core.shared_values import INCIDENTS
 from app.insights.alerts.overall import Alert
 from app.insights.incidents import begin
@@ -25,6 +26,7 @@ from app.operations.declaration import Operation, Surface, all_operations
 from app.outbox import open_outbox
 from app.source import Intake
 from tests import assembled
+from tests.insights.inventory.build import counts_of
 from tests.operations.test_roles import OPERATIONS
 from tests.outbox.build import At, new, rules
 from tests.outbox.build import audited as audit_entry
@@ -61,11 +63,11 @@ LOCAL: Final = {
     "demo": "runs a process",
 }
 UNDECLARED: Final = {
-    *("find", "message", "revenue", "inventory", "feed", "status", "tag-check"),
+    *("find", "message", "revenue", "feed", "status", "tag-check"),
     *("forget", "person", "test-alert"),
 }
 UNDECLARED_PATHS: Final = {
-    *("/status", "/messages/{message_id}", "/dropped-events", "/find", "/counts", "/inventory", "/revenue"),
+    *("/status", "/messages/{message_id}", "/find", "/revenue"),
     *("/forget", "/reload", "/switch"),
 }
 #: Texts that at least one kind of parameter refuses. None is large, because a command reads more than one page.
@@ -101,6 +103,9 @@ async def _fill(url: str) -> None:
     await outbox.write_audit(audit_entry())
     incident = begin(Alert(key="blocked", text="Pinterest refuses our calls."), now)
     await INCIDENTS.of(incident.id).write(outbox, replace(incident, until=now))
+    order = EventKey("default", "track", "Order Completed")
+    counts = counts_of(order, 3, outcomes={"invalid": 3}, presets={"Order Completed": 3}, sampled=2, found={"value": 1})
+    await outbox.inventory.add(counts, now=now, max_names=9)
     await outbox.close()
 
 

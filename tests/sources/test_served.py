@@ -88,7 +88,7 @@ async def test_an_order_that_a_shop_cancels_while_it_is_held_is_withdrawn(
             content = orjson.dumps(case["request"]["body"])
             answer = await http.post(f"/webhook/{shop}", headers=case["request"]["headers"], content=content)
             assert answer.status_code == 200
-        counts = (await http.get("/api/v1/counts")).json()["counts"]
+        counts = (await http.get("/api/v1/events/counts")).json()["counts"]
         assert (await http.get("/api/v1/status")).json()["pending"] == 0
     assert {each["name"]: each["count"] for each in counts if each["name"] in ("enqueued", "withdrawn")} == {
         "enqueued": 1,

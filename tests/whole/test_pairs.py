@@ -95,7 +95,7 @@ def test_each_pair_is_one_event_whatever_server_is_killed(
         assert event["custom_data"]["value"] == str(number), event
         assert (event["user_data"]["click_id"], len(event["user_data"]["em"])) == (f"dj0yJnU9{number}", 1)
     assert taken == {f"SO-{number}": {f"tag-{number}"} for number in range(1, orders + 1)}
-    counts = httpx.get(f"{servers[0].url}/api/v1/counts", **PLAIN).json()["counts"]
+    counts = httpx.get(f"{servers[0].url}/api/v1/events/counts", **PLAIN).json()["counts"]
     told = {name: sum(each["count"] for each in counts if each["name"] == name) for name in ("enqueued", "merged")}
     assert (told["enqueued"], told["merged"] <= orders) == (orders, True)
     engine = outbox_url.partition(":")[0]

@@ -31,7 +31,7 @@ PAGES = (
     "/console/activity", "/console/inventory", "/console/tail", "/console/deliveries/dismiss",
     "/api/v1/deliveries/causes", "/readyz",
     "/console/deliveries?state=pending", "/console/deliveries?state=claimed", "/console/deliveries?state=dead",
-    "/metrics", "/api/v1/dropped-events?limit=500", "/healthz", "/openapi.json",
+    "/metrics", "/api/v1/events/not-sent?limit=500", "/healthz", "/openapi.json",
     "/api/v1/status", "/api/v1/deliveries?limit=500",
 )  # fmt: skip
 

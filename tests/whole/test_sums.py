@@ -51,7 +51,7 @@ async def told_by_receipts(client: httpx.AsyncClient, chance: Random) -> Counter
 
 async def told_by_counts(client: httpx.AsyncClient) -> Counter[str]:
     told: Counter[str] = Counter()
-    for each in (await client.get("/api/v1/counts")).json()["counts"]:
+    for each in (await client.get("/api/v1/events/counts")).json()["counts"]:
         told[each["name"]] += each["count"]
     return told
 
@@ -65,7 +65,7 @@ async def told_by_metrics(client: httpx.AsyncClient) -> Counter[str]:
 
 async def told_by_inventory(client: httpx.AsyncClient) -> Counter[str]:
     told: Counter[str] = Counter()
-    for each in (await client.get("/api/v1/inventory")).json()["events"]:
+    for each in (await client.get("/api/v1/events")).json()["events"]:
         told.update(each["outcomes"])
         told["received"] += each["received"]
     return told
@@ -75,7 +75,7 @@ async def listed(client: httpx.AsyncClient, **filters: str) -> int:
     """Return how many deliveries and notes the ledger lists."""
     asked = {**filters, "limit": "500"}
     deliveries = (await client.get("/api/v1/deliveries", params=asked)).json()["deliveries"]
-    return len(deliveries) + len((await client.get("/api/v1/dropped-events", params=asked)).json()["dropped_events"])
+    return len(deliveries) + len((await client.get("/api/v1/events/not-sent", params=asked)).json()["dropped_events"])
 
 
 @pytest.mark.parametrize("seed", range(4))

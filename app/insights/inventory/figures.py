@@ -84,13 +84,13 @@ class NameFigures:
         return sorted(self.days.keys() | self.states_by_day.keys(), reverse=True)
 
     @property
-    def by_day(self) -> dict[int, dict[str, Any]]:
+    def by_day(self) -> list[dict[str, Any]]:
         """Return the received events of each of these days, their outcomes, and the states of their deliveries."""
         outcomes, states = self.outcomes_by_day, self.states_by_day
-        return {
-            at: {"received": self.days.get(at, 0), "outcomes": outcomes[at], "states": states[at]}
+        return [
+            {"at": at, "received": self.days.get(at, 0), "outcomes": outcomes[at], "states": states[at]}
             for at in self.told_days
-        }
+        ]
 
     @property
     def states(self) -> Counter[str]:

@@ -1,4 +1,4 @@
-"""`pinrelay inventory`, over a real store."""
+"""`pinrelay events`, over a real store."""
 
 import json
 import re
@@ -41,7 +41,7 @@ def _arrived(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("_arrived")
 def test_all_names_are_listed(run: Run) -> None:
-    found = run("inventory", "--json")
+    found = run("events", "list", "--json")
     assert found.exit_code == 0
     order, odd = map(json.loads, found.stdout.splitlines())
     assert (order["source"], order["received"], order["shares"]["value"]) == ("shop", 1_200, 0.75)
@@ -53,36 +53,37 @@ def test_all_names_are_listed(run: Run) -> None:
 
 @pytest.mark.usefixtures("_arrived")
 def test_people_see_a_table(run: Run) -> None:
-    shown = " ".join(run("inventory").stdout.split())
+    shown = " ".join(run("events", "list").stdout.split())
     for text in (
         "Order Completed",
-        "1,200 │ 200 public",
-        "7 │ public",
-        "1,199 taken to be sent, 1 duplicate; 1",
-        "waiting to be sent",
-        "7 matched no preset",
-        "value 75%",
+        "shop │ 1200 │ 200",
+        "default │ 7 │ 7",
+        "enqueued: 1199",
+        "│ waiting: 1",
+        "unmatched: 7",
+        "upper and lower case",
     ):
         assert text in shown
 
 
 @pytest.mark.usefixtures("_arrived")
 def test_names_of_one_source(run: Run) -> None:
-    (line,) = run("inventory", "--source", "default", "--json").stdout.splitlines()
+    (line,) = run("events", "list", "--source", "default", "--json").stdout.splitlines()
     assert json.loads(line)["name"] == "order completed"
 
 
 @pytest.mark.usefixtures("_arrived")
 def test_one_name_is_shown_with_its_properties(run: Run) -> None:
-    (line,) = run("inventory", "Order Completed", "--json").stdout.splitlines()
+    (line,) = run("events", "properties", "Order Completed", "--json").stdout.splitlines()
     told = json.loads(line)
     carried = [(each["path"], each["share"], each["is_read"]) for each in told["properties"]]
     assert carried == [("properties.total", 0.75, True), ("properties.shade", 0.5, False)]
     outcomes = {"enqueued": 1_199, "duplicate": 1}
-    assert [*told["by_day"].values()] == [{"received": 1_200, "outcomes": outcomes, "states": {"waiting": 1}}]
-    shown = run("inventory", "Order Completed").stdout
-    assert re.search(r"properties\.shade\W+text\W+50%\W+nothing", shown)
-    for text in ("properties.total", "with currency", "1 waiting to be sent", "Order Completed (1,200)"):
+    (day,) = told["by_day"]
+    assert (day["received"], day["outcomes"], day["states"]) == (1_200, outcomes, {"waiting": 1})
+    shown = run("events", "properties", "Order Completed").stdout
+    assert re.search(r"properties\.shade\W+text\W+2\W+0\.5\W+20.* False", shown)
+    for text in ("properties.total", "currency: 0.0", "waiting: 1", "Order Completed: 1200"):
         assert text in shown
 
 
@@ -90,26 +91,26 @@ def test_one_name_is_shown_with_its_properties(run: Run) -> None:
 def test_the_last_of_the_days_may_be_another_than_today(run: Run) -> None:
     today = datetime.now(UTC)
     for last_day, expected in ((today, 2), (today - timedelta(days=1), 0)):
-        shown = run("inventory", "--days", "1", "--last-day", f"{last_day:%Y-%m-%d}", "--json").stdout
+        shown = run("events", "list", "--days", "1", "--last-day", f"{last_day:%Y-%m-%d}", "--json").stdout
         assert len(shown.splitlines()) == expected
 
 
 @pytest.mark.usefixtures("_arrived")
 def test_a_name_that_has_not_arrived_is_answered_with_the_nearest(run: Run) -> None:
-    result = run("inventory", "Order Complete")
+    result = run("events", "properties", "Order Complete")
     assert result.exit_code == 1
     assert 'the nearest is "Order Completed"' in str(result.exception)
 
 
 @pytest.mark.usefixtures("_arrived")
 def test_of_an_unknown_source_the_nearest_is_named(run: Run) -> None:
-    result = run("inventory", "--source", "defualt")
+    result = run("events", "list", "--source", "defualt")
     assert (result.exit_code, str(result.exception)) == (
         1,
         'unknown source; the nearest is "default"',
     )
-    assert run("inventory", "--source", "shopify", SOURCES="shopify").exit_code == 0
+    assert run("events", "list", "--source", "shopify", SOURCES="shopify").exit_code == 0
 
 
 def test_where_nothing_has_arrived_it_says_so(run: Run) -> None:
-    assert "No events in these days" in run("inventory").stdout
+    assert "No events." in run("events", "list").stdout
