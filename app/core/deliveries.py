@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 import orjson
 from msgspec import Struct
 
-from app.core.events import DEFAULT_SOURCE, Outcome
+from app.core.events import DEFAULT_SOURCE, Event, Outcome
 from app.core.values.event_names import CHECKOUT
 
 if TYPE_CHECKING:
@@ -126,6 +126,19 @@ class DeliveryColumns(Struct, frozen=True, kw_only=True, gc=False):
     is_trusted: bool = False
     #: Of a trusted `checkout`: the channel by which the order was placed, as `order_channel` reads it. Otherwise "".
     channel: str = ""
+
+
+def columns_of(event: Event) -> dict[str, Any]:
+    """Return the columns of a delivery that follow from its finished event, by name."""
+    custom_data = event.get("custom_data", {})
+    return {
+        "event_id": event["event_id"],
+        "event_time": event["event_time"],
+        "order_id": custom_data.get("order_id"),
+        "amount": custom_data.get("value"),
+        "currency": custom_data.get("currency"),
+        "buyer": tuple(event["user_data"].get("em", ())) if event["event_name"] == CHECKOUT else (),
+    }
 
 
 class NewDelivery(DeliveryColumns, frozen=True, kw_only=True, gc=False):

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, Self, TypeAlias
 import orjson
 from msgspec.structs import asdict, replace
 
-from app.core.deliveries import Match, NewDelivery, OrderSide, State, StoredDelivery, side_of
+from app.core.deliveries import Match, NewDelivery, OrderSide, State, StoredDelivery, columns_of, side_of
 from app.core.events import Outcome
 from app.core.fields import BROWSER, CONTACTS, CUSTOM_FIELDS, LDP_PLACE, USER_FIELDS, memory_groups
 from app.core.people import GROUPS, OF_PERSON
@@ -71,25 +71,8 @@ def is_same_report(earlier: OrderSide, later: OrderSide) -> bool:
     return bool(earlier.totals) and earlier.totals == later.totals and has_same_sender(earlier, later)
 
 
-class Merged(NamedTuple):
-    """The merged event of two sides of an order, and the columns of its row."""
-
-    payload: bytes
-    event_id: str
-    event_time: int
-    amount: str | None
-    currency: str | None
-    #: Digests of e-mail addresses, as `NewDelivery.buyer`.
-    buyer: tuple[str, ...]
-    #: Whether `event_id` comes from its event, as for `OrderSide.names_event_id`.
-    names_event_id: bool
-    warnings: tuple[str, ...]
-    #: The data from the memory by group, in the stored form.
-    memory: dict[str, Any]
-
-
 class SideEvent(NamedTuple):
-    """The finished event of one side of an order."""
+    """The finished event of one side of an order, or the event into which both sides were merged."""
 
     payload: bytes
     names_event_id: bool = False
@@ -111,7 +94,7 @@ class SideEvent(NamedTuple):
         return as_json([self.payload.decode(), self.names_event_id, *notes])
 
 
-def merged(public: SideEvent, trusted: SideEvent, *, crossing: Collection[str] = CROSSING) -> Merged:
+def merged(public: SideEvent, trusted: SideEvent, *, crossing: Collection[str] = CROSSING) -> SideEvent:
     """Merge the finished events of a page and a shop: money and buyer of the shop, browser and event id of the page.
 
     Of two public events the newer counts as public. The event id of the page is that of the tag; `names_event_id` is
@@ -139,32 +122,14 @@ def merged(public: SideEvent, trusted: SideEvent, *, crossing: Collection[str] =
     _keep_every_no(event, (page, shop))
     warnings = _warnings(public.warnings, trusted.warnings, custom_data)
     names_event_id = public.names_event_id or trusted.names_event_id
-    return _merged(event, names_event_id=names_event_id, warnings=warnings, memory=memory)
+    return SideEvent(orjson.dumps(event), names_event_id, warnings, memory)
 
 
-def with_opt_outs(shop: SideEvent, pages: Sequence[bytes]) -> Merged:
+def with_opt_outs(shop: SideEvent, pages: Sequence[bytes]) -> SideEvent:
     """Return a shop event with the opt-outs of page events, without their other data."""
     event = orjson.loads(shop.payload)
     _keep_every_no(event, [*map(orjson.loads, pages), orjson.loads(shop.payload)])
-    warnings, memory = tuple(shop.warnings), dict(shop.memory)
-    return _merged(event, names_event_id=shop.names_event_id, warnings=warnings, memory=memory)
-
-
-def _merged(
-    event: dict[str, Any], *, names_event_id: bool, warnings: tuple[str, ...], memory: dict[str, Any]
-) -> Merged:
-    custom_data = event.get("custom_data", {})
-    return Merged(
-        payload=orjson.dumps(event),
-        event_id=event["event_id"],
-        event_time=event["event_time"],
-        amount=custom_data.get("value"),
-        currency=custom_data.get("currency"),
-        buyer=tuple(event["user_data"].get("em", ())),
-        names_event_id=names_event_id,
-        warnings=warnings,
-        memory=memory,
-    )
+    return shop._replace(payload=orjson.dumps(event))
 
 
 def _taken_out(user_data: dict[str, Any], memory: Iterable[str]) -> _Recalled:
@@ -356,19 +321,17 @@ def merge(twin: StoredDelivery, delivery: NewDelivery, pairing: Pairing, *, held
     else:
         page = page._replace(names_event_id=page.names_event_id and pairing.may_name_id)
         one = merged(page, shop, crossing=CROSSING if is_trusted else page.memory)
+    columns = columns_of(orjson.loads(one.payload))
+    buyer = columns.pop("buyer")
     own = shop.text if pairing.match is Match.WEAK else None
     notes = () if is_trusted else (NOT_CONFIRMED,)
     waits_on = not is_trusted or is_one_of_several
     stored = replace(
         twin,
         merged=twin.merged + 1,
-        event_id=one.event_id,
-        event_time=one.event_time,
-        amount=one.amount,
-        currency=one.currency,
-        order_id=orjson.loads(one.payload).get("custom_data", {}).get("order_id"),
+        **columns,
         checkout_id=twin.checkout_id or delivery.checkout_id,
-        stored_buyer=as_json(one.buyer),
+        stored_buyer=as_json(buyer),
         stored_warnings=as_json([*notes, *one.warnings, *([one.memory] if one.memory else [])]),
         stored_side=as_json(side_of(_merged_side(twin_side, side, delivery, pairing, one, own))),
         is_trusted=is_trusted,
@@ -385,7 +348,7 @@ def _stored_event(twin: StoredDelivery, side: OrderSide) -> SideEvent:
 
 
 def _merged_side(
-    known: OrderSide, new: OrderSide, delivery: NewDelivery, pairing: Pairing, one: Merged, own: str | None
+    known: OrderSide, new: OrderSide, delivery: NewDelivery, pairing: Pairing, one: SideEvent, own: str | None
 ) -> OrderSide:
     """Return the side of a delivery after a merge: of the shop, or of two page orders with the earlier arrival."""
     is_replaced = known.match is Match.WEAK and pairing.match is Match.STRONG

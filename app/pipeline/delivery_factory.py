@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from app.catalog import Catalog
 from app.config.settings import ConversionSettings
-from app.core.deliveries import KnownOrder, NewDelivery, Withdrawal
+from app.core.deliveries import KnownOrder, NewDelivery, Withdrawal, columns_of
 from app.core.events import DEFAULT_SOURCE, CounterRow, DroppedEvent, Event, Outcome
 from app.core.fields import ORDER_DETAILS
 from app.core.receipts import PresetResult
@@ -101,22 +101,16 @@ def drafted_delivery(
     """
     built = line.event or {}
     is_checkout = built["event_name"] == CHECKOUT
-    custom_data = built.get("custom_data", {})
     return NewDelivery(
+        **columns_of(built),
         ad_account_id=line.ad_account_id,
         preset=line.preset or "",
         message_id=message_id,
         event_name=built["event_name"],
-        event_id=built["event_id"],
         action_source=built["action_source"],
-        order_id=custom_data.get("order_id"),
-        event_time=built["event_time"],
         source=source,
         hold_s=line.hold_s,
         checkout_id=checkout_id_of(event) if is_checkout else None,
-        amount=custom_data.get("value"),
-        currency=custom_data.get("currency"),
-        buyer=tuple(built["user_data"].get("em", ())) if is_checkout else (),
         payload=orjson.dumps(built),
         warnings=line.warnings,
         quality=match_keys(built),

@@ -52,15 +52,6 @@ class Answered(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Alike:
-    """The result for equal results, and their number."""
-
-    #: A single result: an event without another result shares this tuple.
-    told: tuple[PresetResult]
-    count: int = 0
-
-
-@dataclass(slots=True)
 class IntakeBatch:
     """Collects the results of events. Equal results are counted together, because only a few of a thousand differ."""
 
@@ -92,7 +83,8 @@ class IntakeBatch:
     _names: list[str] = field(default_factory=list)
     #: Orders that are not sent, by the positions of event and result: `events` are for senders, without them.
     _orders: dict[tuple[int, int], KnownOrder] = field(default_factory=dict)
-    _alike: dict[_Told, _Alike] = field(default_factory=dict)
+    #: How many lines are equal.
+    _alike: Counter[_Told] = field(default_factory=Counter)
     _noted: set[tuple[str, _Told]] = field(default_factory=set)
     #: The number of groups added from memory, by preset and ad account.
     _recalled: Counter[tuple[str, str, str]] = field(default_factory=Counter)
@@ -118,13 +110,11 @@ class IntakeBatch:
         told: tuple[PresetResult, ...] = ()
         for line in lines:
             key = line.preset, line.destination, line.ad_account_id, line.outcome, line.reason, line.warnings
-            alike = self._alike.get(key)
-            if alike is None:
-                alike = self._alike[key] = _Alike((_line(*key),))
-            alike.count += 1
+            self._alike[key] += 1
             if line.order is not None:
                 self._orders[len(self.events), len(told)] = line.order
-            told += alike.told if line.memory is None or not self.intake.is_known else (replace(line, event=None),)
+            is_plain = line.memory is None or not self.intake.is_known
+            told += (_line(*key) if is_plain else replace(line, event=None),)
             for group in line.memory or ():
                 self._recalled[line.preset or "", line.ad_account_id, group] += 1
             if line.outcome is not Outcome.ENQUEUED and self._is_kept(
@@ -213,8 +203,7 @@ class IntakeBatch:
         """Return the counts of warnings by field, and of outcomes that the outbox does not decide (see `counts`)."""
         counts: defaultdict[tuple[str, str, str, str], int] = defaultdict(int)
         refused = 0
-        for (preset, _, account, outcome, reason, warnings), alike in self._alike.items():
-            count = alike.count
+        for (preset, _, account, outcome, reason, warnings), count in self._alike.items():
             if outcome is Outcome.REFUSED:
                 refused += count
             if preset:

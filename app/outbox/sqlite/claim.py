@@ -11,9 +11,8 @@ from app.core.events import Outcome
 from app.errors import RowRefused
 from app.outbox.enqueue import PAYLOAD_VERSION
 from app.outbox.settlement import AFTER_LOSS, ClaimQuery, end_holds, end_waits, hold, release
-from app.outbox.sqlite.counters import add_attempts
 from app.outbox.sqlite.database import Connection
-from app.outbox.sqlite.settle import drop, release_keys
+from app.outbox.sqlite.settle import add_attempts, drop, release_keys
 
 
 async def claim(connection: Connection, asked: ClaimQuery) -> list[Claimed]:

@@ -9,15 +9,15 @@ import orjson
 
 from app.config.settings import OutboxSettings
 from app.core.values.times import HOUR_S
-from app.outbox.counts import MINUTES_KEPT_S
+from app.outbox.counts import MINUTES_KEPT_S, due_steps, sum_step_parameters, summed_spans
 from app.outbox.ledger import counter_of
 from app.outbox.rows import as_json
 from app.outbox.set_aside import Step, deleting
-from app.outbox.sqlite.counters import add_counters, sum_next_step
 from app.outbox.sqlite.database import SQL, Connection
 from app.outbox.sqlite.filters import BUCKETS, FINGERPRINT_BYTES, place_of
 from app.outbox.sqlite.people import forget_stale, forget_unseen
 from app.outbox.sqlite.set_aside import FileRows
+from app.outbox.sqlite.settle import add_counters
 
 _SHELVES: Final = 16
 #: The number of shelves of ids per step: each step must get Python's lock from the event loop, and all ids of a step
@@ -51,7 +51,7 @@ async def retain(connection: Connection, now: float, limit: int, rules: OutboxSe
     await rows.look(now)
     steps: dict[str, Step] = {
         **{name: deleting(connection, now, rules, name) for name in _STEPS},
-        "sum_next_step": partial(sum_next_step, connection, now, now - rules.ledger_s),
+        "sum_next_step": partial(_sum_next_step, connection, now, now - rules.ledger_s),
         "fill_next_id_range": partial(_fill_next_id_range, connection),
         "roll_up": partial(_roll_up, connection, now),
         "forget_stale": partial(forget_stale, connection, now, rules),
@@ -91,3 +91,16 @@ def _ids_of(connection: sqlite3.Connection, id_range: int) -> Iterator[str]:
         shelves = {"first": first, "end": first + _SHELVES_AT_ONCE}
         (ids,) = connection.execute(SQL["ids_on_shelves"], shelves).fetchone()
         yield from orjson.loads(ids)
+
+
+async def _sum_next_step(connection: sqlite3.Connection, now: float, ledger_start: float, _: int, skip: int) -> int:
+    """Sum one finished step within a transaction, and drop old sums. Return the number of rows."""
+    if skip:
+        return 0
+    connection.execute(SQL["forget_sums"], {"minutes_start": now - MINUTES_KEPT_S, "ledger_start": ledger_start})
+    spans = summed_spans(connection.execute(SQL["summed_spans"]))
+    for due in due_steps(spans, now=now, ledger_start=ledger_start):
+        (first_at,) = connection.execute(SQL["first_count"], {"since": due.since}).fetchone()
+        if step := due.step_of(first_at):
+            return connection.execute(SQL["sum_step"], sum_step_parameters(*step, spans)).rowcount
+    return 0

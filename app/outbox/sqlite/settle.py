@@ -1,13 +1,14 @@
 """Record the results of claimed deliveries, and withdraw, withhold or drop deliveries."""
 
 import sqlite3
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, TypeAlias
 
 from app.config.settings import OutboxSettings
 from app.core.deliveries import Claimed, Delivered, NewDelivery, Settlement, State, StoredDelivery, Withdrawal
 from app.core.events import CounterRow, Outcome
 from app.core.values.times import MINUTE_S
+from app.outbox.counts import summed
 from app.outbox.dedup import cancelled_digests, key_rows, order_digests
 from app.outbox.redrive import dismiss_overtaken
 from app.outbox.rows import as_json
@@ -22,12 +23,14 @@ from app.outbox.settlement import (
     withdrawals_of,
     withdraws,
 )
-from app.outbox.sqlite.counters import add_attempts, add_counters
 from app.outbox.sqlite.database import SQL, Connection, at_once, one_json
 from app.outbox.statements import read_deliveries
 
 #: The attempt that is not stored, see tried.sql.
 _PLAIN: Final = Delivered()
+
+#: The number of an attempt, its outcome, status and message: most attempts of a call are equal.
+AttemptKind: TypeAlias = tuple[int, Outcome, int | None, str]
 
 
 def settle(
@@ -169,3 +172,22 @@ def withhold(connection: Connection, claimed: Sequence[tuple[Claimed, str]], now
     drop(connection, [each for each in reasons if each[0] in ours], now)
     release_keys(connection, held)
     return len(ours)
+
+
+def add_attempts(connection: sqlite3.Connection, attempts: Iterable[tuple[int, AttemptKind]], *, at: float) -> None:
+    """Add attempts, each with the id of its delivery, to the histories of these deliveries."""
+    kinds: dict[AttemptKind, list[int]] = {}
+    for delivery_id, kind in attempts:
+        kinds.setdefault(kind, []).append(delivery_id)
+    connection.execute(SQL["add_attempts"], {"kinds": as_json([[*kind, ids] for kind, ids in kinds.items()]), "at": at})
+
+
+def add_counters(
+    connection: sqlite3.Connection, counters: Iterable[tuple[float, CounterRow]], *, span_s: int = MINUTE_S
+) -> None:
+    """Add counts, each with its time, to their minute or hour (`span_s`)."""
+    rows = summed(counters, span_s=span_s)
+    if rows:
+        connection.execute(SQL["add_counters"], {"rows": as_json(rows), "span_s": span_s})
+        if span_s == MINUTE_S:
+            connection.execute(SQL["reopen_steps"], {"moment": rows[0][0]})
