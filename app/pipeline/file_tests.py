@@ -57,6 +57,10 @@ class FileTestResult:
         return Fault(f"/tests/{self.number}", told, file=self.file)
 
 
+def _no_places(_: str) -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _TestResult:
     """The result of a test's events."""
@@ -69,7 +73,7 @@ class _TestResult:
     warnings: Sequence[str] = ()
     #: The action that built the event; and the look-up of a field's origin.
     making: BuildProfile
-    places_of: Callable[[str], str] = lambda _: ""
+    places_of: Callable[[str], str] = _no_places
 
 
 class _Line(NamedTuple):
@@ -157,8 +161,11 @@ class FileTests:
         """Return the CONTENT_ID of a test. Raises SettingsError."""
         return self._router_of(test.settings).account("", _source_of(test)).making.content_id
 
-    def differences(self, catalog: Catalog, preset: Preset, test: FileTest) -> list[str]:
-        """Return the differences of a test of a preset, without its rows. Raises the errors in `CANNOT_RUN`."""
+    def differences(self, catalog: Catalog, preset: Preset, test: FileTest, *, is_explained: bool = True) -> list[str]:
+        """Return the differences of a test of a preset, without its rows. Raises the errors in `CANNOT_RUN`.
+
+        `is_explained`: each difference names the places of the value in the event.
+        """
         router = self._router_of(test.settings)
         source = _source_of(test)
         ended = self._lines(catalog, preset, test)
@@ -180,7 +187,7 @@ class FileTests:
             count=len(sent),
             warnings=line.warnings,
             making=making,
-            places_of=partial(places_in_words, preset, event, line, making, now=now),
+            places_of=partial(places_in_words, preset, event, line, making, now=now) if is_explained else _no_places,
         )
         return list(_differences(test.expect, result, Outcome.ENQUEUED))
 

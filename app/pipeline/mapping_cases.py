@@ -52,9 +52,8 @@ class MappingCases:
         unchanged = self.changed(value, base.defaults)
         assert unchanged is not None  # noqa: S101 - `base` was compiled from this file
         self._base = unchanged
+        #: The cases that found the last changes are first: they often find the next changes.
         self._cases = list(self._read(base))
-        #: The case that detected the last change: the next change is often nearby.
-        self._finder: _Case | None = None
         self._before, self._unchanged = cache(_value), cache(partial(_field, unchanged))
 
     def changed(self, value: dict[str, Any], like: CompiledMapping | None = None) -> Catalog | None:
@@ -72,11 +71,12 @@ class MappingCases:
         for case in self._affected(changed):
             try:
                 preset = compiled(case.file, case.test.event_name)
-                is_found = bool(self._tests.differences(changed, preset, case.test))
+                is_found = bool(self._tests.differences(changed, preset, case.test, is_explained=False))
             except CANNOT_RUN:
                 is_found = True
             if is_found:
-                self._finder = case
+                self._cases.remove(case)
+                self._cases.insert(0, case)
                 return True
         return False
 
@@ -97,10 +97,10 @@ class MappingCases:
         return readable if len(readable) == len(events) else None
 
     def _affected(self, changed: Catalog) -> Iterator[_Case]:
-        """Yield the cases whose result can differ, the last successful case first."""
+        """Yield the cases whose result can differ."""
         fields = list(_changed_fields(self._base.compiled_action.defaults, changed.compiled_action.defaults))
         mappings = [(path, self._unchanged(path), _field(changed, path)) for path in fields]
-        for case in sorted(self._cases, key=lambda each: each is not self._finder):
+        for case in self._cases:
             if case.events is None or any(
                 self._before(before.under(case.content_id), case, number, path)
                 != _value(after.under(case.content_id), case, number, path)
