@@ -19,6 +19,7 @@ _LISTS: Final = frozenset({"@coalesce", "@all", "@sum", "@multiply", "@subtract"
 _ORDERED: Final = frozenset({"@coalesce", "@subtract"})
 #: Directives with a path and a shape.
 _SHAPES: Final = frozenset({"@each", "@arrayPath"})
+_SWAP: Final = "can change places"
 _ARITHMETIC: Final = {"@sum": "@subtract", "@subtract": "@sum", "@multiply": "@sum"}
 #: Options that a directive reads literally.
 _CONSTANTS: Final = frozenset({"equals", "contains", "name", "prefix", "then", "else"})
@@ -166,7 +167,9 @@ def _of_directive(name: str, options: Any, at: Path, field: str) -> Iterator[_Ed
 def _of_options(name: str, options: dict[str, Any], at: Path, field: str) -> Iterator[_Edit]:
     for option, value in options.items():
         if isinstance(value, dict | list):
-            yield from _of_value(value, (*at, option), field)
+            inner = _of_value(value, (*at, option), field)
+            # whether one of several values exists does not depend on their order
+            yield from (edit for edit in inner if option != "exists" or _SWAP not in edit[1])
         elif option in _CONSTANTS:
             yield from _of_constant(value, (*at, option), field)
     if "value" in options and not name.startswith("@if"):
@@ -183,7 +186,7 @@ def _of_list(name: str, options: Sequence[Any], at: Path, field: str) -> Iterato
             swapped = [*options[: number - 1], option, options[number - 1], *options[number + 1 :]]
             yield (
                 at,
-                f"{_shown(options[number - 1])} and {_shown(option)} can change places in `{field}`",
+                f"{_shown(options[number - 1])} and {_shown(option)} {_SWAP} in `{field}`",
                 swapped,
             )
 
@@ -206,7 +209,7 @@ def _results(value: Any) -> Iterator[str | None]:
         for name in {"then", "else", "unsaid"} & options.keys():
             yield from _results(options[name])
     else:
-        yield value if isinstance(value, str) else None
+        yield str(value) if isinstance(value, str) or _is_path(value) else None
 
 
 def _of_path(path: Any, at: Path, field: str) -> Iterator[_Edit]:

@@ -115,6 +115,17 @@ def test_each_place_condition_and_function_is_changed() -> None:
         ({"@coalesce": [IS_POS, HAS_PAGE]}, 1),
         ({"@coalesce": [IS_WEB, PATHS[0]]}, 1),
         ({"@coalesce": [PATHS[0], "none"]}, 1),
+        (
+            {
+                "@coalesce": [
+                    {"@if": {"exists": PATHS[1], "then": PATHS[0]}},
+                    {"@if": {"exists": PATHS[2], "then": PATHS[0]}},
+                ]
+            },
+            0,
+        ),
+        ({"@if": {"exists": {"@coalesce": PATHS}, "then": PATHS[0]}}, 0),
+        ({"@if": {"blank": {"@coalesce": PATHS}, "then": PATHS[0]}}, 2),
     ],
     ids=str,
 )
