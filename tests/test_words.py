@@ -86,7 +86,7 @@ def pages(tmp_path: Path) -> Path:
     for name in ("CHANGELOG.md", "docker-compose.yml", "docker-compose.cluster.yml", "Caddyfile", "Dockerfile"):
         (tmp_path / name).touch()
     shutil.copy(ROOT / ".ci/prose", tmp_path / ".ci/prose")
-    (tmp_path / ".ci/prose-ceiling").write_text("0\n", encoding="utf-8")
+    (tmp_path / ".ci/prose-ceiling").write_text("turns 0\ncode 1000\ntexts 1000\ndocs 1000\n", encoding="utf-8")
     (tmp_path / "README.md").write_text("You send events.\n", encoding="utf-8")
     return tmp_path
 
@@ -146,22 +146,49 @@ def test_a_turn_is_found_where_it_is(pages: Path) -> None:
 
 def test_the_ceiling_may_only_fall(git: Git, pages: Path) -> None:
     ceiling = pages / ".ci/prose-ceiling"
-    (pages / "README.md").write_text("It stands. It stands.\n", encoding="utf-8")
+    (pages / "README.md").write_text("It leads to it. It leads to it.\n", encoding="utf-8")
     assert program(".ci/prose", pages, "--lower")[0] == 0
-    assert ceiling.read_text(encoding="utf-8") == "2\n"
+    assert ceiling.read_text(encoding="utf-8") == "turns 2\ncode 15\ntexts 12\ndocs 12\n"
+    ceiling.write_text("2\n", encoding="utf-8")  # the format of the first ceilings
     git("add", ".")
     commit(git, "Two")
-    (pages / "README.md").write_text("It stands.\n", encoding="utf-8")
+    (pages / "README.md").write_text("It leads to it.\n", encoding="utf-8")
+    ceiling.write_text("turns 2\ncode 15\ntexts 12\ndocs 12\n", encoding="utf-8")
     code, said = program(".ci/prose", pages)
-    assert (code, said) == (0, "1 riddling turns, at most 2: `.ci/prose --lower` takes the new number\n")
-    assert program(".ci/prose", pages, "--lower") == (0, "1 riddling turns, at most 1\n")
+    counts = "code 0 of 15, texts 0 of 12, docs 0 of 12"
+    assert (code, said) == (0, f"turns 1 of 2, {counts}: `.ci/prose --lower` lowers the ceilings\n")
+    assert program(".ci/prose", pages, "--lower") == (0, f"turns 1 of 1, {counts}\n")
     git("add", ".")
     commit(git, "One")
-    (pages / "README.md").write_text("It stands. It stands.\n", encoding="utf-8")
+    (pages / "README.md").write_text("It leads to it. It leads to it.\n", encoding="utf-8")
     code, said = program(".ci/prose", pages)
-    assert (code, "2 riddling turns in what people read, 1 more than" in said) == (1, True)
-    ceiling.write_text("2\n", encoding="utf-8")
+    assert (code, "2 riddling turns, 1 more than" in said) == (1, True)
+    ceiling.write_text("turns 2\ncode 15\ntexts 12\ndocs 12\n", encoding="utf-8")
     git("add", ".")
     commit(git, "Two again")
     code, said = program(".ci/prose", pages)
-    assert (code, "was 1 before and is 2: it may only fall" in said) == (1, True)
+    assert (code, "turns was 1 before and is 2: it may only fall" in said) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "place"),
+    [
+        ("README.md", "Events\nwhose shop is closed", "README.md:2: docs: whose"),
+        ("docs/a.md", "Told by the shop", "docs/a.md:1: docs: Told"),
+        ("app/a.py", "X = 1\n#: Nothing of it.\n", "app/a.py:2: code: Nothing"),
+        ("app/a.py", 'def a():\n    """Return what\n    arrives."""\n', "app/a.py:2: code: what"),
+        ("app/a.py", 'print(f"the row {1} holds no order")\n', "app/a.py:1: texts: holds"),
+        ("app/console/templates/a.html", "<p>\nkept</p>", "app/console/templates/a.html:2: texts: kept"),
+        ("README.md", "`what` is a word\n```\nwhat\n```\n", None),
+        ("app/a.py", 'X = "SELECT a FROM b WHERE c"\nY = "it says so"\nZ = "the row makes_one more"\n', None),
+        ("app/console/templates/a.html", "{{ what }}<p title='what'>an event</p>", None),
+    ],
+    ids=str,
+)
+def test_rare_words_are_counted_by_kind(pages: Path, file: str, text: str, place: str | None) -> None:
+    (pages / file).write_text(text, encoding="utf-8")
+    code, said = program(".ci/prose", pages, "--words")
+    assert (code, [line for line in said.splitlines() if line.startswith(file)]) == (0, [place] if place else [])
+    (pages / ".ci/prose-ceiling").write_text("turns 0\ncode 12\ntexts 12\ndocs 12\n", encoding="utf-8")
+    code, said = program(".ci/prose", pages)
+    assert (code, "rare words in 1,000 words of" in said) == (int(place is not None), place is not None)
