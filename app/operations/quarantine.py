@@ -1,9 +1,9 @@
 """Operations on quarantined events: list, preview, replay, discard."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 
 from app.access.users import UserRole
 from app.core.events import Outcome
@@ -49,8 +49,8 @@ async def list_groups(call: Call, params: ListParams) -> QuarantineGroups:
     )
 
 
-class QuarantineFilters(Selection):
-    """At least one filter of quarantined events, or `all`."""
+class QuarantineFilters(Params):
+    """Filters of quarantined events; without a filter, all events."""
 
     name: str | None = Field(default=None, description="Name of the event, or its type if the event has no name.")
     outcome: Literal["invalid", "unmatched", "withheld"] | None = Field(
@@ -66,19 +66,11 @@ class QuarantineFilters(Selection):
         return QuarantineFilter(name=self.name, outcome=outcome, source=self.source, reason=self.reason)
 
 
-def _read_flag(value: object) -> object:
-    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+class ReplayParams(QuarantineFilters, Selection):
+    """At least one filter of quarantined events, or `all`."""
 
 
-class PreviewParams(QuarantineFilters):
-    """The same parameters in an address, in which a flag is a text."""
-
-    all: Annotated[bool, BeforeValidator(_read_flag)] = Field(
-        default=False, strict=True, description="Everything, in place of a filter."
-    )
-
-
-class DiscardParams(QuarantineFilters):
+class DiscardParams(ReplayParams):
     """Which quarantined events, and whether only to count them."""
 
     dry_run: bool = Field(default=False, strict=True, description="Count, and change nothing.")
@@ -124,7 +116,7 @@ class Discarded(Result):
 
 
 @operation("quarantine preview", role=UserRole.VIEWER, example={"outcome": "invalid"})
-async def preview(call: Call, params: PreviewParams) -> Replayed:
+async def preview(call: Call, params: QuarantineFilters) -> Replayed:
     """Show what a replay with the current presets and mappings would do. Changes nothing."""
     return Replayed.of(await (await call.services.replaying()).preview(params.wanted))
 
@@ -135,7 +127,7 @@ async def preview(call: Call, params: PreviewParams) -> Replayed:
     audit=AuditAction.QUARANTINE,
     example={"name": "Order Completed"},
 )
-async def replay(call: Call, params: QuarantineFilters) -> Replayed:
+async def replay(call: Call, params: ReplayParams) -> Replayed:
     """Process quarantined events again, with their ids and times. Events that still cannot be sent stay."""
     return Replayed.of(await (await call.services.replaying()).replay(params.wanted))
 

@@ -94,7 +94,7 @@ def test_what_is_discarded_is_gone(run: Run) -> None:
 
 @pytest.mark.usefixtures("kept")
 def test_what_another_key_sealed_is_told(run: Run) -> None:
-    (told,) = shown(run, "preview", "--all", QUARANTINE_KEY="another key of the quarantine, long")
+    (told,) = shown(run, "preview", QUARANTINE_KEY="another key of the quarantine, long")
     assert (told["events"], told["unreadable"]) == (2, 2)
 
 

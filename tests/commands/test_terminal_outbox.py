@@ -29,7 +29,7 @@ COMMANDS: Final = [
     *["forget --user-id u", "backup FILE", "ledger-export FILE"],
     *[
         "quarantine list",
-        "quarantine preview --all",
+        "quarantine preview",
         "quarantine replay --all",
         "quarantine discard --all",
         "reconcile ORDERS",

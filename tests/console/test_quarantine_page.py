@@ -94,7 +94,7 @@ async def test_an_exit_that_nothing_is_kept_of_is_refused_and_means_not_all(kept
     assert [each.status_code for each in (asked, done, unknown, empty)] == [400] * 4
     assert "withheld" in asked.text
     assert "Give at least one filter" in empty.text
-    assert "Of 2 events," in await kept.html("/console/quarantine/preview?all=true")
+    assert "Of 2 events," in await kept.html("/console/quarantine/preview")
 
 
 async def test_a_filter_that_is_empty_means_not_all(kept: World) -> None:
@@ -107,7 +107,7 @@ async def test_a_filter_that_is_empty_means_not_all(kept: World) -> None:
 async def test_viewers_look_and_change_nothing(tmp_path: Path) -> None:
     async with open_world(tmp_path, users=VIEWERS, **ON) as world:
         await world.browser.post("/console/login", data={"password": "token-of-bob"})
-        assert "you are a viewer" in await world.html("/console/quarantine/preview?all=true")
+        assert "you are a viewer" in await world.html("/console/quarantine/preview")
         assert (await world.browser.post("/console/quarantine/discard", data={})).status_code == 403
 
 
