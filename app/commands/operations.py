@@ -1,14 +1,11 @@
 """Commands that derive from the declarations of operations."""
 
-import csv
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache, partial
 from inspect import Parameter, Signature
-from operator import attrgetter
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel, ValidationError
@@ -16,28 +13,35 @@ from rich.table import Table
 
 from app import assemble
 from app.access.audit import Audit
-from app.commands.terminal import add_row, caller, print_json, print_line, print_table, time_text, with_outbox
+from app.commands.terminal import (
+    add_row,
+    caller,
+    print_csv,
+    print_json,
+    print_line,
+    print_table,
+    time_text,
+    with_outbox,
+)
 from app.config import load_settings
 from app.core.coordination import Switches
 from app.operations import GROUPS
 from app.operations.declaration import (
     OPERATIONS,
     Call,
-    Column,
     Operation,
     Result,
     Services,
     Surface,
+    cell_text,
     counts_text,
+    csv_text,
     faults_of,
     operations_of,
     plain,
 )
 from app.outbox import Outbox
 from app.pipeline.replay import Replaying
-
-#: A spreadsheet runs a cell with any of these first characters as a formula.
-_FORMULA: Final = ("=", "+", "-", "@")
 
 
 def commands_of(group: str) -> typer.Typer:
@@ -183,9 +187,7 @@ def _print_rows(operation: Operation, rows: Sequence[Any], as_json: bool, as_csv
         for row in rows:
             print_json(plain(row))
     elif as_csv:
-        writer = csv.writer(sys.stdout)
-        writer.writerow([each.name for each in operation.columns])
-        writer.writerows([[_csv_text(_text(each, row)) for each in operation.columns] for row in rows])
+        print_csv(csv_text(operation.columns, rows, has_head=True))
     elif not rows:
         print_line(f"No {operation.rows.replace('_', ' ')}.")
     elif not operation.columns:
@@ -194,19 +196,8 @@ def _print_rows(operation: Operation, rows: Sequence[Any], as_json: bool, as_csv
     else:
         table = Table(*(f"{each.title} (UTC)" if each.kind == "time" else each.title for each in operation.columns))
         for row in rows:
-            add_row(table, *(_text(each, row) for each in operation.columns))
+            add_row(table, *(cell_text(each, row) for each in operation.columns))
         print_table(table)
-
-
-def _text(column: Column, row: Any) -> str:
-    value = attrgetter(column.name)(row)
-    if column.kind == "money" and value is not None and row.currency:
-        return f"{value} {row.currency}"
-    return time_text(value) if column.kind == "time" and value is not None else _plain_text(value)
-
-
-def _csv_text(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _print_result(result: Any, *, as_json: bool, is_dry: bool) -> None:

@@ -103,6 +103,11 @@ def time_text(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}"
 
 
+def print_csv(text: str) -> None:
+    """Print CSV as written: a program reads it, and a cell may have line breaks."""
+    typer.echo(text, nl=False)
+
+
 def print_json(value: Any) -> None:
     """Print a value as a line of JSON, with JSON escapes for hidden characters."""
     text = orjson.dumps(value, default=lambda other: bytes(other).decode(), option=orjson.OPT_NON_STR_KEYS)

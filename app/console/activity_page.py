@@ -1,12 +1,15 @@
 """Activity: the audit log, newest first."""
 
+from collections.abc import Iterable
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.console.pages import PageGroup, go, person_of
+from app.console.pages import PageGroup, csv_download, go, person_of
+from app.core.pages import AuditEntry
 from app.core.shared_values import OPEN_INCIDENTS
+from app.operations.audit import list_entries
 
 ACTIVITY_PAGE_SIZE = 50
 
@@ -34,6 +37,16 @@ class ActivityPages(PageGroup):
             open_alerts=[each.text for each in incidents.values() if each.until is None],
             tested=request.query_params.get("tested"),
         )
+
+    async def export(self, request: Request) -> Response:
+        """Return the whole audit log, or the entries of a target, as CSV."""
+        target = request.query_params.get("target") or None
+
+        async def read(limit: int, cursor: str | None) -> tuple[Iterable[AuditEntry], str | None]:
+            page = await self._services.outbox.audit(limit=limit, cursor=cursor, target=target)
+            return page.entries, page.next_cursor
+
+        return csv_download("activity", list_entries.columns, read)
 
     async def test_alert(self, request: Request) -> Response:
         """Send a test alert, and show whether it was accepted."""

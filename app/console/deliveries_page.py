@@ -1,7 +1,8 @@
 """Pages for deliveries and other events: search, details, messages; redrive or dismiss dead ones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Final, Literal
 from urllib.parse import quote, urlencode
 
@@ -13,19 +14,19 @@ from starlette.responses import JSONResponse, Response
 from app.config import Settings
 from app.console.filter import ANEW, PageFilter, filter_of
 from app.console.labels import OUTCOME_LABELS, STATE_LABELS, iso, masked
-from app.console.pages import Form, PageGroup, given_number, go, person_of, read_form, read_params
+from app.console.pages import Form, PageGroup, csv_download, given_number, go, person_of, read_form, read_params
 from app.core.deliveries import Delivery, State
 from app.core.pages import DeadCause, DroppedPage, Page, Query
 from app.core.shared_values import SET_ASIDE
 from app.core.values.hidden_emails import unpersonal_id
 from app.errors import FilterError
 from app.operations import deliveries
-from app.operations.declaration import Operation, counts_of, faults_of, plain, read_texts
-from app.operations.deliveries import DeadParams, DeliveryFilters, dismiss, redrive
+from app.operations.declaration import Column, Operation, counts_of, faults_of, plain, read_texts
+from app.operations.deliveries import COLUMNS, DeadParams, DeliveryFilters, dismiss, redrive
 from app.outbox import SEARCH_FILTERS, read_filters
 from app.outbox.search import dropped_outcomes, given_filters, means_deliveries
 from app.pipeline.received_names import title_of
-from app.pipeline.search import Found
+from app.pipeline.search import Found, dropped_json
 
 PAGE_SIZE = 25
 #: Maximum number of listed causes of dead letters.
@@ -40,6 +41,22 @@ _CURSORS: Final = ("cursor", "dropped_cursor")
 #: Filters that identify a single object, and states that are independent of the period.
 _IDS: Final = frozenset({"delivery_id", "message_id", "event_id", "order_id"})
 _NOW: Final = frozenset({"waiting", State.PENDING, State.CLAIMED, State.DEAD})
+
+
+#: The columns of an export of events that were not sent.
+_DROPPED_COLUMNS: Final = (
+    Column(name="at", title="When", kind="time"),
+    Column(name="outcome", title="What"),
+    Column(name="source", title="Source"),
+    Column(name="name", title="Event"),
+    Column(name="preset", title="Preset"),
+    Column(name="ad_account_id", title="Ad account"),
+    Column(name="reason", title="Why"),
+    Column(name="order_id", title="Order"),
+    Column(name="amount", title="Value", kind="money"),
+    Column(name="warnings", title="Warnings"),
+    Column(name="message_id", title="Message id"),
+)
 
 
 class DeliveryPages(PageGroup):
@@ -77,6 +94,25 @@ class DeliveryPages(PageGroup):
             of="deliveries" if cursor else "dropped" if dropped_cursor else None,
             causes=causes,
         )
+
+    async def export(self, request: Request) -> Response:
+        """Return all deliveries of the filters as CSV; with `of=dropped`, all events that were not sent."""
+        given = {name: text for name, text in request.query_params.items() if name not in {*_NO_FILTERS, "of"}}
+        filters, outbox, is_oldest = given_filters(given), self._services.outbox, bool(_order(request))
+        narrowed = with_page_filter(self._adopted(request, filters), filters, self._services.clock())
+        query = (await self._services.finder.find(read_filters(narrowed), limit=1)).query
+
+        async def deliveries(limit: int, cursor: str | None) -> tuple[Iterable[Delivery], str | None]:
+            page = await outbox.search(query, limit=limit, cursor=cursor, oldest_first=is_oldest)
+            return page.deliveries, page.next_cursor
+
+        async def dropped(limit: int, cursor: str | None) -> tuple[Iterable[SimpleNamespace], str | None]:
+            page = await outbox.search_dropped(query, limit=limit, cursor=cursor, oldest_first=is_oldest)
+            return [SimpleNamespace(**each) for each in dropped_json(page)], page.next_cursor
+
+        if request.query_params.get("of") == "dropped":
+            return csv_download("not-sent", _DROPPED_COLUMNS, dropped)
+        return csv_download("deliveries", COLUMNS, deliveries)
 
     def _adopted(self, request: Request, filters: dict[str, str]) -> PageFilter:
         """Move an ad account and a source in the filters of the address to the page filter.

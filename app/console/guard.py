@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from app.access.admission import CHECKS, COOKIE, RETRY_AFTER_S, Denial, LoggedIn
 from app.access.sessions import SESSION_S
@@ -94,6 +94,8 @@ class Guard:
                 except Forbidden:
                     response = self._pages.only_operators(request)
             response.headers.update(SECURITY_HEADERS)
+            if isinstance(response, StreamingResponse):
+                return response
             if len(response.body) > _LARGE_BYTES:  # other requests continue meanwhile
                 return await asyncio.to_thread(_shortened, request, response)
             return _shortened(request, response)

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import mimetypes
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -19,7 +19,7 @@ from markupsafe import Markup, escape
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from app import __version__
 from app.access.admission import NOT_OPERATOR, sent_from_console
@@ -33,7 +33,7 @@ from app.core.values.texts import count_of
 from app.core.values.times import at_second, hold_text
 from app.destination import redact
 from app.errors import FilterError
-from app.operations.declaration import Call, Operation, faults_of, read_texts
+from app.operations.declaration import Call, Column, Operation, csv_text, faults_of, read_texts
 from app.operations.deliveries import MAX_WHY
 from app.outbox import NO_COUNTRY, SEARCH_FILTERS
 from app.pipeline.explain import IN_WORDS
@@ -264,6 +264,26 @@ class Pages:
         return Response(
             self._files[name], media_type=kind, headers={"Cache-Control": "public, max-age=31536000, immutable"}
         )
+
+
+#: Rows of a page that an export reads.
+_EXPORTED_ROWS: Final = 500
+#: Read a page of rows: (limit, cursor) -> rows and the cursor of the next page.
+ReadRows: TypeAlias = Callable[[int, str | None], Awaitable[tuple[Iterable[Any], str | None]]]
+
+
+def csv_download(name: str, columns: Sequence[Column], read: ReadRows) -> StreamingResponse:
+    """Return a whole list as a CSV file, read page by page."""
+
+    async def lines() -> AsyncIterator[str]:
+        cursor, has_head = None, True
+        while has_head or cursor is not None:
+            rows, cursor = await read(_EXPORTED_ROWS, cursor)
+            yield csv_text(columns, rows, has_head=has_head)
+            has_head = False
+
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"', "Cache-Control": "no-store"}
+    return StreamingResponse(lines(), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 class PageGroup:

@@ -47,6 +47,7 @@ def _of_visitors(services: ConsoleServices, pages: Pages, guard: Guard) -> Itera
     yield "GET", "/static/{name}", for_anybody(pages.file)
     yield "POST", "/logout", guard(login.log_out)
     yield "GET", "/activity", guard(activity.show)
+    yield "GET", "/activity.csv", guard(activity.export)
     yield "POST", "/activity/test-alert", guard(activity.test_alert, changes=True)
 
 
@@ -56,6 +57,7 @@ def _of_events(services: ConsoleServices, pages: Pages, guard: Guard) -> Iterato
     quarantine, people = QuarantinePages(services, pages), PeoplePages(services, pages)
     for_operators = partial(guard, changes=True)
     yield "GET", "/deliveries", guard(deliveries.search)
+    yield "GET", "/deliveries.csv", guard(deliveries.export)
     yield "GET", "/find", guard(deliveries.offers)
     yield "POST", "/find", guard(deliveries.look_up)
     yield "GET", "/delivery", guard(deliveries.delivery)

@@ -1,10 +1,13 @@
 """The declaration of an operation. Command, API route, console page, role check and audit entry derive from it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import csv
+import io
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
 from enum import StrEnum
 from importlib import import_module
 from inspect import getdoc
+from operator import attrgetter
 from typing import Annotated, Any, Final, Literal, TypeAlias, get_type_hints
 
 from pydantic import (
@@ -25,6 +28,7 @@ from app.catalog import Catalog
 from app.config import Settings
 from app.config.environment import text_of_fault
 from app.core.pages import AuditAction
+from app.core.values.times import at_second
 from app.errors import Forbidden
 from app.operations import GROUPS
 from app.outbox import Outbox
@@ -156,6 +160,34 @@ class Column:
     kind: Literal["text", "time", "number", "money", "state", "id"] = "text"
     #: The filter of the list that a value of this column can be given to, or `hour`; "" if there is none.
     group: str = ""
+
+
+#: A spreadsheet runs a cell that begins with one of these as a formula.
+_FORMULA: Final = ("=", "+", "-", "@")
+
+
+def cell_text(column: Column, row: Any) -> str:
+    """Return the value of a row as text; times are in UTC."""
+    value = attrgetter(column.name)(row)
+    if value is None:
+        return ""
+    if column.kind == "money" and row.currency:
+        return f"{value} {row.currency}"
+    if column.kind == "time":
+        return at_second(value).removesuffix(" UTC")
+    return "; ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+
+
+def csv_text(columns: Sequence[Column], rows: Iterable[Any], *, has_head: bool) -> str:
+    """Return rows as CSV; a cell that a spreadsheet would run gets an apostrophe."""
+    written = io.StringIO(newline="")
+    writer = csv.writer(written)
+    if has_head:
+        writer.writerow([each.name for each in columns])
+    for row in rows:
+        texts = [cell_text(each, row) for each in columns]
+        writer.writerow([f"'{text}" if text.startswith(_FORMULA) else text for text in texts])
+    return written.getvalue()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Lists in a real browser: chips of filters, columns that sort, rows that group and open beside, and keys."""
 
+import csv
 import re
 from collections.abc import Callable
 
@@ -180,3 +181,16 @@ def test_a_setting_is_found_and_a_question_mark_lists_the_keys(busy: Server, ope
     page.get_by_role("dialog", name="Keys").get_by_role("button", name="Close").click()
     page.get_by_role("button", name="Keys").click()
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+
+
+def test_a_whole_list_is_exported_as_csv(busy: Server, open_page: OpenPage) -> None:
+    page = open_page(f"{busy.url}/console/inventory")
+    with page.expect_download() as awaited:
+        page.get_by_role("button", name="CSV").click()
+    rows = list(csv.reader(awaited.value.path().read_text(encoding="utf-8").splitlines()))
+    table = page.locator("table.inventory")
+    assert awaited.value.suggested_filename == "inventory.csv"
+    assert len(rows) == 1 + table.locator("tbody tr").count()
+    assert {len(row) for row in rows} == {table.locator("thead th").count()}
+    place = next(place for place, head in enumerate(rows[0]) if head.startswith("Received"))
+    assert all(row[place].split()[0].isdecimal() for row in rows[1:])

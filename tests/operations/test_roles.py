@@ -47,6 +47,8 @@ OPERATIONS: dict[str, tuple[UserRole, list[Ask]]] = {
     "deliveries show": (V, [ask("GET /api/v1/deliveries/{id}"), ask("GET /console/delivery")]),
     "deliveries causes": (V, [ask("GET /api/v1/deliveries/causes"), ask("GET /console/deliveries")]),
     "incidents list": (V, [ask("GET /api/v1/incidents"), ask("GET /console")]),
+    "deliveries as CSV": (V, [ask("GET /console/deliveries.csv")]),
+    "activity as CSV": (V, [ask("GET /console/activity.csv")]),
     "names to go to": (V, [ask("GET /console/find")]),
     "deliveries redrive": (
         O,

@@ -38,6 +38,29 @@ function startFilters(form) {
   });
 }
 
+// A whole list as CSV: times as ISO 8601, numbers with a point. Lists with pages have a link to the server's CSV. ----------
+
+const csvCell = (cell) => {
+  const time = cell.querySelector("time")?.dateTime;
+  const text = (time ?? cell.innerText).replace(/\s+/g, " ").trim();
+  const plain = cell.matches("td.n") && /^[\d,.]+$/.test(text) ? text.replaceAll(",", "") : text;
+  return `"${(/^[=+@-]/.test(plain) ? `'${plain}` : plain).replaceAll('"', '""')}"`;
+};
+
+function offerCsv(table) {
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "quiet", textContent: "CSV" });
+  button.addEventListener("click", () => {
+    const rows = [table.tHead.rows[0], ...table.querySelectorAll("tbody tr:not(.group)")];
+    const text = rows.map((row) => [...row.cells].map(csvCell).join(",")).join("\r\n");
+    const file = new Blob([`${text}\r\n`], { type: "text/csv" });
+    const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(file), download: `${location.pathname.split("/").pop()}.csv` });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href));
+  });
+  const place = table.closest(".scroller") ?? table;
+  place.after(button);
+}
+
 // Columns of a whole list sort; rows group, and of a page each group leads to all of its rows. ---------------------------
 
 function valueOf(row, column) {
@@ -293,4 +316,7 @@ function openPalette() {
 }
 
 for (const form of document.querySelectorAll("form[data-applied]")) startFilters(form);
-for (const table of document.querySelectorAll("table[data-list]")) startList(table);
+for (const table of document.querySelectorAll("table[data-list]")) {
+  startList(table);
+  if (table.dataset.list !== "page" && table.tBodies[0]?.rows.length) offerCsv(table);
+}
