@@ -75,6 +75,8 @@ _IN_BRACES: Final = "{{"
 _READ: Final = frozenset({"@path", "@literal", "@liquid", "@blocks", "_metadata"})
 #: The first option is a path, the second a shape, the third an object of options.
 _OF_LISTS: Final = frozenset({"@arrayPath", "@each"})
+#: An option with paths as plain text.
+_PATHS_IN: Final[Mapping[str, str]] = {"@netAmount": "goods", "@productId": "of"}
 #: The option that is a value.
 _OF_TEXTS: Final[Mapping[str, str]] = {
     "@replace": "value",
@@ -135,6 +137,8 @@ def _of_member(key: str, value: Any, at: str, path: re.Pattern[str]) -> Iterator
             yield from unread_paths(shape, f"{at}/1", path)
     elif key in _OF_TEXTS and isinstance(value, dict):
         yield from unread_paths(value.get(_OF_TEXTS[key]), f"{at}/{_OF_TEXTS[key]}", path)
+    elif key in _PATHS_IN and isinstance(value, dict):
+        yield from unread_paths({name: each for name, each in value.items() if name != _PATHS_IN[key]}, at, path)
     elif key not in _READ:
         yield from unread_paths(value, at, path)
 

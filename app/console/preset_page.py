@@ -17,6 +17,7 @@ from app.catalog import Catalog, Preset
 from app.catalog.document import YamlDocument, read_document
 from app.catalog.publishing import Version, name_fault
 from app.config.settings import AccountEventSettings, event_settings_of
+from app.console.chips import WRAPPERS
 from app.console.counts import StepCounts
 from app.console.drafts import Drafts, both_changed, changed, moved, with_published
 from app.console.filter import days_of
@@ -24,8 +25,7 @@ from app.console.inventory_page import key_of
 from app.console.labels import pretty, time_span, with_fresh_timestamp
 from app.console.pages import Form, PageGroup, Pages, go, person_of, read_form
 from app.console.preset_editor import (
-    FUNCTIONS,
-    KINDS,
+    FIELD_EDITS,
     META,
     OPERATORS,
     FieldGroup,
@@ -37,8 +37,8 @@ from app.console.preset_editor import (
     nodes_in_words,
     seen_paths,
     trigger_rows,
+    with_field,
     with_meta,
-    with_row,
     with_shares,
 )
 from app.console.publish_page import difference, digest, own_sources, running_file
@@ -211,7 +211,7 @@ class PresetPages(PageGroup):
         return self._render(request, await self._view(draft, request.query_params.get("sample", "")))
 
     async def change(self, request: Request) -> Response:
-        """Store an edit in the draft and show the editor again. With `peek`, show the effect without storing."""
+        """Store an edit in the draft, and return the editor; with `part=effect` only the parts that typing changes."""
         form, person = await read_form(request), person_of(request)
         file, sample = running_file(form.get("file", ""), self._services), form.get("sample", "")
         if why := self._no_file(file):
@@ -222,15 +222,13 @@ class PresetPages(PageGroup):
             reply = await send_as_test(self._services, person, report) if report else None
             refused = "" if reply else "this event is not sent, so there is nothing to test"
             return self._render(request, replace(view, reply=reply, refused=refused), status=200 if reply else 422)
-        edit = partial(self._edited, form=form, sample=sample)
         try:
-            if "peek" in form:
-                draft = await edit(await self._drafts.read(person, file))
-                return self._render(request, await self._view(draft, sample, is_peek=True), template="preset_peek.html")
-            await self._drafts.change(person, file, edit)
+            draft = await self._drafts.change(person, file, partial(self._edited, form=form, sample=sample))
         except (EditRefused, TriggerError, LookupError) as exc:
             draft = await self._drafts.read(person, file)
             return self._render(request, await self._view(draft, sample, refused=str(exc)), status=422)
+        if form.get("part") == "effect":
+            return self._render(request, await self._view(draft, sample, is_peek=True), template="preset_peek.html")
         return go(request, "preset/edit", {"file": file, **({"sample": sample} if sample else {})})
 
     def _no_file(self, file: str) -> str:
@@ -261,14 +259,13 @@ class PresetPages(PageGroup):
             case _:
                 done, document = self._edited_document(read_document(draft.now.text), do, form)
                 text = document.text
-        return changed(draft, text, done)
+        return changed(draft, text, done, same_step=form.get("same_step") == "yes")
 
     def _edited_document(self, document: YamlDocument, do: str, form: Form) -> tuple[str, YamlDocument]:
         """Return an edit in words, and the document after it. Raises EditRefused, TriggerError, LookupError."""
-        if do == "field":
-            path, kind = form.get("path", ""), form.get("kind", "")
-            done = f"leave {path} to the default" if kind == "default" else f"map {path}"
-            return done, with_row(document, path, kind, form, self._services.running.catalog.action)
+        if do in FIELD_EDITS:
+            done = f"use the default for {form.get('path')}" if do == "default" else f"map {form.get('path')}"
+            return done, with_field(document, do, form, self._services.running.catalog.action)
         if do == "meta":
             name = form.get("name", "")
             return f"change the {name}", with_meta(document, name, form.get("value", "").strip())
@@ -350,9 +347,8 @@ class PresetPages(PageGroup):
             status=status,
             nav="mappings",
             view=view,
-            kinds=KINDS,
+            wrappers=WRAPPERS,
             operators=OPERATORS,
-            functions=FUNCTIONS,
             digest=digest,
             is_new=file not in self._services.running.preset_texts,
             why_not=self._services.acts.catalog.publisher.why_not(file),

@@ -8,20 +8,23 @@ from typing import Any
 
 import pytest
 
+from app.catalog import ACTION
 from app.catalog.document import YamlDocument
 from app.catalog.files import ActionFile, FieldSpec
+from app.catalog.presets import unread_paths
 from app.catalog.yaml_files import parse_yaml
+from app.console.chips import Chip, chip_of, in_words, typed_value
 from app.console.drafts import begun, both_changed, changed, moved, rebased
 from app.console.preset_editor import (
     changes_in_words,
-    controls_of,
     field_groups,
-    in_words,
+    leaves,
     seen_paths,
-    value_of,
+    with_field,
     with_meta,
 )
 from app.core.shared_values import SharedKey
+from app.mapping import MISSING
 from app.source import Arrival, Intake, read_event
 from tests.console.test_publish_page import folders
 from tests.console.world import CHECKOUT, MAPPING, NOW, World, legible, open_world
@@ -116,15 +119,16 @@ async def test_the_page_of_a_preset_says_how_its_tests_end(shop: World) -> None:
 
 WORDS: dict[str, tuple[Any, str]] = {
     "places": ({"@coalesce": [{"@path": "$.a"}, {"@path": "$.b"}]}, "$.a, then $.b"),
-    "a choice": ({"@if": {"exists": {"@path": "$.a"}, "then": 1}}, "1 if there is a $.a, else nothing"),
-    "a choice without a value": (
-        {"@if": {"exists": {"@path": "$.a"}, "else": {"@path": "$.b"}}},
-        "nothing if there is a $.a, else $.b",
-    ),
+    "a choice": ({"@if": {"exists": {"@path": "$.a"}, "then": 1}}, "if (exists: $.a, then: 1)"),
     "a text": ({"@liquid": "{{ a }}"}, "{{ a }}"),
     "a constant": (True, "true"),
-    "a function": ({"@multiply": [{"@path": "$.a"}, 0.01]}, "$.a, times 0.01"),
-    "what is in YAML": ({"@sum": [1, 2]}, '{"@sum":[1,2]}'),
+    "a function": ({"@multiply": [{"@path": "$.a"}, 0.01]}, "product of ($.a, 0.01)"),
+    "items": (
+        {"@sum": {"@each": ["$.properties.items", {"id": {"@path": "$.b"}}]}},
+        "sum of (each item of ($.properties.items, id: $.b))",
+    ),
+    "a list": (["a", 2], "a, 2"),
+    "an unknown directive": ({"@other": 1}, '{"@other":1}'),
 }
 
 
@@ -144,6 +148,10 @@ def test_a_difference_in_words_names_what_people_see() -> None:
     ]
     new = changes_in_words("", "other: 1\nmapping: {x: {y: 1}}\n", action)
     assert [each.label for each in new] == ["other", "Mapping"]
+    many = "mapping: {x: {'@coalesce': [%s]}}"
+    places = [f"{{'@path': $.properties.place_{number}}}" for number in range(40)]
+    longer, other = (many % ", ".join([*places, last]) for last in ("a", "b"))
+    assert changes_in_words(longer, other, action)[0][2:4] == ("…, then a", "…, then b")
     assert changes_in_words("description: a\n", f"description: {'b' * 900}\n", action)[0].becomes.endswith("b…")
 
 
@@ -172,59 +180,29 @@ EDITS: dict[str, tuple[str, dict[str, str], str, str]] = {
     "one less": ("remove", {"place": "0"}, 'subscribe: event = "Checkout"', "remove a condition"),
     "any for all": ("join", {"place": "", "joiner": "or"}, 'type = "track" or event', "join conditions"),
     "the opposite": ("negate", {"place": "1"}, 'event != "Checkout"', "turn a condition round"),
-    "a value of the event": (
-        "field",
-        {"path": "user_data.phone", "kind": "path", "value": "context.phone"},
-        'user_data: {phone: {"@path": $.context.phone}}',
-        "map user_data.phone",
-    ),
-    "a function of a value": (
-        "field",
-        {"path": "user_data.email", "kind": "path", "value": "userId", "function": "lower"},
-        'user_data: {email: {"@case": {operator: lower, value: {"@path": $.userId}}}}',
-        "map user_data.email",
-    ),
-    "a function with a text": (
-        "field",
-        {"path": "custom_data.order_id", "kind": "path", "value": "a.b", "function": "behind", "more": "12"},
-        'custom_data: {order_id: {"@prefixed": {value: {"@path": $.a.b}, prefix: "12", drop: true}}}',
-        "map custom_data.order_id",
-    ),
-    "a function with a number": (
-        "field",
-        EVENT_ID | {"kind": "path", "value": "a", "function": "times", "more": "0.01"},
-        'event_id: {"@multiply": [{"@path": $.a}, 0.01]}',
-        "map event_id",
-    ),
-    "one more place": (
-        "field",
-        EVENT_ID | {"kind": "places", "value": "$.userId", "more": "$.messageId"},
-        '{"@coalesce": [{"@path": $.userId}, {"@path": $.messageId}]}',
+    "a place": (
+        "add-chip",
+        EVENT_ID | {"value": "userId", "item": "0"},
+        'event_id: {"@path": $.userId}',
         "map event_id",
     ),
     "a constant": (
-        "field",
+        "chip",
         {"path": "event_name", "kind": "constant", "value": "lead"},
         "mapping: {event_name: lead}",
         "map event_name",
     ),
-    "a text": (
-        "field",
-        EVENT_ID | {"kind": "text", "value": "a-{{ messageId }}"},
+    "a template": (
+        "add-chip",
+        EVENT_ID | {"value": "a-{{ messageId }}", "item": "0"},
         'event_id: {"@liquid": "a-{{ messageId }}"}',
         "map event_id",
     ),
-    "places": (
-        "field",
-        EVENT_ID | {"kind": "places", "value": "$.userId\n$.messageId"},
-        '{"@coalesce": [{"@path": $.userId}, {"@path": $.messageId}]}',
-        "map event_id",
-    ),
-    "if there is a value": (
-        "field",
-        EVENT_ID | {"kind": "if", "exists": "userId", "then": "$.userId", "otherwise": "none"},
-        '{"@if": {exists: {"@path": $.userId}, then: {"@path": $.userId}, else: none}}',
-        "map event_id",
+    "the default as chips": (
+        "customise",
+        {"path": "user_data.email"},
+        '"@if": {exists: {"@path": $.properties.email}, then',
+        "map user_data.email",
     ),
     "the name": ("meta", {"name": "name", "value": "Buy"}, "name: Buy\n", "change the name"),
     "no description": (
@@ -252,10 +230,79 @@ async def test_an_edit_is_made_in_the_text_and_taken_back(
     assert text_of(await edit(shop, "reset")) == before
 
 
+#: Edits of one field, and the mapping after each.
+CHIP_EDITS: list[tuple[str, dict[str, str], str]] = [
+    ("add-chip", {"value": "properties.id", "item": "0"}, '{"@path": $.properties.id}'),
+    ("add-chip", {"value": "userId", "item": "1"}, '{"@coalesce": [{"@path": $.properties.id}, {"@path": $.userId}]}'),
+    ("add-chip", {"value": "", "item": "2"}, '{"@coalesce": [{"@path": $.properties.id}, {"@path": $.userId}]}'),
+    (
+        "add-chip",
+        {"value": "none", "item": "2"},
+        '{"@coalesce": [{"@path": $.properties.id}, {"@path": $.userId}, none]}',
+    ),
+    (
+        "move-chip",
+        {"at": '["@coalesce",1]', "by": "-1"},
+        '{"@coalesce": [{"@path": $.userId}, {"@path": $.properties.id}, none]}',
+    ),
+    (
+        "move-chip",
+        {"at": '["@coalesce",0]', "by": "-1"},
+        '{"@coalesce": [{"@path": $.userId}, {"@path": $.properties.id}, none]}',
+    ),
+    (
+        "remove-chip",
+        {"at": '["@coalesce",2]'},
+        '{"@coalesce": [{"@path": $.userId}, {"@path": $.properties.id}]}',
+    ),
+    (
+        "function",
+        {"at": '["@coalesce",1]', "function": "lower"},
+        '{"@coalesce": [{"@path": $.userId}, {"@case": {operator: lower, value: {"@path": $.properties.id}}}]}',
+    ),
+    (
+        "chip",
+        {"at": '["@coalesce",1,"@case","value"]', "kind": "path", "value": "properties.sku"},
+        '{"@coalesce": [{"@path": $.userId}, {"@case": {operator: lower, value: {"@path": $.properties.sku}}}]}',
+    ),
+    (
+        "chip",
+        {"at": '["@coalesce",1,"@case","operator"]', "kind": "constant", "value": "upper"},
+        '{"@coalesce": [{"@path": $.userId}, {"@case": {operator: upper, value: {"@path": $.properties.sku}}}]}',
+    ),
+    (
+        "chip",
+        {"at": '["@coalesce",0]', "kind": "constant", "value": "userId"},
+        '{"@coalesce": [userId, {"@case": {operator: upper, value: {"@path": $.properties.sku}}}]}',
+    ),
+    ("chip", {"at": '["@coalesce",0]', "kind": "constant", "value": " "}, '{"@case": {operator: upper'),
+    ("function", {"at": '["@coalesce",0]', "function": ""}, '{"@coalesce": [upper]}'),
+    ("chip", {"at": '["@coalesce",0]', "kind": "path", "value": "properties.items"}, "$.properties.items"),
+    (
+        "function",
+        {"at": '["@coalesce",0]', "function": "each"},
+        '[{"@sum": {"@each": [$.properties.items, {"@path": $.price}]}}]',
+    ),
+    (
+        "chip",
+        {"at": '["@coalesce",0,"@sum","@each",0]', "kind": "root", "value": "properties.lines"},
+        '"@each": [$.properties.lines, {"@path": $.price}]',
+    ),
+    ("default", {}, "mapping: {event_name: checkout}"),
+]
+
+
 @pytest.mark.slow
-async def test_a_field_that_is_left_to_the_default_leaves_no_empty_object(shop: World) -> None:
-    await edit(shop, "field", path="user_data.phone", kind="path", value="context.phone")
-    page = await edit(shop, "field", path="user_data.phone", kind="default")
+async def test_chips_are_edited_one_after_the_other(shop: World) -> None:
+    for do, form, expected in CHIP_EDITS:
+        text = text_of(await edit(shop, do, **EVENT_ID, **form))
+        assert (do, form, expected in text) == (do, form, True), text
+    assert text == shop.running.preset_texts[shop.file("checkout")]
+
+
+async def test_a_removed_chip_leaves_no_empty_object(shop: World) -> None:
+    await edit(shop, "add-chip", path="user_data.phone", value="context.phone")
+    page = await edit(shop, "remove-chip", path="user_data.phone", at="[]")
     assert text_of(page) == shop.running.preset_texts[shop.file("checkout")]
 
 
@@ -266,11 +313,9 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
     ),
     "no part": ({"do": "negate", "place": "9"}, "Nothing was changed"),
     "no group": ({"do": "join", "place": "0", "joiner": "or"}, "Nothing was changed"),
-    "no field": ({"do": "field", "path": "none", "kind": "constant"}, "there is no such field"),
-    "no place": (
-        {"do": "field", "path": "event_id", "kind": "path", "value": ""},
-        "name a place of the event",
-    ),
+    "no field": ({"do": "chip", "path": "none", "kind": "constant"}, "there is no such field"),
+    "no function": ({"do": "function", "path": "event_name", "function": "x"}, "there is no function 'x'"),
+    "no function to remove": ({"do": "function", "path": "event_name"}, "there is no function ''"),
     "no YAML": ({"do": "text", "text": "a: [1"}, "not readable YAML"),
     "no row": ({"do": "meta", "name": "action", "value": "x"}, "there is no row 'action'"),
     "no edit": ({"do": "other"}, "there is no edit 'other'"),
@@ -289,31 +334,27 @@ async def test_an_edit_that_cannot_be_says_why_and_changes_nothing(
 
 
 async def test_a_draft_with_faults_is_kept_and_its_faults_are_at_their_row(shop: World) -> None:
-    page = one_line(await edit(shop, "field", path="event_id", kind="text", value="{{ x"))
+    page = one_line(await edit(shop, "add-chip", path="event_id", value="{{ x"))
     assert re.search(r'id="found-event_id"><span class="trouble">[^<]+', page)
     assert "This draft cannot run yet" in page or "trouble" in page
 
 
-async def test_typing_shows_the_effect_and_keeps_nothing(shop: World) -> None:
-    form = {"file": FILE, "do": "field", "path": "event_name", "kind": "constant", "value": "lead", "peek": "yes"}
-    peeked = legible(await shop.browser.post("/console/preset/edit", data=form))
-    assert '<span class="added">+ "event_name": "lead",</span>' in peeked
-    assert "Undo: " not in await opened(shop)
-
-
-async def test_what_a_key_shows_is_what_applying_it_shows(shop: World) -> None:
-    form = {"path": "user_data.email", "kind": "constant", "value": "a@example.com"}
-    peek = {"file": FILE, "do": "field", "peek": "yes"} | form
-    peeked = (await shop.browser.post("/console/preset/edit", data=peek)).text
-    applied = await edit(shop, "field", **form)
-    parts = re.findall(r'<(?:div|section)[^>]* id="(told|takes|effect)".*?</(?:div|section)>', peeked, re.DOTALL)
-    assert parts == ["told", "takes", "effect"]
+async def test_typing_is_stored_and_returns_the_effect(shop: World) -> None:
+    form = {"file": FILE, "do": "chip", "path": "event_name", "kind": "constant", "part": "effect"}
+    for value in ("lea", "lead"):
+        answer = await shop.browser.post("/console/preset/edit", data=form | {"value": value, "same_step": "yes"})
+    assert '<span class="added">+ "event_name": "lead",</span>' in legible(answer)
+    parts = re.findall(r'<(?:div|section)[^>]* id="(history|told|takes|effect)"', answer.text)
+    assert parts == ["history", "told", "takes", "effect"]
+    page = await opened(shop)
+    assert "event_name: lead" in text_of(page)
     for place in ("user_data.email", "event_name"):
-        both = [text.partition(f'id="found-{place}">')[2].partition("</p>")[0].split() for text in (peeked, applied)]
+        both = [text.partition(f'id="found-{place}">')[2].partition("</p>")[0].split() for text in (answer.text, page)]
         assert both[0]
         assert both[0] == both[1]
-    assert 'id="found-0"><span class="badge delivered">holds' in peeked
-    assert len(peeked) < len(applied) / 3
+    assert 'id="found-0"><span class="badge delivered">holds' in answer.text
+    assert len(answer.text) < len(page) / 2
+    assert "event_name: checkout" in text_of(await edit(shop, "undo"))  # typing is one step
 
 
 @pytest.mark.slow
@@ -322,6 +363,7 @@ async def test_the_editor_of_all_fields_is_short(tmp_path: Path) -> None:
         answer = await world.browser.get("/console/preset/edit", params={"file": FILE})
         assert answer.headers["content-encoding"] == "gzip"
         assert answer.text.count('class="field') > 60
+        assert "in YAML" not in answer.text
         assert int(answer.headers["content-length"]) < 60_000
 
 
@@ -334,7 +376,7 @@ async def test_a_new_preset_takes_the_events_of_a_name(shop: World) -> None:
     file = unescape(page.partition('name="draft" value="')[2].partition('"')[0])
     answer = await shop.browser.post(
         "/console/preset/edit",
-        data={"file": file, "do": "field", "path": "event_name", "kind": "constant", "value": "lead"},
+        data={"file": file, "do": "chip", "path": "event_name", "kind": "constant", "value": "lead"},
         follow_redirects=True,
     )
     assert "lead" in text_of(answer.text)
@@ -426,7 +468,7 @@ async def test_numbers_open_the_events_that_they_count(tmp_path: Path) -> None:
                 assert f'value="{chosen[1]}" selected' in (await world.browser.get(unescape(link))).text
         assert re.search(r'<a href="[^"]+sample=s\d+">2</a>: to be sent, becomes matched no preset', page)
         await edit(world, "reset")
-        lead = await edit(world, "field", path="event_name", kind="constant", value="lead")
+        lead = await edit(world, "chip", path="event_name", kind="constant", value="lead")
         assert re.search(r'<a href="[^"]+sample=s\d+">2</a>: <code>event_name</code> changed', lead)
 
 
@@ -436,8 +478,8 @@ async def test_each_field_says_in_how_many_recent_events_it_is(tmp_path: Path) -
         page = one_line(await opened(world))
         shares = {"user_data.email": "100 %", "custom_data.order_id": "50 %", "user_data.phone": "0 %"}
         for field, share in shares.items():
-            said = page.partition(f'<code class="dim">{field}</code>')[2].partition("</div>")[0]
-            assert (field, f"in {share} of recent events" in said) == (field, True)
+            said = page.partition(f'<code class="dim">{field}</code>')[2].partition("</p>")[0]
+            assert (field, f"in {share}<span" in said) == (field, True)
         assert '<option value="properties.order_id" data-share="50 %">SO-1</option>' in page
         assert '<option value="properties.email" data-share="100 %">' in page
 
@@ -453,21 +495,26 @@ async def test_what_is_repaired_of_a_value_is_said_at_its_field(tmp_path: Path) 
 
 
 @pytest.mark.slow
-async def test_a_function_shows_the_value_before_and_after(tmp_path: Path) -> None:
+async def test_a_chip_shows_its_value_and_the_used_chips_are_marked(tmp_path: Path) -> None:
     async with open_world(tmp_path, samples_per_name=5, **ON, **folders(tmp_path)) as world:
         await arrive(world, an_event("Checkout", 1))
-        form = {"path": "custom_data.order_id", "kind": "path", "value": "properties.order_id", "function": "lower"}
-        page = one_line(await edit(world, "field", **form))
-        assert '<code>"SO-1"</code> → <code>"so-1"</code>' in unescape(page)
-        nothing = one_line(await edit(world, "field", **form | {"value": "properties.none"}))
-        assert 'id="found-custom_data.order_id"><span class="dim">finds nothing' in nothing
-        unread = await edit(world, "field", **form | {"value": "$.a[?("})
+        form = {"path": "custom_data.order_id"}
+        await edit(world, "add-chip", **form, value="properties.none", item="0")
+        await edit(world, "add-chip", **form, value="properties.order_id", item="1")
+        page = one_line(await edit(world, "function", **form, at='["@coalesce",1]', function="lower"))
+        row = unescape(page.partition('data-path="custom_data.order_id"')[2].partition("</div>")[0])
+        assert row.count("used") == 3  # the function, its place, and the place's label
+        assert '<small class="value">"SO-1"</small>' in row
+        assert '<small class="value">"so-1"</small>' in row
+        nothing = one_line(await edit(world, "remove-chip", **form, at='["@coalesce",1]'))
+        assert 'id="found-custom_data.order_id"><span class="dim">not found' in nothing
+        unread = await edit(world, "add-chip", **form, value="$.a[?(", item="1")
         assert "This draft cannot run yet" in unread or "trouble" in unread
 
 
 @pytest.mark.slow
 async def test_the_draft_is_sent_as_a_test_and_shows_the_answer(shop: World) -> None:
-    await edit(shop, "field", path="event_name", kind="constant", value="lead")
+    await edit(shop, "chip", path="event_name", kind="constant", value="lead")
     page = await edit(shop, "send", sample="example")
     (call,) = shop.pinterest.calls
     assert call.url.params["test"] == "true"
@@ -482,12 +529,12 @@ async def test_the_draft_is_sent_as_a_test_and_shows_the_answer(shop: World) -> 
 async def test_the_tests_of_a_draft_end_as_it_is_edited(shop: World) -> None:
     test = "tests: [{name: A purchase, expect: {fields: {event_name: checkout}}}]\n"
     assert re.search(r"passes</span> A purchase", await edit(shop, "text", text=CHECKOUT + test))
-    page = await edit(shop, "field", path="event_name", kind="constant", value="lead")
+    page = await edit(shop, "chip", path="event_name", kind="constant", value="lead")
     assert re.search(r'fails</span> A purchase <span class="trouble">[^<]+got', unescape(page))
 
 
 async def test_a_draft_that_cannot_run_is_not_sent(shop: World) -> None:
-    await edit(shop, "field", path="event_id", kind="text", value="{{ x")
+    await edit(shop, "add-chip", path="event_id", value="{{ x")
     answer = await shop.browser.post("/console/preset/edit", data={"file": FILE, "do": "send", "sample": "example"})
     assert answer.status_code == 422
     assert "there is nothing to test" in answer.text
@@ -501,7 +548,7 @@ async def test_edits_of_two_windows_are_both_stored(shop: World, monkeypatch: py
     async def late(key: SharedKey[Any], store: Any) -> Any:
         found = await read(key, store)
         monkeypatch.setattr(SharedKey, "read_revised", read)
-        await edit(shop, "field", path="event_name", kind="constant", value=next(others))
+        await edit(shop, "chip", path="event_name", kind="constant", value=next(others))
         return found
 
     monkeypatch.setattr(SharedKey, "read_revised", late)
@@ -523,7 +570,7 @@ async def test_edits_of_two_windows_are_both_stored(shop: World, monkeypatch: py
 async def test_yaml_of_an_older_text_is_refused(shop: World) -> None:
     base = re.search(r'name="base" value="(\w+)"', await opened(shop))
     assert base
-    await edit(shop, "field", path="event_name", kind="constant", value="lead")
+    await edit(shop, "chip", path="event_name", kind="constant", value="lead")
     form = {"file": FILE, "do": "text", "text": CHECKOUT + "# mine\n", "base": base[1]}
     answer = await shop.browser.post("/console/preset/edit", data=form)
     assert (answer.status_code, "another window changed the draft" in answer.text) == (422, True)
@@ -539,8 +586,8 @@ async def published(world: World, text: str) -> None:
 
 @pytest.mark.slow
 async def test_a_draft_survives_a_publish_and_shows_what_both_changed(shop: World) -> None:
-    await edit(shop, "field", path="event_name", kind="constant", value="lead")
-    await edit(shop, "field", path="event_id", kind="path", value="userId")
+    await edit(shop, "chip", path="event_name", kind="constant", value="lead")
+    await edit(shop, "add-chip", path="event_id", value="userId")
     theirs = CHECKOUT.replace("A customer completes", "Eva says a customer completes")
     await published(shop, theirs.replace("event_name: checkout", "event_name: signup"))
     page = one_line(await opened(shop))
@@ -570,7 +617,7 @@ async def test_a_negated_group_is_shown_as_such(shop: World) -> None:
     page = legible(await shop.browser.get("/console/preset", params={"name": "Page Visit"}))
     assert ">not</li>" in page
     editor = await opened(shop, "presets/page_visit.yaml")
-    assert "Take the not away" in editor
+    assert "Remove the not" in editor
 
 
 @pytest.mark.slow
@@ -583,7 +630,7 @@ async def test_what_cannot_be_kept_as_a_test_says_why(tmp_path: Path) -> None:
         form = {"file": FILE, "do": "pin", "sample": sample[1]}
         answer = await world.browser.post("/console/preset/edit", data=form)
         assert "the preset does not take this event" in legible(answer)
-        await edit(world, "field", path="event_id", kind="text", value="{{ x")
+        await edit(world, "add-chip", path="event_id", value="{{ x")
         answer = await world.browser.post("/console/preset/edit", data=form)
         assert "mend the draft first" in legible(answer)
 
@@ -668,42 +715,67 @@ def test_of_many_steps_the_oldest_are_forgotten_and_the_way_back_to_the_start_st
     assert draft.at == 0
 
 
-CONTROLS: dict[str, tuple[Any, str]] = {
-    "a list": ([1], "yaml"),
-    "a number": (2.5, "constant"),
-    "a directive with options": ({"@path": "$.a", "x": 1}, "yaml"),
-    "a text": ({"@liquid": "{{ a }}"}, "text"),
-    "a choice without else": ({"@if": {"exists": {"@path": "$.a"}, "then": 1}}, "if"),
-    "a function": ({"@case": {"operator": "lower", "value": {"@path": "$.a"}}}, "path"),
-    "a function of something else": ({"@case": {"operator": "lower", "value": "A"}}, "yaml"),
-    "a number that is a path": ({"@multiply": [{"@path": "$.a"}, {"@path": "$.b"}]}, "yaml"),
-    "three factors": ({"@multiply": [{"@path": "$.a"}, 2, 3]}, "yaml"),
-    "a choice of another kind": ({"@if": {"exists": {"@path": "$.a"}, "then": {"@sum": []}}}, "yaml"),
+#: A value of the mapping, its kind of chip, and the kinds inside.
+CHIPS: dict[str, tuple[Any, str, list[str]]] = {
+    "a list": ([1], "list", ["constant"]),
+    "a number": (2.5, "constant", []),
+    "nothing": (None, "fixed", []),
+    "an empty list": ([], "fixed", []),
+    "a directive with options": ({"@path": "$.a", "x": 1}, "fixed", []),
+    "an unknown directive": ({"@other": 1}, "fixed", []),
+    "several lines": ("a\nb", "fixed", []),
+    "a text": ({"@liquid": "{{ a }}"}, "template", []),
+    "a text of several lines": ({"@liquid": "a\nb"}, "fixed", []),
+    "a choice": ({"@if": {"exists": {"@path": "$.a"}, "then": 1}}, "function", ["path", "constant"]),
+    "a function": ({"@case": {"operator": "lower", "value": {"@path": "$.a"}}}, "function", ["constant", "path"]),
+    "an operand": ({"@money": {"@path": "$.a"}}, "function", ["path"]),
+    "a list of items": ({"@each": ["$.a", {"id": {"@path": "$.b"}}]}, "function", ["root", "object"]),
 }
 
 
-@every_row(("given", "kind"), CONTROLS.values(), ids=CONTROLS)
-def test_a_value_has_its_controls_or_stays_in_yaml(given: Any, kind: str) -> None:
-    assert controls_of(given)[0] == kind
+@every_row(("given", "kind", "inside"), CHIPS.values(), ids=CHIPS)
+def test_each_value_is_shown_as_chips(given: Any, kind: str, inside: list[str]) -> None:
+    chip = chip_of(given)
+    assert (chip.kind, [each.kind for each in chip.parts]) == (kind, inside)
+    assert chip.words
 
 
-#: YAML of a mapping, a field of it, and how its row is shown.
+def test_no_shipped_preset_has_a_field_that_can_only_be_changed_in_yaml() -> None:
+    action = ActionFile.model_validate(parse_yaml((ROOT / "mappings" / f"{ACTION}.yaml").read_text()))
+    files = sorted(ROOT.glob("presets/*.yaml"))
+    assert len(files) > 10
+    for text in [file.read_text() for file in files]:
+        for group in field_groups(YamlDocument(text), action, None, ()):
+            for row in group.rows:
+                assert "fixed" not in (kinds_of(row.chip) if row.chip else ()), row.path
+
+
+def test_each_default_can_be_customised() -> None:
+    action = ActionFile.model_validate(parse_yaml((ROOT / "mappings" / f"{ACTION}.yaml").read_text()))
+    for path, spec in leaves(action.fields):
+        assert [*unread_paths(spec.default, path)] == []
+        if spec.default is not None:
+            document = with_field(YamlDocument("mapping: {}\n"), "customise", {"path": path}, action)
+            assert document.get(("mapping", *path.split("."))) == spec.default
+
+
+def kinds_of(chip: Chip) -> set[str]:
+    return {chip.kind}.union(*map(kinds_of, chip.parts))
+
+
+#: YAML of a mapping, a field of it, and the origin of its value.
 ROWS: dict[str, tuple[str, str, str]] = {
-    "a member of what a directive makes": ("{user_data: {'@path': $.user}}", "user_data.email", "yaml"),
-    "a member of what stands for an object": ("{user_data: none}", "user_data.email", "yaml"),
-    "a path that names nothing": ("{event_id: {'@path': ''}}", "event_id", "yaml"),
-    "a text of two lines": ('{event_id: "a\\nb"}', "event_id", "yaml"),
-    "a number for a text": ("{event_id: 12}", "event_id", "yaml"),
-    "a path that is written otherwise": ("{event_id: {'@path': userId}}", "event_id", "yaml"),
-    "a text": ("{event_id: a}", "event_id", "constant"),
+    "a member of what a directive makes": ("{user_data: {'@path': $.user}}", "user_data.email", "within"),
+    "a member of what stands for an object": ("{user_data: none}", "user_data.email", "within"),
+    "a text": ("{event_id: a}", "event_id", "own"),
     "nothing": ("{event_name: lead}", "event_id", "default"),
 }
 
 
-@every_row(("mapping", "path", "kind"), ROWS.values(), ids=ROWS)
-def test_a_row_shows_only_what_it_gives_back(mapping: str, path: str, kind: str) -> None:
+@every_row(("mapping", "path", "origin"), ROWS.values(), ids=ROWS)
+def test_a_row_names_the_origin_of_its_value(mapping: str, path: str, origin: str) -> None:
     groups = field_groups(YamlDocument(f"mapping: {mapping}\n"), open_action(), None, ())
-    assert {row.path: row.kind for group in groups for row in group.rows}[path] == kind
+    assert {row.path: row.origin for group in groups for row in group.rows}[path] == origin
 
 
 def test_a_description_that_is_not_edited_stays_as_it_is_written() -> None:
@@ -726,27 +798,34 @@ async def test_a_trigger_that_cannot_be_read_says_so(shop: World) -> None:
     assert "This draft cannot run yet" in page
 
 
-CONSTANTS: dict[str, tuple[str, str, Any]] = {
-    "a number": ("number", "2.5", 2.5),
-    "a boolean": ("boolean", "true", True),
-    "no boolean": ("boolean", "yes", "yes"),
-    "no number": ("number", "x", "x"),
-    "a boolean is no number": ("number", "true", "true"),
-    "a text of digits": ("string", "12", "12"),
+TYPED: dict[str, tuple[str, str, str, Any, Any]] = {
+    "a number": ("number", "2.5", "", MISSING, 2.5),
+    "a boolean": ("boolean", "true", "", MISSING, True),
+    "no boolean": ("boolean", "yes", "", MISSING, "yes"),
+    "no number": ("number", "x", "", MISSING, "x"),
+    "a boolean is no number": ("number", "true", "", MISSING, "true"),
+    "a text of digits": ("string", "12", "", MISSING, "12"),
+    "a number in place of a number": ("string", "12", "constant", 3, 12),
+    "a place": ("string", "context.page.url", "", MISSING, {"@path": "$.context.page.url"}),
+    "a text like a place": ("string", "context.page.url", "constant", "a", "context.page.url"),
+    "a path": ("string", " $.a ", "", MISSING, {"@path": "$.a"}),
+    "a template": ("string", "{{ a }}", "", MISSING, {"@liquid": "{{ a }}"}),
+    "Segment's template": ("string", "{{b}}", "template", {"@template": "{{a}}"}, {"@template": "{{b}}"}),
+    "the list of a function": ("string", "properties.items", "root", "$.a", "$.properties.items"),
 }
 
 
-@every_row(("type_", "text", "expected"), CONSTANTS.values(), ids=CONSTANTS)
-def test_a_constant_is_of_its_fields_type(type_: Any, text: str, expected: Any) -> None:
+@every_row(("type_", "text", "kind", "given", "expected"), TYPED.values(), ids=TYPED)
+def test_a_typed_text_has_the_type_of_its_field(type_: Any, text: str, kind: str, given: Any, expected: Any) -> None:
     spec = FieldSpec.model_validate({"label": "A", "description": "A field.", "type": type_})
-    assert value_of("constant", {"value": text}, spec) == expected
+    assert typed_value(text, kind, given, spec) == expected
 
 
 async def test_a_condition_that_no_row_can_hold_is_in_yaml(shop: World) -> None:
     lines = 'subscribe: |-\n  type = "track" AND event = "Check\n  out"\n'
     text = CHECKOUT.replace('subscribe: type = "track" AND event = "Checkout"\n', lines)
     page = one_line(await edit(shop, "text", text=text))
-    assert re.search(r"in YAML</span> <code>event = Check out</code>", page)
+    assert re.search(r"<code>event = Check out</code> <span class=.hint.>several lines", page)
     assert text_of(await opened(shop)) == text
 
 

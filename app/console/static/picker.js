@@ -1,5 +1,5 @@
 // The picker of places: a field that names a place of the event offers those that were seen, with a value and how many
-// events have one. `/` or the arrow down opens it, typing narrows it. Without it the browser's own list does.
+// events have one. `/` or the arrow down opens it, typing narrows it.
 "use strict";
 
 const SHOWN = 12;
@@ -13,11 +13,22 @@ const known = () => [...document.querySelectorAll("#paths option")].map((option)
   path: option.value, value: option.textContent, share: option.dataset.share,
 }));
 
+const words = (name) => name.replace(/([a-z])([A-Z])/g, "$1_$2").toLowerCase().split(/[^a-z0-9]+/).filter((each) => each.length > 1);
+
+// The places for a field without a text: those with words of its name first, each with the share of events.
+function suggested(path) {
+  const wanted = words(path.split(".").at(-1));
+  const rank = (place) => words(place.split(".").at(-1)).filter((each) => wanted.includes(each)).length;
+  return known().sort((a, b) => rank(b.path) - rank(a.path)).slice(0, SHOWN);
+}
+
 // The most frequent first, as the page lists them; those whose name has the text before those whose value has it.
 function found(text) {
+  const row = field.closest("[data-path]");
+  if (!text.trim() && row) return suggested(row.dataset.path);
   const wanted = text.trim().toLowerCase().replace(/^\$\./, "");
   const has = (said) => said.toLowerCase().includes(wanted);
-  const named = known().filter(({ path }) => has(path));
+  const named = known().filter(({ path }) => has(path)).sort((a, b) => (b.path === wanted) - (a.path === wanted));
   return [...named, ...known().filter(({ path, value }) => !has(path) && has(value))].slice(0, SHOWN);
 }
 
@@ -36,6 +47,14 @@ function draw(text) {
   mark(list.hidden ? -1 : 0);
 }
 
+// Puts an element that lies over the page below another one.
+function placeBelow(element, anchor) {
+  const frame = anchor.closest(".field, .condition").getBoundingClientRect();
+  const box = anchor.getBoundingClientRect();
+  element.style.top = `${box.bottom - frame.top + 2}px`;
+  element.style.left = `${Math.max(0, Math.min(box.left - frame.left, frame.width - 480))}px`;
+}
+
 function mark(place) {
   at = place;
   [...list.children].forEach((option, number) => option.setAttribute("aria-selected", String(number === at)));
@@ -46,7 +65,10 @@ function mark(place) {
 
 function open(input, text) {
   field = input;
-  field.closest("label").after(list);
+  for (const [name, value] of [["role", "combobox"], ["aria-controls", "picker"], ["aria-autocomplete", "list"],
+    ["aria-keyshortcuts", "/"]]) field.setAttribute(name, value);
+  field.closest(".field, .condition").append(list);
+  placeBelow(list, field);
   draw(text);
 }
 
@@ -60,22 +82,12 @@ function close() {
 
 function take(option) {
   const input = field;
-  input.value = (input.dataset.before ?? "") + option.dataset.path;
-  input.dispatchEvent(new Event("input", { bubbles: true }));
+  input.value = option.dataset.path;
   close();
+  input.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
 document.addEventListener("focusout", close);
-
-// The browser's list gives way as soon as a field is used.
-document.addEventListener("focusin", ({ target }) => {
-  if (!target.matches?.('#editor input[list="paths"]')) return;
-  target.removeAttribute("list");
-  target.dataset.paths = "";
-  for (const [name, value] of [["role", "combobox"], ["aria-expanded", "false"], ["aria-controls", "picker"],
-    ["aria-autocomplete", "list"], ["aria-keyshortcuts", "/"]]) target.setAttribute(name, value);
-  if (!list.isConnected) target.closest("label").after(list);
-});
 
 document.addEventListener("input", ({ target }) => {
   if (target.matches?.("[data-paths]") && target.value && document.activeElement === target) open(target, target.value);
