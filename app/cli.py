@@ -60,7 +60,6 @@ COMMANDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(GROUPS, ""),
     "find": "find:find",
     "reconcile": "reconcile:reconcile",
-    "revenue": "reconcile:revenue",
     "message": "find:message",
     "status": "status:status",
     "feed": "feed:feed",

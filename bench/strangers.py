@@ -78,7 +78,7 @@ PAGES: Final = (
     "/api/v1/deliveries/{}",
     "/api/v1/messages/{}",
     "/api/v1/events/properties?name={}",
-    "/api/v1/revenue?source={}",
+    "/api/v1/orders/revenue?source={}",
     "/api/v1/events/counts?preset={}",
     "/api/v1/status?x={}",
     "/v1/pixel/track?data={}",

@@ -3,9 +3,9 @@
 Responses with the data of the store are records of app/core; the models here are for combined data.
 """
 
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Literal
 
-from pydantic import AliasPath, BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 
 from app.api.problems import ErasedParts
 from app.core.deliveries import Delivery
@@ -78,79 +78,6 @@ class FoundAnswer(BaseModel):
     looked_for: dict[str, Any] | None = Field(description="The filters that found something; null if none did.")
     deliveries: list[Delivery]
     dropped_events: list[EventNotSent]
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Revenue. Amounts are texts, which are exact.
-
-
-def _of(*path: str, **more: Any) -> Any:
-    """Read a member from this path of a record."""
-    return Field(validation_alias=AliasPath(*path), **more)
-
-
-class Worth(BaseModel, from_attributes=True, coerce_numbers_to_str=True):
-    """Number and value of some orders."""
-
-    orders: int
-    without_amount: int
-    amount: str
-    average: str | None
-
-
-_BEFORE: Final = "The same for as many days before; of a day: the day before."
-
-
-class RevenueLine(BaseModel, from_attributes=True):
-    """The orders of a day, preset, source, order channel or ad account."""
-
-    received: Worth
-    before: Worth = Field(description=_BEFORE)
-    week_before: Worth
-    became: dict[str, Worth]
-    name: str = Field(description="Of a day: its number since 1970.")
-
-
-class OddOrder(BaseModel, from_attributes=True, coerce_numbers_to_str=True):
-    """An order with an unusually large amount."""
-
-    amount: str
-    delivery_id: str
-    times: int = Field(description="Its amount, in medians.")
-
-
-class OrderTrust(BaseModel, from_attributes=True):
-    """How far the sent orders are trusted."""
-
-    orders: int
-    public: int = Field(description="Orders that anyone could have sent.")
-    unconfirmed: int = Field(description="Orders that the shop did not confirm.")
-
-
-class CurrencyRevenue(BaseModel, from_attributes=True):
-    """Revenue in a currency."""
-
-    received: Worth = _of("whole", "received")
-    before: Worth = _of("whole", "before", description=_BEFORE)
-    week_before: Worth = _of("whole", "week_before")
-    became: dict[str, Worth] = _of("whole", "became")
-    currency: Annotated[str | None, BeforeValidator(lambda code: code or None)] = Field(
-        description="ISO 4217; null if the orders named none."
-    )
-    unmatched: Worth = Field(description="Orders that no preset takes.")
-    by: dict[str, list[RevenueLine]] = _of(
-        "lines", description="By `day`, `preset`, `source`, `channel`, `ad_account_id`."
-    )
-    odd: list[OddOrder]
-    trust: OrderTrust
-
-
-class RevenueAnswer(BaseModel):
-    """Revenue by currency."""
-
-    first_day: int = Field(description="The day's number since 1970.")
-    last_day: int
-    currencies: list[CurrencyRevenue]
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """Look-ups for operators' programs: deliveries and other events; counts, inventory and revenue."""
 
-from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Request
@@ -9,14 +8,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from app.access.admission import NOT_OPERATOR
 from app.api.answers import (
     FoundAnswer,
-    RevenueAnswer,
 )
 from app.api.problems import Refused, refusal
-from app.core.pages import Query
-from app.core.values.times import DAY_S
-from app.insights.orders.revenue import read_revenue
 from app.operations.events import EventNotSent
-from app.outbox import Outbox
 from app.pipeline.search import MAX_FOUND_BY, Finder, dropped_json
 
 _UNKNOWN: Final = refusal(404, "A filter names nothing known.")
@@ -57,24 +51,3 @@ def add_searches(router: APIRouter, finder: Finder) -> None:
         return FoundAnswer(
             looked_for=found.query.given, deliveries=list(found.deliveries.deliveries), dropped_events=dropped
         )
-
-
-def add_revenue(router: APIRouter, outbox: Outbox, finder: Finder, clock: Callable[[], float]) -> None:
-    """Add the route; `clock` determines the last day."""
-
-    @router.get(
-        "/revenue",
-        summary="What the orders of the last days were worth, by currency, and what became of them",
-        responses=_UNKNOWN,
-    )
-    async def revenue(
-        days: Annotated[int, Field(ge=1, le=366, description="So many days (UTC), today being the last.")] = 7,
-        ad_account_id: str | None = None,
-        source: str | None = None,
-        preset: str | None = None,
-    ) -> RevenueAnswer:
-        asked = {"ad_account_id": ad_account_id, "source": source, "preset": preset}
-        await finder.check(Query(ad_account_id=ad_account_id, source=source, preset=preset))
-        today = int(clock() // DAY_S)
-        found = await read_revenue(outbox, asked, first_day=today - days + 1, last_day=today)
-        return RevenueAnswer.model_validate({"first_day": today - days + 1, "last_day": today, "currencies": found})

@@ -20,7 +20,7 @@ from app.api.answers import (
     StatusAnswer,
     Switched,
 )
-from app.api.lookups import add_revenue, add_searches
+from app.api.lookups import add_searches
 from app.api.operations import PREFIX, add_operations
 from app.api.problems import REFUSALS, FaultyFiles, PersonStays, ProblemRoute, Refused, refusal
 from app.core.pages import Message
@@ -151,7 +151,6 @@ def api_routers(operations: Operations) -> tuple[APIRouter, APIRouter]:
     add_operations(derived, operations.services)
     add_searches(router, operations.finder)
     _add_reads(router, operations)
-    add_revenue(router, operations.outbox, operations.finder, operations.clock)
     _add_changes(router, operations)
     return derived, router
 

@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache, partial
+from importlib import import_module
 from inspect import Parameter, Signature
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from pydantic import BaseModel, ValidationError
@@ -42,6 +43,9 @@ from app.operations.declaration import (
 )
 from app.outbox import Outbox
 from app.pipeline.replay import Replaying
+
+#: Operations whose rows no table of columns can show: the function that prints them.
+_RENDERERS: Final = {"orders revenue": "revenue:print_revenue"}
 
 
 def commands_of(group: str) -> typer.Typer:
@@ -188,6 +192,9 @@ def _print_rows(operation: Operation, rows: Sequence[Any], as_json: bool, as_csv
             print_json(plain(row))
     elif as_csv:
         print_csv(csv_text(operation.columns, rows, has_head=True))
+    elif renderer := _RENDERERS.get(operation.name):
+        module, _, function = renderer.partition(":")
+        getattr(import_module(f"app.commands.{module}"), function)(rows)
     elif not rows:
         print_line(f"No {operation.rows.replace('_', ' ')}.")
     elif not operation.columns:

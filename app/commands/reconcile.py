@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
@@ -17,18 +17,15 @@ from rich.table import Table
 
 from app import assemble
 from app.access.audit import Audit
-from app.api.answers import CurrencyRevenue
 from app.commands.terminal import AsJson, add_row, caller, print_json, print_line, print_table, with_outbox, writing
 from app.config import Settings, load_settings
 from app.core.coordination import Switches
 from app.core.events import DEFAULT_SOURCE, Outcome
-from app.core.pages import Query
 from app.core.values.times import DAY_S
 from app.insights.alerts.overall import Alert
 from app.insights.alerts.watcher import AlertWebhook
 from app.insights.incidents import begin
 from app.insights.orders.reconcile import LedgerPart, MissingOrders, Reconciliation
-from app.insights.orders.revenue import ORDERS_BECAME, CurrencyTotals, OrderTotals, RevenueLine, read_revenue
 from app.insights.orders.verdicts import BY, OrderVerdict
 from app.operations.reconcile import Missing, OrderActs, SentMissing
 from app.outbox import Outbox
@@ -246,73 +243,3 @@ async def _alert(webhook: AlertWebhook, told: str) -> None:
         await webhook.post([begin(Alert(key="reconcile", text=told), time.time())])
     finally:
         await webhook.close()
-
-
-def revenue(
-    days: Annotated[int, typer.Option(min=1, max=366, help="Number of days (UTC), up to today.")] = 7,
-    ad_account_id: Annotated[str | None, typer.Option(help="Only orders for this ad account.")] = None,
-    source: Annotated[str | None, typer.Option(help="Only orders from this source.")] = None,
-    preset: Annotated[str | None, typer.Option(help="Only orders that this preset took.")] = None,
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """Show the amounts of the last days' orders by currency, and how many of them were sent.
-
-    Example: pinrelay revenue --days 1
-    """
-    wanted = {"ad_account_id": ad_account_id, "source": source, "preset": preset}
-    today = int(time.time() // DAY_S)
-
-    async def read(outbox: Outbox) -> list[CurrencyTotals]:
-        await assemble.event_finder(load_settings(), outbox).check(
-            Query(ad_account_id=ad_account_id, source=source, preset=preset)
-        )
-        return await read_revenue(outbox, wanted, first_day=today - days + 1, last_day=today)
-
-    found = with_outbox(read)
-    if as_json:
-        for each in found:
-            print_json(CurrencyRevenue.model_validate(each).model_dump())
-    elif found:
-        _print_all(found)
-    else:
-        print_line("No orders in these days.")
-
-
-def _print_all(found: list[CurrencyTotals]) -> None:
-    shown = {
-        became: words for became, words in ORDERS_BECAME.items() if any(became in each.whole.became for each in found)
-    }
-    whole, by_channel = (
-        Table(*head, "received", *shown.values(), "average") for head in (["currency"], ["channel", "currency"])
-    )
-    for each in found:
-        currency = each.currency or "no currency"
-        add_row(whole, currency, *_row(each.whole, shown))
-        for line in each.lines["channel"]:
-            add_row(by_channel, line.name or "none stated", currency, *_row(line, shown))
-    print_table(whole)
-    print_table(by_channel)
-    for each in found:
-        trust = each.trust
-        if trust.public:
-            print_line(
-                f"Public orders among the {trust.orders:,} that were sent in {each.currency or 'no currency'}: "
-                f"{trust.public:,}. Not confirmed by the shop: {trust.unconfirmed:,} ({trust.share:.0%})."
-            )
-        for odd in each.odd:
-            told = f"{odd.amount} {each.currency} is {odd.times} times the usual amount"
-            print_line(f"Delivery {odd.delivery_id}: {told}.")
-
-
-def _row(line: RevenueLine, shown: Iterable[str]) -> list[str]:
-    sums = [line.received, *(line.became.get(name, OrderTotals()) for name in shown)]
-    return [*map(_told, sums), _average(line.received)]
-
-
-def _told(worth: OrderTotals) -> str:
-    return f"{worth.amount:,} ({worth.orders:,})" if worth.orders else "0"
-
-
-def _average(worth: OrderTotals) -> str:
-    return "" if worth.average is None else f"{worth.average:,}"

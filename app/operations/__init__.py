@@ -15,6 +15,7 @@ GROUPS: Final[Mapping[str, str]] = MappingProxyType(
         "deliveries": "List deliveries, and redrive or dismiss dead ones.",
         "events": "List received events with their properties, events that were not sent, and counts.",
         "incidents": "List incidents: outages, refused tokens, silent sources and other alerts.",
+        "orders": "Show the amounts of orders.",
         "quarantine": "List, replay or discard events that were not sent and are stored encrypted (QUARANTINE_HOURS).",
     }
 )

@@ -265,13 +265,18 @@ async def list_not_sent(call: Call, params: ListParams) -> EventsNotSent:
 _MAX_HOURS: Final = 24 * 366
 
 
-class CountsParams(Params):
-    """Which counts."""
+class PartParams(Params):
+    """A part of all events."""
 
-    hours: int = Field(default=24, ge=1, le=_MAX_HOURS, description="Number of hours, up to now.")
     ad_account_id: TextFilter = Field(default=None, json_schema_extra={"x-complete": "accounts"})
     source: TextFilter = Field(default=None, json_schema_extra={"x-complete": "sources"})
     preset: TextFilter = Field(default=None, json_schema_extra={"x-complete": "presets"})
+
+
+class CountsParams(PartParams):
+    """Which counts."""
+
+    hours: int = Field(default=24, ge=1, le=_MAX_HOURS, description="Number of hours, up to now.")
 
 
 class Counts(BaseModel):

@@ -59,7 +59,7 @@ ASKED: Final[list[tuple[str, str, dict[str, Any]]]] = [
     ("get", "/api/v1/events/counts", {"params": {"hours": 1}}),
     ("get", "/api/v1/events", {}),
     ("get", "/api/v1/events/properties", {"params": {"name": "Newsletter Opened"}}),
-    ("get", "/api/v1/revenue", {"params": {"days": 1}}),
+    ("get", "/api/v1/orders/revenue", {"params": {"days": 1}}),
     ("get", "/api/v1/deliveries/causes", {}),
     ("get", "/api/v1/incidents", {"params": {"state": "resolved"}}),
     ("get", "/api/v1/quarantine", {}),

@@ -106,7 +106,7 @@ async def test_of_a_preset_that_there_is_not_the_nearest_is_named(unlocked: Asyn
         )
 
 
-@pytest.mark.parametrize("path", ["/api/v1/deliveries", "/api/v1/events/not-sent", "/api/v1/revenue"])
+@pytest.mark.parametrize("path", ["/api/v1/deliveries", "/api/v1/events/not-sent", "/api/v1/orders/revenue"])
 async def test_a_search_for_what_there_is_not_names_the_nearest(unlocked: AsyncClient, path: str) -> None:
     answer = await unlocked.get(path, params={"preset": "Order Complet"})
     assert answer.status_code == 404

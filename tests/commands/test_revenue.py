@@ -1,4 +1,4 @@
-"""`pinrelay revenue`, over a real store."""
+"""`pinrelay orders revenue`, over a real store."""
 
 import json
 import time
@@ -36,19 +36,19 @@ def _sold(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("_sold")
 def test_programs_get_a_line_a_currency(run: Run) -> None:
-    euros, francs = map(json.loads, run("revenue", "--json").stdout.splitlines())
+    euros, francs = map(json.loads, run("orders", "revenue", "--json").stdout.splitlines())
     assert (euros["currency"], euros["received"]["amount"], euros["became"]["waiting"]["orders"]) == ("EUR", "2435", 7)
     assert [odd["times"] for odd in euros["odd"]] == [100]
     received = {each["name"]: each["received"]["amount"] for each in euros["by"]["channel"]}
     assert received == {"pos": "2300", "web": "135"}
     assert (francs["currency"], francs["received"]["average"]) == ("CHF", "1200.50")
-    (only,) = run("revenue", "--json", "--days", "1", "--source", "shop").stdout.splitlines()
+    (only,) = run("orders", "revenue", "--json", "--days", "1", "--source", "shop").stdout.splitlines()
     assert json.loads(only)["received"]["orders"] == 6
 
 
 @pytest.mark.usefixtures("_sold")
 def test_people_see_a_table_and_what_looks_wrong(run: Run) -> None:
-    shown = " ".join(run("revenue").stdout.split())
+    shown = " ".join(run("orders", "revenue").stdout.split())
     for text in (
         "pos │ EUR │ 2,300 (1)",
         "web │ EUR │ 135 (6)",
@@ -63,9 +63,9 @@ def test_people_see_a_table_and_what_looks_wrong(run: Run) -> None:
 
 @pytest.mark.usefixtures("_sold")
 def test_where_nothing_is_meant_it_says_so(run: Run) -> None:
-    found = run("revenue", "--preset", "Add to Cart")
+    found = run("orders", "revenue", "--preset", "Add to Cart")
     assert (found.exit_code, found.stdout) == (0, "No orders in these days.\n")
-    unknown = run("revenue", "--preset", "Add to Crt")
+    unknown = run("orders", "revenue", "--preset", "Add to Crt")
     assert unknown.exit_code == 1
     assert str(unknown.exception).endswith('the nearest is "Add to Cart"')
 
@@ -83,7 +83,7 @@ def test_the_share_of_orders_that_the_shop_did_not_confirm_is_told(run: Run, tmp
         await at.deliver(*await at.claim())
 
     in_outbox(tmp_path, fill)
-    shown = run("revenue").stdout
+    shown = run("orders", "revenue").stdout
     assert "Public orders among the 4 that were sent in EUR: 1. Not confirmed by the shop: 1 (25%)." in " ".join(
         shown.split()
     )

@@ -26,8 +26,11 @@ READING = (
     ("events", "list", "--json"),
     ("events", "not-sent"),
     ("events", "not-sent", "--json"),
-    ("revenue",),
-    ("revenue", "--json"),
+    (
+        "orders",
+        "revenue",
+    ),
+    ("orders", "revenue", "--json"),
     ("status",),
     ("status", "--json"),
     ("audit",),
@@ -39,7 +42,7 @@ READING = (
     ("check", "--presets", EVIL),
     (EVIL,),
     ("status", f"--{EVIL}"),
-    ("revenue", "--days", EVIL),
+    ("orders", "revenue", "--days", EVIL),
     ("quarantine", EVIL),
 )
 

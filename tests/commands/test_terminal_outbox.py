@@ -18,7 +18,7 @@ COMMANDS: Final = [
         "message m",
         "deliveries list",
         "deliveries causes",
-        "revenue",
+        "orders revenue",
         "events list",
         "events not-sent",
         "events counts",

@@ -35,7 +35,7 @@ const found = await noted('post /api/v1/find', api.postApiV1Find({ client, body:
 const status = await noted('get /api/v1/status', api.getApiV1Status({ client }))
 const counts = await noted('get /api/v1/events/counts', api.eventsCounts({ client, query: { hours: 1 } }))
 const inventory = await noted('get /api/v1/events', api.eventsList({ client }))
-const revenue = await noted('get /api/v1/revenue', api.getApiV1Revenue({ client, query: { days: 1 } }))
+const revenue = await noted('get /api/v1/orders/revenue', api.ordersRevenue({ client, query: { days: 1 } }))
 const causes = await noted('get /api/v1/deliveries/causes', api.deliveriesCauses({ client }))
 const redriven = await noted('post /api/v1/deliveries/redrive', api.deliveriesRedrive({ client, body: { all: true } }))
 const dismissed = await noted('post /api/v1/deliveries/dismiss', api.deliveriesDismiss({ client, body: { all: true, because: 'a test' } }))
@@ -44,6 +44,7 @@ const preview = await noted('get /api/v1/quarantine/preview', api.quarantinePrev
 const replay = await noted('post /api/v1/quarantine/replay', api.quarantineReplay({ client, body: { all: true } }))
 const discarded = await noted('post /api/v1/quarantine/discard', api.quarantineDiscard({ client, body: { all: true } }))
 const entries = await noted('get /api/v1/audit', api.audit({ client, query: { limit: 1 } }))
+const incidents = await noted('get /api/v1/incidents', api.incidentsList({ client }))
 await noted('post /api/v1/reload', api.postApiV1Reload({ client, body: {} }))
 const erased = await noted('post /api/v1/forget', api.postApiV1Forget({ client, body: { user_id: 'u-1', email: 'ada@example.com' } }))
 
@@ -52,10 +53,12 @@ for (const { error } of [
   await api.deliveriesRedrive({ client, body: { preset: 'Order Complet' } }),
   await api.deliveriesList({ client, query: { limit: 0 } }),
   await api.getApiV1Status({ client, headers: { Authorization: 'Bearer wrong' } }),
+  await api.eventsProperties({ client, query: { name: 'no such event' } }),
 ]) {
   if (error === undefined) throw new Error('it was not refused')
   refused.push(error)
 }
+asked['get /api/v1/events/properties'] = refused.at(-1)
 
 const read = {
   outcomes,
@@ -70,6 +73,7 @@ const read = {
   dead: [causes.causes.length, redriven.redriven, dismissed.dismissed],
   quarantine: [kept.groups.map(each => each.name), preview.by_preset.map(each => each.outcome), replay.leaving, discarded.discarded],
   entries: entries.entries.map(each => each.what),
+  incidents: incidents.incidents.map(each => each.kind),
   erased: erased.ids,
 }
 console.log(JSON.stringify({ asked: Object.keys(asked), read, refused }))

@@ -63,11 +63,11 @@ LOCAL: Final = {
     "demo": "runs a process",
 }
 UNDECLARED: Final = {
-    *("find", "message", "revenue", "feed", "status", "tag-check"),
+    *("find", "message", "feed", "status", "tag-check"),
     *("forget", "person", "test-alert"),
 }
 UNDECLARED_PATHS: Final = {
-    *("/status", "/messages/{message_id}", "/find", "/revenue"),
+    *("/status", "/messages/{message_id}", "/find"),
     *("/forget", "/reload", "/switch"),
 }
 #: Texts that at least one kind of parameter refuses. None is large, because a command reads more than one page.
@@ -91,6 +91,8 @@ async def _fill(url: str) -> None:
     for number, preset in enumerate(("Lead", "Order Completed", "Lead")):
         made = new(preset=preset, message_id=f"dead-{number}", event_name="lead", event_time=int(now) - 90)
         await At(outbox, now).dead_letter(made, "currency is unknown")
+    order = new(order_id="SO-1", amount="20", currency="EUR", event_time=int(now) - 90)
+    await At(outbox, now).dead_letter(order, "the amount is too small")
     settings = assembled.settings(outbox_url=url, quarantine_names=("Bot Visit",), **QUARANTINE)
     pipeline = assemble.pipeline(
         settings, assembled.shipped_catalog(), outbox=outbox, quarantine=assemble.quarantine(settings, outbox)
@@ -103,8 +105,8 @@ async def _fill(url: str) -> None:
     await outbox.write_audit(audit_entry())
     incident = begin(Alert(key="blocked", text="Pinterest refuses our calls."), now)
     await INCIDENTS.of(incident.id).write(outbox, replace(incident, until=now))
-    order = EventKey("default", "track", "Order Completed")
-    counts = counts_of(order, 3, outcomes={"invalid": 3}, presets={"Order Completed": 3}, sampled=2, found={"value": 1})
+    kind = EventKey("default", "track", "Order Completed")
+    counts = counts_of(kind, 3, outcomes={"invalid": 3}, presets={"Order Completed": 3}, sampled=2, found={"value": 1})
     await outbox.inventory.add(counts, now=now, max_names=9)
     await outbox.close()
 

@@ -75,7 +75,7 @@ OPERATIONS: dict[str, tuple[UserRole, list[Ask]]] = {
     "events counts": (V, [ask("GET /api/v1/events/counts"), ask("GET /console")]),
     "events quality": (V, [ask("GET /console/quality")]),
     "events tail": (O, [ask("GET /console/tail"), ask("POST /console/tail"), ask("POST /console/tail/open")]),
-    "orders revenue": (V, [ask("GET /api/v1/revenue"), ask("GET /console/revenue")]),
+    "orders revenue": (V, [ask("GET /api/v1/orders/revenue"), ask("GET /console/revenue")]),
     "orders show": (V, [ask("GET /console/order/{order_id:path}")]),
     "orders compare": (O, [ask("POST /console/revenue/compare")]),
     "orders compare, its form": (V, [ask("GET /console/revenue/compare")]),

@@ -60,9 +60,10 @@ def test_every_operation_is_asked_by_a_generated_client(tmp_path: Path) -> None:
         "dead": [0, 0, 0],
         "quarantine": [["Order Completed"], ["invalid"], 0, 1],
         "entries": ["discarded from quarantine"],
+        "incidents": [],
         "erased": 1,
     }
-    assert [each["status"] for each in told["refused"]] == [404, 422, 401]
+    assert [each["status"] for each in told["refused"]] == [404, 422, 401, 404]
     assert 'the nearest is "Order Completed"' in told["refused"][0]["detail"]
 
 

@@ -93,7 +93,7 @@ async def test_a_cancellation_is_known_by_its_message_id_whether_it_withdrew_any
             page = (await client.get("/console/message", params={"id": message_id})).text
             assert "cancellation</span>" in page
             assert f"order {order_id} is cancelled" in page
-        assert (await client.get("/api/v1/revenue?days=1")).json()["currencies"][0]["received"]["orders"] == 1
+        assert (await client.get("/api/v1/orders/revenue?days=1")).json()["currencies"][0]["received"]["orders"] == 1
 
 
 async def test_order_and_cancellation_in_one_request_leave_nothing(tmp_path: Path) -> None:
