@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -57,6 +58,16 @@ def read_rules_of_the_adapter(text: str, _: Path) -> None:
     assert f"name: {rule['name']['as']}" in chart.read_text(encoding="utf-8")
 
 
+def read_problem(text: str) -> None:
+    Problem.model_validate_json(text, extra="forbid")
+
+
+def read_alert(text: str) -> None:
+    alert = json.loads(text)
+    assert alert["type"] == f"incident.{alert['state']}"
+    assert datetime.fromisoformat(alert["since"]) <= datetime.fromisoformat(alert["until"])
+
+
 def read_receipts(text: str, _: Path) -> None:
     """Every member of a receipt is there, and no other."""
     told = json.loads(text)
@@ -95,7 +106,7 @@ FORMS: dict[tuple[str, str], Callable[[str, Path], object]] = {
     ("deploying", "yaml"): read_rules_of_the_adapter,
     ("memory", "json"): read_receipts,
     ("named-sources", "yaml"): read_source,
-    ("operating", "json"): lambda text, _: Problem.model_validate_json(text, extra="forbid"),
+    ("operating", "json"): lambda text, _: read_alert(text) if '"incident.' in text else read_problem(text),
     ("operating", "text"): lambda text, _: Users.of(load_settings(console_users=text)),
     ("operating", "yaml"): read_scraping,
     ("outbox", "mermaid"): read_states,
