@@ -265,6 +265,4 @@ def _plain_text(value: Any) -> str:
     members = _members(value) if _is_record(value) else value
     if isinstance(members, Mapping):
         return "; ".join(f"{name}: {each}" for name, each in members.items() if each not in (None, ""))
-    if isinstance(value, dict):
-        return ", ".join(f"{name}: {count}" for name, count in value.items())
     return "" if value is None else str(value)

@@ -175,6 +175,8 @@ def cell_text(column: Column, row: Any) -> str:
         return f"{value} {row.currency}"
     if column.kind == "time":
         return at_second(value).removesuffix(" UTC")
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name}: {each}" for name, each in value.items() if each not in (None, ""))
     return "; ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
 
 
