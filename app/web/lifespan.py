@@ -20,9 +20,9 @@ from app.sender.shutdown import Shutdown
 
 #: The interval of garbage collection. A collection takes 1 ms for 2,500 objects, and blocks all responses meanwhile.
 COLLECT_S = 10.0
-#: With more surviving objects than this they are frozen, at most this number of times: garbage of a call that is active
-#: at that time would stay forever.
-MANY_OBJECTS = 10_000
+#: With more new blocks of memory than this, all objects are frozen, at most this number of times: garbage of a call
+#: that is active at that time would stay forever. An object has one to three blocks.
+MANY_BLOCKS = 20_000
 MOST_FREEZES = 10
 
 #: The tests of files run this long after the start, so that the first events are not delayed.
@@ -68,11 +68,15 @@ def lifespan(
 
     @asynccontextmanager
     async def run(_: FastAPI) -> AsyncIterator[None]:
-        _tune_the_interpreter()
+        frozen_blocks = _tune_the_interpreter()
         await _start(begin, coordination, clock)
         shutdown = Shutdown()
         tasks = [asyncio.create_task(_going_on(each.run, shutdown)) for each in background]
-        steps = (partial(_keep_up, coordination, clock), partial(_keep_looking, look_at_files), _collect_garbage)
+        steps = (
+            partial(_keep_up, coordination, clock),
+            partial(_keep_looking, look_at_files),
+            partial(_collect_garbage, frozen_blocks),
+        )
         beside = [asyncio.create_task(_going_on(each, shutdown)) for each in steps]
         beside.append(asyncio.create_task(_going_on(partial(_test_later, test_files), shutdown)))
         loop = asyncio.get_running_loop()
@@ -105,8 +109,8 @@ async def _start(begin: Callable[[], Awaitable[None]], coordination: Coordinatio
         raise
 
 
-def _tune_the_interpreter() -> None:
-    """Tune the interpreter according to bench/receive.py.
+def _tune_the_interpreter() -> int:
+    """Tune the interpreter according to bench/receive.py; return the allocated blocks of memory.
 
     The garbage collector skips objects that live as long as the process, and runs less often: each array creates many
     thousand objects, nearly all of which are freed by reference counts, so a search for cycles is useless. The
@@ -117,6 +121,7 @@ def _tune_the_interpreter() -> None:
     gc.freeze()
     gc.set_threshold(100_000, 20, 50)
     sys.setswitchinterval(0.001)
+    return sys.getallocatedblocks()
 
 
 @contextmanager
@@ -138,19 +143,21 @@ async def _going_on(work: Callable[[], Awaitable[None]], shutdown: Shutdown) -> 
             return None
 
 
-async def _collect_garbage() -> None:
+async def _collect_garbage(blocks: int) -> None:
     """Collect garbage periodically, because a few objects that reference each other may keep much memory.
 
     An example is a failed call with its body. Permanent objects that the first events create, such as functions, are
-    only scanned once.
+    frozen, so they are scanned once. `blocks` is the number of allocated blocks at the last freeze. Objects are not
+    counted by `gc.get_objects`, because its list refers to tuples that other threads are building, and `tuple` then
+    raises SystemError in these threads.
     """
     freezes = 0
     while True:
         await asyncio.sleep(COLLECT_S)
         gc.collect()
-        if freezes < MOST_FREEZES and len(gc.get_objects()) > MANY_OBJECTS:
+        if freezes < MOST_FREEZES and sys.getallocatedblocks() - blocks > MANY_BLOCKS:
             gc.freeze()
-            freezes += 1
+            freezes, blocks = freezes + 1, sys.getallocatedblocks()
 
 
 async def _test_later(test_files: Callable[[], None]) -> None:

@@ -5,6 +5,7 @@ import gc
 import itertools
 import os
 import signal
+import sys
 import weakref
 from collections.abc import Callable
 from functools import partial
@@ -90,7 +91,7 @@ async def test_garbage_is_looked_for_by_time_and_what_lives_on_is_passed_over(
     async with app.router.lifespan_context(app):
         gc.disable()
         try:
-            many, frozen = 2 * lifespan.MANY_OBJECTS, [gc.get_freeze_count()]
+            many, frozen = 2 * lifespan.MANY_BLOCKS, [gc.get_freeze_count()]
             kept: list[list[list[int]]] = []
             for _ in range(3):
                 kept.append([[] for _ in range(many)])
@@ -101,6 +102,18 @@ async def test_garbage_is_looked_for_by_time_and_what_lives_on_is_passed_over(
             assert grown == [True, False, False]
         finally:
             gc.enable()
+
+
+@pytest.mark.usefixtures("tuned_back")
+async def test_a_collection_disturbs_no_tuple_that_a_thread_builds(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifespan, "COLLECT_S", 0.001)
+    monkeypatch.setattr(lifespan, "MANY_BLOCKS", sys.maxsize)
+    async with app.router.lifespan_context(app):
+        many = [[number] for number in range(200_000)]
+        built = await asyncio.to_thread(lambda: [len(tuple(each for each in range(300))) for _ in range(20_000)])
+    assert len(many) == len(built) * 10
 
 
 async def _is_gone(knot: Callable[[], object]) -> bool:
