@@ -282,7 +282,8 @@ def with_added(document: YamlDocument, node: Path, form: Mapping[str, str], spec
     if not form.get("value", "").strip():
         return document
     items = given["@coalesce"] if isinstance(given, dict) and given.keys() == {"@coalesce"} else [given]
-    number = int(form.get("item") or len(items))
+    item = form.get("item", "")
+    number = int(item) if item.isdecimal() else len(items)
     if given is MISSING or number == 0:
         return document.with_value(node, value)
     if items != [given]:

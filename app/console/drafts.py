@@ -1,6 +1,6 @@
 """Drafts of presets: each operator has a draft for each file, stored until it is published or discarded."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
@@ -110,9 +110,9 @@ def both_changed(draft: PresetDraft) -> list[BothChanged]:
     ]
 
 
-def with_published(draft: PresetDraft, path: Sequence[str | int]) -> str:
+def with_published(draft: PresetDraft, path: Path) -> str:
     """Return the text of the draft with the published value of a node. Raises EditRefused."""
-    found = next((each for each in both_changed(draft) if list(each.path) == list(path)), None)
+    found = next((each for each in both_changed(draft) if each.path == path), None)
     if found is None:
         raise EditRefused((), "this field has the published value already")
     return _with_node(read_document(draft.now.text), found.path, found.published).text

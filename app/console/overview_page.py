@@ -315,8 +315,9 @@ def order_headlines(rows: Sequence[Revenue], days: WholeDays, *, today: int) -> 
     span = {"since": days.first * DAY_S, "until": (days.last + 1) * DAY_S}
     received, delivered = _orders(whole), _orders(whole, State.DELIVERED)
     worth = whole[0].once.received.amount if whole else Decimal(0)
-    sent = _amount(whole)
-    named = f"{money(sent, whole[0].currency)} {whole[0].currency}".strip() if whole else "0"
+    currency = whole[0].currency if whole else ""
+    sent = _amount(whole, currency)
+    named = f"{money(sent, currency)} {currency}".strip() if whole else "0"
     others = f", and {count_of(len(whole) - 1, 'other currency', 'other currencies')}" if len(whole) > 1 else ""
     return [
         Headline(
@@ -336,7 +337,7 @@ def order_headlines(rows: Sequence[Revenue], days: WholeDays, *, today: int) -> 
             label="Revenue delivered",
             value=named,
             detail=f"{percent(int(sent), int(worth))} of received{others}" if int(worth) else "",
-            change=changed(_amount(compared), _amount(before)),
+            change=changed(_amount(compared, currency), _amount(before, currency)),
             page="revenue",
         ),
     ]
@@ -348,9 +349,10 @@ def _orders(blocks: Sequence[CurrencyTotals], became: str = "") -> int:
     return sum((each.once.became.get(became, nothing) if became else each.once.received).orders for each in blocks)
 
 
-def _amount(blocks: Sequence[CurrencyTotals]) -> Decimal:
-    """Return the delivered amount of the currency with the most orders."""
-    return blocks[0].once.became.get(State.DELIVERED, OrderTotals()).amount if blocks else Decimal(0)
+def _amount(blocks: Sequence[CurrencyTotals], currency: str) -> Decimal:
+    """Return the delivered amount in a currency."""
+    totals = (each.once.became.get(State.DELIVERED) for each in blocks if each.currency == currency)
+    return next((each.amount for each in totals if each), Decimal(0))
 
 
 def _quality_of(summary: Summary, services: ConsoleServices) -> dict[str, Any]:

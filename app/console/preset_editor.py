@@ -63,7 +63,6 @@ _MAX_SHOWN: Final = 80
 _MAX_IN_WORDS: Final = 400
 _MAX_PATHS: Final = 400
 _NAME: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_OF_PATH: Final = re.compile(r"\$\.[\w.\[\]'\" *-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,12 +247,23 @@ def _is_one_line(text: str) -> bool:
     return "".join(text.splitlines()) == text
 
 
+def read_path(text: str) -> Path:
+    """Return a path that a form has as JSON; the empty path for "". Raises EditRefused."""
+    try:
+        steps = orjson.loads(text or "[]")
+    except orjson.JSONDecodeError:
+        steps = None
+    if not isinstance(steps, list) or not all(isinstance(step, str | int) for step in steps):
+        raise EditRefused((), f"{text!r} is not a path: send a JSON array of names and numbers")
+    return tuple(steps)
+
+
 def with_field(document: YamlDocument, do: str, form: Mapping[str, str], action: ActionFile) -> YamlDocument:
     """Return the document after an edit of a field. Raises EditRefused."""
     specs, path = dict(leaves(action.fields)), form.get("path", "")
     if path not in specs:
         raise EditRefused(path.split("."), "there is no such field")
-    spec, node, at = specs[path], ("mapping", *path.split(".")), tuple(orjson.loads(form.get("at") or "[]"))
+    spec, node, at = specs[path], ("mapping", *path.split(".")), read_path(form.get("at", ""))
     match do:
         case "chip":
             return with_chip(document, node, at, form, spec)

@@ -35,6 +35,7 @@ from app.console.preset_editor import (
     field_groups,
     meta_of,
     nodes_in_words,
+    read_path,
     seen_paths,
     trigger_rows,
     with_field,
@@ -253,7 +254,7 @@ class PresetPages(PageGroup):
             case "text":
                 done, text = "change the YAML", _yaml_of(draft, form)
             case "theirs":
-                done, text = "use the published value", with_published(draft, orjson.loads(form.get("path", "[]")))
+                done, text = "use the published value", with_published(draft, read_path(form.get("path", "")))
             case "pin":
                 done, text = "add a test", await self._with_test(draft, sample)
             case _:

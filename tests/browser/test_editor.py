@@ -138,6 +138,7 @@ def test_the_picker_offers_what_was_seen(workshop: Server, open_page: OpenPage) 
     field.press("Enter")
     expect(source(page, "Order ID")).to_have_value("event")
     expect(row(page, "Order ID").locator(".found")).to_contain_text('"Order Completed"')
+    discard(page)
 
 
 def test_chips_are_added_wrapped_moved_and_removed(workshop: Server, open_page: OpenPage) -> None:

@@ -413,14 +413,14 @@ async def test_the_first_row_has_orders_revenue_quality_and_the_last_event(world
 
 
 def test_orders_are_compared_with_the_same_number_of_completed_days() -> None:
-    def row(day: int, became: str, orders: int) -> Revenue:
+    def row(day: int, became: str, orders: int, currency: str = "EUR") -> Revenue:
         return Revenue(
             day=day,
             ad_account_id=ACCOUNT,
             preset="Checkout",
             source="default",
             channel="",
-            currency="EUR",
+            currency=currency,
             became=became,
             orders=orders,
             without_amount=0,
@@ -436,6 +436,8 @@ def test_orders_are_compared_with_the_same_number_of_completed_days() -> None:
         ("30", "+50 %"),
         ("300.00 EUR", "+50 %"),
     ]
+    mixed = [*rows, *(row(day, State.DELIVERED, 50, "USD") for day in (1, 2))]
+    assert order_headlines(mixed, WholeDays(first=3, last=4, words=""), today=4)[2].change == "+50 %", "EUR with EUR"
     (today, *_) = order_headlines(rows, WholeDays(first=4, last=4, words="today"), today=4)
     assert (today.value, today.change) == ("15", "")
     assert [each.value for each in order_headlines([], WholeDays(first=4, last=4, words="today"), today=4)] == ["0"] * 3

@@ -319,6 +319,10 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
     "no YAML": ({"do": "text", "text": "a: [1"}, "not readable YAML"),
     "no row": ({"do": "meta", "name": "action", "value": "x"}, "there is no row 'action'"),
     "no edit": ({"do": "other"}, "there is no edit 'other'"),
+    "no JSON": ({"do": "chip", "path": "event_name", "at": "[", "value": "x"}, "'[' is not a path"),
+    "no list": ({"do": "chip", "path": "event_name", "at": "{}", "value": "x"}, "'{}' is not a path"),
+    "no step": ({"do": "chip", "path": "event_name", "at": "[[]]", "value": "x"}, "'[[]]' is not a path"),
+    "no published value": ({"do": "theirs", "path": "["}, "'[' is not a path"),
     "no event": ({"do": "pin", "sample": "s99"}, "choose an event first"),
 }
 

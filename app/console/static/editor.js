@@ -281,7 +281,6 @@ async function changeChip(control) {
   const { chip: action, by = "", function: name = control.value } = control.dataset;
   const form = { ...editOf(changed), do: action };
   if (action === "chip") form.kind = control.value;
-  if (action === "chip") JSON.parse(changed.dataset.edit).value = changed.value;
   if (action === "move-chip") form.by = by;
   if (action === "function") form.function = name;
   if (changed.matches("input") && changed.value !== changed.defaultValue) await store(changed);

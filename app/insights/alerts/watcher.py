@@ -24,7 +24,7 @@ from app.core.values.texts import visible
 from app.core.values.times import DAY_S, HOUR_S, iso_time
 from app.destination.client import http_client
 from app.errors import OutboxUnavailable
-from app.insights.alerts.by_name import NameReader, by_name, events_by_source, expected_events
+from app.insights.alerts.by_name import NameFacts, NameReader, by_name, events_by_source, expected_events
 from app.insights.alerts.overall import (
     MOST_DAYS,
     Alert,
@@ -208,7 +208,7 @@ class Conditions:
         found = conditions(await self._facts())
         if self._settings.inventory_names:
             names = await self._names.read(self.clock())
-            found += [await self._with_money(each) for each in by_name(names, self._settings)]
+            found += [await self._with_money(each, names) for each in by_name(names, self._settings)]
         found += feed_trouble(await FEED.read(self._outbox))
         found += tag_doubles(await doubles_of(self._outbox, self.clock()))
         found += refused_requests(await read_refused(self._outbox, now=self.clock()))
@@ -217,31 +217,30 @@ class Conditions:
             found += unread_reports(await PINTEREST_VIEWS.read_all(self._outbox), self.clock())
         return found
 
-    async def _with_money(self, alert: Alert) -> Alert:
+    async def _with_money(self, alert: Alert, names: NameFacts) -> Alert:
         """Return the alert of a silent source with the usual value of the missing events."""
         if not alert.key.startswith("silence"):
             return alert
-        return replace(alert, money=await self._usual_money(alert.events or 0, alert.source))
+        return replace(alert, money=await self._usual_money(alert.events or 0, names, alert.source))
 
     async def missing(self, since: float, until: float) -> dict[str, Any]:
         """Return how many events usually arrive in this time, and their usual value. Raises OutboxUnavailable."""
-        facts = await self._names.read(until)
+        names = await self._names.read(until)
         every: Counter[int] = Counter()
-        for hours in events_by_source(facts.history).values():
+        for hours in events_by_source(names.history).values():
             every.update(hours)
         expected = expected_events(every, since, until)
         if expected is None:
             return {}
-        money = await self._usual_money(round(expected))
+        money = await self._usual_money(round(expected), names)
         return {"events": round(expected), "money": {currency: str(amount) for currency, amount in money.items()}}
 
-    async def _usual_money(self, events: int, source: str = "") -> dict[str, Decimal]:
+    async def _usual_money(self, events: int, names: NameFacts, source: str = "") -> dict[str, Decimal]:
         """Return the mean value of so many events by currency, from the revenue of the last seven full days."""
-        today = int(self.clock() // DAY_S)
-        facts = await self._names.read(self.clock())
+        today = int(names.now // DAY_S)
         received = sum(
             count
-            for name, hours in events_by_source(facts.history).items()
+            for name, hours in events_by_source(names.history).items()
             for at, count in hours.items()
             if source in ("", name) and today - MOST_DAYS <= at // DAY_S < today
         )
