@@ -40,6 +40,7 @@ from app.operations.declaration import (
     faults_of,
     operations_of,
     plain,
+    value_text,
 )
 from app.outbox import Outbox
 from app.pipeline.replay import Replaying
@@ -260,9 +261,4 @@ def _value_text(name: str, value: Any) -> str:
 def _plain_text(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode()
-    if isinstance(value, tuple | list):
-        return "; ".join(map(str, value))
-    members = _members(value) if _is_record(value) else value
-    if isinstance(members, Mapping):
-        return "; ".join(f"{name}: {each}" for name, each in members.items() if each not in (None, ""))
-    return "" if value is None else str(value)
+    return value_text(_members(value) if _is_record(value) else value)

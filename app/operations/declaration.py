@@ -169,15 +169,20 @@ _FORMULA: Final = ("=", "+", "-", "@")
 def cell_text(column: Column, row: Any) -> str:
     """Return the value of a row as text; times are in UTC."""
     value = attrgetter(column.name)(row)
-    if value is None:
-        return ""
-    if column.kind == "money" and row.currency:
+    if column.kind == "money" and value is not None and row.currency:
         return f"{value} {row.currency}"
-    if column.kind == "time":
+    if column.kind == "time" and value is not None:
         return at_second(value).removesuffix(" UTC")
+    return value_text(value)
+
+
+def value_text(value: Any) -> str:
+    """Return a value as text: items and filled members separated by semicolons; "" for `None`."""
+    if isinstance(value, tuple | list):
+        return "; ".join(map(str, value))
     if isinstance(value, Mapping):
         return "; ".join(f"{name}: {each}" for name, each in value.items() if each not in (None, ""))
-    return "; ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+    return "" if value is None else str(value)
 
 
 def csv_text(columns: Sequence[Column], rows: Iterable[Any], *, has_head: bool) -> str:
