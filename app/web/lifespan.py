@@ -68,15 +68,11 @@ def lifespan(
 
     @asynccontextmanager
     async def run(_: FastAPI) -> AsyncIterator[None]:
-        frozen_blocks = _tune_the_interpreter()
+        collect_garbage = partial(_collect_garbage, _tune_the_interpreter())
         await _start(begin, coordination, clock)
         shutdown = Shutdown()
         tasks = [asyncio.create_task(_going_on(each.run, shutdown)) for each in background]
-        steps = (
-            partial(_keep_up, coordination, clock),
-            partial(_keep_looking, look_at_files),
-            partial(_collect_garbage, frozen_blocks),
-        )
+        steps = (partial(_keep_up, coordination, clock), partial(_keep_looking, look_at_files), collect_garbage)
         beside = [asyncio.create_task(_going_on(each, shutdown)) for each in steps]
         beside.append(asyncio.create_task(_going_on(partial(_test_later, test_files), shutdown)))
         loop = asyncio.get_running_loop()
