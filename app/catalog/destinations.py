@@ -138,7 +138,7 @@ def _told_twice(files: Mapping[str, DestinationFile], field: str) -> list[Fault]
 def faults_of_names(
     files: Mapping[str, DestinationFile], member: Literal["presets", "sources"], known: Collection[str]
 ) -> list[Fault]:
-    """Return a fault for each preset, or source, in a destination that does not exist."""
+    """Return a fault for each unknown preset, or source, that a destination names."""
     kind = member.removesuffix("s")
     those = f": there are {', '.join(sorted(known))}" if member == "sources" else ": `pinrelay check` lists all"
     return [

@@ -4,8 +4,11 @@
     import_preset(subscription, action_text)  the preset of a subscription, as YAML, with the result for each field
 
 If a field only reads places of the action's default, the preset keeps the default, which reads more places; the report
-of the field mentions it. Segment's Public API: https://docs.segmentapis.com/tag/Destinations RudderStack's config:
-src/configurations/destinations/pinterest_tag in rudderlabs/rudder-integrations-config.
+of the field mentions it.
+
+Segment's Public API: https://docs.segmentapis.com/tag/Destinations
+
+RudderStack's config: src/configurations/destinations/pinterest_tag in rudderlabs/rudder-integrations-config.
 """
 
 import json

@@ -25,7 +25,7 @@ _NOTHING: Final = "nothing"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivacyChange:
-    """A field of a preset with a new source."""
+    """A changed directive or value of a field of a preset."""
 
     preset: str
     #: `user_data/email`, or `memory` for the groups that identity memory may add.

@@ -613,14 +613,14 @@ class Deduplicator:
     # Keys.
 
     def _holders(self, key: Key) -> Sequence[KeyOwner]:
-        """Return the owners of a key, without a shop order that a page mistook for another order."""
+        """Return the owners of a key, without shop orders with another id to which a page event linked the key."""
         held = self._held.get(key.digest, ())
         if key.kind != ORDER_ID or key.is_of_event or not self.twins:
             return held
         return [each for each in held if each.is_trusted or not self._is_another(each.delivery_id)]
 
     def _is_another(self, delivery_id: object) -> bool:
-        """Return whether the delivery is a shop order with an event id of its own."""
+        """Return whether the delivery is a shop order with an order id of its own."""
         twin = (self.twins or {}).get(delivery_id)
         return twin is not None and twin.is_trusted and twin.order_id is not None
 

@@ -31,9 +31,9 @@ BEAT_S: Final = 10.0
 #: The interval of reads while the elapsed time is uncertain, and the duration of that state.
 _LOOK_S: Final = 1.0
 UNSURE_S: Final = BEAT_S + 5.0
-#: Time services make smaller steps.
+#: The minimum step of a clock that was set. Smaller steps come from time services.
 _STEP_S: Final = 2.0
-#: The extra length of a hold, so that it ends early nowhere: clocks of machines differ by less.
+#: The extra length of a hold, so that no process ends the hold early: the hold clocks of processes differ by less.
 _SLACK_S: Final = 1.0
 #: The interval in which holds of an ad account are ended.
 _END_S: Final = 1.0

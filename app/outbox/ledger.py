@@ -137,7 +137,7 @@ class Ledger(UsesStore):
     async def undelivered(
         self, store: Statements, *, since: float, until: float, step_s: int, by_source: bool = False
     ) -> list[Undelivered]:
-        """Count the deliveries received in a period that are not delivered, by step and state."""
+        """Count the undelivered deliveries received from `since` to before `until`, by step and state."""
         asked = {"since": since, "until": until, "step_s": step_s, "by_source": by_source}
         return [record_of(Undelivered, row) for row in await store.rows("undelivered", **asked)]
 

@@ -139,7 +139,7 @@ def _taken_out(user_data: dict[str, Any], memory: Iterable[str]) -> _Recalled:
 def _fill(user_data: dict[str, Any], recalled: _Recalled, memory: Mapping[str, Any]) -> dict[str, Any]:
     """Complete a `user_data` by the missing groups of the memory; return the data to store about these.
 
-    If the event describes another person than the remembered one, no group is added.
+    If the event describes another person than the remembered one, groups of `OF_PERSON` are not added.
     """
     is_other = any(
         name in user_data and set(recalled[name][name]) != set(user_data[name])
@@ -195,7 +195,7 @@ def _keep_every_no(event: dict[str, Any], sides: Sequence[dict[str, Any]]) -> No
     types = [side.get("custom_data", {}).get("opt_out_type", "") for side in sides]
     if flags := dict.fromkeys(flag for each in types for flag in each.split(",") if flag):
         event.setdefault("custom_data", {})["opt_out_type"] = ",".join(flags)
-    # Pinterest applies LDP by the sent state: for another state than that of the event, it is a plain opt-out
+    # Pinterest applies LDP to the state that is sent: if the merge changed the state, LDP becomes a plain opt-out
     unheeded = (
         _LDP in each.split(",") and any(side["user_data"].get(name) != event["user_data"].get(name) for name in _PLACE)
         for side, each in zip(sides, types, strict=True)
@@ -223,7 +223,7 @@ SHOP_SENT_TOO: Final = "the shop's order differs"
 #: The prefix of the warning of a shop order if a page order with the same amount was sent too, and is not its
 #: counterpart.
 PAGE_SENT_TOO: Final = "a page order was sent before the shop order"
-#: The reason why the order of a page is not sent.
+#: The reasons why a page order is not sent.
 SHOP_DIFFERS: Final = "the shop's own order differs"
 SHOP_HAS_ID: Final = "the shop's own order has its event_id"
 ARRIVED_EARLY: Final = "it arrived before the shop created the order"

@@ -230,10 +230,7 @@ class KeepsPeople(UsesStore):
         return _listed(keys), last if count == IDS_AT_ONCE else None
 
     async def owned(self, keys: Collection[str], *, messages: Collection[str] = ()) -> list[Ownership]:
-        """Return the owners of messages with an id, or a digest of a contact, with a key as prefix.
-
-        And of `messages`.
-        """
+        """Return the owners of `messages`, and of messages with an id or contact digest that begins with a key."""
         found: list[Ownership] = []
         for start in range(0, await self._last_owner_id(), OWNERS_AT_ONCE):
             found += await self._owned_behind(keys, messages, after=start)
@@ -276,7 +273,7 @@ class KeepsPeople(UsesStore):
 
     @reads
     async def kept_elsewhere(self, store: Statements, digests: Collection[str]) -> OtherKeptData:
-        """Return the stored data outside deliveries of other people than those of some digests."""
+        """Return the data outside deliveries about people other than those of some digests."""
         asked = {"digests": list(digests), "lasts_s": self._rules.ledger_s}
         ((orders, is_keyed),) = await store.rows("kept_elsewhere", **asked)
         return OtherKeptData(orders, bool(is_keyed))
@@ -288,9 +285,10 @@ class KeepsPeople(UsesStore):
 
     @abstractmethod
     async def consent_keys(self, after: str) -> tuple[list[tuple[str, int]], str]:
-        """Return the ids with new consent since a time of the store, and the current time of the store.
+        """Return the ids with consent that changed since the position `after`, and the current position.
 
-        Each with its opt-outs in the form of `ConsentBook.kept`. "0" is the beginning.
+        Each id has its opt-outs in the form of `ConsentBook.kept`. Positions are values of the engine; "0" is the
+        beginning.
         """
 
     @reads
@@ -301,7 +299,7 @@ class KeepsPeople(UsesStore):
 
     @writes
     async def forget_opt_ins(self, store: Statements, keys: Collection[str]) -> int:
-        """Erase every opt-in of some ids, and of ids linked to them; return their number. Opt-outs stay."""
+        """Erase all opt-ins of some ids, and of ids linked to them; return the number of opt-ins. Opt-outs stay."""
         return await store.count("forget_opt_ins", keys=key_prefixes(keys))
 
 

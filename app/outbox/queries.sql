@@ -140,7 +140,7 @@ SELECT key, author, is_trusted, {user}, for_trusted, is_opt_out, kind, at, total
 WHERE key = ANY(:keys::text[]) ORDER BY key, author, is_trusted;
 
 -- forget_opt_ins --
--- Erase who said yes: an opt-out outlives an erasure.
+-- Erase opt-ins. Opt-outs remain after an erasure.
 DELETE FROM consent WHERE NOT is_opt_out AND (key, author, is_trusted) IN (
   SELECT key, author, is_trusted FROM consent WHERE key = ANY(:keys::text[])
   UNION ALL
@@ -150,7 +150,8 @@ DELETE FROM consent WHERE NOT is_opt_out AND (key, author, is_trusted) IN (
 );
 
 -- erase_keys --
--- Mark every key of these deliveries as erased: its digest may contain a shop or token that is stored nowhere else.
+-- Mark every key of these deliveries as erased.
+-- Keys are selected by delivery, because a digest may depend on a shop or token that is not stored with the delivery.
 UPDATE dedup_key SET known = :erased WHERE delivery_id = ANY(:ids::bigint[]);
 
 -- inventory --

@@ -176,8 +176,7 @@ class DeadLetters(UsesStore):
         Idempotent.
 
         `enqueued_at` is set again too, and with it the age that ends retries. Keys of de-duplication are taken again;
-        if a replay owns one, the delivery stays dead with this reason, or is dismissed after the delivery of the
-        replay.
+        if a replay owns one, the delivery stays dead with this reason, or is dismissed if the replay was delivered.
         """
         done, before = await self._redrive_step(query, END, now)
         while before is not None:

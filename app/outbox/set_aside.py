@@ -261,7 +261,7 @@ class RowByRow(ABC, Generic[Taken]):
     ) -> None: ...
 
     async def _with_payload(self, unit: Unit, rules: OutboxSettings) -> Unit:  # noqa: ARG002 - for an engine that needs it
-        """Return a record with the finished event, if its settlement requires the event."""
+        """Return a unit that was set aside, with the finished event if the settlement requires the event."""
         return unit
 
     async def claim_the_rest(self, asked: ClaimQuery) -> Taken:

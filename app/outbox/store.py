@@ -108,7 +108,7 @@ class Outbox(Ledger, KeepsPeople, KeepsShared):
     async def withdraw(self, withdrawals: Sequence[Withdrawal], *, now: float) -> list[int]:
         """Erase pending deliveries of cancelled orders, and record each as withdrawn.
 
-        Return their number by withdrawal.
+        Return the number of withdrawn deliveries for each withdrawal.
 
         An order is found by its key, so only if orders are compared. Claimed, settled and dead deliveries stay
         unchanged, and so do more trusted or partly refunded ones. Keys stay: the same order, sent again, is a
@@ -128,7 +128,7 @@ class Outbox(Ledger, KeepsPeople, KeepsShared):
     async def withhold(self, claimed: Sequence[tuple[Claimed, str]], *, now: float) -> int:
         """Erase claimed deliveries that must not be sent, and record each as withdrawn, with its reason.
 
-        Return their number.
+        Return the number of withdrawn deliveries.
 
         A claim that was lost changes nothing.
         """
@@ -155,7 +155,7 @@ class Outbox(Ledger, KeepsPeople, KeepsShared):
         due. Fair: if both are due, new deliveries and retries each get half of a claim. Deliveries of
         `without_presets`, which are disabled, are omitted, and do not slow down the others; only one with a lost lease
         may be among the claimed, since its result must be settled first. Without `take_over`, claims of others are left
-        to them, even after their leases.
+        to them, even after their leases end.
         """
         await self.hold_clock.keep()
         at = await self._by_server(now)
@@ -198,9 +198,9 @@ class Outbox(Ledger, KeepsPeople, KeepsShared):
     async def reschedule(self, ad_account_id: str, *, pending_by: float, claimed_by: float, limit: int) -> int:
         """Limit waits: pending deliveries are due by `pending_by`, and leases end by `claimed_by`.
 
-        For a clock that was set back: due deliveries would wait until the former time. Changes at most `limit`
-        deliveries; returns their number: 0 means that no delivery is left. Held deliveries follow when they return to
-        the queue.
+        For a clock that was set back: deliveries that were due would wait until the clock shows their time again.
+        Changes at most `limit` deliveries; returns the number of changed deliveries: 0 means that none is left. Held
+        deliveries follow when they return to the queue.
         """
 
     @abstractmethod

@@ -25,7 +25,7 @@ from app.sender.retry import may_be_repeated
 from app.sender.settlements import Recording, counters, status_label, too_old
 from app.sender.shutdown import Shutdown
 
-#: The number of events per batch that are sent again alone; other events would wait for more.
+#: The maximum number of events per batch that failed alone and are sent again; with more, other events would wait.
 ALONE_PER_BATCH: Final = 20
 
 
@@ -184,7 +184,7 @@ class BatchSender:
         self._evidence = BisectionEvidence()
         self._doubt = BisectionLock()
         self._row = CallsInARow()
-        #: The number of times that later calls lost their purpose.
+        #: The number of signals that stopped sending. Batches that passed the gate before the latest signal must wait.
         self.troubles = 0
 
     async def deliver(self, batch: Sequence[Claimed], *, is_probe: bool = False, troubles: int) -> None:

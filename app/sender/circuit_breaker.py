@@ -156,9 +156,9 @@ NOT_MINE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """The deliveries that may be sent: any delivery without trouble.
+    """The deliveries that may be sent.
 
-    Otherwise one delivery as a probe, after `wait_s`.
+    Without trouble, all deliveries; with trouble, one delivery as a probe, after `wait_s`.
     """
 
     trouble: Trouble | None = None

@@ -13,7 +13,7 @@ from app.core.shared_values import CLOCK_JUMPS, ClockJump, ClockJumps
 from app.outbox import Outbox
 from app.sender.leases import Leases
 
-#: Time services make smaller steps.
+#: The minimum step that counts as a jump. Smaller steps come from time services.
 NOTICED_S: Final = 2.0
 #: Around a jump, smaller steps leave the order of two times uncertain.
 _UNSURE_S: Final = 60.0

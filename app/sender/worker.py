@@ -79,9 +79,9 @@ class Worker:
         self._clock_watch = self._watch_the_clock()
         self._sending = self._batch_sender(client)
         self._sends: set[asyncio.Task[bool]] = set()
-        #: `BatchSender.troubles` when the gate last allowed a batch; `None` if the gate was closed later, or not asked.
+        #: `BatchSender.troubles` when the gate last allowed a batch; `None` after trouble or an error, or before.
         self._passed_at: int | None = None
-        #: Whether the gate was not closed at the last request.
+        #: Whether the gate reported trouble at the last request.
         self._is_stopped = False
         #: The number of consecutive claims with a batch.
         self._batches_in_a_row = 0

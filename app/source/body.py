@@ -66,7 +66,7 @@ PIECE_BYTES: Final = 262_144
 _SMALL_BYTES = 65_536
 #: A body up to this size may have any compression ratio: batches of mobile SDKs have ratios of 28 to 49.
 _ANY_RATIO_BYTES = 1_000_000
-#: The maximum ratio of larger bodies.
+#: The maximum of decompressed bytes per received byte of larger bodies.
 _MAX_RATIO = 100
 #: gzip ends with the decompressed size, in this number of bytes: https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1
 _SIZE_BYTES = 4
@@ -504,7 +504,7 @@ async def receive(request: Request, limits: Limits) -> bytes:
 
     Raises RequestRefused if the body is too large, or does not arrive completely in time.
     """
-    # Most bodies arrive completely by now; app/web/bounded_connection.py closes requests without a body.
+    # Most bodies are complete by now. If a body never begins, app/web/bounded_connection.py closes the connection.
     body, more = await _piece(request)
     if more:
         try:

@@ -154,8 +154,8 @@ def _complete_times(event: Event, arrival: Arrival) -> None:
 def _correct_clock(event: Event, arrival: Arrival) -> None:
     """Correct the device's time by this clock: timestamp = receivedAt - (sentAt - timestamp).
 
-    RudderStack's SDKs send `originalTimestamp` instead; it is corrected if `timestamp` is unreadable. Source:
-    https://segment.com/docs/connections/spec/common/#timestamps
+    RudderStack's SDKs send `originalTimestamp` instead; if there is also an unreadable `timestamp`, the corrected time
+    replaces `originalTimestamp`. Source: https://segment.com/docs/connections/spec/common/#timestamps
     """
     event["receivedAt"] = arrival.received
     times = ((name, unix_seconds(event.get(name))) for name in _TOLD)
@@ -211,7 +211,7 @@ class Intake(Struct, frozen=True):
     is_relayed: bool = False
     #: From the quarantine: their orders do not wait again.
     is_replayed: bool = False
-    #: If an ad account has no room, no event is committed. Otherwise only its events are withheld.
+    #: If true, no event is committed if an ad account has no room. If false, only events of that account are withheld.
     whole: bool = False
 
     @property

@@ -297,9 +297,11 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
     return tuple(re.compile("|".join(texts[at : at + _TOGETHER])) for at in range(0, len(texts), _TOGETHER))
 
 
-#: States of orders that are no sales, in lower case and without marks, with the word for each. Shopify's
-#: `financial_status`: https://shopify.dev/docs/api/admin-rest/latest/resources/order WooCommerce's `status`:
-#: https://woocommerce.com/document/managing-orders/order-statuses/
+#: States of orders that are no sales, in lower case and without marks, with the word for each.
+#:
+#: Shopify's `financial_status`: https://shopify.dev/docs/api/admin-rest/latest/resources/order
+#:
+#: WooCommerce's `status`: https://woocommerce.com/document/managing-orders/order-statuses/
 _CAME_TO_NOTHING: Final[Mapping[str, str]] = MappingProxyType(
     dict.fromkeys(("cancelled", "canceled"), "cancelled")
     | {"refunded": "refunded"}

@@ -233,8 +233,8 @@ class BoundedConnection(HttpToolsProtocol):
     def _take_held(self) -> None:
         """Process stored bytes so that at most MAX_UNANSWERED requests wait.
 
-        The earlier bytes may contain the first part of a _HEAD_END, so a piece may start a request more than it
-        contains.
+        The earlier bytes may contain the first part of a _HEAD_END, so a piece may complete one more head than the
+        number of _HEAD_END in the piece.
         """
         while self._held and not self.transport.is_closing() and (room := MAX_UNANSWERED - 1 - self._unanswered) > 0:
             end = _behind(_HEAD_END, self._held, room)
@@ -298,7 +298,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._head_bytes = 0
 
     def on_headers_complete(self) -> None:
-        """Record that only the body is missing."""
+        """Record that at most the body is missing."""
         self._in_head = False
         self._unanswered += 1
         super().on_headers_complete()

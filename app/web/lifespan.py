@@ -20,8 +20,8 @@ from app.sender.shutdown import Shutdown
 
 #: The interval of garbage collection. A collection takes 1 ms for 2,500 objects, and blocks all responses meanwhile.
 COLLECT_S = 10.0
-#: With more new blocks of memory than this, all objects are frozen, at most this number of times: garbage of a call
-#: that is active at that time would stay forever. An object has one to three blocks.
+#: If more new blocks of memory than this survive a collection, later collections skip the objects of that time, at most
+#: MOST_FREEZES times: the garbage of a call that is active then stays forever. An object has one to three blocks.
 MANY_BLOCKS = 20_000
 MOST_FREEZES = 10
 

@@ -6,11 +6,11 @@ database    the schema, running work, the server's clock; lends methods a connec
 connections connections, their time limits, the meaning of errors, the statements of queries.sql
 notifier    wakes tasks that wait for work
 transfer    a side of a move
-enqueue, claim, settle, redrive, set_aside    writes, in one transaction each
+enqueue, claim, settle, set_aside    writes, in one transaction each
 retention   deletion of old data; the tables of days
-ledger, people    the PostgreSQL part of `app.outbox.ledger` and `app.outbox.people`
+people      the PostgreSQL part of `app.outbox.people`
 
-The engine for SQLite has the contracts of functions that both engines have.
+The SQLite engine has the docstrings of functions that exist in both engines.
 """
 
 from app.outbox.postgres.engine import PostgresOutbox

@@ -72,7 +72,7 @@ DeleteStep: TypeAlias = Callable[[str, Step, int], Awaitable[int]]
 
 
 async def drop_days(connection: Connection, ends: dict[str, float], past: DeleteStep, limit: int) -> int:
-    """Drop at most `limit` tables with a day that ended by the time in `ends` for their parent; return their number.
+    """Drop at most `limit` tables with a day that ended by the time in `ends` for their parent; return how many.
 
     Counts of minutes are summed by hour before the drop, within the retention of hours; delivered rows are no longer
     counted by name. A table with readers stays until the next time.
@@ -165,7 +165,7 @@ async def _forget_id_ranges(connection: Connection, _: int, skip: int) -> int:
 
 
 async def _sum_next_step(connection: Connection, now: float, ledger_start: float, _: int, skip: int) -> int:
-    """Sum one finished step, and drop old sums. Return the number of rows.
+    """Sum one finished step, and drop old sums. Return the number of new sums.
 
     No enqueue or settlement runs during the sum. If the lock takes long, the step is left for the next time.
     """

@@ -43,7 +43,7 @@ _INVENTORY_ROWS: Final = 1_000
 
 
 class SqliteOutbox(KeepsPeople, Outbox):
-    """The `Outbox` of app/outbox/store.py, with the contracts of its methods.
+    """The `Outbox` of app/outbox/store.py, which documents its methods.
 
     Writes go to one thread and share commits (writer.py); reads have separate connections (readers.py).
     """

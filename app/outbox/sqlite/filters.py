@@ -22,7 +22,7 @@ def place_of(text: str) -> tuple[int, bytes]:
 def looked_for(query: Query) -> dict[str, Any]:
     """Return the parameters that tell a statement which shelves contain the ids of a query.
 
-    One of several is enough: all must match.
+    One of several ids is enough, because a delivery must match all of them.
     """
     text = next((each for each in (query.message_id, query.event_id, query.order_id) if each is not None), None)
     bucket, fingerprint = (None, None) if text is None else place_of(text)
@@ -36,7 +36,7 @@ _BY_EVENT = f"{_ON_A_SHELF} d.event_id = :event_id AND d.event_id <> d.message_i
 _BY_BOTH = f"{_ON_A_SHELF} d.message_id = :event_id AND d.event_id = d.message_id"
 _BY_ORDER = f"{_ON_A_SHELF} d.order_id = :order_id AND d.order_id IS NOT NULL"
 _DROPPED_ON_A_SHELF = "SELECT noted.id FROM shelf CROSS JOIN dropped_event AS noted WHERE noted.shelf = n AND"
-#: Sums of revenue count these dropped events, without those that match no preset.
+#: The dropped events that sums of revenue count, except those that match no preset.
 _IS_ORDER = "(exit <> 'unmatched' AND coalesce(event_name = 'checkout', order_id IS NOT NULL))"
 _PERSON = """SELECT 1 FROM payload JOIN json_each(:person) ON instr(body, CAST(value AS BLOB)) > 0
 WHERE delivery_id = delivery.id"""

@@ -1,7 +1,7 @@
 """Decide whether the file may accept data: it has not been replaced, has no damaged page, and its disk has space.
 
-Otherwise no new event is accepted, so that no response 200 promises a lost event. Stored deliveries are still sent from
-the open file, as far as they are readable.
+Otherwise no new event is accepted, so that no response 200 confirms an event that may be lost. Stored deliveries are
+still sent from the open file, as far as they are readable.
 """
 
 import os

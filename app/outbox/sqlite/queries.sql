@@ -900,7 +900,7 @@ WHERE excluded.at > consent.at
    OR (excluded.at = consent.at AND excluded.is_opt_out AND (NOT consent.is_opt_out OR excluded.for_trusted > consent.for_trusted));
 
 -- lifted_consents --
--- What an opt-in lifts: older opt-outs of the same browser or the same user, trusted ones by a trusted yes only.
+-- What an opt-in lifts: older opt-outs of the same browser or the same user, trusted ones by a trusted opt-in only.
 SELECT key, author, is_trusted FROM consent
 WHERE is_opt_out AND at < :at AND (:is_trusted OR NOT is_trusted) AND (key, author, is_trusted) IN (
   SELECT key, author, is_trusted FROM consent WHERE is_opt_out AND author = :author AND author <> ''

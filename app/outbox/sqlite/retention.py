@@ -61,7 +61,7 @@ async def retain(connection: Connection, now: float, limit: int, rules: OutboxSe
 
 
 async def _roll_up(connection: Connection, now: float, limit: int, skip: int) -> int:
-    """Convert the counts of old minutes to counts of their hours. Return the number of rows."""
+    """Convert the counts of old minutes to counts of their hours. Return the number of converted rows."""
     rows = await connection.rows("take_minutes", minutes_start=now - MINUTES_KEPT_S, limit=limit, skip=skip)
     add_counters(connection, map(counter_of, rows), span_s=HOUR_S)
     return len(rows)
@@ -94,7 +94,7 @@ def _ids_of(connection: sqlite3.Connection, id_range: int) -> Iterator[str]:
 
 
 async def _sum_next_step(connection: sqlite3.Connection, now: float, ledger_start: float, _: int, skip: int) -> int:
-    """Sum one finished step within a transaction, and drop old sums. Return the number of rows."""
+    """Sum one finished step within a transaction, and drop old sums. Return the number of new sums."""
     if skip:
         return 0
     connection.execute(SQL["forget_sums"], {"minutes_start": now - MINUTES_KEPT_S, "ledger_start": ledger_start})

@@ -2,12 +2,13 @@
 
 SQLite overwrites deleted data (`secure_delete`), but a split page contains copies of rows that moved to another page,
 in its free space. So after an erasure the log is copied into the file and truncated, and pages are searched for the
-erased data. In the unused space between the pointers to cells and the cells it is overwritten. Elsewhere it belongs to
-another row. Retention does the same with the pages of payloads: an erased payload may have moved with its neighbours
-before, and left a copy.
+erased data. The data is overwritten in the unused space between the pointers to cells and the cells. Elsewhere the same
+bytes belong to another row. Retention does the same with the pages of payloads: an erased payload may have moved with
+its neighbours before, and left a copy.
 
-The pages of a file: https://www.sqlite.org/fileformat2.html#b_tree_pages Reading and writing them:
-https://www.sqlite.org/dbpage.html
+The format of pages: https://www.sqlite.org/fileformat2.html#b_tree_pages
+
+Access to pages: https://www.sqlite.org/dbpage.html
 """
 
 import sqlite3
