@@ -175,6 +175,7 @@ def test_a_setting_is_found_and_a_question_mark_lists_the_keys(busy: Server, ope
     page.keyboard.type("remember_da")
     expect(page.get_by_role("dialog").get_by_role("option").first).to_contain_text("REMEMBER_DAYS Setting")
     page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys")).to_contain_text("Next, previous row")
     check(page)
